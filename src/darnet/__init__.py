@@ -1,0 +1,87 @@
+"""darnet finds out what is wrong with a picture, sends it to the expert for that damage, and repairs it.
+
+    import darnet
+    restorer = darnet.load("darnet")
+    result = restorer("photo.jpg")
+    print(result.diagnosis)
+    result.save("better.jpg")
+
+Importing darnet imports neither torch nor any network; each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from darnet.diagnosis import Diagnosis, Result, Step
+    from darnet.errors import (
+        DarnetError,
+        ImageError,
+        NoInputError,
+        RecipeError,
+        ResourceError,
+        UnknownNameError,
+        UsageError,
+        WeightsError,
+    )
+    from darnet.experts import Tiles
+    from darnet.image import Image
+    from darnet.metrics import psnr, ssim
+    from darnet.restorer import Restorer, load
+    from darnet.routing import Routing, dispatch
+
+_HOME = {
+    "diagnosis": ("Diagnosis", "Result", "Step"),
+    "errors": (
+        "DarnetError",
+        "ImageError",
+        "NoInputError",
+        "RecipeError",
+        "ResourceError",
+        "UnknownNameError",
+        "UsageError",
+        "WeightsError",
+    ),
+    "experts": ("Tiles",),
+    "image": ("Image",),
+    "metrics": ("psnr", "ssim"),
+    "restorer": ("Restorer", "load"),
+    "routing": ("Routing", "dispatch"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "DarnetError",
+    "Diagnosis",
+    "Image",
+    "ImageError",
+    "NoInputError",
+    "RecipeError",
+    "ResourceError",
+    "Restorer",
+    "Result",
+    "Routing",
+    "Step",
+    "Tiles",
+    "UnknownNameError",
+    "UsageError",
+    "WeightsError",
+    "dispatch",
+    "load",
+    "psnr",
+    "ssim",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'darnet' has no attribute {name!r}")
+    return getattr(import_module(f"darnet.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,72 @@
+"""How a network is executed. A backend is a plain function of (pictures, thumbnail) on some device.
+
+Shapes: B batch, T side of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from darnet.errors import ResourceError, UsageError
+from darnet.models.base import Model, Output, channels_last
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchBackend:
+    """A network run by torch, in channels_last memory, which is what convolutions are fastest in.
+
+    `auto` is float32 on a CPU and bfloat16 on a GPU; float16 on a CPU is refused.
+    Raises UsageError for a device this machine lacks.
+    """
+
+    def __init__(self, model: Model, device: str = "auto", precision: Precision = "auto") -> None:
+        self.device = pick_device(device)
+        if precision == "auto":
+            precision = "fp32" if self.device.type == "cpu" else "bf16"
+        if precision == "fp16" and self.device.type == "cpu":
+            raise UsageError("--precision fp16: slow and inexact on a CPU; use fp32 or bf16")
+        self.dtype = DTYPES[precision]
+        self.model = channels_last(model.to(self.device))
+
+    def __call__(self, pictures: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
+        """Run the network; the answer is on its device. Raises ResourceError where memory runs out."""
+        pictures = pictures.to(self.device, memory_format=torch.channels_last)
+        thumbnail = None if thumbnail is None else thumbnail.to(self.device)
+        try:
+            with torch.inference_mode(), self._autocast():
+                output: Output = self.model(pictures, thumbnail)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            size = "×".join(map(str, reversed(pictures.shape[2:])))
+            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; use a smaller --tile") from error
+        return output
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`. Raises UsageError for an unknown or missing one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"--device {device}: expected auto, cpu, cuda, cuda:N or mps") from error
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (picked.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(picked.type, False):
+        raise UsageError(f"--device {device}: this machine has no such device")
+    return picked

@@ -1,0 +1,1 @@
+"""Where training pictures come from: folders, published layouts, and damage made on the fly."""

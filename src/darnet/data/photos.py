@@ -1,0 +1,86 @@
+"""Clean pictures for training: any folder of photos, or a data set in its published layout.
+
+Layouts: DIV2K (`DIV2K_train_HR/*.png`; its validation folder is left out) and STL-10 (`train_X.bin`, `test_X.bin`,
+`unlabeled_X.bin`: uint8, 96×96, planes stored column by column).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from darnet.errors import ImageError, NoInputError
+from darnet.image import SUFFIXES, Image
+
+STL10_SIDE = 96
+STL10_FILES = ("train_X.bin", "test_X.bin", "unlabeled_X.bin")
+
+Photo = UInt8[Tensor, "3 H W"]
+
+
+def load_photos(root: Path, *, smallest_px: int = 1, halve_above_px: int | None = None) -> list[Photo]:
+    """Every picture under `root`, decoded to uint8 in memory, in the order of their paths.
+
+    Pictures with a side under `smallest_px` are left out. A picture whose short side is over `halve_above_px` is
+    joined by its half-size copy (area mean): large photos are soft at pixel level, their halves are sharp.
+    Raises NoInputError if nothing is left, ImageError (naming the file) if a picture is damaged.
+    """
+    if not root.is_dir():
+        raise NoInputError(f"{root}: no such folder of training pictures")
+    stl10 = [path for name in STL10_FILES for path in sorted(root.rglob(name))]
+    photos = list(_read_stl10(stl10)) if stl10 else _read_files(find_photos(root))
+    photos = [photo for photo in photos if min(photo.shape[1:]) >= smallest_px]
+    if not photos:
+        raise NoInputError(f"{root}: no picture with both sides of at least {smallest_px} px")
+    if halve_above_px is not None:
+        photos += [_halved(photo) for photo in photos if min(photo.shape[1:]) > halve_above_px]
+    return photos
+
+
+def find_photos(root: Path) -> list[Path]:
+    """Picture files under `root`; only DIV2K's high-resolution training folder where `root` holds DIV2K."""
+    div2k = root / "DIV2K_train_HR"
+    root = div2k if div2k.is_dir() else root
+    return sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def split(photos: Sequence[Photo], shares: Sequence[float], seed: int) -> list[list[Photo]]:
+    """Shuffle once and cut into parts of the given shares (their sum is at most 1); the same seed, the same parts."""
+    order = np.random.default_rng(seed).permutation(len(photos))
+    edges = np.rint(np.cumsum([0.0, *shares]) * len(photos)).astype(int)
+    return [[photos[i] for i in order[a:b]] for a, b in pairwise(edges)]
+
+
+def _read_files(paths: Sequence[Path]) -> list[Photo]:
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter
+        return list(pool.map(_read, paths))
+
+
+def _read(path: Path) -> Photo:
+    array = Image.read(path).array
+    if array.dtype == np.uint16:
+        array = (array // 257).astype(np.uint8)
+    elif array.dtype != np.uint8:
+        array = np.rint(array.clip(0, 1) * 255).astype(np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)).transpose(2, 0, 1)))
+
+
+def _read_stl10(paths: Sequence[Path]) -> Iterator[Photo]:
+    for path in paths:
+        raw = np.fromfile(path, dtype=np.uint8)
+        if raw.size == 0 or raw.size % (3 * STL10_SIDE**2):
+            raise ImageError(path, f"not STL-10: {raw.size} bytes are no whole number of 3×96×96 pictures")
+        pictures = raw.reshape(-1, 3, STL10_SIDE, STL10_SIDE).transpose(0, 1, 3, 2)
+        yield from torch.from_numpy(np.ascontiguousarray(pictures))
+
+
+def _halved(photo: Photo) -> Photo:
+    return F.avg_pool2d(photo[None].float(), 2)[0].round().to(torch.uint8)

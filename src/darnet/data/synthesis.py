@@ -1,0 +1,129 @@
+"""Training batches, made on the training device: random crops, then random damage.
+
+Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
+
+Shapes: B batch, T side of a thumbnail, H × W pixels of a crop. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from darnet.data.photos import Photo
+from darnet.degradations import Degradation, quantise
+from darnet.degradations.base import Rounding
+from darnet.models.base import make_thumbnail
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Degraded crops and the truth about them."""
+
+    degraded: Float[Tensor, "B 3 H W"]
+    clean: Float[Tensor, "B 3 H W"]
+    label: Int[Tensor, " B"]  # index into the kinds that are told apart
+    level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
+    thumbnail: Float[Tensor, "B 3 T T"] | None = None  # of the whole degraded picture
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """How batches are made. `degradations` are drawn with `shares` (they need not sum to 1)."""
+
+    photos: Sequence[Photo]
+    degradations: Sequence[Degradation]
+    shares: Sequence[float]
+    kinds: Sequence[str]
+    crop_px: int
+    thumbnail_px: int = 0
+    rounding: Rounding = "round"
+    augment: bool = True  # flips and quarter turns
+    #: Crops taken from one degraded picture where thumbnails are wanted: the whole picture is degraded for them.
+    crops_per_view: int = 4
+
+    def __call__(self, size: int, rng: Generator) -> Batch:
+        """`size` samples on the device of `rng`."""
+        device = rng.device
+        # The picks are made on the CPU, so that making a batch never waits for the device.
+        picks = Generator().manual_seed(int(torch.randint(2**62, (1,), generator=rng, device=device)))
+        share = torch.tensor(self.shares, dtype=torch.float)
+        choice = torch.multinomial(share, size, replacement=True, generator=picks).tolist()
+        parts = [
+            self._degrade(self.degradations[index], choice.count(index), picks, rng) for index in sorted(set(choice))
+        ]
+        order = torch.randperm(size, generator=picks).to(device)
+        degraded, clean, label, level = (
+            torch.cat([getattr(part, name) for part in parts])[order]
+            for name in ("degraded", "clean", "label", "level")
+        )
+        thumbnails = [part.thumbnail for part in parts if part.thumbnail is not None]
+        return Batch(degraded, clean, label, level, torch.cat(thumbnails)[order] if thumbnails else None)
+
+    def _degrade(self, degradation: Degradation, count: int, picks: Generator, rng: Generator) -> Batch:
+        if self.thumbnail_px:
+            return self._degrade_views(degradation, count, picks, rng)
+        crops = torch.stack([self._pick(degradation.margin_px, picks) for _ in range(count)])
+        clean = crops.to(rng.device, non_blocking=True).float() / 255
+        parameters = degradation.draw(count, rng)
+        degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
+        inner = (..., *2 * (slice(degradation.margin_px, clean.shape[3] - degradation.margin_px),))
+        return self._batch(degraded[inner], clean[inner], degradation, parameters)
+
+    def _degrade_views(self, degradation: Degradation, count: int, picks: Generator, rng: Generator) -> Batch:
+        """As `_degrade`, but whole pictures are degraded, for their thumbnails, and several crops cut from each."""
+        views = []
+        for start in range(0, count, self.crops_per_view):
+            photo = self.photos[_integer(len(self.photos), picks)]
+            clean = self._turned(photo, picks).to(rng.device, non_blocking=True)[None].float() / 255
+            parameters = degradation.draw(1, rng)
+            degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
+            thumbnail = make_thumbnail(degraded, self.thumbnail_px)
+            for _ in range(min(self.crops_per_view, count - start)):
+                window = _window(clean.shape[2:], self.crop_px, picks)
+                views.append((degraded[window], clean[window], parameters, thumbnail))
+        degraded, clean, parameters, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
+        return self._batch(degraded, clean, degradation, parameters, thumbnail)
+
+    def _batch(
+        self,
+        degraded: Tensor,
+        clean: Tensor,
+        degradation: Degradation,
+        parameters: Tensor,
+        thumbnail: Tensor | None = None,
+    ) -> Batch:
+        label = torch.full((len(clean),), self.kinds.index(degradation.kind), device=clean.device)
+        return Batch(degraded, clean, label, degradation.level(parameters), thumbnail)
+
+    def _pick(self, margin_px: int, picks: Generator) -> Photo:
+        """A random crop with a margin around it; mirrored where the photo ends."""
+        photo = self.photos[_integer(len(self.photos), picks)]
+        side = self.crop_px + 2 * margin_px
+        window = _window(photo.shape[1:], side, picks)[1:]
+        crop = photo[window]
+        if crop.shape[1:] != (side, side):
+            right, bottom = side - crop.shape[2], side - crop.shape[1]
+            crop = torch.nn.functional.pad(crop[None].float(), (0, right, 0, bottom), "reflect")[0].to(crop.dtype)
+        return self._turned(crop, picks)
+
+    def _turned(self, photo: Photo, picks: Generator) -> Photo:
+        if not self.augment:
+            return photo
+        if _integer(2, picks):
+            photo = photo.flip(2)
+        return photo.rot90(_integer(4, picks), (1, 2))
+
+
+def _integer(below: int, picks: Generator) -> int:
+    return int(torch.randint(below, (1,), generator=picks))
+
+
+def _window(size: Sequence[int], side: int, picks: Generator) -> tuple[slice, ...]:
+    """Index of a random square in (B, C, H, W); the whole extent where the picture is smaller."""
+    starts = [_integer(max(1, extent - side + 1), picks) for extent in size]
+    return (slice(None), slice(None), *(slice(start, start + side) for start in starts))

@@ -1,0 +1,95 @@
+"""What a degradation is: a physical formula, and the range its parameters are drawn from.
+
+Shapes: B batch, P parameters of one sample, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+Range = tuple[float, float]
+Rounding = Literal["none", "round", "floor"]
+
+
+@dataclass(frozen=True)
+class Degradation(ABC):
+    """(clean, parameters, rng) -> degraded. The same three give the same pixels.
+
+    A subclass is a frozen dataclass with one field per parameter: the closed range it is drawn from.
+    """
+
+    kind: ClassVar[str]  #: the kind of damage, the class a router learns
+    parameters: ClassVar[tuple[str, ...]] = ()  #: names of the P parameters, in order
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a range that is reversed or negative."""
+        for name in self.parameters:
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise ValueError(f"{self.kind}: {name} must be a range [low, high] with 0 <= low <= high")
+
+    @property
+    def margin_px(self) -> int:
+        """How far outside a crop the degradation looks; a crop is degraded with this margin, then cut."""
+        return 0
+
+    def draw(self, count: int, rng: Generator) -> Float[Tensor, "B P"]:
+        """`count` sets of parameters, uniform in their ranges, on the generator's device."""
+        u = torch.rand(count, len(self.parameters), generator=rng, device=rng.device)
+        low, high = torch.tensor([getattr(self, name) for name in self.parameters]).reshape(-1, 2).to(u).unbind(dim=1)
+        return low + u * (high - low)
+
+    @abstractmethod
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Degrade each sample with its own parameters; the result lies in [0, 1]."""
+
+    @abstractmethod
+    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+        """The one number a router estimates, in the kind's unit (see `darnet.diagnosis.Diagnosis`)."""
+
+    def __call__(self, clean: Float[Tensor, "C H W"], rng: Generator) -> Float[Tensor, "C H W"]:
+        """Degrade one picture with parameters drawn from their ranges."""
+        batch = clean[None]
+        return self.apply(batch, self.draw(1, rng).to(clean), rng)[0]
+
+
+@dataclass(frozen=True)
+class Clean(Degradation):
+    """y = x: the kind a router must leave alone."""
+
+    kind: ClassVar[str] = "clean"
+
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Return the pictures as they are."""
+        return clean
+
+    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+        """Zero: nothing is wrong."""
+        return parameters.new_zeros(len(parameters))
+
+
+def quantise(pixels: Tensor, rounding: Rounding) -> Tensor:
+    """What an 8-bit file holds of pixels in [0, 1]: rounded to the nearest of 256 levels, or cut down ("floor").
+
+    "floor" is what `astype(uint8)` does in the field's clipped protocol (AirNet, PromptIR and their descendants).
+    """
+    if rounding == "none":
+        return pixels
+    scaled = pixels.clamp(0, 1) * 255
+    # 1e-3 of a level: a value that float arithmetic left just under a level belongs to that level.
+    return (scaled.round() if rounding == "round" else (scaled + 1e-3).floor()) / 255
+
+
+def per_sample(parameters: Float[Tensor, "B P"], index: int) -> Float[Tensor, "B 1 1 1"]:
+    """One parameter, shaped to broadcast over (B, C, H, W)."""
+    return parameters[:, index, None, None, None]

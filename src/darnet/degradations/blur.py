@@ -1,0 +1,77 @@
+"""Blur of a lens out of focus, as a Gaussian.
+
+Shapes: B batch, P parameters, H × W pixels, K taps of a kernel. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from darnet.degradations.base import Degradation, Range
+
+#: A kernel is cut where the Gaussian has fallen below e^-8 of its peak.
+TRUNCATE_SIGMAS = 4.0
+
+
+@dataclass(frozen=True)
+class GaussianBlur(Degradation):
+    """y = x * g(σ), g(σ)[u, v] ∝ exp(−(u² + v²) / 2σ²), σ in pixels; mirrored at the border (DaR-Net §IV-A)."""
+
+    sigma_px: Range = (0.5, 3.0)
+    kind: ClassVar[str] = "blur"
+    parameters: ClassVar[tuple[str, ...]] = ("sigma_px",)
+
+    @property
+    def margin_px(self) -> int:
+        """Radius of the widest kernel."""
+        return _radius(self.sigma_px[1])
+
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Convolve rows, then columns (the Gaussian is separable), each sample with its own kernel."""
+        batch, channels, height, width = clean.shape
+        kernels = gaussian_kernels(parameters[:, 0]).repeat_interleave(channels, dim=0)  # (B·C, K)
+        radius = kernels.shape[1] // 2
+        planes = _mirror(clean, radius).reshape(1, batch * channels, height + 2 * radius, width + 2 * radius)
+        planes = F.conv2d(planes, kernels[:, None, None, :], groups=batch * channels)
+        planes = F.conv2d(planes, kernels[:, None, :, None], groups=batch * channels)
+        return planes.reshape(clean.shape).clamp(0, 1)
+
+    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+        """σ in pixels."""
+        return parameters[:, 0]
+
+
+def gaussian_kernels(sigma_px: Float[Tensor, " B"]) -> Float[Tensor, "B K"]:
+    """Normalised 1-D Gaussians, all as long as the widest needs; σ = 0 is the identity."""
+    radius = _radius(float(sigma_px.max()))
+    offsets = torch.arange(-radius, radius + 1, device=sigma_px.device, dtype=sigma_px.dtype)
+    kernels = torch.exp(-0.5 * (offsets / sigma_px[:, None].clamp_min(1e-3)) ** 2)
+    return kernels / kernels.sum(dim=1, keepdim=True)
+
+
+def _radius(sigma_px: float) -> int:
+    return max(1, math.ceil(TRUNCATE_SIGMAS * sigma_px))
+
+
+def _mirror(picture: Float[Tensor, "B C H W"], radius: int) -> Tensor:
+    """Mirror at the border without repeating the edge; a picture smaller than the kernel is mirrored repeatedly."""
+    for dim in (2, 3):
+        size = picture.shape[dim]
+        index = torch.arange(-radius, size + radius, device=picture.device)
+        if size > 1:
+            period = 2 * (size - 1)
+            index = index.remainder(period)
+            index = torch.minimum(index, period - index)
+        else:
+            index = torch.zeros_like(index)
+        picture = picture.index_select(dim, index)
+    return picture

@@ -1,0 +1,67 @@
+"""Noise: of a file (Gaussian) and of a sensor (Poisson–Gaussian).
+
+Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from darnet.degradations.base import Degradation, Range, per_sample
+
+
+@dataclass(frozen=True)
+class GaussianNoise(Degradation):
+    """y = clip(x + σ·n, 0, 1), n ~ N(0, 1) per pixel and channel (DaR-Net §IV-A; clipped, see docs/protocols).
+
+    σ is given on the 0–255 scale.
+    """
+
+    sigma_255: Range = (5.0, 50.0)
+    kind: ClassVar[str] = "noise"
+    parameters: ClassVar[tuple[str, ...]] = ("sigma_255",)
+
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Add white Gaussian noise and clip."""
+        noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+        return (clean + per_sample(parameters, 0) / 255 * noise).clamp(0, 1)
+
+    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+        """σ on the 0–255 scale."""
+        return parameters[:, 0]
+
+
+@dataclass(frozen=True)
+class PoissonGaussianNoise(Degradation):
+    """y = clip(a·Poisson(x / a) + b·n, 0, 1): shot noise of variance a·x, and read noise b.
+
+    Source: Foi, Trimeche, Katkovnik, Egiazarian, "Practical Poissonian–Gaussian noise modeling and fitting for
+    single-image raw-data", IEEE TIP 2008, eq. 1–3. `shot` is a (variance per unit of signal in [0, 1]);
+    `read_sigma_255` is b on the 0–255 scale.
+    """
+
+    shot: Range = (0.0005, 0.02)
+    read_sigma_255: Range = (1.0, 15.0)
+    kind: ClassVar[str] = "noise"
+    parameters: ClassVar[tuple[str, ...]] = ("shot", "read_sigma_255")
+
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Count photons, add read noise, clip."""
+        shot = per_sample(parameters, 0).clamp_min(1e-6)  # below this the counts pass what a float holds exactly
+        photons = torch.poisson(clean.clamp(0, 1) / shot, generator=rng) * shot
+        noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+        return (photons + per_sample(parameters, 1) / 255 * noise).clamp(0, 1)
+
+    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+        """σ on the 0–255 scale at mid-grey: 255·√(a/2 + b²)."""
+        shot, read = parameters[:, 0], parameters[:, 1] / 255
+        return 255 * (shot / 2 + read**2).sqrt()

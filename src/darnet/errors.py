@@ -1,0 +1,73 @@
+"""What can go wrong, as one tree. Every error knows the exit code the command line ends with.
+
+DarnetError              1
+├── ImageError           1   a file that is no picture, is damaged, or cannot be written
+├── UsageError           2   an option, name or argument that makes no sense
+│   ├── RecipeError      2   an unknown key or impossible value in a recipe
+│   └── UnknownNameError 2   a name that nothing is registered under
+├── NoInputError         3   nothing usable was given
+├── WeightsError         4   weights missing, damaged or incompatible
+└── ResourceError        5   memory, disk or device limit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+
+class DarnetError(Exception):
+    """Base of every error raised on purpose; its text is one line that names the file or option and the reason."""
+
+    exit_code = 1
+
+
+class ImageError(DarnetError):
+    """A picture that cannot be read or written."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = Path(path), reason
+
+
+class UsageError(DarnetError):
+    """An option or argument that makes no sense."""
+
+    exit_code = 2
+
+
+class RecipeError(UsageError):
+    """A recipe with an unknown key or an impossible value."""
+
+
+class UnknownNameError(UsageError):
+    """A name that nothing is registered under; the text lists what there is and the nearest match."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+        known = sorted(known)
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"no {what} called {name!r}{hint} (there are: {', '.join(known) or 'none'})")
+
+
+class NoInputError(DarnetError):
+    """No usable input was given."""
+
+    exit_code = 3
+
+
+class WeightsError(DarnetError):
+    """Weights that are missing, damaged or made for something else."""
+
+    exit_code = 4
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = Path(path), reason
+
+
+class ResourceError(DarnetError):
+    """A memory, disk or device limit was reached."""
+
+    exit_code = 5

@@ -1,0 +1,61 @@
+"""Experts: pixels -> pixels. Same shape and range out; H and W are anything, padding is the expert's business.
+
+Shapes: H × W pixels, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from darnet.backends import TorchBackend
+from darnet.errors import DarnetError
+from darnet.models.base import make_thumbnail
+from darnet.tiling import tiled
+
+Pixels = Float[Tensor, "3 H W"]
+
+
+class Expert(Protocol):
+    """Anything that repairs one kind of damage."""
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """The repaired picture, of the same shape, in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How a large picture is cut: tiles of at most `size_px` that share `overlap_px`; `size_px` 0: not at all."""
+
+    size_px: int = 1024
+    overlap_px: int = 64
+
+
+@dataclass(frozen=True)
+class NetworkExpert:
+    """A network that looks at the whole picture once, as a thumbnail, and then repairs it tile by tile."""
+
+    backend: TorchBackend
+    tiles: Tiles = Tiles()
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Repair. Raises DarnetError if the network answers with anything but finite pixels."""
+        model = self.backend.model
+        thumbnail = make_thumbnail(pixels[None], model.thumbnail_px) if model.thumbnail_px else None
+
+        def repair(tile: Tensor) -> Tensor:
+            image = self.backend(tile, thumbnail).image
+            if image is None:
+                raise DarnetError(f"{type(model).__name__} makes no image: it is no expert")
+            return image.to(tile.device, tile.dtype).clamp(0, 1)
+
+        size_px = self.tiles.size_px or max(pixels.shape[1:])
+        overlap_px = self.tiles.overlap_px if self.tiles.size_px else 0
+        restored = tiled(repair, pixels, tile_px=size_px, overlap_px=overlap_px, multiple_of=model.multiple_of)
+        if not bool(restored.isfinite().all()):
+            raise DarnetError(f"{type(model).__name__} answered with pixels that are not finite")
+        return restored

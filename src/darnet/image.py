@@ -1,0 +1,298 @@
+"""Image: the one place that knows files, bit depth, alpha, EXIF, ICC and orientation.
+
+H, W: height and width; C: 1 (grey) or 3 (RGB). Importing this module imports neither torch nor PIL nor pyvips.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from uuid import uuid4
+
+import numpy as np
+
+from darnet.errors import ImageError, UsageError
+from darnet.pixels import (
+    GREY,
+    RGB,
+    RGB_ALPHA,
+    Array,
+    Channels,
+    Metadata,
+    as_srgb,
+    from_planes,
+    header,
+    in_range,
+    is_pil,
+    pack,
+    rescale,
+    split,
+    to_planes,
+    to_vips,
+    unpack,
+    upright,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_PIXELS = 1_000_000_000
+
+
+class Format(NamedTuple):
+    """How a file format is known, what it can hold, and what libvips is asked for."""
+
+    signature: bytes  # regular expression for the first bytes of a file
+    codec: str  # libvips: <codec>load_buffer, <codec>save_buffer
+    bits: int  # the deepest integer samples written
+    quality: int | None  # default; None: lossless
+    options: Mapping[str, Any]
+
+
+FORMATS: Mapping[str, Format] = {
+    "jpeg": Format(rb"\xff\xd8\xff", "jpeg", 8, 95, {"subsample_mode": "off", "optimize_coding": True}),
+    "png": Format(rb"\x89PNG\r\n\x1a\n", "png", 16, None, {"filter": "all"}),
+    "tiff": Format(rb"II[*+]\0|MM\0[*+]", "tiff", 16, None, {"compression": "deflate"}),
+    "webp": Format(rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}),
+    "avif": Format(rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}),
+}
+SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpg": "jpeg", ".tif": "tiff"}
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """An upright picture in the depth it came in, with everything its file said about it.
+
+    `array`: (H, W, C), uint8, uint16, or float32 in [0, 1]. `alpha`: (H, W) of the same dtype. `profile`: ICC bytes;
+    None means sRGB. `metadata`: libvips fields (EXIF, XMP, IPTC, resolution) that `write` puts back,
+    without thumbnail, orientation and size where they no longer hold. `format`: a key of FORMATS.
+    """
+
+    array: Array
+    alpha: Array | None = None
+    profile: bytes | None = None
+    metadata: Metadata = field(default_factory=dict)
+    path: Path | None = None
+    format: str | None = None
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.array.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.array.shape[1])
+
+    @classmethod
+    def read(cls, path: Path | str) -> Image:
+        """Decode a JPEG, PNG, TIFF, WebP or AVIF file, known by its content; the file is not needed afterwards.
+
+        CMYK, Lab and palettes become RGB, one bit becomes 8-bit grey, 10- and 12-bit AVIF becomes uint16.
+        Raises ImageError if the file is missing, empty, damaged, truncated, animated, of several pages, larger than
+        MAX_PIXELS or in another format.
+        """
+        path = Path(path)
+        format, data = _load(path)
+        import pyvips
+
+        try:
+            load = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
+            image = load(data, access="sequential", fail_on="error")
+            _refuse(path, image, data)
+            image = upright(image)
+            channels = _decode(path, image, format)
+        except pyvips.Error as error:
+            raise ImageError(path, f"damaged or incomplete {format.upper()} file{_detail(error)}") from None
+        profile = image.get("icc-profile-data") if "icc-profile-data" in image.get_fields() else None
+        return cls(*channels, profile, header(image), path, format)
+
+    @classmethod
+    def of(cls, source: object) -> Image:
+        """A picture from whatever holds one; `source` is neither changed nor kept.
+
+        Takes an Image, a path, a PIL image (as it lies: its EXIF orientation is not applied), an ndarray (H, W) or
+        (H, W, 1..4), or a tensor (3, H, W), (1, H, W) or (H, W). Integers span their full range, floats [0, 1].
+        Raises ImageError for a bad file and UsageError for anything else that is no picture.
+        """
+        if isinstance(source, Image):
+            return source
+        if isinstance(source, str | Path):
+            return cls.read(source)
+        profile = getattr(source, "info", {}).get("icc_profile") if is_pil(source) else None
+        return cls(*unpack(source), profile or None)
+
+    def like(self, source: object) -> object:
+        """This picture as the kind of thing `source` is: same type, dtype, shape, mode and device.
+
+        A path or an Image gives `self`. PIL modes 1 and P come back as L and RGB (RGBA where there is transparency).
+        """
+        if isinstance(source, Image | str | Path):
+            return self
+        return pack(Channels(self.array, self.alpha), source)
+
+    def pixels(self) -> Tensor:
+        """(3, H, W), float32 in [0, 1], contiguous, in memory of its own; grey is replicated, alpha left out."""
+        import torch
+
+        return torch.from_numpy(to_planes(self.array))
+
+    def with_pixels(self, pixels: Tensor) -> Image:
+        """This picture with other colours: (3, H, W) in [0, 1], clamped and rounded to this picture's dtype.
+
+        Grey stays grey (the mean of the three channels); alpha, profile and metadata are kept.
+        Raises UsageError for another shape.
+        """
+        wanted = (RGB, self.height, self.width)
+        if tuple(pixels.shape) != wanted:
+            raise UsageError(f"pixels of shape {tuple(pixels.shape)} do not fit a picture of shape {wanted}")
+        planes: Array = pixels.detach().float().cpu().numpy()
+        return replace(self, array=from_planes(planes, self.array.shape[2], self.array.dtype))
+
+    def write(
+        self,
+        path: Path | str,
+        *,
+        quality: int | None = None,
+        bit_depth: Literal["auto", "8", "16"] = "auto",
+        metadata: Literal["keep", "strip"] = "keep",
+        icc: Literal["keep", "srgb"] = "keep",
+    ) -> Path:
+        """Write the file at once or not at all, in the format of its suffix, and return its path.
+
+        `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
+        and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
+        `icc="srgb"` converts the colours to sRGB.
+        Warns (UserWarning) when the format cannot hold the alpha or EXIF. Raises ImageError for an unknown suffix or a
+        file that cannot be written: then a file already there stays as it was. UsageError for an impossible option.
+        """
+        path = Path(path)
+        format = SUFFIXES.get(path.suffix.lower())
+        if format is None:
+            raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
+        _check(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
+        picture = self if metadata == "keep" else replace(self, metadata={})
+        for lost in _lost(picture, format):
+            warnings.warn(f"{path}: {format.upper()} files are written without {lost}", stacklevel=2)
+        import pyvips
+
+        try:
+            data = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
+        except pyvips.Error as error:
+            raise ImageError(path, f"cannot be written as {format.upper()}{_detail(error)}") from None
+        _store(path, data)
+        return path
+
+
+def _check(quality: int | None, **options: str) -> None:
+    choices = {"bit_depth": ("auto", "8", "16"), "metadata": ("keep", "strip"), "icc": ("keep", "srgb")}
+    for name, given in options.items():
+        if given not in choices[name]:
+            raise UsageError(f"{name} is one of {', '.join(choices[name])}, not {given!r}")
+    if quality is not None and quality not in range(1, 101):
+        raise UsageError(f"quality is 1 to 100, not {quality}")
+
+
+def _detail(error: Any) -> str:
+    """The last of the lines libvips complains in, without the name of its module."""
+    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
+    return f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""
+
+
+def _load(path: Path) -> tuple[str, bytes]:
+    """A file's format and bytes, read whole only if it is a picture."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            for format, known in FORMATS.items():
+                if re.match(known.signature, head, re.DOTALL):
+                    return format, head + file.read()
+    except OSError as error:
+        raise ImageError(path, (error.strerror or str(error)).lower()) from None
+    raise ImageError(path, "not a JPEG, PNG, TIFF, WebP or AVIF picture" if head else "the file is empty")
+
+
+def _refuse(path: Path, image: Any, data: bytes) -> None:
+    """Raise ImageError for what would silently lose pages, frames or the actual picture."""
+    fields = set(image.get_fields())
+    pages = image.get("n-pages") if "n-pages" in fields else 1
+    animated = data[4:12] == b"ftypavis" or (data[1:4] == b"PNG" and b"acTL" in data[: data.find(b"IDAT")])
+    if pages > 1 or animated:
+        raise ImageError(path, f"has {pages if pages > 1 else 'several'} pages; only single pictures are restored")
+    if "n-subifds" in fields and image.get("n-subifds") > 0:
+        raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(path, f"{image.width} x {image.height} is more than {MAX_PIXELS:,} pixels")
+
+
+def _decode(path: Path, image: Any, format: str) -> Channels:
+    if image.format not in {"uchar", "ushort", "float", "double"} or image.bands > RGB_ALPHA:
+        raise ImageError(path, f"{image.bands} channels of type {image.format} are not supported")
+    values = image.numpy().reshape(image.height, image.width, image.bands)
+    if not in_range(values):
+        raise ImageError(path, "float samples outside [0, 1]")
+    if format == "avif" and values.dtype == np.uint16:
+        bits = image.get("bits-per-sample")  # libvips shifts samples up to 16 bits, so white falls short of 65535
+        values = rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
+    return split(rescale(values, np.float32) if values.dtype.kind == "f" else values)
+
+
+def _lost(picture: Image, format: str) -> list[str]:
+    """What the picture has and the format, or libvips writing it, cannot hold."""
+    exif = format == "tiff" and "exif-data" in picture.metadata
+    return ["transparency"] * (format == "jpeg" and picture.alpha is not None) + ["EXIF"] * exif
+
+
+def _adapt(picture: Image, format: str, bit_depth: str, icc: str) -> Image:
+    """The picture in the depth and colours that are to be written."""
+    dtype = picture.array.dtype
+    if bit_depth == "8" or FORMATS[format].bits == 8:
+        dtype = np.dtype(np.uint8)
+    elif bit_depth == "16" or (dtype.kind == "f" and (format != "tiff" or icc == "srgb")):
+        dtype = np.dtype(np.uint16)
+    array, profile = rescale(picture.array, dtype), picture.profile
+    if profile and profile[16:20] != (b"GRAY" if array.shape[2] == GREY else b"RGB "):
+        profile = None  # it describes other channels than these
+    if profile and icc == "srgb":
+        array, profile = as_srgb(array, profile), None
+    alpha = None if picture.alpha is None or format == "jpeg" else rescale(picture.alpha, dtype)
+    return replace(picture, array=array, alpha=alpha, profile=profile)
+
+
+def _encode(picture: Image, format: str, quality: int | None) -> bytes:
+    known, dtype = FORMATS[format], picture.array.dtype
+    fields = dict(picture.metadata)
+    keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)
+    options = {**known.options, "keep": "|".join(keep)}
+    if known.quality is not None:
+        options["Q"] = quality or known.quality
+    channels = picture.array if picture.alpha is None else np.dstack([picture.array, picture.alpha])
+    if format == "tiff":
+        options["predictor"] = "float" if dtype.kind == "f" else "horizontal"
+    if format == "avif" and dtype == np.uint16:
+        options["bitdepth"] = known.bits
+        top = 2**known.bits - 1  # libvips drops the low bits: put a correctly rounded sample into the high ones
+        channels = np.rint(channels * np.float32(top / 65535)).astype(np.uint16) << (16 - known.bits)
+    if picture.profile:
+        fields["icc-profile-data"] = picture.profile
+    return bytes(getattr(to_vips(channels, fields), f"{known.codec}save_buffer")(**options))
+
+
+def _store(path: Path, data: bytes) -> None:
+    """Replace the file in one step, so that nobody ever sees half of it."""
+    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise ImageError(path, (error.strerror or str(error)).lower()) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

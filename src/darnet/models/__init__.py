@@ -1,0 +1,1 @@
+"""Networks. One paper is one file; what they return is in `base`."""

@@ -1,0 +1,58 @@
+"""What every trainable network is, and what it returns.
+
+Shapes: B batch, E experts, T side of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet.routing import Routing
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Output:
+    """All that a forward pass has to say; nothing stays behind on the modules."""
+
+    image: Float[Tensor, "B 3 H W"] | None = None
+    routings: tuple[Routing, ...] = ()
+    levels: Float[Tensor, "B E"] | None = None  # estimated level of each kind, in the kind's own unit
+
+
+class Model(nn.Module, ABC):
+    """A plain function of (tile, thumbnail of the whole picture). Every subclass is final.
+
+    Constructors take plain JSON values, which is what a card stores, and run on the meta device.
+    """
+
+    multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
+    thumbnail_px: int = 0  #: side T of the thumbnail that `forward` wants; 0: it needs none
+
+    @abstractmethod
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
+        """Look at, or repair, a batch of pictures or tiles."""
+
+    def after_step(self) -> None:
+        """Run once after every optimiser step, for updates that are not gradients. Default: nothing."""
+
+
+def channels_last(model: AnyModule) -> AnyModule:
+    """The same network with its convolution weights in channels_last memory, which convolutions are fastest in."""
+    for weight in model.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def make_thumbnail(pictures: Float[Tensor, "B 3 H W"], side_px: int) -> Float[Tensor, "B 3 T T"]:
+    """The whole picture at a glance: area means on a side_px × side_px grid, whatever the aspect."""
+    return F.adaptive_avg_pool2d(pictures, side_px)

@@ -1,0 +1,108 @@
+"""The expert that ships: a residual U-Net at half resolution, made for a CPU.
+
+Dense 3×3 convolutions are what a CPU runs fastest, and a quarter of the pixels (pixel-unshuffle 2 in front) pays for
+four times the channels. An expert that must know the whole picture (exposure) reads a thumbnail of it once: that scales
+the deepest features (FiLM, Perez et al. 2018) and sets one gain and offset per colour, so that all tiles agree.
+
+Shapes: B batch, T side of the thumbnail, F features, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet.models.base import Model, Output, make_thumbnail
+
+
+class CompactUNet(Model):
+    """y = gain·x + offset + up(net(down(x))); gain and offset are 1 and 0 without a thumbnail.
+
+    `width` channels at the top level, doubled per level; `blocks` residual blocks at each level, on the way down and
+    up; `thumbnail_px` > 0 makes it look at the whole picture.
+    """
+
+    def __init__(self, width: int = 32, blocks: Sequence[int] = (2, 2, 2), thumbnail_px: int = 0) -> None:
+        super().__init__()
+        self.thumbnail_px = thumbnail_px
+        self.multiple_of = 2 ** len(blocks)
+        widths = [width * 2**level for level in range(len(blocks))]
+        steps = list(pairwise(widths))
+        self.head = nn.Conv2d(12, width, 3, padding=1)
+        self.encoder = nn.ModuleList(_residual_blocks(c, n) for c, n in zip(widths, blocks, strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in steps)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in reversed(steps))
+        self.decoder = nn.ModuleList(
+            _residual_blocks(c, n) for c, n in reversed(list(zip(widths[:-1], blocks[:-1], strict=True)))
+        )
+        self.tail = nn.Conv2d(width, 12, 3, padding=1)
+        _silence(self.tail)  # an untrained expert returns its input
+        self.overview = Overview(widths[-1]) if thumbnail_px else None
+
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
+        """Repair. Without a thumbnail the tile is taken for the whole picture."""
+        features, skips = self.head(F.pixel_unshuffle(degraded, 2)), []
+        *fine, coarsest = self.encoder
+        for level, down in zip(fine, self.down, strict=True):
+            features = level(features)
+            skips.append(features)
+            features = down(features)
+        base = degraded
+        if self.overview is not None:
+            whole = make_thumbnail(degraded, self.thumbnail_px) if thumbnail is None else thumbnail
+            scale, gain, offset = self.overview(whole)
+            features = features * (1 + scale)
+            base = degraded * (1 + gain) + offset
+        features = coarsest(features)
+        for up, level in zip(self.up, self.decoder, strict=True):
+            features = level(up(features) + skips.pop())
+        return Output(base + F.pixel_shuffle(self.tail(features), 2))
+
+
+class Overview(nn.Module):
+    """Thumbnail -> (scale of F features, gain and offset per colour), each (B, channels, 1, 1); all zero when new."""
+
+    def __init__(self, features: int, width: int = 24) -> None:
+        super().__init__()
+        self.features = features
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((3, width), (width, 2 * width), (2 * width, 3 * width)):
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU()]
+        self.look = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Linear(6 * width, 64), nn.ReLU(), nn.Linear(64, features + 6))
+        _silence(self.head[-1])
+
+    def forward(self, thumbnail: Float[Tensor, "B 3 T T"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Judge the light of the whole picture from the mean and the maximum of its features."""
+        seen = self.look(thumbnail)
+        summary = torch.cat([seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1)
+        scale, gain, offset = self.head(summary)[:, :, None, None].split([self.features, 3, 3], dim=1)
+        return scale, gain, offset
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(relu(conv(x)))."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        change: Tensor = self.second(F.relu(self.first(features)))
+        return features + change
+
+
+def _silence(layer: nn.Module) -> None:
+    for weight in layer.parameters():
+        nn.init.zeros_(weight)
+
+
+def _residual_blocks(channels: int, count: int) -> nn.Module:
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(count)))

@@ -1,0 +1,144 @@
+"""The system that users run: diagnose a picture, pick the expert, restore, and say what was done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from darnet import store
+from darnet.backends import Precision, TorchBackend
+from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
+from darnet.errors import UnknownNameError, UsageError
+from darnet.experts import Expert, NetworkExpert, Pixels, Tiles
+from darnet.image import Image
+from darnet.routers import NetworkRouter, Router
+from darnet.routing import Routing, dispatch
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """A router and experts. An all-in-one network is a Restorer with one expert: no special case.
+
+    Below `min_confidence` a picture is left alone. With `max_steps` > 1 it is looked at again after each repair, until
+    it is clean or only kinds that were already treated are found.
+    """
+
+    router: Router
+    experts: Mapping[str, Expert]
+    min_confidence: float = 0.5
+    max_steps: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for values out of range."""
+        if not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"--min-confidence {self.min_confidence}: expected 0 to 1")
+        if self.max_steps < 1:
+            raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
+
+    def diagnose(self, source: object) -> Diagnosis:
+        """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
+        return self.router(Image.of(source).pixels())
+
+    def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
+        """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
+
+        `kinds`: skip the diagnosis and treat these, in this order. `strength` in [0, 1] blends input and result; 0
+        returns the input exactly, as does a clean verdict.
+        Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
+        """
+        if not 0 <= strength <= 1:
+            raise UsageError(f"--strength {strength}: expected 0 to 1")
+        for kind in kinds:
+            if kind not in self.experts:
+                raise UnknownNameError("expert", kind, self.experts)
+        started = time.perf_counter()
+        image = Image.of(source)
+        pixels = image.pixels()
+        restored, steps, warnings = self._prescribed(pixels, kinds) if kinds else self._diagnosed(pixels)
+        untouched = restored is pixels or strength == 0
+        answer = image if untouched else image.with_pixels(_blend(pixels, restored, strength))
+        seconds = time.perf_counter() - started
+        return Result(answer.like(source), tuple(steps), seconds, image, answer, tuple(warnings))
+
+    def _prescribed(self, pixels: Pixels, kinds: Sequence[str]) -> tuple[Pixels, list[Step], list[str]]:
+        steps = []
+        for kind in kinds:
+            started = time.perf_counter()
+            pixels = self._repair(pixels, kind)
+            steps.append(Step(None, kind, time.perf_counter() - started))
+        return pixels, steps, []
+
+    def _diagnosed(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
+        steps: list[Step] = []
+        warnings: list[str] = []
+        while len(steps) < self.max_steps:
+            started = time.perf_counter()
+            diagnosis = self.router(pixels)
+            refusal = self._refuses(diagnosis)
+            repeated = any(step.expert == diagnosis.label for step in steps)
+            if diagnosis.label == CLEAN or refusal or repeated:
+                warnings += [refusal] if refusal else []
+                steps.append(Step(diagnosis, None, time.perf_counter() - started))
+                break
+            pixels = self._repair(pixels, diagnosis.label)
+            steps.append(Step(diagnosis, diagnosis.label, time.perf_counter() - started))
+        return pixels, steps, warnings
+
+    def _refuses(self, diagnosis: Diagnosis) -> str | None:
+        """Why a picture is left alone although it may not be clean."""
+        if diagnosis.confidence < self.min_confidence:
+            return f"left alone: {diagnosis} is below the least confidence of {100 * self.min_confidence:.0f} %"
+        if diagnosis.label != CLEAN and diagnosis.label not in self.experts:
+            return f"left alone: there is no expert for {diagnosis.label}"
+        return None
+
+    @torch.inference_mode()
+    def _repair(self, pixels: Pixels, kind: str) -> Pixels:
+        """The mixture of experts of DaR-Net (§III-B): whole networks, one of which serves the picture."""
+        choice = torch.tensor([[float(name == kind) for name in self.experts]])
+        restored: Pixels = dispatch([_batched(e) for e in self.experts.values()], Routing.hard(choice), pixels[None])[0]
+        return restored
+
+
+def load(
+    name: str | Path = "darnet",
+    *,
+    device: str = "auto",
+    precision: Precision = "auto",
+    tiles: Tiles | None = None,
+    min_confidence: float | None = None,
+    max_steps: int = 1,
+) -> Restorer:
+    """A system by the name it ships under, or by its folder, ready to restore.
+
+    Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
+    """
+    system, folder = store.read_system(str(name))
+
+    def backend(part: str) -> TorchBackend:
+        return TorchBackend(store.load(folder / part)[0], device, precision)
+
+    return Restorer(
+        router=NetworkRouter(backend(system.router)),
+        experts={kind: NetworkExpert(backend(part), tiles or Tiles()) for kind, part in system.experts.items()},
+        min_confidence=system.min_confidence if min_confidence is None else min_confidence,
+        max_steps=max_steps,
+    )
+
+
+def _batched(expert: Expert) -> Callable[[Tensor], Float[Tensor, "B 3 H W"]]:
+    def serve(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+        restored = [expert(picture) for picture in pictures]
+        return restored[0][None] if len(restored) == 1 else torch.stack(restored)
+
+    return serve
+
+
+def _blend(pixels: Pixels, restored: Pixels, strength: float) -> Pixels:
+    return restored if strength == 1 else torch.lerp(pixels, restored, strength)

@@ -1,0 +1,60 @@
+"""Routing: who works on which sample. Read this file first.
+
+One function, `dispatch`, is the mixture of experts of every system here. Only the size of an expert differs: a whole
+network (DaR-Net), a low-rank branch inside a block (DaAIR), a stage of the backbone (SLER-IR).
+
+Shapes: B batch, E experts, D embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Routing:
+    """A decision for a batch: which expert serves which sample, and how strongly."""
+
+    logits: Float[Tensor, "B E"]
+    weights: Float[Tensor, "B E"]  # non-negative; a row that is one-hot is a hard decision
+    embedding: Float[Tensor, "B D"] | None = None  # unit norm, where the decision was read off a sphere
+
+    @classmethod
+    def hard(cls, logits: Float[Tensor, "B E"], embedding: Float[Tensor, "B D"] | None = None) -> Routing:
+        """Send each sample to its best expert only (argmax gate; DaR-Net §III-B, SLER-IR eq. 3)."""
+        weights = F.one_hot(logits.argmax(dim=1), logits.shape[1]).to(logits.dtype)
+        return cls(logits, weights, embedding)
+
+    @classmethod
+    def soft(cls, logits: Float[Tensor, "B E"], embedding: Float[Tensor, "B D"] | None = None) -> Routing:
+        """Send each sample to every expert, weighted by softmax (SLER-IR eq. 2)."""
+        return cls(logits, logits.softmax(dim=1), embedding)
+
+
+def dispatch(experts: Sequence[Callable[..., Tensor]], routing: Routing, *inputs: Tensor) -> Tensor:
+    """y[b] = Σ_e weights[b, e] · experts[e](inputs[b]); an expert sees only the samples it serves.
+
+    `inputs` share the batch dimension. Raises ValueError if the number of experts is not E, or if a sample has no
+    expert at all.
+    """
+    if bool((routing.weights.sum(dim=1) <= 0).any()):
+        raise ValueError("routing sends a sample to no expert")
+    out: Tensor | None = None
+    for expert, weight in zip(experts, routing.weights.unbind(dim=1), strict=True):
+        rows = weight.nonzero().squeeze(1)
+        if len(rows) == 0:
+            continue
+        if len(rows) == len(weight) and not weight.requires_grad and bool((weight == 1).all()):
+            return expert(*inputs)  # it serves everyone: no gathering, so a large picture is not copied
+        served = expert(*(tensor[rows] for tensor in inputs))
+        if out is None:
+            out = served.new_zeros(len(weight), *served.shape[1:])
+        out = out.index_add(0, rows, served * weight[rows].to(served.dtype).view(-1, *[1] * (served.ndim - 1)))
+    if out is None:
+        raise ValueError("routing of an empty batch")
+    return out

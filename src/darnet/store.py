@@ -1,0 +1,174 @@
+"""A trained network on disk: a folder with card.json (what it is), model.safetensors (the numbers) and README.md.
+
+A system is a folder with system.json: which of the folders beside it is the router, and which are the experts.
+Weights are data, never code: nothing here can run anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from darnet import registry
+from darnet.errors import DarnetError, UnknownNameError, WeightsError
+from darnet.models.base import Model
+
+FORMAT = 1
+CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
+#: Systems that ship with the package.
+SHIPPED = Path(__file__).parent / "weights"
+
+DTYPES = {"float16": torch.float16, "float32": torch.float32}
+
+
+class Card(BaseModel):
+    """All that is known about a weight file, so that it can be built, trusted and repeated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    name: str
+    kind: str  # name of the network in the registry
+    config: dict[str, Any] = {}  # its constructor's arguments
+    handles: tuple[str, ...] = ()  # kinds of damage it repairs, or tells apart
+    licence: str = "unknown"
+    data: dict[str, str] = {}  # training data -> its terms
+    training: dict[str, Any] = {}  # recipe, seed, steps, hours, machine, commit
+    scores: dict[str, dict[str, Any]] = {}  # suite and protocol -> figures
+    weaknesses: str = ""
+    dtype: Literal["float16", "float32"] = "float16"
+    parameters: int = 0
+    sha256: str = ""  # of model.safetensors
+
+
+class System(BaseModel):
+    """A router and its experts, each by the name of its folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    name: str
+    router: str
+    experts: dict[str, str]  # kind of damage -> folder
+    min_confidence: float = 0.5
+
+
+def save(model: Model, card: Card, folder: Path) -> Card:
+    """Write a network and its card; returns the card with its hash and size. The folder is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: tensor.detach().cpu().to(DTYPES[card.dtype]).contiguous()
+        if tensor.is_floating_point()
+        else tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    save_file(tensors, folder / WEIGHTS)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    return write_card(card.model_copy(update={"parameters": parameters}), folder)
+
+
+def write_card(card: Card, folder: Path) -> Card:
+    """Write card.json and README.md for the weights that lie in `folder`; returns the card with their hash."""
+    card = card.model_copy(update={"sha256": _sha256(folder / WEIGHTS)})
+    (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    (folder / README).write_text(render(card), encoding="utf-8")
+    return card
+
+
+def load(folder: Path) -> tuple[Model, Card]:
+    """Check format, check hash, build on the meta device, load strictly, switch to evaluation; weights in float32.
+
+    Raises WeightsError naming the file and what is wrong with it.
+    """
+    card = read_card(folder)
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise WeightsError(path, "weights are missing")
+    if _sha256(path) != card.sha256:
+        raise WeightsError(path, f"damaged: not the file that {CARD} describes (sha256 differs)")
+    try:
+        with torch.device("meta"):
+            model: Model = registry.find("model", card.kind)(**card.config)
+        tensors = {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}
+        model.load_state_dict(tensors, strict=True, assign=True)
+    except (SafetensorError, RuntimeError, TypeError, ValueError, UnknownNameError) as error:
+        raise WeightsError(path, f"does not fit its card: {_first_line(error)}") from error
+    return model.eval().requires_grad_(False), card
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a folder. Raises WeightsError if it is missing, malformed or of another format."""
+    return _read(folder / CARD, Card)
+
+
+def read_system(name: str) -> tuple[System, Path]:
+    """A system by the name it ships under, or by its folder. Raises UnknownNameError or WeightsError."""
+    folder = SHIPPED / name if name in shipped() else Path(name)
+    if not (folder / SYSTEM).is_file():
+        if folder.exists():
+            raise WeightsError(folder, f"no {SYSTEM} in it")
+        raise UnknownNameError("system", name, shipped())
+    return _read(folder / SYSTEM, System), folder
+
+
+def shipped() -> list[str]:
+    """Names of the systems in the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{SYSTEM}"))
+
+
+def verify(folder: Path) -> Card:
+    """Check a folder of weights without running anything. Raises WeightsError."""
+    return load(folder)[1]
+
+
+def render(card: Card) -> str:
+    """README.md of a card."""
+    lines = [f"# {card.name}", "", f"`{card.kind}`, {card.parameters / 1e6:.2f} M parameters, {card.dtype}.", ""]
+    lines += [f"Handles: {', '.join(card.handles) or '–'}. Licence: {card.licence}.", ""]
+    for title, values in (("Data and its terms", card.data), ("Training", card.training), ("Scores", card.scores)):
+        lines += [f"## {title}", "", *_bullets(values), ""]
+    if card.weaknesses:
+        lines += ["## What it is bad at", "", card.weaknesses, ""]
+    return "\n".join([*lines, f"sha256 of `{WEIGHTS}`: `{card.sha256}`", ""])
+
+
+def _bullets(values: Mapping[str, Any]) -> list[str]:
+    return [f"- {key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
+
+
+_Schema = TypeVar("_Schema", Card, System)
+
+
+def _read(path: Path, schema: type[_Schema]) -> _Schema:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found = document.get("format") if isinstance(document, dict) else None
+        if found != FORMAT:
+            raise WeightsError(path, f"format {found}, this version reads {FORMAT}")
+        return schema.model_validate(document)
+    except OSError as error:
+        raise WeightsError(path, error.strerror or "cannot be read") from error
+    except DarnetError:
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WeightsError(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise WeightsError(path, "not JSON") from error
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

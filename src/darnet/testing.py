@@ -1,0 +1,139 @@
+"""The contracts: what every model, expert and degradation keeps, for darnet's own tests and for those of plug-ins.
+
+Each check raises AssertionError with a line that says what is wrong.
+
+Shapes: H × W pixels, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Generator, Tensor
+
+from darnet import store
+from darnet.degradations import Degradation
+from darnet.experts import Expert
+from darnet.models.base import Model, Output
+
+#: Sizes nobody plans for.
+AWKWARD_SIZES = ((37, 31), (1, 1), (8, 129), (64, 64))
+
+
+def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
+    """Determinism, batch independence, gradients, no state left behind, and a round trip through a card.
+
+    `kind` and `config` are the registry name and the constructor's arguments that made `model`.
+    """
+    side = 8 * model.multiple_of
+    pictures = torch.rand(3, 3, side, side, generator=Generator().manual_seed(0))
+    check_gradients(model, pictures)
+    model.eval()
+    check_leaves_no_state(model, pictures)
+    with torch.inference_mode():
+        together, again = tensors(model(pictures)), tensors(model(pictures))
+        alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
+    _assert_equal(together, again, 0, "the same pictures give another answer the second time")
+    _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
+    check_round_trip(model, pictures, kind, config)
+
+
+def check_gradients(model: Model, pictures: Tensor) -> None:
+    """Every parameter that may learn gets a finite gradient from what the model returns."""
+    model.train()
+    _wake(model)
+    loss = torch.stack([tensor.float().square().mean() for tensor in tensors(model(pictures))]).sum()
+    model.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            assert weight.grad is not None, f"parameter {name} gets no gradient: is it used?"
+            assert bool(weight.grad.isfinite().all()), f"parameter {name} gets a gradient that is not finite"
+    model.zero_grad(set_to_none=True)
+
+
+def check_leaves_no_state(model: Model, pictures: Tensor) -> None:
+    """In evaluation, `forward` leaves nothing behind on any module."""
+    before = [{key: id(value) for key, value in vars(module).items()} for module in model.modules()]
+    values = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.inference_mode():
+        model(pictures)
+    after = [{key: id(value) for key, value in vars(module).items()} for module in model.modules()]
+    assert before == after, "forward leaves state on a module"
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, values[name]), f"forward changes {name} in evaluation mode"
+
+
+def check_round_trip(model: Model, pictures: Tensor, kind: str, config: dict[str, object]) -> None:
+    """A model that is saved with its card and loaded again gives the same answer."""
+    with TemporaryDirectory() as folder, torch.inference_mode():
+        store.save(model, store.Card(name="check", kind=kind, config=config, dtype="float32"), Path(folder))
+        loaded, _ = store.load(Path(folder))
+        _assert_equal(tensors(model(pictures)), tensors(loaded(pictures)), 0, "loading changes the answer")
+
+
+def check_expert(expert: Expert) -> None:
+    """Any size; the same shape and range out; finite; the same answer twice; the input untouched."""
+    for height, width in AWKWARD_SIZES:
+        pixels = torch.rand(3, height, width, generator=Generator().manual_seed(0))
+        given = pixels.clone()
+        restored = expert(pixels)
+        assert torch.equal(pixels, given), "the expert changes its input"
+        assert restored.shape == pixels.shape, f"{tuple(pixels.shape)} comes back as {tuple(restored.shape)}"
+        assert bool(restored.isfinite().all()), "the expert answers with pixels that are not finite"
+        assert 0 <= float(restored.min()) <= float(restored.max()) <= 1, "the expert leaves [0, 1]"
+        assert torch.equal(restored, expert(pixels)), "the expert answers differently the second time"
+
+
+def check_degradation(degradation: Degradation) -> None:
+    """Seeded, pure, in range, batched: each sample of a batch is degraded with its own parameters."""
+    for height, width in AWKWARD_SIZES:
+        clean = torch.rand(2, 3, height, width, generator=Generator().manual_seed(0))
+        given = clean.clone()
+
+        def run(seed: int, clean: Tensor = clean) -> Tensor:
+            rng = Generator().manual_seed(seed)
+            return degradation.apply(clean, degradation.draw(len(clean), rng), rng)
+
+        degraded = run(1)
+        assert torch.equal(clean, given), f"{degradation.kind} changes its input"
+        assert degraded.shape == clean.shape, f"{degradation.kind} changes the shape to {tuple(degraded.shape)}"
+        assert torch.equal(degraded, run(1)), f"{degradation.kind} is not reproducible under its seed"
+        assert 0 <= float(degraded.min()) <= float(degraded.max()) <= 1, f"{degradation.kind} leaves [0, 1]"
+    _check_parameters(degradation)
+
+
+def _check_parameters(degradation: Degradation) -> None:
+    parameters = degradation.draw(64, Generator().manual_seed(2))
+    assert parameters.shape == (64, len(degradation.parameters)), "draw gives another shape than (count, P)"
+    for index, name in enumerate(degradation.parameters):
+        low, high = getattr(degradation, name)
+        column = parameters[:, index]
+        assert low - 1e-4 <= float(column.min()) <= float(column.max()) <= high + 1e-4, f"{name} leaves its range"
+    assert degradation.level(parameters).shape == (64,), "level gives another shape than (count,)"
+
+
+def tensors(output: Output) -> list[Tensor]:
+    """Everything a forward pass says that has a gradient, as a list."""
+    found: list[Tensor | None] = [output.image, output.levels]
+    for routing in output.routings:
+        found += [routing.logits, routing.embedding]
+    return [tensor for tensor in found if tensor is not None]
+
+
+def _wake(model: Model) -> None:
+    """Weights that start at zero block the gradients before them; move them a little."""
+    rng = Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if not bool(weight.any()):
+                weight.add_(0.05 * torch.randn(weight.shape, generator=rng))
+
+
+def _assert_equal(first: list[Tensor], second: list[Tensor], tolerance: float, message: str) -> None:
+    assert len(first) == len(second), message
+    for one, other in zip(first, second, strict=True):
+        assert one.shape == other.shape, f"{message}: shapes {tuple(one.shape)} and {tuple(other.shape)}"
+        assert torch.allclose(one, other, rtol=0, atol=tolerance), f"{message}: by {float((one - other).abs().max()):g}"

@@ -1,0 +1,1 @@
+"""How networks are trained: recipes, losses, optimisers, the one trainer, checkpoints."""

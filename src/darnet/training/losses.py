@@ -1,0 +1,75 @@
+"""A loss is a function (output, batch) -> scalar. A recipe names losses and weighs them.
+
+Shapes: B batch, E kinds, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from darnet import metrics
+from darnet.data.synthesis import Batch
+from darnet.errors import RecipeError
+from darnet.models.base import Output
+
+Scalar = Float[Tensor, ""]
+Loss = Callable[[Output, Batch], Scalar]
+
+
+def l1(output: Output, batch: Batch) -> Scalar:
+    """Mean absolute error (DaR-Net eq. 1, first term)."""
+    return F.l1_loss(_image(output), batch.clean)
+
+
+def mse(output: Output, batch: Batch) -> Scalar:
+    """Mean squared error: what PSNR measures."""
+    return F.mse_loss(_image(output), batch.clean)
+
+
+def charbonnier(output: Output, batch: Batch) -> Scalar:
+    """√(e² + ε²), ε = 1e-3: L1 with a smooth minimum (Charbonnier et al. 1994)."""
+    return torch.sqrt((_image(output) - batch.clean).square() + 1e-6).mean()
+
+
+def ssim(output: Output, batch: Batch) -> Scalar:
+    """1 − SSIM, 11×11 Gaussian window (DaR-Net eq. 1, second term)."""
+    return 1 - metrics.ssim(_image(output), batch.clean).mean()
+
+
+def frequency(output: Output, batch: Batch) -> Scalar:
+    """Mean absolute difference of the 2-D spectra (orthonormal), which weighs fine detail (Cho et al. 2021, eq. 4)."""
+    spectrum: Tensor = torch.fft.rfft2(_image(output) - batch.clean, norm="ortho")
+    return spectrum.abs().mean()
+
+
+def classification(output: Output, batch: Batch) -> Scalar:
+    """Cross-entropy of every router's logits with the kind (DaR-Net's classifier; DaAIR §3.1, auxiliary loss)."""
+    if not output.routings:
+        raise RecipeError("loss 'classification' needs a model that routes")
+    return torch.stack([F.cross_entropy(routing.logits, batch.label) for routing in output.routings]).mean()
+
+
+def level(output: Output, batch: Batch) -> Scalar:
+    """Smooth L1 between the logarithms of estimated and true level of the true kind, where that kind has one."""
+    if output.levels is None:
+        raise RecipeError("loss 'level' needs a model that estimates levels")
+    estimated = output.levels.gather(1, batch.label[:, None]).squeeze(1)
+    known = batch.level > 0
+    error = estimated.clamp_min(1e-6).log() - batch.level.clamp_min(1e-6).log()
+    return F.smooth_l1_loss(error * known, torch.zeros_like(error), beta=0.1)
+
+
+LOSSES: Mapping[str, Loss] = {
+    loss.__name__: loss for loss in (l1, mse, charbonnier, ssim, frequency, classification, level)
+}
+
+
+def _image(output: Output) -> Float[Tensor, "B 3 H W"]:
+    if output.image is None:
+        raise RecipeError("this loss needs a model that makes an image")
+    return output.image

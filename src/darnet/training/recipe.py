@@ -1,0 +1,205 @@
+"""A recipe is data: a TOML list of stages that the one trainer runs.
+
+Unknown keys are errors that name the nearest known one; every number in a shipped recipe is marked `# paper §x` or
+`# ours`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from darnet import registry
+from darnet.degradations import Degradation
+from darnet.degradations.base import Rounding
+from darnet.errors import RecipeError, UnknownNameError
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSpec(_Strict):
+    """Which network: a name in the registry and its constructor's arguments."""
+
+    kind: str
+    config: dict[str, Any] = {}
+
+
+class DegradationSpec(_Strict):
+    """One degradation: a name in the registry, the ranges of its parameters, and how often it is drawn."""
+
+    name: str
+    share: float = Field(1.0, gt=0)
+    ranges: dict[str, tuple[float, float]] = {}
+
+    def build(self) -> Degradation:
+        """The degradation itself. Raises RecipeError for a range it does not have or cannot take."""
+        try:
+            degradation: Degradation = registry.find("degradation", self.name)(**self.ranges)
+        except (TypeError, ValueError, UnknownNameError) as error:
+            raise RecipeError(f"degradation {self.name!r}: {error}") from error
+        return degradation
+
+
+class Optimizer(_Strict):
+    """The optimiser. Muon takes the convolutions that `muon_exclude` does not name; AdamW takes the rest."""
+
+    name: Literal["adam", "adamw", "muon"] = "adamw"
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.95, ge=0, lt=1)
+    muon_exclude: tuple[str, ...] = ("head*", "tail*", "overview*")
+    clip_norm: float | None = Field(None, gt=0)
+
+
+class Schedule(_Strict):
+    """How the learning rate moves: `cosine` over the stage's steps, `plateau` on the validation loss, or `constant`."""
+
+    name: Literal["constant", "cosine", "plateau"] = "constant"
+    warmup_steps: int = Field(0, ge=0)
+    floor: float = Field(1e-3, ge=0, le=1)  # cosine: share of the rate that is left at the end
+    factor: float = Field(0.5, gt=0, lt=1)  # plateau
+    patience: int = Field(3, ge=0)  # plateau: epochs without improvement before the rate falls
+
+
+class Stage(_Strict):
+    """One stage of training, run to its end before the next begins."""
+
+    name: str
+    epochs: int = Field(gt=0)
+    steps_per_epoch: int | None = Field(None, gt=0)
+    crops_per_photo: int | None = Field(None, gt=0)  # the other way to say how long an epoch is
+    batch: int = Field(gt=0)  # over all devices
+    crop_px: int = Field(gt=0)
+    rounding: Rounding = "round"
+    augment: bool = True
+    degradations: tuple[DegradationSpec, ...] = Field(min_length=1)
+    losses: dict[str, float] = Field(min_length=1)
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    freeze: tuple[str, ...] = ()  # parameter-name patterns
+    early_stop_epochs: int | None = Field(None, gt=0)
+    keep: Literal["best", "last"] = "best"  # by validation loss
+
+    @model_validator(mode="after")
+    def _one_epoch_length(self) -> Stage:
+        if (self.steps_per_epoch is None) == (self.crops_per_photo is None):
+            raise ValueError("give one of steps_per_epoch and crops_per_photo")
+        return self
+
+    def epoch_steps(self, photos: int) -> int:
+        """Optimiser steps in an epoch over `photos` training pictures."""
+        if self.steps_per_epoch is not None:
+            return self.steps_per_epoch
+        assert self.crops_per_photo is not None
+        return max(1, self.crops_per_photo * photos // self.batch)
+
+
+class Data(_Strict):
+    """How the folder of photos is read and cut into training, validation and (left untouched) test parts."""
+
+    validation: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.0, ge=0, lt=1)
+    smallest_px: int = Field(64, gt=0)
+    halve_above_px: int | None = Field(None, gt=0)
+    validation_samples: int = Field(256, gt=0)
+
+
+class Recipe(_Strict):
+    """All of a training run but the pictures."""
+
+    name: str
+    seed: int = 0
+    handles: tuple[str, ...] = ()  # kinds that an expert repairs; empty for a router
+    model: ModelSpec
+    data: Data = Data()
+    ema_decay: float = Field(0.999, ge=0, lt=1)  # 0: no averaging
+    stage: tuple[Stage, ...] = Field(min_length=1)
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `stage.0.epochs=2`-like overrides (values are TOML; a bare word is a string).
+
+    Raises RecipeError naming the file and key.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not TOML: {error}") from error
+    for override in overrides:
+        _override(document, override)
+    return parse_recipe(document, str(path))
+
+
+def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
+    """Check a document. Raises RecipeError naming the first wrong key and the nearest known one."""
+    try:
+        recipe = Recipe.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = _nearest(first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
+        raise RecipeError(f"{source}: {where}: {reason}") from error
+    for stage in recipe.stage:
+        for spec in stage.degradations:
+            spec.build()
+    return recipe
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    level: Any = Recipe
+    for part in location[:-1]:
+        if isinstance(part, str):
+            annotation = level.model_fields[part].annotation
+            level = annotation.__args__[0] if hasattr(annotation, "__args__") else annotation
+    near = get_close_matches(str(location[-1]), level.model_fields, n=1, cutoff=0.4)
+    return "unknown key" + (f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(level.model_fields)})")
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    """Set one value in place; only keys and list positions that make sense, whether or not the file names them."""
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise RecipeError(f"--set {override}: expected key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.split(".")
+    node: Any = document
+    try:
+        for part in parents:
+            node = node[int(part)] if isinstance(node, list) else node.setdefault(part, {})
+        if isinstance(node, list):
+            node[int(last)] = value
+        else:
+            node[last] = value
+    except (IndexError, ValueError, TypeError, AttributeError) as error:
+        raise RecipeError(f"--set {override}: there is no {key!r} in the recipe") from error
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Recipes by name: from the package, or from the repository where darnet runs from a checkout."""
+    package = Path(__file__).parents[1]
+    for folder in (package / "recipes", package.parents[1] / "recipes"):
+        if folder.is_dir():
+            return {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.toml")}
+    return {}
+
+
+def find_recipe(name: str) -> Path:
+    """A recipe file, or a shipped recipe by name (`noise`, `paper/noise`). Raises UnknownNameError."""
+    if Path(name).is_file():
+        return Path(name)
+    known = shipped_recipes()
+    if name not in known:
+        raise UnknownNameError("recipe", name, known)
+    return known[name]

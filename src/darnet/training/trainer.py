@@ -1,0 +1,286 @@
+"""One trainer for every network: a recipe's stages, one after the other, each a loop of batch, losses, step.
+
+A run is stopped and taken up at any step: batches follow from (seed, stage, step, rank), and a checkpoint holds all
+else, so an interrupted run ends in the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Generator, Tensor, nn
+
+from darnet import metrics, registry
+from darnet.data.photos import Photo, split
+from darnet.data.synthesis import Batch, Synthesis
+from darnet.errors import RecipeError, UnknownNameError
+from darnet.models.base import Model, Output, channels_last
+from darnet.training import optimizers as optim
+from darnet.training.checkpoint import load_checkpoint, save_checkpoint
+from darnet.training.journal import Journal
+from darnet.training.losses import LOSSES
+from darnet.training.recipe import Recipe, Stage
+
+#: Validation batches are the same in every epoch and stage; no training step has this number.
+VALIDATION_STEP = 2**31
+
+
+@dataclass
+class Position:
+    """Where a run stands."""
+
+    stage: int = 0
+    step: int = 0  # within the stage
+    best: float = math.inf  # validation loss
+    stale_epochs: int = 0
+
+
+class Objective(nn.Module):
+    """(batch) -> each weighted loss, in float32 whatever the precision of the network."""
+
+    def __init__(self, model: nn.Module, weights: dict[str, float]) -> None:
+        super().__init__()
+        for name in weights:
+            if name not in LOSSES:
+                raise UnknownNameError("loss", name, LOSSES)
+        self.model, self.weights = model, weights
+
+    def forward(
+        self, degraded: Tensor, clean: Tensor, label: Tensor, level: Tensor, thumbnail: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
+        output: Output = self.model(degraded.contiguous(memory_format=torch.channels_last), thumbnail)
+        with torch.autocast(degraded.device.type, enabled=False):
+            output, batch = _in_float32(output), Batch(degraded, clean, label, level, thumbnail)
+            return {name: weight * LOSSES[name](output, batch) for name, weight in self.weights.items()}
+
+
+class Trainer:
+    """Trains `recipe` on `photos` and writes to `folder`; `run` returns the network, averaged and in eval mode."""
+
+    def __init__(self, recipe: Recipe, photos: Sequence[Photo], folder: Path, fabric: Fabric, journal: Journal) -> None:
+        self.recipe, self.folder, self.fabric, self.journal = recipe, folder, fabric, journal
+        shares = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation]
+        self.training, self.validation = split(photos, shares, recipe.seed)
+        if not self.training or not self.validation:
+            raise RecipeError(f"{len(photos)} pictures are too few to train and validate on")
+        self.model = channels_last(build_model(recipe).to(fabric.device))
+        self.kinds = tuple(getattr(self.model, "kinds", ())) or tuple(_kinds(recipe))
+        self.position = Position()
+        self.checkpoint_seconds = 120.0
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of the run is kept."""
+        return self.folder / "checkpoints" / "last.safetensors"
+
+    def run(self, *, resume: bool = False) -> Model:
+        """All stages that are left. With `resume`, from the last checkpoint if there is one."""
+        state = load_checkpoint(self.checkpoint) if resume and self.checkpoint.exists() else None
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.position = Position(**state["position"])
+        for index, stage in enumerate(self.recipe.stage):
+            if index == self.position.stage:
+                StageRun(self, stage, state).run()
+                state = None
+                self.position = Position(stage=index + 1)
+                self._save({"model": self.model.state_dict()})
+        self.model.eval()
+        return self.model
+
+    def _save(self, state: dict[str, Any]) -> None:
+        if self.fabric.global_rank == 0:
+            self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            save_checkpoint(self.checkpoint, {**state, "position": asdict(self.position)})
+
+    def generator(self, step: int) -> Generator:
+        """The source of all chance in one step of one stage on one process."""
+        entropy = [self.recipe.seed, self.position.stage, step, self.fabric.global_rank]
+        seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
+        return Generator(self.fabric.device).manual_seed(int(seed >> np.uint64(2)))
+
+
+class StageRun:
+    """One stage in progress: its optimisers, averages and batches."""
+
+    def __init__(self, trainer: Trainer, stage: Stage, state: dict[str, Any] | None) -> None:
+        self.trainer, self.stage = trainer, stage
+        self.position, self.fabric = trainer.position, trainer.fabric
+        optim.freeze(trainer.model, stage)
+        self.steps_per_epoch = stage.epoch_steps(len(trainer.training))
+        self.total = stage.epochs * self.steps_per_epoch
+        self.objective = self.fabric.setup(Objective(trainer.model, stage.losses))
+        # The optimisers step plain parameters; Fabric moves nothing of theirs, so it need not know them.
+        self.optimizers = optim.build_optimizers(trainer.model, stage.optimizer)
+        self.schedulers = [optim.build_scheduler(o, stage.schedule, self.total) for o in self.optimizers]
+        self.average = optim.moving_average(trainer.model, trainer.recipe.ema_decay)
+        self.best: dict[str, Tensor] | None = None
+        self.synthesis = self._synthesis(trainer.training, stage.augment)
+        self.validation = self._validation_batches()
+        if state is not None and "average" in state:
+            self._restore(state)
+
+    def run(self) -> None:
+        """Train to the end of the stage and leave the kept weights in the model."""
+        journal, saved = self.trainer.journal, time.monotonic()
+        bar = journal.progress.add_task(self.stage.name, total=self.total, completed=self.position.step)
+        running: dict[str, Tensor] = {}
+        while self.position.step < self.total:
+            terms = self._step()
+            running = {name: running.get(name, 0) + term for name, term in terms.items()}
+            self.position.step += 1
+            journal.progress.advance(bar)
+            if self.position.step % self.steps_per_epoch == 0:
+                stop = self._end_epoch({name: float(t) / self.steps_per_epoch for name, t in running.items()})
+                running = {}
+                if stop:
+                    break
+            if self.position.step % self.steps_per_epoch == 0 or self._due(saved):
+                self._save()
+                saved = time.monotonic()
+        keeper = self.best if self.stage.keep == "best" and self.best is not None else self.average.module.state_dict()
+        self.trainer.model.load_state_dict(keeper)
+
+    def _step(self) -> dict[str, Tensor]:
+        self.objective.train()
+        share = max(1, self.stage.batch // self.fabric.world_size)
+        batch = self.synthesis(share, self.trainer.generator(self.position.step))
+        terms: dict[str, Tensor] = self.objective(*_tensors(batch))
+        loss = torch.stack(list(terms.values())).sum()
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        self.fabric.backward(loss)
+        if self.stage.optimizer.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.trainer.model.parameters(), self.stage.optimizer.clip_norm)
+        for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):
+            optimizer.step()
+            if not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+                scheduler.step()
+        self.trainer.model.after_step()
+        self.average.update_parameters(self.trainer.model)
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _end_epoch(self, running: dict[str, float]) -> bool:
+        """Validate, keep the best, move the plateau schedule; true where the stage should stop early."""
+        values = {**{f"train_{k}": v for k, v in running.items()}, **self._validate(), **optim.rates(self.optimizers)}
+        loss = float(self.fabric.broadcast(values["val_loss"]))
+        if loss < self.position.best:
+            self.position.best, self.position.stale_epochs = loss, 0
+            self.best = {k: v.detach().clone() for k, v in self.average.module.state_dict().items()}
+        else:
+            self.position.stale_epochs += 1
+        for scheduler in self.schedulers:
+            if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+                scheduler.step(loss)
+        journal = self.trainer.journal
+        journal.record(self.stage.name, self.position.step, values)
+        shown = "  ".join(f"{name} {value:.4g}" for name, value in values.items())
+        journal.say(f"{self.stage.name} epoch {self.position.step // self.steps_per_epoch}: {shown}")
+        limit = self.stage.early_stop_epochs
+        return limit is not None and self.position.stale_epochs >= limit
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """Averaged weights on the fixed validation batches, on the first process."""
+        if self.fabric.global_rank != 0:
+            return {"val_loss": math.nan}
+        objective = Objective(self.average.module.eval(), self.stage.losses)
+        totals: dict[str, float] = {}
+        for batch in self.validation:
+            with self.fabric.autocast():
+                terms = objective(*_tensors(batch))
+                output = _in_float32(self.average.module(batch.degraded, batch.thumbnail))
+            values = {"val_loss": float(torch.stack(list(terms.values())).sum()), **_scores(output, batch)}
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + value / len(self.validation)
+        if output.image is not None:
+            epoch = self.position.step // self.steps_per_epoch
+            rows = (batch.degraded[:6], output.image[:6], batch.clean[:6])
+            self.trainer.journal.sample(f"{self.stage.name}-{epoch:04d}", *rows)
+        return totals
+
+    def _validation_batches(self) -> list[Batch]:
+        synthesis = self._synthesis(self.trainer.validation, augment=False)
+        size = min(64, self.trainer.recipe.data.validation_samples)
+        count = math.ceil(self.trainer.recipe.data.validation_samples / size)
+        return [synthesis(size, self.trainer.generator(VALIDATION_STEP + index)) for index in range(count)]
+
+    def _synthesis(self, photos: Sequence[Photo], augment: bool) -> Synthesis:
+        return Synthesis(
+            photos=photos,
+            degradations=[spec.build() for spec in self.stage.degradations],
+            shares=[spec.share for spec in self.stage.degradations],
+            kinds=self.trainer.kinds,
+            crop_px=self.stage.crop_px,
+            thumbnail_px=self.trainer.model.thumbnail_px,
+            rounding=self.stage.rounding,
+            augment=augment,
+        )
+
+    def _due(self, saved: float) -> bool:
+        return time.monotonic() - saved > self.trainer.checkpoint_seconds
+
+    def _save(self) -> None:
+        self.trainer._save(
+            {
+                "model": self.trainer.model.state_dict(),
+                "average": self.average.state_dict(),
+                "best": self.best,
+                "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+                "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+            }
+        )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.average.load_state_dict(state["average"])
+        self.best = state["best"]
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
+            scheduler.load_state_dict(saved)
+
+
+def build_model(recipe: Recipe) -> Model:
+    """The network of a recipe, its first weights drawn from the seed. Raises RecipeError for a wrong config."""
+    factory = registry.find("model", recipe.model.kind)
+    with torch.random.fork_rng():  # torch's initialisers know only the global generator
+        torch.default_generator.manual_seed(recipe.seed)
+        try:
+            model: Model = factory(**recipe.model.config)
+        except (TypeError, ValueError) as error:
+            raise RecipeError(f"model {recipe.model.kind!r}: {error}") from error
+    return model
+
+
+def _kinds(recipe: Recipe) -> list[str]:
+    seen = [spec.build().kind for stage in recipe.stage for spec in stage.degradations]
+    return list(dict.fromkeys(seen))
+
+
+def _tensors(batch: Batch) -> list[Tensor | None]:
+    return [getattr(batch, field.name) for field in fields(batch)]
+
+
+def _in_float32(output: Output) -> Output:
+    routings = tuple(replace(r, logits=r.logits.float(), weights=r.weights.float()) for r in output.routings)
+    image = None if output.image is None else output.image.float()
+    return Output(image, routings, None if output.levels is None else output.levels.float())
+
+
+def _scores(output: Output, batch: Batch) -> dict[str, float]:
+    scores = {}
+    if output.image is not None:
+        scores["val_psnr"] = float(metrics.psnr(output.image.clamp(0, 1), batch.clean).clamp_max(100).mean())
+    if output.routings:
+        right = output.routings[-1].logits.argmax(dim=1) == batch.label
+        scores["val_accuracy"] = float(right.float().mean())
+    return scores
