@@ -81,11 +81,26 @@ def test_without_overlap_the_seams_of_a_blur_are_visible():
 def test_every_call_sees_one_tile_of_one_size_in_the_right_multiple(height: int, width: int, cut: dict[str, int]):
     counted = Counted(lambda x: x)
     tiled(counted, picture(height, width), **cut)
-    tile_px, multiple_of, step = cut["tile_px"], cut["multiple_of"], cut["tile_px"] - cut["overlap_px"]
-    calls = [1 + math.ceil(max(0, length - tile_px) / step) for length in (height, width)]
+    multiple_of = cut["multiple_of"]
+    padded = [math.ceil(length / multiple_of) * multiple_of for length in (height, width)]
+    if max(height, width) <= cut["tile_px"]:
+        assert counted.shapes == [(1, 3, *padded)]
+        return
+    tile_px = max(cut["tile_px"] // multiple_of, 1) * multiple_of
+    overlap_px = min(math.ceil(cut["overlap_px"] / multiple_of) * multiple_of, tile_px - multiple_of)
+    calls = [1 + math.ceil(max(0, length - tile_px) / (tile_px - overlap_px)) for length in padded]
     assert len(counted.shapes) == calls[0] * calls[1]
-    sides = [math.ceil(min(length, tile_px) / multiple_of) * multiple_of for length in (height, width)]
-    assert set(counted.shapes) == {(1, 3, *sides)}
+    assert set(counted.shapes) == {(1, 3, *(min(length, tile_px) for length in padded))}
+
+
+def test_tiles_lie_on_multiples_so_a_strided_function_gives_what_it_gives_untiled():
+    pixels = picture(37, 31)
+
+    def coarse(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(x, 4), scale_factor=4)
+
+    whole = tiled(coarse, pixels, tile_px=64, overlap_px=0, multiple_of=4)
+    torch.testing.assert_close(tiled(coarse, pixels, tile_px=18, overlap_px=5, multiple_of=4), whole)
 
 
 @pytest.mark.parametrize(("tile_px", "calls"), [(16, 1), (17, 1), (15, 4)])

@@ -43,7 +43,10 @@ class TorchBackend:
         try:
             with torch.inference_mode(), self._autocast():
                 output: Output = self.model(pictures, thumbnail)
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (MemoryError, RuntimeError) as error:
+            # On a GPU torch.OutOfMemoryError; on a CPU a plain RuntimeError, known by its text alone.
+            if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+                raise
             size = "×".join(map(str, reversed(pictures.shape[2:])))
             raise ResourceError(f"{self.device}: out of memory on a tile of {size}; use a smaller --tile") from error
         return output

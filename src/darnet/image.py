@@ -186,7 +186,7 @@ class Image:
             data = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
         except pyvips.Error as error:
             raise ImageError(path, f"cannot be written as {format.upper()}{_detail(error)}") from None
-        _store(path, data)
+        write_bytes(path, data)
         return path
 
 
@@ -201,7 +201,7 @@ def _check(quality: int | None, **options: str) -> None:
 
 def _detail(error: Any) -> str:
     """The last of the lines libvips complains in, without the name of its module."""
-    lines = [line.strip() for line in error.detail.splitlines() if line.strip()]
+    lines = [line.strip() for line in error.detail.splitlines() if re.search("[a-z]{3}", line)]
     return f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""
 
 
@@ -284,8 +284,8 @@ def _encode(picture: Image, format: str, quality: int | None) -> bytes:
     return bytes(getattr(to_vips(channels, fields), f"{known.codec}save_buffer")(**options))
 
 
-def _store(path: Path, data: bytes) -> None:
-    """Replace the file in one step, so that nobody ever sees half of it."""
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file in one step, so that nobody ever sees half of it. Raises ImageError; then nothing has changed."""
     temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
         with temporary.open("xb") as file:

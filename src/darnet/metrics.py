@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Window = Literal["gaussian", "uniform", "valid"]
+Window = Literal["gaussian", "uniform"]
 
 GAUSSIAN_TAPS = 11
 GAUSSIAN_SIGMA_PX = 1.5
@@ -51,9 +51,8 @@ def ssim(restored: Tensor, clean: Tensor, window: Window = "gaussian") -> Tensor
         restored: "B C H W", floating point, [0, 1].
         clean: "B C H W", the same shape and range.
         window: `gaussian` is 11×11, σ 1.5, population covariance: scikit-image with `gaussian_weights=True, sigma=1.5,
-            use_sample_covariance=False`. `uniform` is 7×7 with sample covariance: scikit-image's default. `valid` is
-            the authors' MATLAB script: the 11×11 Gaussian only where it lies wholly inside the picture. scikit-image
-            drops the same border from its average, so `valid` and `gaussian` are the same figure under two names.
+            use_sample_covariance=False`. It counts only where the window lies wholly inside the picture, as
+            the authors' MATLAB script does. `uniform` is 7×7 with sample covariance: scikit-image's default.
 
     Returns:
         "B", at most 1 (identical pictures). Differentiable: it is also the structural term of DaR-Net's eq. 1.
@@ -99,8 +98,8 @@ def _window(window: Window, like: Tensor) -> Tensor:
     """Weights of one axis of the window, "K", summing to 1, in the dtype and on the device of `like`."""
     if window == "uniform":
         return like.new_full((UNIFORM_TAPS,), 1 / UNIFORM_TAPS)
-    if window not in ("gaussian", "valid"):
-        raise ValueError(f"no SSIM window called {window!r} (there are: gaussian, uniform, valid)")
+    if window != "gaussian":
+        raise ValueError(f"no SSIM window called {window!r} (there are: gaussian, uniform)")
     offsets = torch.arange(GAUSSIAN_TAPS, dtype=like.dtype, device=like.device) - GAUSSIAN_TAPS // 2
     weights = torch.exp(-0.5 * (offsets / GAUSSIAN_SIGMA_PX).square())
     return weights / weights.sum()

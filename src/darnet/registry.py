@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from darnet.errors import UnknownNameError
 
-Group = Literal["model", "degradation", "expert", "router"]
+Group = Literal["model", "degradation"]
 
 BUILTIN: Mapping[Group, Mapping[str, str]] = {
     "model": {
@@ -27,8 +27,6 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "blur": "darnet.degradations.blur:GaussianBlur",
         "overexposure": "darnet.degradations.exposure:Overexposure",
     },
-    "expert": {},
-    "router": {},
 }
 
 

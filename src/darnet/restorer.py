@@ -60,11 +60,22 @@ class Restorer:
         started = time.perf_counter()
         image = Image.of(source)
         pixels = image.pixels()
-        restored, steps, warnings = self._prescribed(pixels, kinds) if kinds else self._diagnosed(pixels)
-        untouched = restored is pixels or strength == 0
+        if strength == 0:
+            restored, steps, warnings = self._only_looked(pixels)
+        elif kinds:
+            restored, steps, warnings = self._prescribed(pixels, kinds)
+        else:
+            restored, steps, warnings = self._diagnosed(pixels)
+        untouched = restored is pixels
         answer = image if untouched else image.with_pixels(_blend(pixels, restored, strength))
-        seconds = time.perf_counter() - started
-        return Result(answer.like(source), tuple(steps), seconds, image, answer, tuple(warnings))
+        # What was left alone comes back itself: a float64 array would lose digits on its way through float32.
+        given = source if untouched and not isinstance(source, str | Path) else answer.like(source)
+        return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
+
+    def _only_looked(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
+        started = time.perf_counter()
+        diagnosis = self.router(pixels)
+        return pixels, [Step(diagnosis, None, time.perf_counter() - started)], []
 
     def _prescribed(self, pixels: Pixels, kinds: Sequence[str]) -> tuple[Pixels, list[Step], list[str]]:
         steps = []

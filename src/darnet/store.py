@@ -23,6 +23,7 @@ from darnet.models.base import Model
 
 FORMAT = 1
 CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
+DEFAULT = "darnet"
 #: Systems that ship with the package.
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -115,6 +116,8 @@ def read_system(name: str) -> tuple[System, Path]:
     if not (folder / SYSTEM).is_file():
         if folder.exists():
             raise WeightsError(folder, f"no {SYSTEM} in it")
+        if name == DEFAULT:
+            raise WeightsError(SHIPPED / name, "the weights that ship with darnet are missing")
         raise UnknownNameError("system", name, shipped())
     return _read(folder / SYSTEM, System), folder
 

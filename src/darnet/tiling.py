@@ -29,9 +29,10 @@ def tiled(
     Args:
         function: "1 C h w" to "1 C h w", pure. Runs once a tile; may answer in another dtype or on another device.
         pixels: "C H W"; H and W are at least 1.
-        tile_px: Longest side of a tile, before padding. A picture that fits is one call.
+        tile_px: Longest side of a tile, cut down to a multiple of `multiple_of`. A picture that fits is one call.
         overlap_px: Least number of pixels that neighbouring tiles share; below `tile_px`.
-        multiple_of: Both sides of what `function` sees are multiples of this; the padding is cropped off again.
+        multiple_of: Both sides and the position of what `function` sees are multiples of this; the picture is padded
+            for it, and cropped again.
 
     Returns:
         "C H W", the dtype and device of `pixels`.
@@ -41,10 +42,14 @@ def tiled(
     """
     _check(pixels, tile_px, overlap_px)
     height, width = pixels.shape[-2:]
-    rows, columns = (_starts(length, tile_px, overlap_px) for length in (height, width))
-    tile_height, tile_width = min(tile_px, height), min(tile_px, width)
-    if len(rows) == len(columns) == 1:
-        return _run(function, pixels, multiple_of).to(pixels)
+    # Padded once and cut at multiples: a network that halves its input sees every pixel in the phase it has untiled.
+    pixels = pad_to(pixels, multiple_of)
+    if max(height, width) <= tile_px:
+        return _run(function, pixels).to(pixels)[:, :height, :width]
+    tile_px = max(tile_px // multiple_of, 1) * multiple_of
+    overlap_px = min(overlap_px + -overlap_px % multiple_of, tile_px - multiple_of)
+    rows, columns = (_starts(length, tile_px, overlap_px) for length in pixels.shape[-2:])
+    tile_height, tile_width = (min(tile_px, length) for length in pixels.shape[-2:])
     row_weights = _weights(rows, tile_height, like=pixels)
     column_weights = _weights(columns, tile_width, like=pixels)
     output = torch.zeros_like(pixels)
@@ -52,8 +57,8 @@ def tiled(
         zip(rows, row_weights, strict=True), zip(columns, column_weights, strict=True)
     ):
         region = (slice(None), slice(top, top + tile_height), slice(left, left + tile_width))
-        output[region] += _run(function, pixels[region], multiple_of).to(output) * down[:, None] * across
-    return output
+        output[region] += _run(function, pixels[region]).to(output) * down[:, None] * across
+    return output[:, :height, :width]
 
 
 def grid_crops(pixels: Tensor, *, size_px: int, grid: int) -> Tensor:
@@ -102,13 +107,12 @@ def pad_to(pixels: Tensor, multiple_of: int) -> Tensor:
     return _padded(pixels, height + -height % multiple_of, width + -width % multiple_of)
 
 
-def _run(function: Callable[[Tensor], Tensor], tile: Tensor, multiple_of: int) -> Tensor:
-    """One call: pad, run, crop. "C h w" to "C h w"."""
-    padded = pad_to(tile[None], multiple_of)
-    result = function(padded)
-    if result.shape != padded.shape:
-        raise ValueError(f"a tiled function must keep the shape: {tuple(padded.shape)} became {tuple(result.shape)}")
-    return result[0, :, : tile.shape[-2], : tile.shape[-1]]
+def _run(function: Callable[[Tensor], Tensor], tile: Tensor) -> Tensor:
+    """One call, "C h w" to "C h w"."""
+    result = function(tile[None])
+    if result.shape[1:] != tile.shape:
+        raise ValueError(f"a tiled function must keep the shape: {tuple(tile.shape)} became {tuple(result.shape[1:])}")
+    return result[0]
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from darnet.data.photos import Photo
 from darnet.degradations import Degradation, quantise
-from darnet.degradations.base import Rounding
+from darnet.degradations.base import Rounding, mirror_pad
 from darnet.models.base import make_thumbnail
 
 
@@ -108,7 +108,7 @@ class Synthesis:
         crop = photo[window]
         if crop.shape[1:] != (side, side):
             right, bottom = side - crop.shape[2], side - crop.shape[1]
-            crop = torch.nn.functional.pad(crop[None].float(), (0, right, 0, bottom), "reflect")[0].to(crop.dtype)
+            crop = mirror_pad(crop[None].float(), (0, bottom), (0, right))[0].to(crop.dtype)
         return self._turned(crop, picks)
 
     def _turned(self, photo: Photo, picks: Generator) -> Photo:

@@ -1,6 +1,6 @@
 """Degradations: pure, seeded functions from a clean picture to a damaged one. One kind, one file."""
 
-from darnet.degradations.base import Clean, Degradation, quantise
+from darnet.degradations.base import Clean, Degradation, named_generator, quantise
 from darnet.degradations.blur import GaussianBlur
 from darnet.degradations.exposure import Overexposure
 from darnet.degradations.noise import GaussianNoise, PoissonGaussianNoise
@@ -12,5 +12,6 @@ __all__ = [
     "GaussianNoise",
     "Overexposure",
     "PoissonGaussianNoise",
+    "named_generator",
     "quantise",
 ]

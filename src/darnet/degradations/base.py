@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import ClassVar, Literal
 
 import torch
@@ -90,6 +91,25 @@ def quantise(pixels: Tensor, rounding: Rounding) -> Tensor:
     return (scaled.round() if rounding == "round" else (scaled + 1e-3).floor()) / 255
 
 
+def named_generator(name: str, seed: int = 0) -> Generator:
+    """Chance that belongs to a picture's name, not to the order in which pictures are taken."""
+    digest = sha256(f"{seed}:{name}".encode(errors="surrogateescape")).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+
+
 def per_sample(parameters: Float[Tensor, "B P"], index: int) -> Float[Tensor, "B 1 1 1"]:
     """One parameter, shaped to broadcast over (B, C, H, W)."""
     return parameters[:, index, None, None, None]
+
+
+def mirror_pad(
+    pictures: Float[Tensor, "B C H W"], rows: tuple[int, int], columns: tuple[int, int]
+) -> Float[Tensor, "B C H2 W2"]:
+    """Add (before, after) rows and columns, mirrored without repeating the edge, as often as it takes."""
+    for dim, (before, after) in ((2, rows), (3, columns)):
+        last = pictures.shape[dim] - 1
+        index = torch.arange(-before, last + 1 + after, device=pictures.device)
+        # A triangle wave: 0 1 … last … 1 0 1 …; one row alone is repeated.
+        index = last - (index.remainder(2 * last) - last).abs() if last else torch.zeros_like(index)
+        pictures = pictures.index_select(dim, index)
+    return pictures

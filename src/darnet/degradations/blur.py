@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet.degradations.base import Degradation, Range
+from darnet.degradations.base import Degradation, Range, mirror_pad
 
 #: A kernel is cut where the Gaussian has fallen below e^-8 of its peak.
 TRUNCATE_SIGMAS = 4.0
@@ -40,7 +40,9 @@ class GaussianBlur(Degradation):
         batch, channels, height, width = clean.shape
         kernels = gaussian_kernels(parameters[:, 0]).repeat_interleave(channels, dim=0)  # (B·C, K)
         radius = kernels.shape[1] // 2
-        planes = _mirror(clean, radius).reshape(1, batch * channels, height + 2 * radius, width + 2 * radius)
+        planes = mirror_pad(clean, (radius, radius), (radius, radius)).reshape(
+            1, batch * channels, height + 2 * radius, width + 2 * radius
+        )
         planes = F.conv2d(planes, kernels[:, None, None, :], groups=batch * channels)
         planes = F.conv2d(planes, kernels[:, None, :, None], groups=batch * channels)
         return planes.reshape(clean.shape).clamp(0, 1)
@@ -60,18 +62,3 @@ def gaussian_kernels(sigma_px: Float[Tensor, " B"]) -> Float[Tensor, "B K"]:
 
 def _radius(sigma_px: float) -> int:
     return max(1, math.ceil(TRUNCATE_SIGMAS * sigma_px))
-
-
-def _mirror(picture: Float[Tensor, "B C H W"], radius: int) -> Tensor:
-    """Mirror at the border without repeating the edge; a picture smaller than the kernel is mirrored repeatedly."""
-    for dim in (2, 3):
-        size = picture.shape[dim]
-        index = torch.arange(-radius, size + radius, device=picture.device)
-        if size > 1:
-            period = 2 * (size - 1)
-            index = index.remainder(period)
-            index = torch.minimum(index, period - index)
-        else:
-            index = torch.zeros_like(index)
-        picture = picture.index_select(dim, index)
-    return picture

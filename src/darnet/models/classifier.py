@@ -37,11 +37,14 @@ class DegradationClassifier(Model):
         self.features = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(widths))
         self.classify = nn.Linear(2 * widths[-1], len(self.kinds))
         self.estimate = nn.Linear(2 * widths[-1], len(self.kinds))
+        for convolution in (self.head, *self.features):
+            # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
         """Name the degradation of each crop; the thumbnail is not looked at."""
-        features = F.relu(self.head(F.pixel_unshuffle(degraded, 2)))
+        features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution in self.features:
             features = F.relu(convolution(features))
         summary = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)

@@ -134,14 +134,16 @@ class StageRun:
         journal, saved = self.trainer.journal, time.monotonic()
         bar = journal.progress.add_task(self.stage.name, total=self.total, completed=self.position.step)
         running: dict[str, Tensor] = {}
+        counted = 0
         while self.position.step < self.total:
             terms = self._step()
             running = {name: running.get(name, 0) + term for name, term in terms.items()}
+            counted += 1
             self.position.step += 1
             journal.progress.advance(bar)
             if self.position.step % self.steps_per_epoch == 0:
-                stop = self._end_epoch({name: float(t) / self.steps_per_epoch for name, t in running.items()})
-                running = {}
+                stop = self._end_epoch({name: float(total) / counted for name, total in running.items()})
+                running, counted = {}, 0
                 if stop:
                     break
             if self.position.step % self.steps_per_epoch == 0 or self._due(saved):

@@ -1,0 +1,54 @@
+"""The command line: argv in, one line a picture out, and an exit code that a script can rely on.
+
+0 all done · 1 some inputs failed · 2 usage · 3 no usable input · 4 weights · 5 resource limit · 130 interrupted.
+Nothing heavy is imported before a command runs, so that `darnet --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+
+from darnet.errors import DarnetError, UsageError
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run `darnet` with the arguments of the process, and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file name or a σ that the terminal cannot show
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; what goes wrong is one line on stderr."""
+    import typer
+
+    from darnet.cli.app import build
+
+    try:
+        # Commands return their exit code; --help, --version and an interrupt come back the same way.
+        answer = build()(list(arguments), prog_name="darnet", standalone_mode=False)
+    except DarnetError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        answer = INTERRUPTED
+    except Exception as error:
+        # typer's own errors, which are usage errors; their class moved between its versions, the method did not.
+        if hasattr(error, "format_message"):
+            return _complain(error.format_message(), UsageError.exit_code)
+        if {"-v", "--verbose"} & set(arguments):
+            raise
+        return _complain(f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code)
+    if answer == INTERRUPTED:
+        return _complain("interrupted", INTERRUPTED)
+    return answer if isinstance(answer, int) else 0
+
+
+def _complain(text: str, exit_code: int) -> int:
+    if text:
+        print(f"darnet: {' '.join(text.splitlines())}", file=sys.stderr)
+    return exit_code

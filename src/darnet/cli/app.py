@@ -1,0 +1,42 @@
+"""Every command that there is, under its name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from darnet import __version__
+from darnet.cli import compare, degrade, diagnose, doctor, experts, restore, train
+
+
+def build() -> typer.Typer:
+    """The commands and their options."""
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(_darnet)
+    app.command()(diagnose.diagnose)
+    app.command()(restore.restore)
+    app.command()(degrade.degrade)
+    app.command()(compare.compare)
+    group = typer.Typer(no_args_is_help=True, help="Which experts there are, and whether their weights are sound.")
+    group.command("list")(experts.list_experts)
+    group.command("info")(experts.info)
+    group.command("verify")(experts.verify)
+    app.add_typer(group, name="experts")
+    app.command()(train.train)
+    app.command()(doctor.doctor)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"darnet {__version__}")
+        raise typer.Exit
+
+
+def _darnet(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Find out what is wrong with a photo, and repair it."""

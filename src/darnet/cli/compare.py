@@ -1,0 +1,74 @@
+"""`darnet compare`: before | after | difference, as one picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from darnet.cli import options as o
+from darnet.cli.outputs import check_writable, is_same_file, make_folder
+from darnet.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from darnet.image import Image
+
+SEPARATOR_PX = 4
+
+Before: TypeAlias = Annotated[Path, typer.Argument(metavar="BEFORE", show_default=False)]
+After: TypeAlias = Annotated[Path, typer.Argument(metavar="AFTER", show_default=False)]
+Sheet: TypeAlias = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: AFTER.compare.png beside AFTER.")
+]
+Gain: TypeAlias = Annotated[float, typer.Option("--gain", help="How much the difference is amplified.")]
+
+
+def compare(
+    before: Before, after: After, output: Sheet = None, gain: Gain = 4.0, overwrite: o.Overwrite = False
+) -> int:
+    """Put before, after and their amplified difference side by side, and print the PSNR."""
+    output = output or after.with_name(f"{after.stem}.compare.png")
+    if not (math.isfinite(gain) and gain > 0):
+        raise UsageError(f"--gain {gain:g}: expected a number above 0")
+    if output.suffix.lower() != ".png":
+        raise UsageError(f"--output {output}: expected a .png file")
+    if is_same_file(output, [before, after]):
+        raise UsageError(f"{output}: the output would be an input; originals are never touched")
+    if output.exists() and not overwrite:
+        raise ImageError(output, "exists already; --overwrite replaces it")
+    check_writable(output)
+
+    from darnet.image import Image
+    from darnet.metrics import psnr
+
+    pictures = [Image.read(path) for path in (before, after)]
+    if (pictures[0].width, pictures[0].height) != (pictures[1].width, pictures[1].height):
+        sizes = [f"{picture.width} x {picture.height}" for picture in pictures]
+        raise UsageError(f"{before} is {sizes[0]} and {after} is {sizes[1]}: sizes must match")
+    pixels = [picture.pixels() for picture in pictures]
+    make_folder(output)
+    _sheet(pictures, pixels, gain).write(output)
+    decibels = float(psnr(pixels[1][None], pixels[0][None]))
+    verdict = f"PSNR {decibels:.2f} dB" if math.isfinite(decibels) else "the same pixels"
+    print(f"{before} | {after}  {verdict}  ->  {output}")
+    return 0
+
+
+def _sheet(pictures: list[Image], pixels: list[Tensor], gain: float) -> Image:
+    """The three pictures in a row, with a thin white line between them; a profile is kept where both share it."""
+    import numpy as np
+    import torch
+
+    from darnet.image import Image
+    from darnet.pixels import rescale
+
+    before, after = pixels
+    line = before.new_ones(3, before.shape[1], SEPARATOR_PX)
+    row = torch.cat([before, line, after, line, ((after - before).abs() * gain).clamp(0, 1)], dim=2)
+    profiles = {picture.profile for picture in pictures}
+    profile = profiles.pop() if len(profiles) == 1 else None
+    return Image(rescale(row.permute(1, 2, 0).contiguous().numpy(), np.uint8), profile=profile)

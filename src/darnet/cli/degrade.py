@@ -1,0 +1,119 @@
+"""`darnet degrade`: damage clean pictures in a known way, for demonstrations and tests."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+from darnet.cli import options as o
+from darnet.cli.inputs import STDIN, Search
+from darnet.cli.outputs import Destination, Job, make_folder
+from darnet.cli.session import Session
+from darnet.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+
+    from darnet.degradations import Degradation
+
+MOST_STOPS = 10
+
+Rounding: TypeAlias = Literal["round", "floor"]
+
+Kind: TypeAlias = Annotated[str, typer.Argument(metavar="KIND", help="noise, blur, overexposure, …")]
+Settings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Fix a parameter, such as sigma_255=25; others are drawn."),
+]
+Stops: TypeAlias = Annotated[float | None, typer.Option("--ev", metavar="X", help="Overexposure in stops.")]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", help="With the file's name, what chance depends on.")]
+Rounded: TypeAlias = Annotated[Rounding, typer.Option("--rounding", help="How 8-bit samples are made.")]
+
+
+def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
+    kind: Kind,
+    inputs: o.Inputs,
+    settings: Settings = None,
+    ev: Stops = None,
+    seed: Seed = 0,
+    output: o.Output = None,
+    rounding: Rounded = "round",
+    overwrite: o.Overwrite = False,
+) -> int:
+    """Damage clean pictures in a known way; the default output is a lossless photo.KIND.png beside the input."""
+    degradation = build(kind, settings or (), ev)
+    session = Session()
+    with TemporaryDirectory(prefix="darnet-") as scratch:
+        found = Search(Path(scratch), kind, output=output)(inputs)
+        if STDIN in (output, *inputs):
+            raise UsageError("degrade works on files: its noise depends on their names")
+        ext = "png" if output is None or not Path(output).suffix or Path(output).is_dir() else "auto"
+        jobs = Destination(output, kind, ext).plan(found)
+        for name, reason in found.missing:
+            session.fail(name, reason)
+        for job in session.each(jobs):
+            with session.attempt(job.source.name, job.source.path):
+                job.check(overwrite=overwrite)
+                drawn = _degrade(degradation, job, seed, rounding)
+                session.say(f"{job.source.name}  {' '.join([kind, *drawn])}  ->  {job.name}")
+    return session.finish(found.total if found.sources else 0)
+
+
+def build(kind: str, settings: list[str] | tuple[str, ...], ev: float | None) -> Degradation:
+    """A degradation with some of its parameters fixed. Raises UsageError naming what there is."""
+    from darnet import registry
+    from darnet.degradations import Overexposure
+
+    found = registry.find("degradation", kind)
+    if ev is not None:
+        if found is not Overexposure:
+            raise UsageError(f"--ev {ev:g}: only overexposure is measured in stops")
+        if not abs(ev) <= MOST_STOPS:
+            raise UsageError(f"--ev {ev:g}: expected -{MOST_STOPS} to {MOST_STOPS}")
+        if any(setting.startswith("gain=") for setting in settings):
+            raise UsageError("--ev and --set gain: give one of them")
+    try:
+        degradation: Degradation = found() if ev is None else Overexposure.from_ev(ev)
+        return replace(degradation, **dict(_parse(setting, degradation) for setting in settings))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _parse(setting: str, degradation: Degradation) -> tuple[str, tuple[float, float]]:
+    name, _, text = setting.partition("=")
+    known = ", ".join(degradation.parameters) or "none"
+    if name not in degradation.parameters:
+        raise UsageError(f"--set {setting}: {degradation.kind} has no parameter {name!r} (there are: {known})")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"--set {setting}: expected {name}=NUMBER")
+    return name, (value, value)
+
+
+def _degrade(degradation: Degradation, job: Job, seed: int, rounding: Rounding) -> list[str]:
+    """Write one degraded picture; returns its parameters as text."""
+    import numpy as np
+
+    from darnet.degradations import named_generator, quantise
+    from darnet.image import Image
+
+    image = Image.read(job.source.path)
+    if rounding == "floor" and image.array.dtype != np.uint8:
+        raise ImageError(job.source.path, "--rounding floor is for pictures of 8 bits")
+    rng = named_generator(job.source.path.name, seed)
+    clean = image.pixels()[: image.array.shape[2]][None]  # grey is one channel: three would be three draws of noise
+    parameters = degradation.draw(1, rng)
+    degraded = degradation.apply(clean, parameters, rng)[0].expand(3, -1, -1)
+    if rounding == "floor":
+        degraded = quantise(degraded, rounding)
+    make_folder(job.output)
+    image.with_pixels(degraded).write(job.output)
+    values = parameters[0].tolist()
+    return [f"{name}={value:.4g}" for name, value in zip(degradation.parameters, values, strict=True)]

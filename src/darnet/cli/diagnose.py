@@ -1,0 +1,41 @@
+"""`darnet diagnose`: what is wrong with each picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from darnet.cli import options as o
+from darnet.cli.inputs import Search
+from darnet.cli.session import Session, as_json
+
+
+def diagnose(
+    inputs: o.Inputs,
+    json: o.AsJson = False,
+    recursive: o.Recursive = False,
+    device: o.Device = "auto",
+    precision: o.Precision = "auto",
+    model: o.Model = "darnet",
+) -> int:
+    """Say what is wrong with pictures, without changing anything."""
+    session = Session()
+    with TemporaryDirectory(prefix="darnet-") as scratch:
+        found = Search(Path(scratch), recursive=recursive)(inputs)
+        for name, reason in found.missing:
+            session.fail(name, reason)
+            if json:
+                print(as_json({"input": name, "diagnosis": None, "error": reason}))
+        if not found.sources:
+            return session.finish(0)
+        restorer = o.System(model, device, precision).load()
+        for source in session.each(found.sources):
+            diagnosis = None
+            with session.attempt(source.name, source.path) as attempt:
+                diagnosis = restorer.diagnose(source.path)
+            if json:
+                document = None if diagnosis is None else diagnosis.to_dict()
+                session.say(as_json({"input": source.name, "diagnosis": document, "error": attempt.error}))
+            elif diagnosis is not None:
+                session.say(f"{source.name}  {diagnosis}")
+    return session.finish(found.total)

@@ -1,0 +1,119 @@
+"""`darnet doctor`: versions, devices, formats and weights: what a bug report needs."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import platform
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from darnet import __version__
+from darnet.cli import options as o
+from darnet.cli.experts import parts
+from darnet.cli.session import explain
+from darnet.errors import WeightsError
+
+SAMPLE_PX = 16
+
+
+def doctor(json: o.AsJson = False) -> int:
+    """Examine this installation: versions, devices, picture formats, and every weight file that ships."""
+    weights = _weights()
+    findings = {"versions": _versions(), "machine": _machine(), "formats": _formats(), "weights": weights}
+    sick = [f"{system}: {part}: {state}" for system, checked in weights.items() for part, state in checked.items()]
+    sick = [text for text in sick if not text.endswith(": ok")]
+    if json:
+        print(json_module.dumps(findings, indent=2))
+    else:
+        for title, facts in findings.items():
+            print(title)
+            for name, value in facts.items():
+                print(f"  {name:<16}{_text(value)}")
+    for text in sick:
+        print(f"darnet: {text}", file=sys.stderr)
+    if not weights:
+        print("darnet: no weights ship with this installation", file=sys.stderr)
+    return WeightsError.exit_code if sick or not weights else 0
+
+
+def _versions() -> dict[str, str]:
+    import numpy as np
+    import pydantic
+    import pyvips
+    import torch
+
+    libvips = ".".join(str(pyvips.version(part)) for part in range(3))
+    return {
+        "darnet": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "pyvips": f"{pyvips.__version__} (libvips {libvips})",
+        "numpy": np.__version__,
+        "pydantic": pydantic.VERSION,
+        "platform": platform.platform(),
+    }
+
+
+def _machine() -> dict[str, Any]:
+    import torch
+
+    gpus = [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        gpus.append("mps")
+    return {
+        "devices": ["cpu", *gpus],
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16 on the CPU": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+    }
+
+
+def _formats() -> dict[str, str]:
+    """Each format, tried out."""
+    import numpy as np
+
+    from darnet.image import FORMATS, Image
+
+    sample = Image(np.zeros((SAMPLE_PX, SAMPLE_PX, 3), np.uint8))
+    answers = {}
+    with TemporaryDirectory(prefix="darnet-") as scratch:
+        for format in FORMATS:
+            try:
+                Image.read(sample.write(Path(scratch) / f"sample.{format}"))
+                answers[format] = "ok"
+            except Exception as error:
+                answers[format] = explain(error)[0]
+    return answers
+
+
+def _weights() -> dict[str, dict[str, str]]:
+    """Every system that ships: its parts, each `ok` or what is wrong with it."""
+    from darnet import store
+
+    answers: dict[str, dict[str, str]] = {}
+    for system in store.shipped():
+        answers[system] = {}
+        try:
+            folders = parts(system)
+        except WeightsError as error:
+            answers[system] = {store.SYSTEM: str(error)}
+            continue
+        for role, folder in folders.items():
+            try:
+                store.verify(folder)
+                answers[system][role] = "ok"
+            except WeightsError as error:
+                answers[system][role] = str(error)
+    return answers
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {state}" for name, state in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,0 +1,117 @@
+"""Which pictures are meant: files, folders, globs (for shells that leave them alone) and stdin."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from darnet.errors import UsageError
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture to read: what messages call it, where it lies, and where it goes below an output folder."""
+
+    name: str
+    path: Path
+    relative: Path
+    streamed: bool = False  # came from stdin
+
+
+@dataclass
+class Found:
+    """What the arguments stand for."""
+
+    sources: list[Source] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)  # argument, reason
+    from_folder: bool = False
+
+    @property
+    def total(self) -> int:
+        """Everything that had to be dealt with."""
+        return len(self.sources) + len(self.missing)
+
+
+@dataclass(frozen=True)
+class Search:
+    """How arguments are understood: `tag` marks our own earlier outputs (`photo.restored.jpg`), which are passed over.
+
+    In a searched folder that is all of them, elsewhere those whose original is given as well. `output` is a folder of
+    ours that may lie inside a searched one. `scratch` is where stdin is kept.
+    """
+
+    scratch: Path
+    tag: str | None = None
+    recursive: bool = False
+    output: str | None = None
+
+    def __call__(self, arguments: Sequence[str]) -> Found:
+        """Find everything, each file once, in the order given. Raises UsageError for - among others."""
+        if STDIN in arguments and len(set(arguments)) > 1:
+            raise UsageError("- is stdin, and cannot be mixed with other inputs")
+        found = Found()
+        for argument in dict.fromkeys(arguments):
+            before = len(found.sources)
+            reason = self._add(argument, found)
+            if len(found.sources) == before and reason:
+                found.missing.append((argument, reason))
+        unique = {source.path.resolve(): source for source in reversed(found.sources)}
+        found.sources = self._without_our_own(list(reversed(unique.values())))
+        return found
+
+    def _without_our_own(self, sources: Sequence[Source]) -> list[Source]:
+        """Of `*.jpg`, expanded by a shell, leave out the outputs of an earlier run on the same pictures."""
+        originals = {source.path.with_name(name) for source in sources for name in (source.path.stem, source.path.name)}
+        return [
+            source
+            for source in sources
+            if not self._tagged(source.path) or source.path.with_name(Path(source.path.stem).stem) not in originals
+        ]
+
+    def _tagged(self, path: Path) -> bool:
+        return Path(path.stem).suffix == f".{self.tag}"
+
+    def _add(self, argument: str, found: Found) -> str | None:
+        """Add what an argument stands for; returns why it may stand for nothing."""
+        if argument == STDIN:
+            path = self.scratch / "stdin"
+            path.write_bytes(sys.stdin.buffer.read())
+            found.sources.append(Source(STDIN, path, Path("stdin"), streamed=True))
+        elif Path(argument).is_dir():
+            found.from_folder = True
+            found.sources += self._scan(Path(argument))
+            return "no pictures in this folder" + ("" if self.recursive else " (-r looks into subfolders)")
+        elif os.path.lexists(argument):
+            found.sources.append(_file(argument))
+        elif glob.has_magic(argument):
+            for match in sorted(glob.glob(argument, recursive=True)):  # noqa: PTH207  it may be absolute
+                self._add(match, found)
+            return "nothing matches"
+        else:
+            return "no such file or folder"
+        return None
+
+    def _scan(self, folder: Path) -> Iterator[Source]:
+        from darnet.image import SUFFIXES
+
+        ours = Path(self.output).resolve() if self.output else None
+        for directory, folders, files in os.walk(folder):
+            here = Path(directory)
+            folders[:] = sorted(
+                name for name in folders if self.recursive and name[0] != "." and (here / name).resolve() != ours
+            )
+            for name in sorted(files):
+                path = here / name
+                if path.suffix.lower() in SUFFIXES and name[0] != "." and not self._tagged(path):
+                    yield Source(str(path), path, path.relative_to(folder))
+
+
+def _file(argument: str) -> Source:
+    path = Path(argument)
+    return Source(argument, path, Path(path.name))

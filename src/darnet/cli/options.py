@@ -1,0 +1,117 @@
+"""Options that several commands share, each defined once, and the system that they describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+
+from darnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from darnet.experts import Tiles
+    from darnet.restorer import Restorer
+
+SMALLEST_TILE_PX = 16
+
+PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
+BitDepth: TypeAlias = Literal["auto", "8", "16"]
+MetadataChoice: TypeAlias = Literal["keep", "strip"]
+ProfileChoice: TypeAlias = Literal["keep", "srgb"]
+
+Inputs: TypeAlias = Annotated[
+    list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs, or - for stdin.", show_default=False)
+]
+Output: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="PATH", help="A file, or a folder; default: beside the input."),
+]
+Recursive: TypeAlias = Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders.")]
+Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]
+FailFast: TypeAlias = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
+Model: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME|PATH", help="Which system restores.")]
+Device: TypeAlias = Annotated[
+    str, typer.Option("--device", "-d", metavar="auto|cpu|cuda[:i]|mps", help="What computes.")
+]
+Precision: TypeAlias = Annotated[PrecisionName, typer.Option("--precision", help="Number type of the networks.")]
+Tile: TypeAlias = Annotated[
+    str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Side of a tile in pixels; auto: 1024.")
+]
+MinConfidence: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--min-confidence", metavar="P", help="Below it a picture is left alone; default: the system's."),
+]
+MaxSteps: TypeAlias = Annotated[
+    int, typer.Option("--max-steps", metavar="N", help="Mixed damage: look again after each repair, up to N times.")
+]
+Kinds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--as", metavar="KIND", help="Skip the diagnosis: this is what is wrong. Repeat for several, in order."
+    ),
+]
+Strength: TypeAlias = Annotated[
+    float, typer.Option("--strength", "-s", metavar="0..1", help="Blend of input (0) and result (1).")
+]
+Ext: TypeAlias = Annotated[Extension, typer.Option("--ext", help="Format of the output; auto: what came in.")]
+Quality: TypeAlias = Annotated[
+    int | None, typer.Option("--quality", "-q", metavar="1..100", help="Of JPEG, WebP and AVIF.")
+]
+Depth: TypeAlias = Annotated[BitDepth, typer.Option("--bit-depth", help="Bits per sample; auto: what came in.")]
+Metadata: TypeAlias = Annotated[MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC.")]
+Icc: TypeAlias = Annotated[ProfileChoice, typer.Option("--icc", help="Colour profile: keep it, or convert to sRGB.")]
+ReportFile: TypeAlias = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Write what was done to each picture, as JSON.")
+]
+DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Diagnose, say what would be done, write nothing.")]
+
+
+@dataclass(frozen=True)
+class System:
+    """Which system is loaded, and how it runs."""
+
+    model: str = "darnet"
+    device: str = "auto"
+    precision: PrecisionName = "auto"
+    tile: str = "auto"
+    min_confidence: float | None = None
+    max_steps: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise UsageError before anything heavy is imported."""
+        if self.tile not in ("auto", "off") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE_PX):
+            raise UsageError(f"--tile {self.tile}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"--min-confidence {self.min_confidence:g}: expected 0 to 1")
+        if self.max_steps < 1:
+            raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
+
+    @property
+    def tiles(self) -> Tiles:
+        """How large pictures are cut."""
+        from darnet.experts import Tiles
+
+        if self.tile == "auto":
+            return Tiles()
+        if self.tile == "off":
+            return Tiles(size_px=0)
+        return Tiles(int(self.tile), min(Tiles.overlap_px, int(self.tile) // 4))
+
+    def load(self) -> Restorer:
+        """Raises UsageError, UnknownNameError or WeightsError."""
+        from darnet.restorer import load
+
+        return load(
+            self.model,
+            device=self.device,
+            precision=self.precision,
+            tiles=self.tiles,
+            min_confidence=self.min_confidence,
+            max_steps=self.max_steps,
+        )

@@ -1,0 +1,126 @@
+"""What a command that goes through pictures says: lines to stdout, trouble and progress to stderr, an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO, TypeVar
+
+from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError
+
+Item = TypeVar("Item")
+
+
+@dataclass
+class Attempt:
+    """One picture's turn; `error` is the reason why it failed."""
+
+    error: str | None = None
+
+
+@dataclass
+class Session:
+    """A run over pictures in which one failure does not end the others."""
+
+    quiet: bool = False
+    verbose: bool = False
+    fail_fast: bool = False
+    lines: TextIO | None = None  # where lines about pictures go; None: stdout
+    exit_codes: list[int] = field(default_factory=list)  # one per failure
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a failure has ended the run."""
+        return self.fail_fast and bool(self.exit_codes)
+
+    def say(self, line: str) -> None:
+        """A line about a picture."""
+        if not self.quiet:
+            print(line, file=self.lines, flush=True)
+
+    def warn(self, name: str, text: str) -> None:
+        """Something a reader should know although nothing failed."""
+        if not self.quiet:
+            self._tell(f"{name}: warning: {text}")
+
+    def detail(self, name: str, text: str) -> None:
+        """What only --verbose shows."""
+        if self.verbose:
+            self._tell(f"{name}: {text}")
+
+    def fail(self, name: str, reason: str, exit_code: int = 1) -> None:
+        """Count a failure and say why, in one line."""
+        self.exit_codes.append(exit_code)
+        self._tell(f"{name}: {reason}")
+
+    @contextmanager
+    def attempt(self, name: str, path: Path | None = None) -> Iterator[Attempt]:
+        """Whatever goes wrong inside is this picture's failure, and nobody else's."""
+        attempt = Attempt()
+        try:
+            yield attempt
+        except Exception as error:
+            attempt.error, exit_code = explain(error, path)
+            self.fail(name, attempt.error, exit_code)
+            if self.verbose:
+                traceback.print_exc()
+
+    def each(self, items: Sequence[Item]) -> Iterator[Item]:
+        """The items, with a progress bar where somebody is watching; ends early with --fail-fast."""
+        if self.quiet or len(items) < 2 or not sys.stderr.isatty():
+            yield from self._until_stopped(items)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        # rich would send stdout through its console, which is stderr: right on a terminal, wrong in a pipe.
+        watched = sys.stdout.isatty()
+        with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=watched) as progress:
+            task = progress.add_task("", total=len(items))
+            for item in self._until_stopped(items):
+                yield item
+                progress.advance(task)
+
+    def finish(self, total: int) -> int:
+        """The exit code, after a summary where there is something to sum up."""
+        failed = len(self.exit_codes)
+        if not total:
+            return NoInputError.exit_code
+        if not failed:
+            return 0
+        if total > 1:
+            rest = "; stopped at the first failure" if self.stopped else ""
+            self._tell(f"{failed} of {total} inputs failed{rest}")
+        codes = set(self.exit_codes)
+        return codes.pop() if len(codes) == 1 else 1
+
+    def _until_stopped(self, items: Sequence[Item]) -> Iterator[Item]:
+        for item in items:
+            if self.stopped:
+                return
+            yield item
+
+    def _tell(self, text: str) -> None:
+        print(f"darnet: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+
+
+def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
+    """The reason in one line, and the exit code; `path` is what the line names already."""
+    if isinstance(error, ImageError) and error.path == path:
+        return error.reason, error.exit_code
+    if isinstance(error, DarnetError):
+        return str(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return "out of memory", ResourceError.exit_code
+    return f"unexpected {type(error).__name__}: {error}", 1
+
+
+def as_json(document: Mapping[str, Any]) -> str:
+    """One line of JSON."""
+    return json.dumps(document)

@@ -1,0 +1,84 @@
+"""darnet itself: help at once, the version, usage errors, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from darnet import __version__, cli
+
+HEAVY = ("torch", "numpy", "pyvips", "pydantic", "PIL")
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = "import sys; from darnet.cli import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        times.append(time.perf_counter() - started)
+    assert not set(HEAVY) & set(ran.stderr.split())
+    assert min(times) < 0.5
+    for command in ("diagnose", "restore", "degrade", "compare", "experts", "train", "doctor"):
+        assert command in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["diagnose", "restore", "degrade", "compare", "experts", "experts list", "experts info", "train", "doctor"],
+)
+def test_every_command_explains_itself(darnet, command):
+    ran = darnet(*command.split(), "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Usage: darnet" in ran.out
+
+
+def test_version(darnet):
+    assert darnet("--version") == (0, f"darnet {__version__}\n", "")
+
+
+def test_no_command_is_usage(darnet):
+    ran = darnet()
+    assert ran.code == 2
+    assert "Usage: darnet" in ran.out + ran.err
+
+
+@pytest.mark.parametrize("arguments", [("repair",), ("restore",), ("diagnose", "a.png", "--loud")])
+def test_usage_errors_are_one_line(darnet, arguments):
+    ran = darnet(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("darnet: ")
+    assert ran.err.count("\n") == 1
+
+
+def test_an_unexpected_error_is_one_line_unless_verbose(darnet, monkeypatch):
+    from darnet.cli import inputs
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(inputs.Search, "__call__", fail)
+    assert darnet("restore", "a.png") == (1, "", "darnet: unexpected ZeroDivisionError: oh\n")
+    with pytest.raises(ZeroDivisionError):
+        cli.run(["restore", "a.png", "-v"])
+
+
+def test_an_interrupt_is_130(darnet, monkeypatch):
+    from darnet.cli import inputs
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(inputs.Search, "__call__", interrupt)
+    assert darnet("restore", "a.png") == (130, "", "darnet: interrupted\n")
+
+
+def test_a_terminal_that_cannot_show_a_sigma(pictures, tiny_system):
+    command = [sys.executable, "-m", "darnet", "diagnose", pictures("a.png"), "--model", tiny_system]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run([str(part) for part in command], capture_output=True, env=environment, check=True)
+    assert rb"(\u03c3 \u2248 24)" in ran.stdout

@@ -1,0 +1,46 @@
+"""darnet diagnose."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def diagnose(darnet, tiny_system):
+    return lambda *arguments: darnet("diagnose", "--model", tiny_system, *arguments)
+
+
+def test_one_line_a_picture(pictures, diagnose):
+    pictures("a.png")
+    pictures("a.restored.png")
+    line = "noise 95 % (σ ≈ 24)\n"
+    assert diagnose("a.png", "a.restored.png") == (0, f"a.png  {line}a.restored.png  {line}", "")
+    assert [path.name for path in pictures.folder.iterdir() if ".restored.restored" in path.name] == []
+
+
+def test_json(pictures, diagnose):
+    pictures("in/sub/a.png")
+    ran = diagnose("in", "-r", "--json", "-d", "cpu", "--precision", "fp32")
+    document = json.loads(ran.out)
+    assert document["input"] == "in/sub/a.png"
+    assert document["error"] is None
+    diagnosis = document["diagnosis"]
+    assert diagnosis["label"] == "noise"
+    assert diagnosis["level"] == pytest.approx(24, rel=1e-3)
+    assert set(diagnosis["scores"]) == {"clean", "noise", "blur", "overexposure"}
+
+
+def test_failures(pictures, diagnose, darnet, damaged_system):
+    pictures("a.png")
+    Path("bad.png").write_bytes(b"x")
+    ran = diagnose("a.png", "bad.png", "gone.png", "--json")
+    assert ran.code == 1
+    assert [json.loads(line)["error"] is None for line in ran.out.splitlines()] == [False, True, False]
+    assert ran.err.splitlines()[-1] == "darnet: 2 of 3 inputs failed"
+    assert diagnose("gone.png") == (3, "", "darnet: gone.png: no such file or folder\n")
+    assert diagnose("a.png", "--precision", "fp16", "-d", "cpu").code == 2
+    (damaged_system / "router" / "model.safetensors").unlink()
+    assert darnet("diagnose", "a.png", "--model", damaged_system).code == 4

@@ -1,0 +1,334 @@
+"""darnet restore: what it says, what it writes, and what it never does."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from darnet.image import Image
+
+LINE = r"photo\.png  noise 95 % \(σ ≈ 24\)  ->  noise expert  \d+\.\d s  ->  photo\.restored\.png\n"
+
+
+def pixels(path: Path | str) -> np.ndarray:
+    return np.asarray(PIL.Image.open(path))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_one_line_a_picture_and_the_original_untouched(pictures, restore):
+    photo = pictures("photo.png")
+    before = photo.read_bytes()
+    ran = restore("photo.png")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.fullmatch(LINE, ran.out)
+    assert photo.read_bytes() == before
+    assert (pixels("photo.restored.png") > pixels(photo)).all()
+    assert files(pictures.folder) == ["photo.png", "photo.restored.png"]
+
+
+def test_a_clean_picture_comes_back_byte_for_byte(pictures, restore_clean):
+    photo = pictures("photo.jpg")
+    ran = restore_clean(photo)
+    assert re.search(r"clean 95 %  ->  left alone  \d+\.\d s  ->  \S+photo\.restored\.jpg\n", ran.out)
+    assert Path("photo.restored.jpg").read_bytes() == photo.read_bytes()
+
+
+def test_strength_zero_comes_back_byte_for_byte(pictures, restore):
+    photo = pictures("photo.jpg")
+    ran = restore("photo.jpg", "--strength", 0)
+    assert "left alone " in ran.out
+    assert Path("photo.restored.jpg").read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--ext", "png"), ("--bit-depth", "8"), ("--metadata", "strip"), ("--icc", "srgb"), ("--quality", "50")],
+)
+def test_what_asks_for_other_bytes_gets_other_bytes(pictures, restore_clean, option):
+    photo = pictures("photo.jpg")
+    expects = "photo.restored.png" if option[0] == "--ext" else "photo.restored.jpg"
+    assert restore_clean("photo.jpg", *option).code == 0
+    assert Path(expects).read_bytes() != photo.read_bytes()
+
+
+def test_strength_blends(pictures, restore):
+    photo = pictures("photo.png")
+    restore("photo.png", "-o", "full.png")
+    restore("photo.png", "-o", "half.png", "-s", "0.5")
+    full, half = (pixels(name).astype(int) - pixels(photo) for name in ("full.png", "half.png"))
+    assert np.abs(half * 2 - full).max() <= 1
+    assert full.min() > 0
+
+
+def test_as_skips_the_diagnosis_and_keeps_its_order(pictures, restore_clean):
+    pictures("photo.png")
+    ran = restore_clean("photo.png", "--as", "blur", "--as", "noise")
+    assert "photo.png  as blur, noise  ->  blur expert, noise expert  " in ran.out
+
+
+def test_below_min_confidence_it_is_left_alone_and_says_so(pictures, restore):
+    photo = pictures("photo.png")
+    ran = restore("photo.png", "--min-confidence", "0.99", "--report", "report.json")
+    assert "left alone" in ran.out
+    assert "99 %" in ran.err
+    assert Path("photo.restored.png").read_bytes() == photo.read_bytes()
+    assert json.loads(Path("report.json").read_text())["pictures"][0]["result"]["warnings"]
+
+
+def test_max_steps_looks_again(pictures, restore):
+    pictures("photo.png")
+    restore("photo.png", "--max-steps", 3, "--report", "report.json")
+    steps = json.loads(Path("report.json").read_text())["pictures"][0]["result"]["steps"]
+    assert [step["expert"] for step in steps] == ["noise", None]
+
+
+@pytest.mark.parametrize("tile", ["auto", "off", "32"])
+def test_tiles_agree(pictures, restore, tile):
+    photo = pictures("photo.png", side=80)
+    assert restore("photo.png", "--tile", tile).code == 0
+    assert (pixels("photo.restored.png").astype(int) - pixels(photo)).min() > 0
+
+
+@pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])
+def test_ext_is_the_format(pictures, restore, ext):
+    pictures("photo.png")
+    assert restore("photo.png", "--ext", ext).code == 0
+    assert Image.read(f"photo.restored.{ext}").format == {"jpg": "jpeg"}.get(ext, ext)
+
+
+def test_bit_depth_16(pictures, restore):
+    pictures("photo.png")
+    restore("photo.png", "--bit-depth", "16")
+    assert Image.read("photo.restored.png").array.dtype == np.uint16
+
+
+def test_metadata_is_kept_or_stripped(pictures, restore):
+    pictures("photo.jpg")
+    restore("photo.jpg", "-o", "kept.jpg")
+    restore("photo.jpg", "-o", "stripped.jpg", "--metadata", "strip")
+    with PIL.Image.open("kept.jpg") as kept, PIL.Image.open("stripped.jpg") as stripped:
+        assert kept.getexif()[0x0132] == "2024:05:06 07:08:09"
+        assert not stripped.getexif()
+
+
+def test_quality_shrinks_the_file(pictures, restore):
+    pictures("photo.jpg", side=64)
+    restore("photo.jpg", "-o", "good.jpg")
+    restore("photo.jpg", "-o", "bad.jpg", "-q", 20)
+    assert Path("bad.jpg").stat().st_size < Path("good.jpg").stat().st_size
+
+
+def test_what_a_format_cannot_hold_is_a_warning(pictures, restore):
+    PIL.Image.new("RGBA", (16, 16), (90, 80, 70, 60)).save("photo.png")
+    ran = restore("photo.png", "--ext", "jpg")
+    assert ran.code == 0
+    assert "warning" in ran.err
+    assert "transparency" in ran.err
+
+
+def test_folders_keep_their_structure(pictures, restore):
+    for name in ("in/a.png", "in/sub/b.png", "in/sub/note.txt.png"):
+        pictures(name)
+    assert restore("in", "-o", "out").code == 0
+    assert files(Path("out")) == ["a.png"]
+    assert restore("in", "-r", "-o", "out", "--overwrite").code == 0
+    assert files(Path("out")) == ["a.png", "sub/b.png", "sub/note.txt.png"]
+
+
+def test_our_own_outputs_are_not_inputs_again(pictures, restore):
+    pictures("in/a.png")
+    for _ in range(2):
+        restore("in", "--overwrite")
+        restore("in", "-r", "-o", "in/out", "--overwrite")
+        restore("in/a.png", "in/a.restored.png", "--overwrite")  # what a shell makes of in/*.png
+    assert files(Path("in")) == ["a.png", "a.restored.png", "out/a.png"]
+
+
+def test_an_output_that_exists_is_kept_without_overwrite(pictures, restore):
+    pictures("photo.png")
+    Path("photo.restored.png").write_text("precious")
+    ran = restore("photo.png")
+    assert ran.code == 1
+    assert ran.err == "darnet: photo.png: photo.restored.png: exists already; --overwrite replaces it\n"
+    assert Path("photo.restored.png").read_text() == "precious"
+    assert restore("photo.png", "--overwrite").code == 0
+    assert Image.read("photo.restored.png")
+
+
+@pytest.mark.parametrize("link", ["same", "symlink", "hardlink"])
+def test_the_output_is_never_the_input(pictures, restore, link):
+    photo = pictures("photo.png")
+    before = photo.read_bytes()
+    output = Path("photo.png" if link == "same" else "link.png")
+    if link == "symlink":
+        output.symlink_to(photo)
+    if link == "hardlink":
+        output.hardlink_to(photo)
+    ran = restore("photo.png", "-o", output, "--overwrite")
+    assert ran.code == 2
+    assert "originals are never touched" in ran.err
+    assert photo.read_bytes() == before
+
+
+def test_one_failure_does_not_end_the_others(pictures, restore):
+    pictures("a.png")
+    Path("b.png").write_text("no picture")
+    pictures("c.png")
+    ran = restore("a.png", "b.png", "missing.png", "c.png", "--report", "report.json")
+    assert ran.code == 1
+    assert ran.err.splitlines() == [
+        "darnet: missing.png: no such file or folder",
+        "darnet: b.png: not a JPEG, PNG, TIFF, WebP or AVIF picture",
+        "darnet: 2 of 4 inputs failed",
+    ]
+    assert len(ran.out.splitlines()) == 2
+    report = json.loads(Path("report.json").read_text())
+    assert report["darnet"] and report["model"] and report["settings"]["strength"] == 1
+    outcome = {entry["input"]: (entry["output"], entry["error"]) for entry in report["pictures"]}
+    assert outcome == {
+        "a.png": ("a.restored.png", None),
+        "b.png": (None, "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        "missing.png": (None, "no such file or folder"),
+        "c.png": ("c.restored.png", None),
+    }
+    assert report["pictures"][1]["result"]["experts"] == ["noise"]
+
+
+def test_fail_fast_stops(pictures, restore):
+    Path("a.png").write_text("no picture")
+    pictures("b.png")
+    ran = restore("a.png", "b.png", "--fail-fast")
+    assert ran.code == 1
+    assert not Path("b.restored.png").exists()
+
+
+def test_dry_run_writes_nothing(pictures, restore):
+    pictures("photo.png")
+    ran = restore("photo.png", "--dry-run", "-o", "new/out.png")
+    assert ran.out == "photo.png  noise 95 % (σ ≈ 24)  ->  noise expert  dry run  ->  new/out.png\n"
+    assert files(pictures.folder) == ["photo.png"]
+
+
+def test_json_lines(pictures, restore):
+    pictures("photo.png")
+    Path("bad.png").write_bytes(b"")
+    ran = restore("photo.png", "bad.png", "--json")
+    good, bad = map(json.loads, ran.out.splitlines())
+    assert good["output"] == "photo.restored.png"
+    assert good["result"]["steps"][0]["diagnosis"]["label"] == "noise"
+    assert bad == {"input": "bad.png", "output": None, "result": None, "error": "the file is empty"}
+
+
+def test_quiet_and_verbose(pictures, restore):
+    pictures("photo.png")
+    quiet = restore("photo.png", "--quiet")
+    assert (quiet.out, quiet.err) == ("", "")
+    assert "noise 0.948" in restore("photo.png", "--overwrite", "-v").err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"hello world", "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        (None, "damaged or incomplete PNG file"),
+    ],
+)
+def test_bad_files_are_one_line_and_no_output(pictures, restore, content, reason):
+    photo = pictures("photo.png", side=64)
+    photo.write_bytes(photo.read_bytes()[:2000] if content is None else content)
+    ran = restore("photo.png")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"darnet: photo.png: {reason}")
+    assert ran.err.count("\n") == 1
+    assert files(pictures.folder) == ["photo.png"]
+
+
+@pytest.mark.parametrize("output", ["file/out.png", "file/deeper/out.png", "/proc/nowhere/out.png"])
+def test_a_directory_that_cannot_be_written(pictures, restore, output):
+    pictures("photo.png")
+    Path("file").write_text("in the way")
+    ran = restore("photo.png", "-o", output)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(f"darnet: photo.png: {output}: ")
+    assert ran.err.count("\n") == 1
+    assert files(pictures.folder) == ["file", "photo.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (("--as", "foo"), "blur, noise, overexposure"),
+        (("--model", "foo"), "no system called 'foo'"),
+        (("--strength", "2"), "0 to 1"),
+        (("--strength", "nan"), "0 to 1"),
+        (("--tile", "x"), "auto, off or a number"),
+        (("--tile", "3"), "auto, off or a number"),
+        (("--device", "abacus"), "auto, cpu, cuda"),
+        (("--precision", "fp8"), "'bf16'"),
+        (("--precision", "fp16"), "use fp32 or bf16"),
+        (("--ext", "gif"), "'avif'"),
+        (("--quality", "0"), "1 to 100"),
+        (("--bit-depth", "12"), "'16'"),
+        (("--bit-depth", "16", "--ext", "jpg"), "8 bits"),
+        (("--metadata", "burn"), "'strip'"),
+        (("--icc", "cmyk"), "'srgb'"),
+        (("--min-confidence", "2"), "0 to 1"),
+        (("--max-steps", "0"), "at least 1"),
+        (("--output", "out.gif"), ".avif"),
+        (("--output", "out.jpg", "--ext", "png"), "disagree"),
+        (("--report", "photo.png"), "picture of this run"),
+        (("--sharpen",), "--sharpen"),
+    ],
+)
+def test_options_that_make_no_sense(pictures, restore, options, names):
+    pictures("photo.png")
+    ran = restore("photo.png", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("darnet: ")
+    assert names in ran.err
+    assert ran.err.count("\n") == 1
+    assert files(pictures.folder) == ["photo.png"]
+
+
+def test_nothing_usable_is_3(pictures, restore):
+    Path("empty").mkdir()
+    assert restore("missing.png").code == 3
+    assert restore("empty").err == "darnet: empty: no pictures in this folder (-r looks into subfolders)\n"
+    assert restore("empty", "*.nothing").code == 3
+
+
+def test_damaged_weights_are_4(pictures, darnet, damaged_system):
+    pictures("photo.png")
+    ran = darnet("restore", "photo.png", "--model", damaged_system)
+    assert (ran.code, ran.out) == (4, "")
+    assert "model.safetensors: damaged" in ran.err
+    assert ran.err.count("\n") == 1
+    assert files(pictures.folder) == ["photo.png"]
+
+
+@pytest.mark.parametrize(("error", "code"), [(MemoryError(), 5), (RuntimeError("boom"), 1), (KeyboardInterrupt(), 130)])
+def test_what_happens_inside_a_picture(pictures, restore, monkeypatch, error, code):
+    from darnet.restorer import Restorer
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise error
+
+    pictures("photo.png")
+    monkeypatch.setattr(Restorer, "__call__", fail)
+    ran = restore("photo.png", "--report", "report.json")
+    assert ran.code == code
+    assert ran.err.count("\n") == 1
+    assert "Traceback" not in ran.err
+    assert files(pictures.folder) == ["photo.png", "report.json"]
+    if code == 1:
+        assert ran.err == "darnet: photo.png: unexpected RuntimeError: boom\n"
+        assert "Traceback" in restore("photo.png", "-v").err

@@ -1,0 +1,91 @@
+"""darnet train: options are checked, and handed on; training itself has its own tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+RECIPE = """
+name = "tiny"
+handles = ["noise"]
+[model]
+kind = "compact-unet"
+[[stage]]
+name = "only"
+epochs = 1
+steps_per_epoch = 1
+batch = 1
+crop_px = 16
+losses = { l1 = 1.0 }
+[[stage.degradations]]
+name = "noise"
+"""
+
+
+@pytest.fixture
+def calls(pictures, monkeypatch):
+    """Stands in for the launcher; remembers what it was told."""
+    pictures("photos/a.png")
+    Path("tiny.toml").write_text(RECIPE)
+    Path("runs/tiny/1").mkdir(parents=True)
+    told: list[tuple[object, ...]] = []
+    launch = ModuleType("darnet.training.launch")
+
+    def answer(*arguments: object, **options: object) -> Path:
+        told.append((*arguments, options))
+        return Path("runs/tiny/1/model")
+
+    launch.Hardware = lambda *arguments: arguments
+    launch.start = launch.resume = answer
+    monkeypatch.setitem(sys.modules, "darnet.training.launch", launch)
+    monkeypatch.setattr("darnet.training.launch", launch, raising=False)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    return told
+
+
+def test_start(darnet, calls):
+    options = ["--set", "stage.0.epochs=3", "--out", "elsewhere", "-d", "cpu", "--devices", "2", "--precision", "fp32"]
+    ran = darnet("train", "tiny.toml", "--data", "photos", *options, "--quiet")
+    assert ran == (0, "runs/tiny/1/model\n", "")
+    recipe, data, runs, hardware, rest = calls[0]
+    assert recipe.stage[0].epochs == 3
+    assert (data, runs, hardware, rest) == (Path("photos"), Path("elsewhere"), ("cpu", 2, "fp32"), {"quiet": True})
+
+
+def test_resume(darnet, calls):
+    assert darnet("train", "--resume", "runs/tiny/1").code == 0
+    assert calls == [(Path("runs/tiny/1"), None, ("auto", 1, "bf16"), {"quiet": False})]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "RECIPE"),
+        (("tiny.toml",), "--data"),
+        (("tiny.toml", "--data", "nowhere"), "nowhere: no such folder"),
+        (("tiny.toml", "--data", "photos", "--resume", "runs/tiny/1"), "RECIPE"),
+        (("--resume", "nowhere"), "nowhere: no such folder"),
+        (("--resume", "runs/tiny/1", "--set", "seed=1"), "--set"),
+        (("unheard-of", "--data", "photos"), "no recipe called 'unheard-of'"),
+        (("tiny.toml", "--data", "photos", "--set", "stage.0.epoch=3"), "did you mean 'epochs'"),
+        (("tiny.toml", "--data", "photos", "--devices", "0"), "--devices"),
+        (("tiny.toml", "--data", "photos", "--precision", "fp16"), "'bf16'"),
+    ],
+)
+def test_options_that_make_no_sense(darnet, calls, arguments, reason):
+    ran = darnet("train", *arguments)
+    assert (ran.code, ran.out, calls) == (2, "", [])
+    assert reason in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_a_missing_extra_says_how_to_install_it(darnet, calls, monkeypatch):
+    monkeypatch.delattr("darnet.training.launch")
+    monkeypatch.delitem(sys.modules, "darnet.training.launch")
+    monkeypatch.setitem(sys.modules, "tomli_w", None)
+    ran = darnet("train", "tiny.toml", "--data", "photos")
+    assert ran.code == 2
+    assert "pip install 'darnet[train]'" in ran.err

@@ -1,0 +1,43 @@
+"""Every registered degradation keeps the contract of `darnet.testing`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from darnet import registry
+from darnet.degradations import Degradation
+from darnet.testing import check_degradation
+
+
+@pytest.mark.parametrize("name", registry.BUILTIN["degradation"])
+def test_the_contract(name: str) -> None:
+    check_degradation(registry.find("degradation", name)())
+
+
+@dataclass(frozen=True)
+class Faulty(Degradation):
+    fault: str = ""
+    kind: ClassVar[str] = "faulty"
+
+    def apply(self, clean: Tensor, parameters: Tensor, rng: Generator) -> Tensor:
+        if self.fault == "input":
+            clean.mul_(0.5)
+        if self.fault == "seed":
+            return torch.rand(clean.shape)
+        return clean * 2 if self.fault == "range" else clean
+
+    def level(self, parameters: Tensor) -> Tensor:
+        return parameters.new_zeros(len(parameters))
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"), [("input", "changes its input"), ("seed", "not reproducible"), ("range", "leaves")]
+)
+def test_the_contract_catches_what_it_is_for(fault: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_degradation(Faulty(fault))

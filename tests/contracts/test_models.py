@@ -1,0 +1,85 @@
+"""Every registered network keeps the contract of `darnet.testing`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from darnet import registry
+from darnet.models.base import Model
+from darnet.testing import check_model, tensors
+
+#: Small enough to run, and every knob set to something.
+SMALL: dict[str, list[dict[str, object]]] = {
+    "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
+    "degradation-classifier": [{"kinds": ["clean", "noise"], "width": 4}],
+    "unet": [{"width": 4, "depth": 2}],
+}
+CASES = [(kind, config) for kind in registry.BUILTIN["model"] for config in SMALL[kind]]
+#: Each knob: (network, config, changed config).
+KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
+    ("compact-unet", SMALL["compact-unet"][0], {"width": 8, "blocks": [1, 1, 1]}),
+    ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 2, 1]}),
+    ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 1, 1], "thumbnail_px": 16}),
+    ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean"], "width": 4}),
+    ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean", "noise"], "width": 8}),
+    ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),
+    ("unet", SMALL["unet"][0], {"width": 4, "depth": 3}),
+]
+
+
+@pytest.mark.parametrize(("kind", "config"), CASES)
+def test_the_contract(kind: str, config: dict[str, object]) -> None:
+    check_model(registry.find("model", kind)(**config), kind=kind, config=config)
+
+
+@pytest.mark.parametrize(("kind", "config", "changed"), KNOBS)
+def test_a_knob_turns_something(kind: str, config: dict[str, object], changed: dict[str, object]) -> None:
+    shapes = [
+        {name: tuple(weight.shape) for name, weight in registry.find("model", kind)(**c).state_dict().items()}
+        for c in (config, changed)
+    ]
+    assert shapes[0] != shapes[1]
+
+
+@pytest.mark.parametrize(("kind", "config"), CASES)
+def test_networks_build_on_the_meta_device(kind: str, config: dict[str, object]) -> None:
+    with torch.device("meta"):
+        model: Model = registry.find("model", kind)(**config)
+        output = model(torch.empty(2, 3, 8 * model.multiple_of, 8 * model.multiple_of))
+    assert all(tensor.is_meta for tensor in tensors(output))
+
+
+class Broken(Model):
+    """Breaks one clause of the contract at a time."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+        self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
+
+    def forward(self, degraded: torch.Tensor, thumbnail: torch.Tensor | None = None):
+        from darnet.models.base import Output
+
+        image = self.layer(degraded) + (0 if self.fault == "unused" else self.unused(degraded))
+        if self.fault == "state":
+            self.remembered = image
+        if self.fault == "random":
+            image = image + torch.rand(1)
+        if self.fault == "batch":
+            image = image - image.mean()
+        return Output(image)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("unused", "gets no gradient"),
+        ("state", "leaves state"),
+        ("random", "second time"),
+        ("batch", "one by one"),
+    ],
+)
+def test_the_contract_catches_what_it_is_for(fault: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_model(Broken(fault), kind="broken", config={"fault": fault})

@@ -1,0 +1,53 @@
+"""Guards over the whole package: what was seen to go wrong in published code cannot go wrong here."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import darnet
+
+MODULES = [
+    module.name for module in pkgutil.walk_packages(darnet.__path__, "darnet.") if module.name != "darnet.__main__"
+]
+
+
+def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(darnet.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )
+
+
+def test_every_module_imports_in_an_empty_directory_and_leaves_nothing(tmp_path: Path) -> None:
+    source = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    done = python("-W", "error", "-c", source, *MODULES, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+    assert done.stdout == ""
+
+
+def test_importing_darnet_imports_no_heavy_library(tmp_path: Path) -> None:
+    source = (
+        "import sys, darnet, darnet.errors; print([m for m in ('torch', 'numpy', 'pyvips', 'PIL') if m in sys.modules])"
+    )
+    assert python("-c", source, cwd=tmp_path).stdout.strip() == "[]"
+
+
+def test_importing_leaves_the_global_generators_alone(tmp_path: Path) -> None:
+    source = (
+        "import torch, importlib, sys; before = torch.get_rng_state()\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+        "print(torch.equal(before, torch.get_rng_state()))"
+    )
+    assert python("-c", source, *MODULES, cwd=tmp_path).stdout.strip() == "True"
+
+
+def test_the_public_names_exist_and_are_few() -> None:
+    assert len(darnet.__all__) <= 25
+    assert sorted(darnet._MODULE) == sorted(darnet.__all__)
+    for name in darnet.__all__:
+        assert getattr(darnet, name) is not None

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from darnet.data.synthesis import Synthesis
+from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Overexposure
+from darnet.models.base import make_thumbnail
+
+KINDS = ("clean", "noise", "blur", "overexposure")
+
+
+def photo(index: int, height: int = 60, width: int = 80) -> Tensor:
+    return torch.randint(0, 256, (3, height, width), generator=Generator().manual_seed(index)).to(torch.uint8)
+
+
+PHOTOS = [photo(i) for i in range(4)]
+ALL = Synthesis(
+    PHOTOS, (Clean(), GaussianNoise(), GaussianBlur(), Overexposure()), (1.0, 1.0, 1.0, 1.0), KINDS, crop_px=16
+)
+
+
+def rng(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def test_a_batch_follows_from_its_seed() -> None:
+    first, second, other = ALL(16, rng(1)), ALL(16, rng(1)), ALL(16, rng(2))
+    assert torch.equal(first.degraded, second.degraded)
+    assert torch.equal(first.label, second.label)
+    assert not torch.equal(first.clean, other.clean)
+
+
+def test_labels_and_levels_say_what_was_done() -> None:
+    batch = ALL(64, rng())
+    assert batch.degraded.shape == batch.clean.shape == (64, 3, 16, 16)
+    assert set(batch.label.tolist()) == {0, 1, 2, 3}
+    for kind, (low, high) in enumerate([(0, 0), (5, 50), (0.5, 3), (1.2, 2.2)]):
+        levels = batch.level[batch.label == kind]
+        assert low <= float(levels.min()) <= float(levels.max()) <= high
+        changed = (batch.degraded != batch.clean)[batch.label == kind].any()
+        assert bool(changed) == (kind != 0)
+
+
+def test_inputs_hold_what_8_bit_files_hold() -> None:
+    levels = ALL(32, rng()).degraded * 255
+    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+    exact = replace(ALL, rounding="none")(32, rng()).degraded * 255
+    assert not torch.allclose(exact, exact.round(), atol=1e-3)
+
+
+def test_a_blurred_crop_is_cut_from_a_blurred_picture() -> None:
+    """Its border shows what lay outside, not a mirror of what lies inside."""
+    blur = GaussianBlur((2.0, 2.0))
+    batch = Synthesis(PHOTOS[:1], (blur,), (1.0,), KINDS, crop_px=24, rounding="none", augment=False)(1, rng(3))
+    whole = PHOTOS[0][None].float() / 255
+    blurred = blur.apply(whole, torch.tensor([[2.0]]), rng())
+    windows = blurred.unfold(2, 24, 1).unfold(3, 24, 1)  # every crop there is: (1, 3, Y, X, 24, 24)
+    distance = (windows - batch.degraded[:, :, None, None]).abs().amax(dim=(0, 1, 4, 5))
+    assert float(distance.min()) < 1e-5
+
+
+def test_crops_of_pictures_that_are_too_small_are_mirrored() -> None:
+    batch = Synthesis([photo(0, 20, 18)], (GaussianBlur(),), (1.0,), KINDS, crop_px=16)(2, rng())
+    assert batch.clean.shape == (2, 3, 16, 16)
+
+
+def test_thumbnails_show_the_whole_degraded_picture() -> None:
+    synthesis = replace(
+        ALL, degradations=(Overexposure((2.0, 2.0)),), shares=(1.0,), thumbnail_px=8, augment=False, rounding="none"
+    )
+    batch = synthesis(6, rng())
+    assert batch.thumbnail is not None
+    wanted = [make_thumbnail((p[None].float() / 255 * 2).clamp(0, 1), 8)[0] for p in PHOTOS]
+    for thumbnail in batch.thumbnail:
+        assert min(float((thumbnail - w).abs().max()) for w in wanted) < 1e-6
+
+
+@pytest.mark.parametrize("shares", [(1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0)])
+def test_shares_decide_what_is_drawn(shares: tuple[float, ...]) -> None:
+    labels = replace(ALL, shares=shares)(16, rng()).label.tolist()
+    assert set(labels) == {shares.index(1.0)}
+
+
+def test_augmentation_turns_and_flips() -> None:
+    still = replace(ALL, degradations=(Clean(),), shares=(1.0,), crop_px=60, photos=[photo(0, 60, 60)])
+    turned = {tuple(still(1, rng(seed)).clean.flatten().tolist()) for seed in range(64)}
+    assert len(turned) == 8
+    fixed = replace(still, augment=False)
+    assert len({tuple(fixed(1, rng(seed)).clean.flatten().tolist()) for seed in range(8)}) == 1

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Generator
+
+from darnet.degradations import GaussianNoise, PoissonGaussianNoise
+
+GREY = torch.full((2, 3, 128, 128), 0.5)
+
+
+@pytest.mark.parametrize("sigma", [5.0, 25.0])
+def test_gaussian_noise_has_the_stated_deviation_and_no_bias(sigma: float) -> None:
+    noise = GaussianNoise((sigma, sigma))
+    rng = Generator().manual_seed(0)
+    parameters = noise.draw(2, rng)
+    noisy = noise.apply(GREY, parameters, rng)
+    assert float((noisy - GREY).std() * 255) == pytest.approx(sigma, rel=0.02)
+    assert float((noisy - GREY).mean() * 255) == pytest.approx(0, abs=sigma / 50)
+    assert noise.level(parameters).tolist() == [sigma, sigma]
+
+
+def test_noise_is_clipped() -> None:
+    white = torch.ones(1, 3, 32, 32)
+    noisy = GaussianNoise((50, 50)).apply(white, torch.tensor([[50.0]]), Generator().manual_seed(0))
+    assert float(noisy.max()) == 1
+    assert float((noisy == 1).float().mean()) == pytest.approx(0.5, abs=0.05)
+
+
+def test_each_sample_has_its_own_sigma() -> None:
+    noisy = GaussianNoise().apply(GREY, torch.tensor([[5.0], [40.0]]), Generator().manual_seed(0))
+    weak, strong = (noisy - GREY).flatten(1).std(dim=1)
+    assert float(strong / weak) == pytest.approx(8, rel=0.05)
+
+
+def test_poisson_noise_grows_with_light() -> None:
+    noise = PoissonGaussianNoise((0.01, 0.01), (0, 0))
+    for light in (0.1, 0.4):
+        clean = torch.full((1, 3, 128, 128), light)
+        noisy = noise.apply(clean, torch.tensor([[0.01, 0.0]]), Generator().manual_seed(0))
+        assert float(noisy.mean()) == pytest.approx(light, rel=0.02)
+        assert float(noisy.var()) == pytest.approx(0.01 * light, rel=0.05)
+
+
+def test_poisson_level_is_the_deviation_at_mid_grey() -> None:
+    noise = PoissonGaussianNoise()
+    parameters = torch.tensor([[0.005, 10.0]])
+    noisy = noise.apply(GREY[:1], parameters, Generator().manual_seed(0))
+    assert float(noisy.std() * 255) == pytest.approx(float(noise.level(parameters)), rel=0.03)
+
+
+def test_no_shot_noise_leaves_only_read_noise() -> None:
+    noisy = PoissonGaussianNoise((0, 0), (0, 0)).apply(GREY, torch.zeros(2, 2), Generator().manual_seed(0))
+    torch.testing.assert_close(noisy, GREY, rtol=0, atol=0.005)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from darnet.models.base import make_thumbnail
+from darnet.models.compact import CompactUNet
+
+
+@pytest.mark.parametrize("thumbnail_px", [0, 64])
+def test_what_ships_is_small_and_cheap(thumbnail_px: int) -> None:
+    with torch.device("meta"):
+        model = CompactUNet(thumbnail_px=thumbnail_px)
+        with FlopCounterMode(display=False) as counter:
+            model(torch.empty(1, 3, 256, 256))
+    assert sum(weight.numel() for weight in model.parameters()) <= 1.5e6
+    assert counter.get_total_flops() / 2 <= 6e9  # multiply–accumulates
+
+
+@pytest.mark.parametrize("thumbnail_px", [0, 16])
+def test_an_untrained_expert_returns_its_input(thumbnail_px: int) -> None:
+    picture = torch.rand(2, 3, 24, 16)
+    image = CompactUNet(4, (1, 1), thumbnail_px)(picture).image
+    torch.testing.assert_close(image, picture)
+
+
+def test_tiles_agree_through_the_thumbnail() -> None:
+    model = CompactUNet(4, (1, 1), thumbnail_px=8)
+    torch.nn.init.normal_(model.overview.head[-1].weight)
+    picture = torch.rand(1, 3, 16, 32)
+    whole = make_thumbnail(picture, 8)
+    tile = picture[..., :16]
+    assert not torch.allclose(model(tile, whole).image, model(tile).image)
+    torch.testing.assert_close(model(tile, make_thumbnail(tile, 8)).image, model(tile).image)

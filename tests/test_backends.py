@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from darnet.backends import TorchBackend, pick_device
+from darnet.errors import ResourceError, UsageError
+from darnet.models.base import Model, Output
+from darnet.models.compact import CompactUNet
+
+
+def test_precisions_agree_and_differ() -> None:
+    torch.manual_seed(0)
+    model = CompactUNet(8, (1, 1)).eval()
+    torch.nn.init.normal_(model.tail.weight, std=0.05)
+    picture = torch.rand(1, 3, 32, 32)
+    exact, fast = TorchBackend(model, "cpu")(picture).image, TorchBackend(model, "cpu", "bf16")(picture).image
+    assert not torch.equal(exact, fast)
+    torch.testing.assert_close(exact, fast.float(), atol=0.03, rtol=0)
+    torch.testing.assert_close(TorchBackend(model, "cpu", "fp32")(picture).image, exact, atol=0, rtol=0)
+
+
+def test_half_precision_on_a_cpu_is_refused() -> None:
+    with pytest.raises(UsageError, match="fp16"):
+        TorchBackend(CompactUNet(4, (1, 1)), "cpu", "fp16")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
+def test_devices_this_machine_lacks(device: str) -> None:
+    with pytest.raises(UsageError, match=f"--device {device}"):
+        pick_device(device)
+
+
+def test_auto_finds_a_device() -> None:
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Hungry(Model):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, degraded: torch.Tensor, thumbnail: torch.Tensor | None = None) -> Output:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()]
+)
+def test_running_out_of_memory_says_what_to_do(error: Exception) -> None:
+    with pytest.raises(ResourceError, match="tile of 20×10; use a smaller --tile"):
+        TorchBackend(Hungry(error), "cpu")(torch.rand(1, 3, 10, 20))
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        TorchBackend(Hungry(RuntimeError("shapes differ")), "cpu")(torch.rand(1, 3, 10, 20))

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from darnet import registry
+from darnet.errors import UnknownNameError
+
+NAMES = [(group, name) for group, table in registry.BUILTIN.items() for name in table]
+
+
+@pytest.mark.parametrize(("group", "name"), NAMES)
+def test_every_built_in_exists(group: registry.Group, name: str) -> None:
+    assert callable(registry.find(group, name))
+    assert name in registry.names(group)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError, match=r"did you mean 'unet'.*compact-unet"):
+        registry.find("model", "unett")
+
+
+class Entry:
+    """An installed entry point, as importlib.metadata hands it out."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def load(self) -> object:
+        return f"third-party {self.name}"
+
+
+def test_a_third_party_adds_names_but_shadows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def entry_points(group: str, name: str | None = None) -> list[Entry]:
+        assert group == "darnet.model"
+        return [entry for entry in (Entry("unet"), Entry("mine")) if name in (None, entry.name)]
+
+    monkeypatch.setattr(registry, "entry_points", entry_points)
+    assert registry.find("model", "mine") == "third-party mine"
+    assert registry.find("model", "unet") != "third-party unet"
+    assert registry.names("model").count("unet") == 1

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+from torch import Tensor
+
+import darnet
+from darnet.diagnosis import Diagnosis
+from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.image import Image
+from darnet.restorer import Restorer
+from darnet.routers import Always
+
+PICTURE = np.random.default_rng(0).integers(0, 200, (12, 10, 3), dtype=np.uint8)
+
+
+def brighten(pixels: Tensor) -> Tensor:
+    return (pixels + 20 / 255).clamp(0, 1)
+
+
+def darken(pixels: Tensor) -> Tensor:
+    return (pixels - 10 / 255).clamp(0, 1)
+
+
+EXPERTS = {"noise": brighten, "blur": darken}
+
+
+def restorer(label: str, **options: object) -> Restorer:
+    return Restorer(Always(label), EXPERTS, **options)  # type: ignore[arg-type]
+
+
+def test_the_expert_for_the_damage_repairs_it() -> None:
+    result = restorer("noise")(PICTURE)
+    np.testing.assert_array_equal(result.image, PICTURE + 20)
+    assert result.diagnosis is not None
+    assert (result.diagnosis.label, result.experts, result.changed) == ("noise", ("noise",), True)
+    assert result.seconds >= sum(step.seconds for step in result.steps) > 0
+
+
+KINDS_OF_INPUT: list[Callable[[], object]] = [
+    PICTURE.copy,
+    PICTURE[..., 0].copy,
+    lambda: PICTURE.astype(np.uint16) * 257,
+    lambda: PICTURE / 255,
+    lambda: PIL.Image.fromarray(PICTURE),
+    lambda: torch.from_numpy(PICTURE.transpose(2, 0, 1) / 255),
+]
+
+
+def as_array(source: object) -> np.ndarray:
+    return source.numpy() if isinstance(source, Tensor) else np.asarray(source)
+
+
+@pytest.mark.parametrize("make", KINDS_OF_INPUT)
+@pytest.mark.parametrize("label", ["clean", "noise"])
+def test_the_same_kind_comes_back_and_the_input_stays(make: Callable[[], object], label: str) -> None:
+    source, untouched = make(), make()
+    image = restorer(label)(source).image
+    assert type(image) is type(source)
+    assert as_array(image).shape == as_array(source).shape
+    assert as_array(image).dtype == as_array(source).dtype
+    np.testing.assert_array_equal(as_array(source), as_array(untouched))
+    if label == "clean":
+        np.testing.assert_array_equal(as_array(image), as_array(source))
+    else:
+        assert (as_array(image) != as_array(source)).all()
+
+
+@pytest.mark.parametrize("make", KINDS_OF_INPUT)
+def test_strength_0_returns_the_input_exactly(make: Callable[[], object]) -> None:
+    result = restorer("noise")(make(), strength=0)
+    np.testing.assert_array_equal(as_array(result.image), as_array(make()))
+    assert not result.changed
+
+
+def test_strength_blends() -> None:
+    np.testing.assert_array_equal(restorer("noise")(PICTURE, strength=0.5).image, PICTURE + 10)
+
+
+def test_files(tmp_path: Path) -> None:
+    path = Image.of(PICTURE).write(tmp_path / "photo.png")
+    result = restorer("noise")(path)
+    assert isinstance(result.image, Image)
+    result.save(tmp_path / "out.png")
+    np.testing.assert_array_equal(Image.read(tmp_path / "out.png").array, PICTURE + 20)
+
+
+def test_the_user_may_say_what_is_wrong() -> None:
+    result = restorer("clean")(PICTURE, kinds=("noise", "blur", "blur"))
+    np.testing.assert_array_equal(result.image, PICTURE + 20 - 10 - 10)
+    assert result.experts == ("noise", "blur", "blur")
+    assert result.diagnosis is None  # nobody looked
+    with pytest.raises(UnknownNameError, match="no expert called 'haze'"):
+        restorer("clean")(PICTURE, kinds=("haze",))
+
+
+def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
+    unsure = Restorer(lambda _: Diagnosis({"noise": 0.6, "clean": 0.4}), EXPERTS, min_confidence=0.7)
+    result = unsure(PICTURE)
+    np.testing.assert_array_equal(result.image, PICTURE)
+    assert result.steps[0].expert is None
+    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %",)
+
+
+def test_a_kind_without_an_expert_is_left_alone() -> None:
+    result = restorer("haze")(PICTURE)
+    assert not result.changed
+    assert result.warnings == ("left alone: there is no expert for haze",)
+
+
+class Script:
+    """A router that gives prepared answers, one a look."""
+
+    def __init__(self, *labels: str) -> None:
+        self.labels = list(labels)
+
+    def __call__(self, pixels: Tensor) -> Diagnosis:
+        return Diagnosis({self.labels.pop(0): 1.0})
+
+
+@pytest.mark.parametrize(
+    ("labels", "max_steps", "experts"),
+    [
+        (("noise", "blur", "clean"), 5, ("noise", "blur")),
+        (("noise", "blur", "clean"), 1, ("noise",)),
+        (("noise", "noise"), 5, ("noise",)),  # a second noise repair would not help
+        (("clean",), 5, ()),
+    ],
+)
+def test_mixed_damage_is_looked_at_again(labels: tuple[str, ...], max_steps: int, experts: tuple[str, ...]) -> None:
+    result = Restorer(Script(*labels), EXPERTS, max_steps=max_steps)(PICTURE)
+    assert result.experts == experts
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_strength_out_of_range(strength: float) -> None:
+    with pytest.raises(UsageError, match="--strength"):
+        restorer("noise")(PICTURE, strength=strength)
+
+
+def test_options_out_of_range() -> None:
+    with pytest.raises(UsageError, match="--min-confidence"):
+        restorer("noise", min_confidence=2.0)
+    with pytest.raises(UsageError, match="--max-steps"):
+        restorer("noise", max_steps=0)
+
+
+def test_grey_stays_grey_and_alpha_is_carried() -> None:
+    grey_alpha = np.dstack([PICTURE[..., 0], PICTURE[..., 1]])
+    image = restorer("noise")(grey_alpha).image
+    np.testing.assert_array_equal(image[..., 0], PICTURE[..., 0] + 20)
+    np.testing.assert_array_equal(image[..., 1], PICTURE[..., 1])
+
+
+def test_load_reads_a_system(tiny_system: Path) -> None:
+    loaded = darnet.load(tiny_system, device="cpu")
+    assert set(loaded.experts) == {"noise", "blur", "overexposure"}
+    assert loaded(PICTURE).image.shape == PICTURE.shape
+
+
+def test_load_refuses_a_damaged_system(tiny_system: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no system called 'nothing'"):
+        darnet.load("nothing")
+    with pytest.raises(WeightsError, match=r"no system\.json"):
+        darnet.load(tmp_path)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from darnet.backends import TorchBackend
+from darnet.errors import DarnetError
+from darnet.models.classifier import DegradationClassifier
+from darnet.models.compact import CompactUNet
+from darnet.routers import Always, NetworkRouter
+from darnet.tiling import grid_crops
+
+KINDS = ["clean", "noise", "blur"]
+
+
+@pytest.fixture
+def router() -> NetworkRouter:
+    torch.manual_seed(0)
+    return NetworkRouter(TorchBackend(DegradationClassifier(KINDS, 4).eval(), "cpu"), crop_px=32, grid=3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (37, 31), (32, 32), (200, 90)])
+def test_any_size_gets_scores_that_sum_to_one(router: NetworkRouter, size: tuple[int, int]) -> None:
+    diagnosis = router(torch.rand(3, *size))
+    assert list(diagnosis.scores) == KINDS
+    assert sum(diagnosis.scores.values()) == pytest.approx(1)
+    assert set(diagnosis.levels) == {"noise", "blur"}  # clean has no level
+
+
+def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRouter) -> None:
+    pixels = torch.rand(3, 120, 100)
+    crops = grid_crops(pixels, size_px=32, grid=3)
+    assert len(crops) == 9
+    with torch.inference_mode():
+        logits = router.backend.model(crops).routings[0].logits.mean(dim=0)
+    wanted = dict(zip(KINDS, logits.softmax(dim=0).tolist(), strict=True))
+    assert router(pixels).scores == pytest.approx(wanted, abs=1e-5)
+
+
+def test_temperature_softens(router: NetworkRouter) -> None:
+    pixels = torch.rand(3, 64, 64)
+    softer = NetworkRouter(router.backend, 32, 3, temperature=5.0)(pixels)
+    assert softer.label == router(pixels).label
+    assert softer.confidence < router(pixels).confidence
+
+
+def test_a_network_that_names_nothing_is_no_router() -> None:
+    with pytest.raises(DarnetError, match="CompactUNet names no kinds"):
+        NetworkRouter(TorchBackend(CompactUNet(4, (1, 1)).eval(), "cpu"))(torch.rand(3, 16, 16))
+
+
+def test_always() -> None:
+    diagnosis = Always("haze")(torch.rand(3, 2, 2))
+    assert (diagnosis.label, diagnosis.confidence, diagnosis.level) == ("haze", 1.0, None)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from darnet.degradations import GaussianNoise
+from darnet.errors import RecipeError, UnknownNameError
+from darnet.training.recipe import find_recipe, load_recipe, parse_recipe, shipped_recipes
+from darnet.training.trainer import build_model
+
+TEXT = """
+name = "tiny"
+[model]
+kind = "compact-unet"
+config = { width = 4, blocks = [1, 1] }
+[[stage]]
+name = "only"
+epochs = 2
+steps_per_epoch = 3
+batch = 4
+crop_px = 16
+losses = { l1 = 1.0 }
+[[stage.degradations]]
+name = "noise"
+ranges = { sigma_255 = [5, 50] }
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.toml").write_text(TEXT)
+    return tmp_path / "tiny.toml"
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_shipped_recipe_reads_builds_and_survives_printing(name: str) -> None:
+    recipe = load_recipe(find_recipe(name))
+    printed = tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+    assert parse_recipe(tomllib.loads(printed)) == recipe
+    if not name.startswith("paper/"):  # the paper's 31 M parameters take their time
+        build_model(recipe)
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_every_number_of_a_paper_recipe_says_where_it_comes_from(name: str) -> None:
+    if not name.startswith("paper/"):
+        pytest.skip("ours says so once, in its first line")
+    for line in find_recipe(name).read_text().splitlines():
+        key, separator, value = line.partition(" = ")
+        if separator and not line.startswith("#") and any(c.isdigit() for c in value.split("#")[0]):
+            described = "# paper" in line or "ours" in line or "# STL-10" in line or key.strip().startswith("{ name")
+            assert described, f"{name}: {line}"
+
+
+def test_overrides_reach_what_they_name(path: Path) -> None:
+    recipe = load_recipe(path, ["stage.0.epochs=7", "stage.0.optimizer.name=muon", "model.config.width=8", "seed=3"])
+    assert (recipe.stage[0].epochs, recipe.stage[0].optimizer.name, recipe.seed) == (7, "muon", 3)
+    assert recipe.model.config["width"] == 8
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stage.0.epoch=2", r"stage\.0\.epoch: unknown key; did you mean 'epochs'"),
+        ("stage.0.optimizer.learning=2", r"optimizer\.learning: unknown key"),
+        ("sed=1", "did you mean 'seed'"),
+        ("stage.5.epochs=2", r"there is no 'stage\.5\.epochs'"),
+        ("stage.x.epochs=2", r"there is no 'stage\.x\.epochs'"),
+        ("epochs", "expected key=value"),
+        ("stage.0.epochs=0", "greater than 0"),
+        ("stage.0.epochs=many", "valid integer"),
+        ("stage.0.crops_per_photo=5", "give one of steps_per_epoch and crops_per_photo"),
+        ("stage.0.degradations.0.ranges.sigma=[1,2]", "degradation 'noise'"),
+        ("stage.0.degradations.0.ranges.sigma_255=[9,2]", "must be a range"),
+        ("stage.0.degradations.0.name=noize", "did you mean 'noise'"),
+    ],
+)
+def test_a_wrong_key_or_value_names_itself_and_the_nearest(path: Path, override: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(path, [override])
+
+
+def test_files_that_are_no_recipes(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"missing\.toml: No such file"):
+        load_recipe(tmp_path / "missing.toml")
+    (tmp_path / "bad.toml").write_text("a = = b")
+    with pytest.raises(RecipeError, match=r"bad\.toml: not TOML"):
+        load_recipe(tmp_path / "bad.toml")
+    with pytest.raises(UnknownNameError, match="no recipe called 'nois'; did you mean 'noise'"):
+        find_recipe("nois")
+
+
+def test_the_length_of_an_epoch(path: Path) -> None:
+    stage = load_recipe(path).stage[0]
+    assert stage.epoch_steps(1000) == 3
+    by_crops = stage.model_copy(update={"steps_per_epoch": None, "crops_per_photo": 50, "batch": 128})
+    assert by_crops.epoch_steps(720) == 50 * 720 // 128
+    assert stage.degradations[0].build() == GaussianNoise((5, 50))
+
+
+def test_a_network_that_cannot_be_built_is_a_recipe_error(path: Path) -> None:
+    with pytest.raises(RecipeError, match="model 'compact-unet'"):
+        build_model(load_recipe(path, ["model.config.depth=3"]))
+
+
+def test_the_first_weights_follow_from_the_seed(path: Path) -> None:
+    def first(seed: int) -> float:
+        return float(build_model(load_recipe(path, [f"seed={seed}"])).head.weight.detach().sum())
+
+    assert first(1) == first(1) != first(2)

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import darnet
+from darnet import store
+from darnet.errors import NoInputError, RecipeError, UnknownNameError
+from darnet.image import Image
+from darnet.training import launch
+from darnet.training.recipe import Recipe, parse_recipe
+
+CPU = launch.Hardware(device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten smooth pictures: something a network can learn."""
+    folder = tmp_path_factory.mktemp("photos")
+    y, x = np.mgrid[:48, :48] / 48
+    for index in range(10):
+        planes = [np.sin((index + 1) * x + c) * np.cos((index + 2) * y - c) for c in range(3)]
+        Image.of((np.dstack(planes) * 100 + 128).astype(np.uint8)).write(folder / f"{index}.png")
+    return folder
+
+
+def recipe(**stage: object) -> Recipe:
+    first = {
+        "name": "first",
+        "epochs": 2,
+        "steps_per_epoch": 4,
+        "batch": 4,
+        "crop_px": 16,
+        "losses": {"l1": 1.0},
+        "optimizer": {"name": "muon", "lr": 1e-2, "clip_norm": 1.0},
+        "schedule": {"name": "cosine", "warmup_steps": 2},
+        "degradations": [{"name": "noise", "ranges": {"sigma_255": [25, 25]}}],
+        "keep": "last",
+    }
+    return parse_recipe(
+        {
+            "name": "tiny",
+            "handles": ["noise"],
+            "model": {"kind": "compact-unet", "config": {"width": 4, "blocks": [1, 1]}},
+            "data": {"validation": 0.2, "smallest_px": 32, "validation_samples": 8},
+            "ema_decay": 0.9,
+            "stage": [{**first, **stage}],
+        }
+    )
+
+
+def lines(run: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_run_leaves_what_it_promises(photos: Path, tmp_path: Path) -> None:
+    model = launch.start(recipe(), photos, tmp_path, CPU, quiet=True)
+    run = model.parent
+    assert run.parent == tmp_path / "tiny"
+    for name in ("recipe.toml", "env.json", "metrics.jsonl", "checkpoints/last.safetensors", "model/card.json"):
+        assert (run / name).is_file(), name
+    assert sorted(path.name for path in (run / "samples").iterdir()) == ["first-0001.png", "first-0002.png"]
+    assert any((run / "curves").iterdir())
+    assert [line["step"] for line in lines(run)] == [4, 8]
+    loaded, card = store.load(model)
+    assert card.handles == ("noise",)
+    assert card.training["recipe"]["stage"][0]["epochs"] == 2
+    assert loaded(torch.rand(1, 3, 16, 16)).image is not None
+
+
+@pytest.mark.slow
+def test_an_expert_learns(photos: Path, tmp_path: Path) -> None:
+    document = recipe(epochs=10, steps_per_epoch=40, batch=8).model_dump()
+    document["model"]["config"]["width"] = 8
+    model = launch.start(parse_recipe(document), photos, tmp_path, CPU, quiet=True)
+    values = [float(line["val_psnr"]) for line in lines(model.parent)]
+    assert values[-1] > values[0] > 20.3  # the noisy input itself: 20.2 dB
+    assert values[-1] > 23.3
+
+
+@pytest.mark.slow
+def test_a_router_learns(photos: Path, tmp_path: Path) -> None:
+    document = recipe().model_dump()
+    document["model"] = {"kind": "degradation-classifier", "config": {"kinds": ["clean", "noise"], "width": 8}}
+    stage = document["stage"][0]
+    stage |= {"epochs": 6, "steps_per_epoch": 40, "batch": 16, "losses": {"classification": 1.0, "level": 0.1}}
+    stage["optimizer"] |= {"name": "adamw", "lr": 3e-3}
+    stage["degradations"] = [{"name": "clean"}, {"name": "noise", "ranges": {"sigma_255": [15, 50]}}]
+    model = launch.start(parse_recipe(document), photos, tmp_path, CPU, quiet=True)
+    assert float(lines(model.parent)[-1]["val_accuracy"]) > 0.95
+    assert store.read_card(model).handles == ("clean", "noise")
+
+
+def train(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    """`darnet train` in a process of its own."""
+    source = str(Path(darnet.__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-m", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def write(recipe: Recipe, path: Path) -> Path:
+    import tomli_w
+
+    path.write_text(tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)))
+    return path
+
+
+def test_a_run_that_was_killed_ends_in_the_weights_of_one_that_was_not(photos: Path, tmp_path: Path) -> None:
+    long = recipe(epochs=12, steps_per_epoch=5, early_stop_epochs=50)
+    whole = launch.start(long, photos, tmp_path / "whole", launch.Hardware("cpu", 1, "bf16"), quiet=True)
+    file = write(long, tmp_path / "long.toml")
+    options = ("--data", photos, "--out", tmp_path / "cut", "--device", "cpu", "--quiet")
+    process = train("darnet", "train", file, *options)
+    deadline = time.monotonic() + 60
+    while not (found := list((tmp_path / "cut").glob("tiny/*/checkpoints/last.safetensors"))):
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    run = found[0].parents[1]
+    assert not (run / "model").exists(), "the run ended before it could be killed"
+    again = launch.resume(run, hardware=launch.Hardware("cpu", 1, "bf16"), quiet=True)
+    first, second = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schedule": {"name": "plateau", "patience": 0}, "optimizer": {"name": "adam", "lr": 1e-2}},
+        {"keep": "best", "optimizer": {"name": "adamw", "lr": 1e-2}},
+    ],
+)
+def test_a_run_goes_on_from_the_middle_of_an_epoch(
+    photos: Path, tmp_path: Path, change: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = recipe(epochs=3, **change)
+    whole = launch.start(spec, photos, tmp_path / "whole", CPU, quiet=True)
+    from darnet.training.trainer import StageRun
+
+    step, taken = StageRun._step, []
+
+    def interrupted(self: StageRun) -> dict[str, torch.Tensor]:
+        taken.append(1)
+        if len(taken) == 7:
+            self._save()
+            raise KeyboardInterrupt
+        return step(self)
+
+    monkeypatch.setattr(StageRun, "_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launch.start(spec, photos, tmp_path / "cut", CPU, quiet=True)
+    monkeypatch.setattr(StageRun, "_step", step)
+    (run,) = (tmp_path / "cut" / "tiny").iterdir()
+    again = launch.resume(run, hardware=CPU, quiet=True)
+    first, second = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
+    file = write(recipe(), tmp_path / "tiny.toml")
+    torchrun = ("torch.distributed.run", "--nproc-per-node=2", "--master-port=29517", "-m", "darnet")
+    options = ("--data", photos, "--out", tmp_path / "runs", "--device", "cpu", "--quiet", "--precision", "fp32")
+    process = train(*torchrun, "train", file, *options)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    (run,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert [line["step"] for line in lines(run)] == [4, 8]
+    alone = launch.start(recipe(), photos, tmp_path / "alone", CPU, quiet=True)
+    together, single = load_file(run / "model" / "model.safetensors"), load_file(alone / "model.safetensors")
+    assert together.keys() == single.keys()
+    # Other crops (each process draws its own), so other weights: but weights that moved.
+    assert any(not torch.equal(together[name], single[name]) for name in together)
+
+
+def test_stages_follow_each_other_and_frozen_weights_stay(photos: Path, tmp_path: Path) -> None:
+    document = recipe().model_dump()
+    second = {**document["stage"][0], "name": "second", "freeze": ["*"], "epochs": 1, "optimizer": {"name": "adam"}}
+    second["freeze"] = ["encoder*", "decoder*", "down*", "up*", "head*"]
+    document["stage"] = [document["stage"][0], second]
+    both = launch.start(parse_recipe(document), photos, tmp_path / "both", CPU, quiet=True)
+    one = launch.start(recipe(), photos, tmp_path / "one", CPU, quiet=True)
+    assert [line["stage"] for line in lines(both.parent)] == ["first", "first", "second"]
+    first, last = load_file(one / "model.safetensors"), load_file(both / "model.safetensors")
+    for name in first:
+        assert torch.equal(first[name], last[name]) == (not name.startswith("tail")), name
+
+
+def test_early_stop_ends_a_stage_that_no_longer_improves(photos: Path, tmp_path: Path) -> None:
+    still = recipe(epochs=9, early_stop_epochs=2, freeze=["encoder*", "decoder*", "down*", "up*", "head*"])
+    document = still.model_dump()
+    document["stage"][0]["optimizer"] = {"name": "adam", "lr": 1e-12}
+    model = launch.start(parse_recipe(document), photos, tmp_path, CPU, quiet=True)
+    assert len(lines(model.parent)) < 9
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"losses": {"l2": 1.0}}, UnknownNameError, r"no loss called 'l2' \(there are: charbonnier"),
+        ({"losses": {"classification": 1.0}}, RecipeError, "routes"),
+    ],
+)
+def test_a_recipe_that_cannot_be_trained(
+    photos: Path, tmp_path: Path, change: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        launch.start(recipe(**change), photos, tmp_path, CPU, quiet=True)
+
+
+def test_data_that_cannot_be_trained_on_leaves_no_run_behind(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(NoInputError, match="no picture"):
+        launch.start(recipe(), tmp_path / "empty", tmp_path / "runs", CPU, quiet=True)
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(RecipeError, match=r"recipe\.toml"):
+        launch.resume(tmp_path / "empty", hardware=CPU)
