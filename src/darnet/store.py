@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeVar
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from darnet import registry
 from darnet.errors import DarnetError, UnknownNameError, WeightsError
@@ -71,7 +72,8 @@ def save(model: Model, card: Card, folder: Path) -> Card:
         else tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
     }
-    save_file(tensors, folder / WEIGHTS)
+    # Through bytes: safetensors' own file can be read by nobody but its owner.
+    (folder / WEIGHTS).write_bytes(to_bytes(tensors))
     parameters = sum(weight.numel() for weight in model.parameters())
     return write_card(card.model_copy(update={"parameters": parameters}), folder)
 

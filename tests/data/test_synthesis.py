@@ -72,8 +72,10 @@ def test_thumbnails_show_the_whole_degraded_picture() -> None:
     synthesis = replace(
         ALL, degradations=(Overexposure((2.0, 2.0)),), shares=(1.0,), thumbnail_px=8, augment=False, rounding="none"
     )
-    batch = synthesis(6, rng())
+    batch = replace(synthesis, crops_per_picture=2)(6, rng())
     assert batch.thumbnail is not None
+    for first, second in zip(batch.thumbnail[::2], batch.thumbnail[1::2], strict=True):
+        assert torch.equal(first, second)  # crops of one picture
     wanted = [make_thumbnail((p[None].float() / 255 * 2).clamp(0, 1), 8)[0] for p in PHOTOS]
     for thumbnail in batch.thumbnail:
         assert min(float((thumbnail - w).abs().max()) for w in wanted) < 1e-6
@@ -91,3 +93,15 @@ def test_augmentation_turns_and_flips() -> None:
     assert len(turned) == 8
     fixed = replace(still, augment=False)
     assert len({tuple(fixed(1, rng(seed)).clean.flatten().tolist()) for seed in range(8)}) == 1
+
+
+def test_crops_of_one_picture_follow_each_other_and_are_degraded_alike() -> None:
+    flat = [torch.full((3, 40, 40), 20 * index, dtype=torch.uint8) for index in range(1, 6)]
+    batch = replace(ALL, photos=flat, crops_per_picture=4)(24, rng())
+    assert batch.crops_per_picture == 4
+    for name in ("label", "level"):
+        values = getattr(batch, name).reshape(6, 4)
+        assert torch.equal(values, values[:, :1].expand(6, 4))
+    pictures = batch.clean.reshape(6, 4, -1)
+    assert torch.equal(pictures, pictures[:, :1, :1].expand(pictures.shape))
+    assert len(set(batch.level.tolist())) > 1

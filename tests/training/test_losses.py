@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -65,3 +67,13 @@ def test_levels_count_only_where_the_true_kind_has_one() -> None:
     assert loss([[9.0, 50.0], [7.0, 3.0]]) == pytest.approx(loss([[9.0, 12.5], [7.0, 3.0]]))  # a ratio is an error
     with pytest.raises(RecipeError, match="levels"):
         LOSSES["level"](Output(), BATCH)
+
+
+def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
+    """A crop that says nothing does not count against the picture, and one that says much counts for it."""
+    batch = replace(BATCH, label=torch.tensor([1, 1]), level=torch.tensor([25.0, 25.0]), crops_per_picture=2)
+    logits = torch.tensor([[0.0, 8.0], [0.0, 0.0]])
+    wanted = torch.nn.functional.cross_entropy(torch.tensor([[0.0, 4.0]]), torch.tensor([1]))
+    output = Output(routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 50.0], [1.0, 12.5]]))
+    assert float(LOSSES["classification"](output, batch)) == pytest.approx(float(wanted), rel=1e-5)
+    assert float(LOSSES["level"](output, batch)) == pytest.approx(0, abs=1e-6)  # the geometric mean is 25

@@ -177,7 +177,7 @@ def test_a_run_goes_on_from_the_middle_of_an_epoch(
 
 def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
     file = write(recipe(), tmp_path / "tiny.toml")
-    torchrun = ("torch.distributed.run", "--nproc-per-node=2", "--master-port=29517", "-m", "darnet")
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "darnet")
     options = ("--data", photos, "--out", tmp_path / "runs", "--device", "cpu", "--quiet", "--precision", "fp32")
     process = train(*torchrun, "train", file, *options)
     output, errors = process.communicate(timeout=120)

@@ -17,7 +17,6 @@ from darnet.cli.session import Session
 from darnet.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-
     from darnet.degradations import Degradation
 
 MOST_STOPS = 10

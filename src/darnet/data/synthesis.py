@@ -2,7 +2,8 @@
 
 Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
 
-Shapes: B batch, T side of a thumbnail, H × W pixels of a crop. Pictures are sRGB in [0, 1].
+Shapes: B batch, N crops of one picture, S their side with margin, T side of a thumbnail, H × W pixels of a crop.
+Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Generator, Tensor
 
 from darnet.data.photos import Photo
@@ -29,6 +30,7 @@ class Batch:
     label: Int[Tensor, " B"]  # index into the kinds that are told apart
     level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
     thumbnail: Float[Tensor, "B 3 T T"] | None = None  # of the whole degraded picture
+    crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
 
 
 @dataclass(frozen=True)
@@ -43,47 +45,49 @@ class Synthesis:
     thumbnail_px: int = 0
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
-    #: Crops taken from one degraded picture where thumbnails are wanted: the whole picture is degraded for them.
-    crops_per_view: int = 4
+    crops_per_picture: int = 1
 
     def __call__(self, size: int, rng: Generator) -> Batch:
-        """`size` samples on the device of `rng`."""
+        """`size` samples on the device of `rng`; `size` is a multiple of `crops_per_picture`."""
         device = rng.device
         # The picks are made on the CPU, so that making a batch never waits for the device.
         picks = Generator().manual_seed(int(torch.randint(2**62, (1,), generator=rng, device=device)))
         share = torch.tensor(self.shares, dtype=torch.float)
-        choice = torch.multinomial(share, size, replacement=True, generator=picks).tolist()
+        pictures = size // self.crops_per_picture
+        choice = torch.multinomial(share, pictures, replacement=True, generator=picks).tolist()
         parts = [
             self._degrade(self.degradations[index], choice.count(index), picks, rng) for index in sorted(set(choice))
         ]
-        order = torch.randperm(size, generator=picks).to(device)
+        order = torch.randperm(pictures, generator=picks)[:, None] * self.crops_per_picture
+        order = (order + torch.arange(self.crops_per_picture)).flatten().to(device)
         degraded, clean, label, level = (
             torch.cat([getattr(part, name) for part in parts])[order]
             for name in ("degraded", "clean", "label", "level")
         )
         thumbnails = [part.thumbnail for part in parts if part.thumbnail is not None]
-        return Batch(degraded, clean, label, level, torch.cat(thumbnails)[order] if thumbnails else None)
+        thumbnail = torch.cat(thumbnails)[order] if thumbnails else None
+        return Batch(degraded, clean, label, level, thumbnail, self.crops_per_picture)
 
-    def _degrade(self, degradation: Degradation, count: int, picks: Generator, rng: Generator) -> Batch:
+    def _degrade(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
         if self.thumbnail_px:
-            return self._degrade_views(degradation, count, picks, rng)
-        crops = torch.stack([self._pick(degradation.margin_px, picks) for _ in range(count)])
+            return self._degrade_whole(degradation, pictures, picks, rng)
+        crops = torch.cat([self._pick(degradation.margin_px, picks) for _ in range(pictures)])
         clean = crops.to(rng.device, non_blocking=True).float() / 255
-        parameters = degradation.draw(count, rng)
+        parameters = degradation.draw(pictures, rng).repeat_interleave(self.crops_per_picture, dim=0)
         degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
         inner = (..., *2 * (slice(degradation.margin_px, clean.shape[3] - degradation.margin_px),))
         return self._batch(degraded[inner], clean[inner], degradation, parameters)
 
-    def _degrade_views(self, degradation: Degradation, count: int, picks: Generator, rng: Generator) -> Batch:
-        """As `_degrade`, but whole pictures are degraded, for their thumbnails, and several crops cut from each."""
+    def _degrade_whole(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
+        """As `_degrade`, but whole pictures are degraded, for their thumbnails, before crops are cut from them."""
         views = []
-        for start in range(0, count, self.crops_per_view):
+        for _ in range(pictures):
             photo = self.photos[_integer(len(self.photos), picks)]
             clean = self._turned(photo, picks).to(rng.device, non_blocking=True)[None].float() / 255
             parameters = degradation.draw(1, rng)
             degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
             thumbnail = make_thumbnail(degraded, self.thumbnail_px)
-            for _ in range(min(self.crops_per_view, count - start)):
+            for _ in range(self.crops_per_picture):
                 window = _window(clean.shape[2:], self.crop_px, picks)
                 views.append((degraded[window], clean[window], parameters, thumbnail))
         degraded, clean, parameters, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
@@ -100,16 +104,18 @@ class Synthesis:
         label = torch.full((len(clean),), self.kinds.index(degradation.kind), device=clean.device)
         return Batch(degraded, clean, label, degradation.level(parameters), thumbnail)
 
-    def _pick(self, margin_px: int, picks: Generator) -> Photo:
-        """A random crop with a margin around it; mirrored where the photo ends."""
-        photo = self.photos[_integer(len(self.photos), picks)]
+    def _pick(self, margin_px: int, picks: Generator) -> UInt8[Tensor, "N 3 S S"]:
+        """Random crops of one photo with a margin around them; mirrored where the photo ends."""
+        photo = self.photos[_integer(len(self.photos), picks)][None]
         side = self.crop_px + 2 * margin_px
-        window = _window(photo.shape[1:], side, picks)[1:]
-        crop = photo[window]
-        if crop.shape[1:] != (side, side):
-            right, bottom = side - crop.shape[2], side - crop.shape[1]
-            crop = mirror_pad(crop[None].float(), (0, bottom), (0, right))[0].to(crop.dtype)
-        return self._turned(crop, picks)
+        crops = []
+        for _ in range(self.crops_per_picture):
+            crop = photo[_window(photo.shape[2:], side, picks)]
+            if crop.shape[2:] != (side, side):
+                right, bottom = side - crop.shape[3], side - crop.shape[2]
+                crop = mirror_pad(crop.float(), (0, bottom), (0, right)).to(crop.dtype)
+            crops.append(self._turned(crop[0], picks))
+        return torch.stack(crops)
 
     def _turned(self, photo: Photo, picks: Generator) -> Photo:
         if not self.augment:

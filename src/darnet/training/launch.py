@@ -15,6 +15,7 @@ from typing import Literal
 import tomli_w
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import distributed
 
 from darnet import store
 from darnet.backends import pick_device
@@ -101,7 +102,10 @@ def _run(recipe: Recipe, data: Path, folder: Path, fabric: Fabric, *, quiet: boo
         model = trainer.run(resume=True)
         if speaks:
             _save(model, recipe, trainer, folder)
-        fabric.barrier()
+    if distributed.is_initialized():
+        # Nobody leaves while another still speaks to it.
+        distributed.barrier()
+        distributed.destroy_process_group()
     return folder / MODEL
 
 

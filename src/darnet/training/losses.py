@@ -48,10 +48,15 @@ def frequency(output: Output, batch: Batch) -> Scalar:
 
 
 def classification(output: Output, batch: Batch) -> Scalar:
-    """Cross-entropy of every router's logits with the kind (DaR-Net's classifier; DaAIR §3.1, auxiliary loss)."""
+    """Cross-entropy of every router's logits with the kind (DaR-Net's classifier; DaAIR §3.1, auxiliary loss).
+
+    Logits of crops of one picture are averaged first, as `darnet.routers.NetworkRouter` averages them.
+    """
     if not output.routings:
         raise RecipeError("loss 'classification' needs a model that routes")
-    return torch.stack([F.cross_entropy(routing.logits, batch.label) for routing in output.routings]).mean()
+    label = batch.label[:: batch.crops_per_picture]
+    losses = [F.cross_entropy(per_picture(routing.logits, batch), label) for routing in output.routings]
+    return torch.stack(losses).mean()
 
 
 def level(output: Output, batch: Batch) -> Scalar:
@@ -59,14 +64,20 @@ def level(output: Output, batch: Batch) -> Scalar:
     if output.levels is None:
         raise RecipeError("loss 'level' needs a model that estimates levels")
     estimated = output.levels.gather(1, batch.label[:, None]).squeeze(1)
-    known = batch.level > 0
-    error = estimated.clamp_min(1e-6).log() - batch.level.clamp_min(1e-6).log()
+    true = batch.level[:: batch.crops_per_picture]
+    known = true > 0
+    error = per_picture(estimated.clamp_min(1e-6).log(), batch) - true.clamp_min(1e-6).log()
     return F.smooth_l1_loss(error * known, torch.zeros_like(error), beta=0.1)
 
 
 LOSSES: Mapping[str, Loss] = {
     loss.__name__: loss for loss in (l1, mse, charbonnier, ssim, frequency, classification, level)
 }
+
+
+def per_picture(values: Float[Tensor, "B ..."], batch: Batch) -> Tensor:
+    """Means over the crops of each picture: (B, …) -> (B / crops_per_picture, …)."""
+    return values.reshape(-1, batch.crops_per_picture, *values.shape[1:]).mean(dim=1)
 
 
 def _image(output: Output) -> Float[Tensor, "B 3 H W"]:

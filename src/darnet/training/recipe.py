@@ -77,6 +77,7 @@ class Stage(_Strict):
     crops_per_photo: int | None = Field(None, gt=0)  # the other way to say how long an epoch is
     batch: int = Field(gt=0)  # over all devices
     crop_px: int = Field(gt=0)
+    crops_per_picture: int = Field(1, gt=0)  # crops in a batch that come from one picture, degraded alike
     rounding: Rounding = "round"
     augment: bool = True
     degradations: tuple[DegradationSpec, ...] = Field(min_length=1)
@@ -88,9 +89,11 @@ class Stage(_Strict):
     keep: Literal["best", "last"] = "best"  # by validation loss
 
     @model_validator(mode="after")
-    def _one_epoch_length(self) -> Stage:
+    def _consistent(self) -> Stage:
         if (self.steps_per_epoch is None) == (self.crops_per_photo is None):
             raise ValueError("give one of steps_per_epoch and crops_per_photo")
+        if self.batch % self.crops_per_picture:
+            raise ValueError(f"batch {self.batch} is no multiple of crops_per_picture {self.crops_per_picture}")
         return self
 
     def epoch_steps(self, photos: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,12 @@ from darnet.models.base import Model, Output, channels_last
 from darnet.training import optimizers as optim
 from darnet.training.checkpoint import load_checkpoint, save_checkpoint
 from darnet.training.journal import Journal
-from darnet.training.losses import LOSSES
+from darnet.training.losses import LOSSES, per_picture
 from darnet.training.recipe import Recipe, Stage
 
 #: Validation batches are the same in every epoch and stage; no training step has this number.
 VALIDATION_STEP = 2**31
+VALIDATION_BATCH = 64
 
 
 @dataclass
@@ -46,12 +47,12 @@ class Position:
 class Objective(nn.Module):
     """(batch) -> each weighted loss, in float32 whatever the precision of the network."""
 
-    def __init__(self, model: nn.Module, weights: dict[str, float]) -> None:
+    def __init__(self, model: nn.Module, stage: Stage) -> None:
         super().__init__()
-        for name in weights:
+        for name in stage.losses:
             if name not in LOSSES:
                 raise UnknownNameError("loss", name, LOSSES)
-        self.model, self.weights = model, weights
+        self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
 
     def forward(
         self, degraded: Tensor, clean: Tensor, label: Tensor, level: Tensor, thumbnail: Tensor | None
@@ -59,7 +60,8 @@ class Objective(nn.Module):
         """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
         output: Output = self.model(degraded.contiguous(memory_format=torch.channels_last), thumbnail)
         with torch.autocast(degraded.device.type, enabled=False):
-            output, batch = _in_float32(output), Batch(degraded, clean, label, level, thumbnail)
+            batch = Batch(degraded, clean, label, level, thumbnail, self.crops_per_picture)
+            output = _in_float32(output)
             return {name: weight * LOSSES[name](output, batch) for name, weight in self.weights.items()}
 
 
@@ -118,7 +120,7 @@ class StageRun:
         optim.freeze(trainer.model, stage)
         self.steps_per_epoch = stage.epoch_steps(len(trainer.training))
         self.total = stage.epochs * self.steps_per_epoch
-        self.objective = self.fabric.setup(Objective(trainer.model, stage.losses))
+        self.objective = self.fabric.setup(Objective(trainer.model, stage))
         # The optimisers step plain parameters; Fabric moves nothing of theirs, so it need not know them.
         self.optimizers = optim.build_optimizers(trainer.model, stage.optimizer)
         self.schedulers = [optim.build_scheduler(o, stage.schedule, self.total) for o in self.optimizers]
@@ -154,8 +156,9 @@ class StageRun:
 
     def _step(self) -> dict[str, Tensor]:
         self.objective.train()
-        share = max(1, self.stage.batch // self.fabric.world_size)
-        batch = self.synthesis(share, self.trainer.generator(self.position.step))
+        pictures = self.stage.batch // self.stage.crops_per_picture // self.fabric.world_size
+        size = max(1, pictures) * self.stage.crops_per_picture
+        batch = self.synthesis(size, self.trainer.generator(self.position.step))
         terms: dict[str, Tensor] = self.objective(*_tensors(batch))
         loss = torch.stack(list(terms.values())).sum()
         for optimizer in self.optimizers:
@@ -195,7 +198,7 @@ class StageRun:
         """Averaged weights on the fixed validation batches, on the first process."""
         if self.fabric.global_rank != 0:
             return {"val_loss": math.nan}
-        objective = Objective(self.average.module.eval(), self.stage.losses)
+        objective = Objective(self.average.module.eval(), self.stage)
         totals: dict[str, float] = {}
         for batch in self.validation:
             with self.fabric.autocast():
@@ -212,8 +215,9 @@ class StageRun:
 
     def _validation_batches(self) -> list[Batch]:
         synthesis = self._synthesis(self.trainer.validation, augment=False)
-        size = min(64, self.trainer.recipe.data.validation_samples)
-        count = math.ceil(self.trainer.recipe.data.validation_samples / size)
+        size, crops = self.trainer.recipe.data.validation_samples, self.stage.crops_per_picture
+        count = math.ceil(size / VALIDATION_BATCH)
+        size = max(1, min(size, VALIDATION_BATCH) // crops) * crops
         return [synthesis(size, self.trainer.generator(VALIDATION_STEP + index)) for index in range(count)]
 
     def _synthesis(self, photos: Sequence[Photo], augment: bool) -> Synthesis:
@@ -226,6 +230,7 @@ class StageRun:
             thumbnail_px=self.trainer.model.thumbnail_px,
             rounding=self.stage.rounding,
             augment=augment,
+            crops_per_picture=self.stage.crops_per_picture,
         )
 
     def _due(self, saved: float) -> bool:
@@ -269,7 +274,7 @@ def _kinds(recipe: Recipe) -> list[str]:
 
 
 def _tensors(batch: Batch) -> list[Tensor | None]:
-    return [getattr(batch, field.name) for field in fields(batch)]
+    return [batch.degraded, batch.clean, batch.label, batch.level, batch.thumbnail]
 
 
 def _in_float32(output: Output) -> Output:
@@ -283,6 +288,7 @@ def _scores(output: Output, batch: Batch) -> dict[str, float]:
     if output.image is not None:
         scores["val_psnr"] = float(metrics.psnr(output.image.clamp(0, 1), batch.clean).clamp_max(100).mean())
     if output.routings:
-        right = output.routings[-1].logits.argmax(dim=1) == batch.label
+        logits = per_picture(output.routings[-1].logits, batch)
+        right = logits.argmax(dim=1) == batch.label[:: batch.crops_per_picture]
         scores["val_accuracy"] = float(right.float().mean())
     return scores

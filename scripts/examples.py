@@ -1,0 +1,44 @@
+"""Make examples/: photos with clear terms (from scikit-image), damaged by darnet's own degradations.
+
+    python scripts/examples.py
+
+The photos are in examples/README.md with their terms. None of them was trained on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import skimage.data
+
+from darnet import Image
+from darnet.degradations import (
+    Clean,
+    Degradation,
+    GaussianBlur,
+    GaussianNoise,
+    Overexposure,
+    PoissonGaussianNoise,
+    named_generator,
+)
+
+FOLDER = Path("examples")
+PICTURES: dict[str, tuple[str, Degradation]] = {
+    "cat-noisy.jpg": ("chelsea", GaussianNoise((30, 30))),
+    "rocket-grainy.jpg": ("rocket", PoissonGaussianNoise((0.012, 0.012), (8, 8))),
+    "coffee-blurred.jpg": ("coffee", GaussianBlur((1.8, 1.8))),
+    "astronaut-overexposed.jpg": ("astronaut", Overexposure((1.7, 1.7))),
+    "coffee-clean.jpg": ("coffee", Clean()),
+}
+
+
+def main() -> None:
+    """Write every picture as a JPEG, which is what people have."""
+    for name, (photo, degradation) in PICTURES.items():
+        clean = Image.of(getattr(skimage.data, photo)())
+        degraded = degradation(clean.pixels(), named_generator(name))
+        clean.with_pixels(degraded).write(FOLDER / name, quality=97)
+
+
+if __name__ == "__main__":
+    main()

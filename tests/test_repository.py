@@ -1,0 +1,70 @@
+"""The repository keeps its word: figures, weights and examples are what the README says."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pytest
+
+import darnet
+from darnet import store
+
+ROOT = Path(__file__).parents[1]
+BENCHMARK = json.loads((ROOT / "benchmarks" / "darnet.json").read_text(encoding="utf-8"))
+FOLDERS = sorted(path.parent for path in store.SHIPPED.glob("*/*/card.json"))
+
+
+def test_the_readmes_figures_are_those_of_the_benchmark() -> None:
+    updated = runpy.run_path(str(ROOT / "scripts" / "readme.py"))["updated"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == updated(readme, BENCHMARK), "run scripts/readme.py"
+    changed = json.loads(json.dumps(BENCHMARK))
+    changed["rows"][1]["psnr"] += 0.01
+    assert readme != updated(readme, changed)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_shipped_card_is_whole(folder: Path) -> None:
+    card = store.verify(folder)
+    assert card.parameters <= 1.5e6
+    for value in (card.licence, card.data, card.training, card.scores, card.weaknesses, card.handles):
+        assert value
+    assert {"recipe", "command", "hours", "hardware"} <= card.training.keys()
+    assert (folder / "README.md").read_text(encoding="utf-8") == store.render(card)
+
+
+def test_the_shipped_system_is_complete() -> None:
+    system, folder = store.read_system("darnet")
+    assert {system.router, *system.experts.values()} == {path.name for path in FOLDERS if path.parent == folder}
+    assert set(store.read_card(folder / system.router).handles) == {"clean", *system.experts}
+    for kind, part in system.experts.items():
+        assert kind in store.read_card(folder / part).handles
+
+
+def test_every_shipped_expert_was_trained_by_the_recipe_in_the_repository() -> None:
+    from darnet.training.recipe import find_recipe, load_recipe
+
+    for folder in FOLDERS:
+        recipe = load_recipe(find_recipe(folder.name))
+        assert store.read_card(folder).training["recipe"] == recipe.model_dump(mode="json", exclude_none=True)
+
+
+EXPECTED = {
+    "cat-noisy.jpg": "noise",
+    "rocket-grainy.jpg": "noise",
+    "coffee-blurred.jpg": "blur",
+    "astronaut-overexposed.jpg": "overexposure",
+    "coffee-clean.jpg": "clean",
+}
+
+
+def test_the_examples_are_diagnosed_and_the_clean_one_is_left_alone() -> None:
+    restorer = darnet.load(device="cpu")
+    assert sorted(path.name for path in (ROOT / "examples").glob("*.jpg")) == sorted(EXPECTED)
+    for name, kind in EXPECTED.items():
+        result = restorer(ROOT / "examples" / name)
+        assert result.diagnosis is not None
+        assert result.diagnosis.label == kind, name
+        assert result.changed == (kind != "clean")
