@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--system", default="darnet")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/darnet.json"))
     options = parser.parse_args()
-    restorer, started, rows = darnet.load(options.system), time.monotonic(), []
+    restorer, started, rows = darnet.load(options.system, device="cpu"), time.monotonic(), []
     for suite in ("CBSD68", "McMaster"):
         photos = sorted(path for path in (options.data / suite).iterdir() if path.suffix in {".jpg", ".webp", ".png"})
         for kind, level, degradation in suites():

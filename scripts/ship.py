@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,19 @@ WEAKNESSES = {
 }
 
 
-def ship(run: Path) -> Card:
+def ship(run: Path, note: str) -> Card:
     """Copy the model of a finished run and complete its card."""
     model, card = store.load(run / "model")
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    seconds = [line["seconds"] for line in lines]
+    ends = [now for now, following in pairwise([*seconds, 0.0]) if following < now]  # the clock starts anew on resume
     training = {
         **card.training,
         "command": f"darnet train {card.name} --data DIR",
-        "hours": round(lines[-1]["seconds"] / 3600, 2),
+        "hours": round(sum(ends) / 3600, 2),
         "hardware": "2 CPU cores (AVX-512, bf16), shared with other work",
         "state": "finished: the schedule of its recipe ran to its end",
+        **({"note": note} if note else {}),
     }
     update = {
         "licence": "Apache-2.0",
@@ -84,10 +88,11 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument("--note", default="", help="what else a reader of the card should know of its training")
     parser.add_argument("--scores", action="store_true")
     options = parser.parse_args()
     if options.run is not None:
-        card = ship(options.run)
+        card = ship(options.run, options.note)
         print(f"{card.name}: {card.parameters} parameters, sha256 {card.sha256[:12]}")
     if options.scores:
         write_scores()

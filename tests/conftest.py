@@ -10,9 +10,13 @@ import pytest
 import torch
 from hypothesis import settings
 
-from darnet import store
-from darnet.models.classifier import DegradationClassifier
-from darnet.models.compact import CompactUNet
+import shape_checks
+
+shape_checks.install()
+
+from darnet import store  # noqa: E402  after the hook
+from darnet.models.classifier import DegradationClassifier  # noqa: E402
+from darnet.models.compact import CompactUNet  # noqa: E402
 
 # A machine that is busy is no failure.
 settings.register_profile("darnet", deadline=None)
@@ -61,3 +65,7 @@ def tiny_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_clean_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls everything clean."""
     return build_tiny_system(tmp_path_factory.mktemp("tiny-clean"), says="clean")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="take today's outputs as the golden ones")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from darnet.backends import TorchBackend
-from darnet.errors import DarnetError
+from darnet.errors import DarnetError, UsageError
 from darnet.experts import NetworkExpert, Tiles
 from darnet.models.base import Model, Output, make_thumbnail
 from darnet.models.classifier import DegradationClassifier
@@ -66,3 +66,9 @@ def test_pixels_that_are_not_finite_are_an_error() -> None:
     torch.nn.init.constant_(model.tail.bias, float("nan"))
     with pytest.raises(DarnetError, match="not finite"):
         NetworkExpert(TorchBackend(model, "cpu"))(torch.rand(3, 16, 16))
+
+
+@pytest.mark.parametrize(("size_px", "overlap_px"), [(32, 32), (32, 64), (-1, 0), (32, -1)])
+def test_tiles_that_make_no_sense(size_px: int, overlap_px: int) -> None:
+    with pytest.raises(UsageError, match=f"tiles of {size_px} px"):
+        Tiles(size_px, overlap_px)

@@ -168,3 +168,21 @@ def test_load_refuses_a_damaged_system(tiny_system: Path, tmp_path: Path) -> Non
         darnet.load("nothing")
     with pytest.raises(WeightsError, match=r"no system\.json"):
         darnet.load(tmp_path)
+
+
+def test_what_was_left_alone_is_a_copy() -> None:
+    source = PICTURE.copy()
+    image = restorer("clean")(source).image
+    image[:] = 0
+    np.testing.assert_array_equal(source, PICTURE)
+
+
+def test_a_confidence_that_is_no_number_repairs_nothing() -> None:
+    nan = float("nan")
+    assert not Restorer(lambda _: Diagnosis({"noise": nan, "clean": nan}), EXPERTS)(PICTURE).changed
+
+
+def test_strength_0_with_a_prescription_does_not_look() -> None:
+    result = restorer("clean")(PICTURE, kinds=("noise",), strength=0)
+    assert result.diagnosis is None
+    assert not result.changed

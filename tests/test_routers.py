@@ -37,11 +37,10 @@ def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRou
     assert router(pixels).scores == pytest.approx(wanted, abs=1e-5)
 
 
-def test_temperature_softens(router: NetworkRouter) -> None:
-    pixels = torch.rand(3, 64, 64)
-    softer = NetworkRouter(router.backend, 32, 3, temperature=5.0)(pixels)
-    assert softer.label == router(pixels).label
-    assert softer.confidence < router(pixels).confidence
+def test_scores_that_are_not_finite_are_an_error(router: NetworkRouter) -> None:
+    torch.nn.init.constant_(router.backend.model.classify.bias, float("nan"))
+    with pytest.raises(DarnetError, match="scores that are not finite"):
+        router(torch.rand(3, 64, 64))
 
 
 def test_a_network_that_names_nothing_is_no_router() -> None:

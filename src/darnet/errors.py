@@ -7,7 +7,7 @@ DarnetError              1
 │   └── UnknownNameError 2   a name that nothing is registered under
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
-└── ResourceError        5   memory, disk or device limit
+└── ResourceError        5   memory or device limit
 """
 
 from __future__ import annotations
@@ -68,6 +68,6 @@ class WeightsError(DarnetError):
 
 
 class ResourceError(DarnetError):
-    """A memory, disk or device limit was reached."""
+    """A memory or device limit was reached."""
 
     exit_code = 5

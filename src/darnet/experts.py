@@ -6,19 +6,20 @@ Shapes: H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
 from darnet.backends import TorchBackend
-from darnet.errors import DarnetError
+from darnet.errors import DarnetError, UsageError
 from darnet.models.base import make_thumbnail
 from darnet.tiling import tiled
 
 Pixels = Float[Tensor, "3 H W"]
 
 
+@runtime_checkable
 class Expert(Protocol):
     """Anything that repairs one kind of damage."""
 
@@ -33,6 +34,11 @@ class Tiles:
 
     size_px: int = 1024
     overlap_px: int = 64
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for tiles that do not fit their overlap."""
+        if self.size_px < 0 or (self.size_px and not 0 <= self.overlap_px < self.size_px):
+            raise UsageError(f"tiles of {self.size_px} px that share {self.overlap_px} px")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from darnet import exif
 from darnet.errors import ImageError, UsageError
 from darnet.pixels import (
     GREY,
@@ -111,7 +112,8 @@ class Image:
         except pyvips.Error as error:
             raise ImageError(path, f"damaged or incomplete {format.upper()} file{_detail(error)}") from None
         profile = image.get("icc-profile-data") if "icc-profile-data" in image.get_fields() else None
-        return cls(*channels, profile, header(image), path, format)
+        metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
+        return cls(*channels, profile, metadata, path, format)
 
     @classmethod
     def of(cls, source: object) -> Image:
@@ -169,8 +171,9 @@ class Image:
         `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
         and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
         `icc="srgb"` converts the colours to sRGB.
-        Warns (UserWarning) when the format cannot hold the alpha or EXIF. Raises ImageError for an unknown suffix or a
-        file that cannot be written: then a file already there stays as it was. UsageError for an impossible option.
+        Warns (UserWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises ImageError for an
+        unknown suffix or a file that cannot be written: then a file already there stays as it was. UsageError for an
+        impossible option.
         """
         path = Path(path)
         format = SUFFIXES.get(path.suffix.lower())
@@ -178,15 +181,16 @@ class Image:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
         _check(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         picture = self if metadata == "keep" else replace(self, metadata={})
-        for lost in _lost(picture, format):
-            warnings.warn(f"{path}: {format.upper()} files are written without {lost}", stacklevel=2)
+        if format == "jpeg" and picture.alpha is not None:
+            warnings.warn(f"{path}: JPEG files are written without transparency", stacklevel=2)
         import pyvips
 
         try:
             data = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
         except pyvips.Error as error:
             raise ImageError(path, f"cannot be written as {format.upper()}{_detail(error)}") from None
-        write_bytes(path, data)
+        block = picture.metadata.get("exif-data")
+        write_bytes(path, exif.add(path, data, block) if format == "tiff" and isinstance(block, bytes) else data)
         return path
 
 
@@ -241,12 +245,6 @@ def _decode(path: Path, image: Any, format: str) -> Channels:
         bits = image.get("bits-per-sample")  # libvips shifts samples up to 16 bits, so white falls short of 65535
         values = rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
     return split(rescale(values, np.float32) if values.dtype.kind == "f" else values)
-
-
-def _lost(picture: Image, format: str) -> list[str]:
-    """What the picture has and the format, or libvips writing it, cannot hold."""
-    exif = format == "tiff" and "exif-data" in picture.metadata
-    return ["transparency"] * (format == "jpeg" and picture.alpha is not None) + ["EXIF"] * exif
 
 
 def _adapt(picture: Image, format: str, bit_depth: str, icc: str) -> Image:

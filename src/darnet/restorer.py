@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,16 +61,16 @@ class Restorer:
         started = time.perf_counter()
         image = Image.of(source)
         pixels = image.pixels()
-        if strength == 0:
+        if kinds:
+            restored, steps, warnings = self._prescribed(pixels, kinds if strength else ())
+        elif strength == 0:
             restored, steps, warnings = self._only_looked(pixels)
-        elif kinds:
-            restored, steps, warnings = self._prescribed(pixels, kinds)
         else:
             restored, steps, warnings = self._diagnosed(pixels)
         untouched = restored is pixels
         answer = image if untouched else image.with_pixels(_blend(pixels, restored, strength))
-        # What was left alone comes back itself: a float64 array would lose digits on its way through float32.
-        given = source if untouched and not isinstance(source, str | Path) else answer.like(source)
+        # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
+        given = deepcopy(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
         return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
 
     def _only_looked(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
@@ -103,7 +104,7 @@ class Restorer:
 
     def _refuses(self, diagnosis: Diagnosis) -> str | None:
         """Why a picture is left alone although it may not be clean."""
-        if diagnosis.confidence < self.min_confidence:
+        if not diagnosis.confidence >= self.min_confidence:  # also where it is not a number
             return f"left alone: {diagnosis} is below the least confidence of {100 * self.min_confidence:.0f} %"
         if diagnosis.label != CLEAN and diagnosis.label not in self.experts:
             return f"left alone: there is no expert for {diagnosis.label}"

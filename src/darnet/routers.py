@@ -8,7 +8,7 @@ Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -16,12 +16,12 @@ from torch import Tensor
 from darnet.backends import TorchBackend
 from darnet.diagnosis import CLEAN, Diagnosis
 from darnet.errors import DarnetError
-from darnet.models.classifier import DegradationClassifier
 from darnet.tiling import grid_crops
 
 Pixels = Float[Tensor, "3 H W"]
 
 
+@runtime_checkable
 class Router(Protocol):
     """Anything that says what is wrong with a picture."""
 
@@ -35,21 +35,21 @@ class NetworkRouter:
     """A classifier on grid × grid crops spread over the whole picture; their evidence is averaged.
 
     Logits are averaged, not probabilities: a crop of plain sky, which could be anything, then counts for little.
-    `temperature` divides the averaged logits (Guo et al. 2017).
     """
 
     backend: TorchBackend
     crop_px: int = 128
     grid: int = 4
-    temperature: float = 1.0
 
     def __call__(self, pixels: Pixels) -> Diagnosis:
         """Diagnose one picture of any size. Raises DarnetError if the network is no classifier."""
         model = self.backend.model
-        if not isinstance(model, DegradationClassifier):
+        if not model.kinds:
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
         output = self.backend(grid_crops(pixels, size_px=self.crop_px, grid=self.grid))
-        logits = output.routings[-1].logits.float().mean(dim=0) / self.temperature
+        logits = output.routings[-1].logits.float().mean(dim=0)
+        if not bool(logits.isfinite().all()):
+            raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
         scores = dict(zip(model.kinds, logits.softmax(dim=0).tolist(), strict=True))
         if output.levels is None:
             return Diagnosis(scores)

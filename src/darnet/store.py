@@ -43,7 +43,7 @@ class Card(BaseModel):
     handles: tuple[str, ...] = ()  # kinds of damage it repairs, or tells apart
     licence: str = "unknown"
     data: dict[str, str] = {}  # training data -> its terms
-    training: dict[str, Any] = {}  # recipe, seed, steps, hours, machine, commit
+    training: dict[str, Any] = {}  # recipe, pictures, last figures, environment; hours and hardware where it ships
     scores: dict[str, dict[str, Any]] = {}  # suite and protocol -> figures
     weaknesses: str = ""
     dtype: Literal["float16", "float32"] = "float16"

@@ -102,10 +102,23 @@ def check_degradation(degradation: Degradation) -> None:
         assert degraded.shape == clean.shape, f"{degradation.kind} changes the shape to {tuple(degraded.shape)}"
         assert torch.equal(degraded, run(1)), f"{degradation.kind} is not reproducible under its seed"
         assert 0 <= float(degraded.min()) <= float(degraded.max()) <= 1, f"{degradation.kind} leaves [0, 1]"
-    _check_parameters(degradation)
+    parameters = _check_parameters(degradation)
+    _check_samples_are_separate(degradation, parameters)
 
 
-def _check_parameters(degradation: Degradation) -> None:
+def _check_samples_are_separate(degradation: Degradation, parameters: Tensor) -> None:
+    """Other parameters for the last sample change the last sample, and no other."""
+    clean = torch.rand(2, 3, 24, 24, generator=Generator().manual_seed(0))
+    results = [
+        degradation.apply(clean, parameters[[0, last]], Generator().manual_seed(1))
+        for last in (int(parameters.sum(dim=1).argmin()), int(parameters.sum(dim=1).argmax()))
+    ]
+    assert torch.equal(results[0][0], results[1][0]), "a sample is degraded with the parameters of another"
+    if bool((parameters != parameters[0]).any()):
+        assert not torch.equal(results[0][1], results[1][1]), "a sample is not degraded with its own parameters"
+
+
+def _check_parameters(degradation: Degradation) -> Tensor:
     parameters = degradation.draw(64, Generator().manual_seed(2))
     assert parameters.shape == (64, len(degradation.parameters)), "draw gives another shape than (count, P)"
     for index, name in enumerate(degradation.parameters):
@@ -113,6 +126,7 @@ def _check_parameters(degradation: Degradation) -> None:
         column = parameters[:, index]
         assert low - 1e-4 <= float(column.min()) <= float(column.max()) <= high + 1e-4, f"{name} leaves its range"
     assert degradation.level(parameters).shape == (64,), "level gives another shape than (count,)"
+    return parameters
 
 
 def tensors(output: Output) -> list[Tensor]:

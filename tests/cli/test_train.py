@@ -38,7 +38,7 @@ def calls(pictures, monkeypatch):
         told.append((*arguments, options))
         return Path("runs/tiny/1/model")
 
-    launch.Hardware = lambda *arguments: arguments
+    launch.Hardware = dict
     launch.start = launch.resume = answer
     monkeypatch.setitem(sys.modules, "darnet.training.launch", launch)
     monkeypatch.setattr("darnet.training.launch", launch, raising=False)
@@ -51,13 +51,14 @@ def test_start(darnet, calls):
     ran = darnet("train", "tiny.toml", "--data", "photos", *options, "--quiet")
     assert ran == (0, "runs/tiny/1/model\n", "")
     recipe, data, runs, hardware, rest = calls[0]
+    wanted = {"device": "cpu", "devices": 2, "precision": "fp32"}
     assert recipe.stage[0].epochs == 3
-    assert (data, runs, hardware, rest) == (Path("photos"), Path("elsewhere"), ("cpu", 2, "fp32"), {"quiet": True})
+    assert (data, runs, hardware, rest) == (Path("photos"), Path("elsewhere"), wanted, {"quiet": True})
 
 
 def test_resume(darnet, calls):
     assert darnet("train", "--resume", "runs/tiny/1").code == 0
-    assert calls == [(Path("runs/tiny/1"), None, ("auto", 1, "bf16"), {"quiet": False})]
+    assert calls == [(Path("runs/tiny/1"), None, {"quiet": False})]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,7 @@ def test_resume(darnet, calls):
         (("tiny.toml", "--data", "photos", "--resume", "runs/tiny/1"), "RECIPE"),
         (("--resume", "nowhere"), "nowhere: no such folder"),
         (("--resume", "runs/tiny/1", "--set", "seed=1"), "--set"),
+        (("--resume", "runs/tiny/1", "--precision", "fp32"), "--precision: a run goes on"),
         (("unheard-of", "--data", "photos"), "no recipe called 'unheard-of'"),
         (("tiny.toml", "--data", "photos", "--set", "stage.0.epoch=3"), "did you mean 'epochs'"),
         (("tiny.toml", "--data", "photos", "--devices", "0"), "--devices"),

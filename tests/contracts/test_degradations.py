@@ -22,6 +22,8 @@ def test_the_contract(name: str) -> None:
 @dataclass(frozen=True)
 class Faulty(Degradation):
     fault: str = ""
+    amount: tuple[float, float] = (0.1, 0.9)
+    parameters: ClassVar[tuple[str, ...]] = ("amount",)
     kind: ClassVar[str] = "faulty"
 
     def apply(self, clean: Tensor, parameters: Tensor, rng: Generator) -> Tensor:
@@ -29,6 +31,14 @@ class Faulty(Degradation):
             clean.mul_(0.5)
         if self.fault == "seed":
             return torch.rand(clean.shape)
+        if self.fault == "shape":
+            return clean[:, :, :1]
+        if self.fault == "first":
+            return clean * parameters[0, 0]
+        if self.fault == "last":
+            return clean * parameters[-1, 0]
+        if self.fault == "ignored":
+            return clean * 0.5
         return clean * 2 if self.fault == "range" else clean
 
     def level(self, parameters: Tensor) -> Tensor:
@@ -36,7 +46,16 @@ class Faulty(Degradation):
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"), [("input", "changes its input"), ("seed", "not reproducible"), ("range", "leaves")]
+    ("fault", "message"),
+    [
+        ("input", "changes its input"),
+        ("seed", "not reproducible"),
+        ("range", "leaves"),
+        ("shape", "changes the shape"),
+        ("first", "with its own"),
+        ("last", "of another"),
+        ("ignored", "with its own"),
+    ],
 )
 def test_the_contract_catches_what_it_is_for(fault: str, message: str) -> None:
     with pytest.raises(AssertionError, match=message):

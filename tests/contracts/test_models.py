@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -50,12 +52,16 @@ def test_networks_build_on_the_meta_device(kind: str, config: dict[str, object])
     assert all(tensor.is_meta for tensor in tensors(output))
 
 
+COUNTER = itertools.count()
+
+
 class Broken(Model):
     """Breaks one clause of the contract at a time."""
 
     def __init__(self, fault: str) -> None:
         super().__init__()
         self.fault = fault
+        self.not_saved = next(COUNTER)
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
     def forward(self, degraded: torch.Tensor, thumbnail: torch.Tensor | None = None):
@@ -68,6 +74,8 @@ class Broken(Model):
             image = image + torch.rand(1)
         if self.fault == "batch":
             image = image - image.mean()
+        if self.fault == "card":
+            image = image + self.not_saved
         return Output(image)
 
 
@@ -78,8 +86,10 @@ class Broken(Model):
         ("state", "leaves state"),
         ("random", "second time"),
         ("batch", "one by one"),
+        ("card", "loading changes the answer"),
     ],
 )
-def test_the_contract_catches_what_it_is_for(fault: str, message: str) -> None:
+def test_the_contract_catches_what_it_is_for(fault: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "find", lambda group, name: Broken)
     with pytest.raises(AssertionError, match=message):
         check_model(Broken(fault), kind="broken", config={"fault": fault})

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darnet.data.photos import find_photos, load_photos, split
+from darnet.data.photos import find_photos, load_photos, split, with_halves
 from darnet.errors import ImageError, NoInputError
 from darnet.image import Image
 
@@ -55,7 +55,7 @@ def test_stl10_is_stored_column_by_column(tmp_path: Path) -> None:
 def test_large_photos_bring_their_halves(tmp_path: Path) -> None:
     write(tmp_path / "large.png", 40, 60)
     write(tmp_path / "small.png", 20, 20)
-    photos = load_photos(tmp_path, halve_above_px=30)
+    photos = with_halves(load_photos(tmp_path), 30)
     assert sorted(tuple(photo.shape[1:]) for photo in photos) == [(20, 20), (20, 30), (40, 60)]
 
 

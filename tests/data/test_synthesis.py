@@ -105,3 +105,8 @@ def test_crops_of_one_picture_follow_each_other_and_are_degraded_alike() -> None
     pictures = batch.clean.reshape(6, 4, -1)
     assert torch.equal(pictures, pictures[:, :1, :1].expand(pictures.shape))
     assert len(set(batch.level.tolist())) > 1
+
+
+def test_thumbnails_of_pictures_smaller_than_the_crop() -> None:
+    small = replace(ALL, photos=[photo(0, 21, 18), photo(1, 30, 40)], crop_px=28, thumbnail_px=8)
+    assert small(12, rng()).clean.shape == (12, 3, 28, 28)

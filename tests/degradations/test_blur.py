@@ -13,7 +13,7 @@ from darnet.degradations.blur import gaussian_kernels
 
 
 def blur(clean: Tensor, *sigmas: float) -> Tensor:
-    return GaussianBlur().apply(clean, torch.tensor(sigmas)[:, None], Generator())
+    return GaussianBlur((0, max(sigmas))).apply(clean, torch.tensor(sigmas)[:, None], Generator())
 
 
 def test_the_blur_is_scikit_images() -> None:
@@ -25,7 +25,7 @@ def test_the_blur_is_scikit_images() -> None:
 
 @given(sigma=st.floats(0.0, 4.0))
 def test_kernels_sum_to_one_and_are_symmetric(sigma: float) -> None:
-    kernel = gaussian_kernels(torch.tensor([sigma]))
+    kernel = gaussian_kernels(torch.tensor([sigma]), 16)
     assert float(kernel.sum()) == pytest.approx(1, abs=1e-5)
     torch.testing.assert_close(kernel, kernel.flip(1))
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import darnet
 from darnet import store
-from darnet.errors import NoInputError, RecipeError, UnknownNameError
+from darnet.errors import DarnetError, NoInputError, RecipeError, UnknownNameError
 from darnet.image import Image
 from darnet.training import launch
 from darnet.training.recipe import Recipe, parse_recipe
@@ -122,9 +122,14 @@ def write(recipe: Recipe, path: Path) -> Path:
 
 def test_a_run_that_was_killed_ends_in_the_weights_of_one_that_was_not(photos: Path, tmp_path: Path) -> None:
     long = recipe(epochs=12, steps_per_epoch=5, early_stop_epochs=50)
-    whole = launch.start(long, photos, tmp_path / "whole", launch.Hardware("cpu", 1, "bf16"), quiet=True)
     file = write(long, tmp_path / "long.toml")
-    options = ("--data", photos, "--out", tmp_path / "cut", "--device", "cpu", "--quiet")
+    # In processes of their own: the number of threads decides the order of sums.
+    output, errors = train(
+        "darnet", "train", file, "--data", photos, "--out", tmp_path / "whole", "--quiet"
+    ).communicate()
+    whole = Path(output.strip())
+    assert whole.is_dir(), errors
+    options = ("--data", photos, "--out", tmp_path / "cut", "--quiet")
     process = train("darnet", "train", file, *options)
     deadline = time.monotonic() + 60
     while not (found := list((tmp_path / "cut").glob("tiny/*/checkpoints/last.safetensors"))):
@@ -135,7 +140,9 @@ def test_a_run_that_was_killed_ends_in_the_weights_of_one_that_was_not(photos: P
     process.communicate()
     run = found[0].parents[1]
     assert not (run / "model").exists(), "the run ended before it could be killed"
-    again = launch.resume(run, hardware=launch.Hardware("cpu", 1, "bf16"), quiet=True)
+    output, errors = train("darnet", "train", "--resume", run, "--quiet").communicate()
+    again = Path(output.strip())
+    assert again.is_dir(), errors
     first, second = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
     assert first.keys() == second.keys()
     for name, tensor in first.items():
@@ -170,7 +177,7 @@ def test_a_run_goes_on_from_the_middle_of_an_epoch(
         launch.start(spec, photos, tmp_path / "cut", CPU, quiet=True)
     monkeypatch.setattr(StageRun, "_step", step)
     (run,) = (tmp_path / "cut" / "tiny").iterdir()
-    again = launch.resume(run, hardware=CPU, quiet=True)
+    again = launch.resume(run, quiet=True)
     first, second = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -217,6 +224,8 @@ def test_early_stop_ends_a_stage_that_no_longer_improves(photos: Path, tmp_path:
     [
         ({"losses": {"l2": 1.0}}, UnknownNameError, r"no loss called 'l2' \(there are: charbonnier"),
         ({"losses": {"classification": 1.0}}, RecipeError, "routes"),
+        ({"freeze": ["encodr*"]}, RecipeError, r"freeze 'encodr\*' matches no parameter"),
+        ({"crop_px": 18}, RecipeError, "crop_px 18 is no multiple of 4"),
     ],
 )
 def test_a_recipe_that_cannot_be_trained(
@@ -232,4 +241,41 @@ def test_data_that_cannot_be_trained_on_leaves_no_run_behind(tmp_path: Path) -> 
         launch.start(recipe(), tmp_path / "empty", tmp_path / "runs", CPU, quiet=True)
     assert not (tmp_path / "runs").exists()
     with pytest.raises(RecipeError, match=r"recipe\.toml"):
-        launch.resume(tmp_path / "empty", hardware=CPU)
+        launch.resume(tmp_path / "empty")
+
+
+def test_a_kind_that_the_router_does_not_know_is_named_before_training(photos: Path, tmp_path: Path) -> None:
+    document = recipe(losses={"classification": 1.0}).model_dump()
+    document["model"] = {"kind": "degradation-classifier", "config": {"kinds": ["clean", "blur"], "width": 4}}
+    with pytest.raises(RecipeError, match=r"knows no kind 'noise' \(it knows: clean, blur\)"):
+        launch.start(parse_recipe(document), photos, tmp_path / "runs", CPU, quiet=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_saves_nothing(photos: Path, tmp_path: Path) -> None:
+    wild = recipe(epochs=3, optimizer={"name": "adam", "lr": 1e30})
+    with pytest.raises(DarnetError, match="stage 'first', step 4: the loss is not finite"):
+        launch.start(wild, photos, tmp_path, CPU, quiet=True)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_processes_that_drift_apart_are_found(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if another process had answered with other weights."""
+    monkeypatch.setattr("lightning_fabric.Fabric.all_gather", lambda self, total: torch.stack([total, total + 1]))
+    with pytest.raises(DarnetError, match="drifted apart"):
+        launch.start(recipe(), photos, tmp_path, CPU, quiet=True)
+
+
+def test_no_photo_is_both_trained_and_validated_on(photos: Path) -> None:
+    """Nor is its half: halves are made after the split."""
+    from darnet.data.photos import load_photos
+    from darnet.training.trainer import Trainer
+
+    document = recipe().model_dump()
+    document["data"] |= {"halve_above_px": 40, "validation": 0.3}
+    loaded = [torch.full((3, 48, 48), index, dtype=torch.uint8) for index in range(len(load_photos(photos)))]
+    trainer = Trainer(parse_recipe(document), loaded, CPU.fabric())
+    training, validation = ({int(p[0, 0, 0]) for p in part} for part in (trainer.training, trainer.validation))
+    assert len(trainer.training) == 2 * len(training) > 0
+    assert len(trainer.validation) == 2 * len(validation) > 0
+    assert not training & validation

@@ -27,8 +27,11 @@ Overrides: TypeAlias = Annotated[
 Resume: TypeAlias = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="Go on with this run, exactly where it stopped.")
 ]
-Devices: TypeAlias = Annotated[int, typer.Option("--devices", metavar="N", help="How many of them.", min=1)]
-TrainingPrecision: TypeAlias = Annotated[Literal["fp32", "bf16"], typer.Option("--precision")]
+Devices: TypeAlias = Annotated[int | None, typer.Option("--devices", metavar="N", help="How many of them.", min=1)]
+TrainingDevice: TypeAlias = Annotated[
+    str | None, typer.Option("-d", "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+]
+TrainingPrecision: TypeAlias = Annotated[Literal["fp32", "bf16"] | None, typer.Option("--precision", help="bf16.")]
 
 
 def train(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -37,9 +40,9 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     out: Runs = Path("runs"),
     overrides: Overrides = None,
     resume: Resume = None,
-    device: o.Device = "auto",
-    devices: Devices = 1,
-    precision: TrainingPrecision = "bf16",
+    device: TrainingDevice = None,
+    devices: Devices = None,
+    precision: TrainingPrecision = None,
     quiet: o.Quiet = False,
 ) -> int:
     """Train a router or an expert as a recipe says; prints the folder of the trained model."""
@@ -52,16 +55,19 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     for option, folder in (("--data", data), ("--resume", resume)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
+    asked = {"device": device, "devices": devices, "precision": precision}
+    hardware = {name: value for name, value in asked.items() if value is not None}
+    if resume is not None and hardware:
+        raise UsageError(f"--{next(iter(hardware))}: a run goes on with the hardware it began on")
     launch = _launch()
-    hardware = launch.Hardware(device, devices, precision)
     if resume is not None:
-        model = launch.resume(resume, data, hardware, quiet=quiet)
+        model = launch.resume(resume, data, quiet=quiet)
     else:
         from darnet.training.recipe import find_recipe, load_recipe
 
         assert recipe is not None
         document = load_recipe(find_recipe(recipe), overrides or ())
-        model = launch.start(document, data, out, hardware, quiet=quiet)
+        model = launch.start(document, data, out, launch.Hardware(**hardware), quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(model)
     return 0

@@ -23,14 +23,13 @@ from darnet.image import SUFFIXES, Image
 STL10_SIDE = 96
 STL10_FILES = ("train_X.bin", "test_X.bin", "unlabeled_X.bin")
 
-Photo = UInt8[Tensor, "3 H W"]
+Photo = UInt8[Tensor, "3 _H _W"]  # photos differ in size
 
 
-def load_photos(root: Path, *, smallest_px: int = 1, halve_above_px: int | None = None) -> list[Photo]:
+def load_photos(root: Path, *, smallest_px: int = 1) -> list[Photo]:
     """Every picture under `root`, decoded to uint8 in memory, in the order of their paths.
 
-    Pictures with a side under `smallest_px` are left out. A picture whose short side is over `halve_above_px` is
-    joined by its half-size copy (area mean): large photos are soft at pixel level, their halves are sharp.
+    Pictures with a side under `smallest_px` are left out.
     Raises NoInputError if nothing is left, ImageError (naming the file) if a picture is damaged.
     """
     if not root.is_dir():
@@ -40,9 +39,18 @@ def load_photos(root: Path, *, smallest_px: int = 1, halve_above_px: int | None 
     photos = [photo for photo in photos if min(photo.shape[1:]) >= smallest_px]
     if not photos:
         raise NoInputError(f"{root}: no picture with both sides of at least {smallest_px} px")
-    if halve_above_px is not None:
-        photos += [_halved(photo) for photo in photos if min(photo.shape[1:]) > halve_above_px]
     return photos
+
+
+def with_halves(photos: Sequence[Photo], above_px: int | None) -> list[Photo]:
+    """The photos, and half-size copies (area mean) of those whose short side is over `above_px`.
+
+    Large photos are soft at pixel level, their halves are sharp. Call it after `split`: a half shows what its original
+    shows.
+    """
+    if above_px is None:
+        return list(photos)
+    return [*photos, *(_halved(photo) for photo in photos if min(photo.shape[1:]) > above_px)]
 
 
 def find_photos(root: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Training batches, made on the training device: random crops, then random damage.
+"""Training batches, made where the photos lie (the training device): random crops, then random damage, in batches.
 
 Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
 
@@ -8,7 +8,7 @@ Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -48,10 +48,12 @@ class Synthesis:
     crops_per_picture: int = 1
 
     def __call__(self, size: int, rng: Generator) -> Batch:
-        """`size` samples on the device of `rng`; `size` is a multiple of `crops_per_picture`."""
-        device = rng.device
-        # The picks are made on the CPU, so that making a batch never waits for the device.
-        picks = Generator().manual_seed(int(torch.randint(2**62, (1,), generator=rng, device=device)))
+        """`size` samples on the device of the photos; `size` is a multiple of `crops_per_picture`.
+
+        `rng` is a generator of the CPU: what is picked is known here, so no batch waits for a device.
+        """
+        picks, device = rng, self.photos[0].device
+        rng = Generator(device).manual_seed(_integer(2**62, picks))
         share = torch.tensor(self.shares, dtype=torch.float)
         pictures = size // self.crops_per_picture
         choice = torch.multinomial(share, pictures, replacement=True, generator=picks).tolist()
@@ -72,7 +74,7 @@ class Synthesis:
         if self.thumbnail_px:
             return self._degrade_whole(degradation, pictures, picks, rng)
         crops = torch.cat([self._pick(degradation.margin_px, picks) for _ in range(pictures)])
-        clean = crops.to(rng.device, non_blocking=True).float() / 255
+        clean = crops.float() / 255
         parameters = degradation.draw(pictures, rng).repeat_interleave(self.crops_per_picture, dim=0)
         degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
         inner = (..., *2 * (slice(degradation.margin_px, clean.shape[3] - degradation.margin_px),))
@@ -83,13 +85,13 @@ class Synthesis:
         views = []
         for _ in range(pictures):
             photo = self.photos[_integer(len(self.photos), picks)]
-            clean = self._turned(photo, picks).to(rng.device, non_blocking=True)[None].float() / 255
+            clean = self._turned(photo, picks)[None].float() / 255
             parameters = degradation.draw(1, rng)
             degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
             thumbnail = make_thumbnail(degraded, self.thumbnail_px)
             for _ in range(self.crops_per_picture):
-                window = _window(clean.shape[2:], self.crop_px, picks)
-                views.append((degraded[window], clean[window], parameters, thumbnail))
+                crop = _square(clean.shape, self.crop_px, picks)
+                views.append((crop(degraded), crop(clean), parameters, thumbnail))
         degraded, clean, parameters, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
         return self._batch(degraded, clean, degradation, parameters, thumbnail)
 
@@ -108,14 +110,8 @@ class Synthesis:
         """Random crops of one photo with a margin around them; mirrored where the photo ends."""
         photo = self.photos[_integer(len(self.photos), picks)][None]
         side = self.crop_px + 2 * margin_px
-        crops = []
-        for _ in range(self.crops_per_picture):
-            crop = photo[_window(photo.shape[2:], side, picks)]
-            if crop.shape[2:] != (side, side):
-                right, bottom = side - crop.shape[3], side - crop.shape[2]
-                crop = mirror_pad(crop.float(), (0, bottom), (0, right)).to(crop.dtype)
-            crops.append(self._turned(crop[0], picks))
-        return torch.stack(crops)
+        crops = [_square(photo.shape, side, picks)(photo)[0] for _ in range(self.crops_per_picture)]
+        return torch.stack([self._turned(crop, picks) for crop in crops])
 
     def _turned(self, photo: Photo, picks: Generator) -> Photo:
         if not self.augment:
@@ -129,7 +125,13 @@ def _integer(below: int, picks: Generator) -> int:
     return int(torch.randint(below, (1,), generator=picks))
 
 
-def _window(size: Sequence[int], side: int, picks: Generator) -> tuple[slice, ...]:
-    """Index of a random square in (B, C, H, W); the whole extent where the picture is smaller."""
-    starts = [_integer(max(1, extent - side + 1), picks) for extent in size]
-    return (slice(None), slice(None), *(slice(start, start + side) for start in starts))
+def _square(shape: Sequence[int], side: int, picks: Generator) -> Callable[[Tensor], Tensor]:
+    """A random square of (B, C, H, W) pictures, the same for all that are cut with it; mirrored where they end."""
+    top, left = (_integer(max(1, extent - side + 1), picks) for extent in shape[2:])
+
+    def cut(pictures: Tensor) -> Tensor:
+        crop = pictures[..., top : top + side, left : left + side]
+        below, right = side - crop.shape[2], side - crop.shape[3]
+        return mirror_pad(crop, (0, below), (0, right)) if below or right else crop
+
+    return cut

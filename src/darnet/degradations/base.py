@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Generator, Tensor
 
 Range = tuple[float, float]
@@ -103,8 +103,8 @@ def per_sample(parameters: Float[Tensor, "B P"], index: int) -> Float[Tensor, "B
 
 
 def mirror_pad(
-    pictures: Float[Tensor, "B C H W"], rows: tuple[int, int], columns: tuple[int, int]
-) -> Float[Tensor, "B C H2 W2"]:
+    pictures: Shaped[Tensor, "B C H W"], rows: tuple[int, int], columns: tuple[int, int]
+) -> Shaped[Tensor, "B C H2 W2"]:
     """Add (before, after) rows and columns, mirrored without repeating the edge, as often as it takes."""
     for dim, (before, after) in ((2, rows), (3, columns)):
         last = pictures.shape[dim] - 1

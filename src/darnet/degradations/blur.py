@@ -38,7 +38,8 @@ class GaussianBlur(Degradation):
     ) -> Float[Tensor, "B C H W"]:
         """Convolve rows, then columns (the Gaussian is separable), each sample with its own kernel."""
         batch, channels, height, width = clean.shape
-        kernels = gaussian_kernels(parameters[:, 0]).repeat_interleave(channels, dim=0)  # (B·C, K)
+        # The radius of the range, not of the values: asking for those would wait for the device.
+        kernels = gaussian_kernels(parameters[:, 0], self.margin_px).repeat_interleave(channels, dim=0)  # (B·C, K)
         radius = kernels.shape[1] // 2
         planes = mirror_pad(clean, (radius, radius), (radius, radius)).reshape(
             1, batch * channels, height + 2 * radius, width + 2 * radius
@@ -52,9 +53,8 @@ class GaussianBlur(Degradation):
         return parameters[:, 0]
 
 
-def gaussian_kernels(sigma_px: Float[Tensor, " B"]) -> Float[Tensor, "B K"]:
-    """Normalised 1-D Gaussians, all as long as the widest needs; σ = 0 is the identity."""
-    radius = _radius(float(sigma_px.max()))
+def gaussian_kernels(sigma_px: Float[Tensor, " B"], radius: int) -> Float[Tensor, "B K"]:
+    """Normalised 1-D Gaussians of K = 2·radius + 1 taps; σ = 0 is the identity."""
     offsets = torch.arange(-radius, radius + 1, device=sigma_px.device, dtype=sigma_px.dtype)
     kernels = torch.exp(-0.5 * (offsets / sigma_px[:, None].clamp_min(1e-3)) ** 2)
     return kernels / kernels.sum(dim=1, keepdim=True)

@@ -57,8 +57,9 @@ class PoissonGaussianNoise(Degradation):
     ) -> Float[Tensor, "B C H W"]:
         """Count photons, add read noise, clip."""
         shot = per_sample(parameters, 0).clamp_min(1e-6)  # below this the counts pass what a float holds exactly
-        photons = torch.poisson(clean.clamp(0, 1) / shot, generator=rng) * shot
+        # Before the photons, whose number decides how much chance they use up.
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
+        photons = torch.poisson(clean.clamp(0, 1) / shot, generator=rng) * shot
         return (photons + per_sample(parameters, 1) / 255 * noise).clamp(0, 1)
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:

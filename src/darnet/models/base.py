@@ -35,6 +35,7 @@ class Model(nn.Module, ABC):
     """
 
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
+    kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
     thumbnail_px: int = 0  #: side T of the thumbnail that `forward` wants; 0: it needs none
 
     @abstractmethod

@@ -26,7 +26,7 @@ class Journal:
     Only the first process of a distributed run speaks.
     """
 
-    def __init__(self, folder: Path, *, speaks: bool = True, quiet: bool = False) -> None:
+    def __init__(self, folder: Path, device: torch.device, *, speaks: bool = True, quiet: bool = False) -> None:
         self.folder, self.speaks = folder, speaks
         self.started = time.monotonic()
         console = Console(file=sys.stderr, quiet=quiet or not speaks)
@@ -37,7 +37,7 @@ class Journal:
         self.curves: SummaryWriter | None = None
         if speaks:
             (folder / "samples").mkdir(parents=True, exist_ok=True)
-            (folder / "env.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
+            (folder / "env.json").write_text(json.dumps(environment(device), indent=2) + "\n", encoding="utf-8")
             self.curves = SummaryWriter(str(folder / "curves"))
 
     def __enter__(self) -> Journal:
@@ -70,7 +70,7 @@ class Journal:
             Image.of(grid.contiguous()).write(self.folder / "samples" / f"{name}.png", bit_depth="8")
 
 
-def environment() -> dict[str, Any]:
+def environment(device: torch.device) -> dict[str, Any]:
     """What a reader needs to trust or repeat a figure."""
     return {
         "darnet": darnet.__version__,
@@ -78,5 +78,5 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
     }

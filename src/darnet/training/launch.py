@@ -1,14 +1,17 @@
 """Start and take up training runs: folders, devices, processes, and the card of what was trained.
 
-A run is `runs/<name>/<time>/{recipe.toml, env.json, metrics.jsonl, curves/, checkpoints/, samples/, model/}`.
+A run is `runs/<name>/<time>/{recipe.toml, run.json, env.json, metrics.jsonl, curves/, checkpoints/, samples/,
+model/}`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -20,14 +23,14 @@ from torch import distributed
 from darnet import store
 from darnet.backends import pick_device
 from darnet.data.photos import load_photos
-from darnet.errors import DarnetError
+from darnet.errors import RecipeError, UsageError
 from darnet.models.base import Model
 from darnet.training.journal import Journal, environment
 from darnet.training.recipe import Recipe, load_recipe
 from darnet.training.trainer import Trainer
 
 Precision = Literal["fp32", "bf16"]
-RECIPE, MODEL, DATA = "recipe.toml", "model", "data.json"
+RECIPE, MODEL, SETTING = "recipe.toml", "model", "run.json"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Hardware:
         """Devices and processes, launched. Raises UsageError for a device this machine lacks."""
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         picked = pick_device(self.device)
+        if picked.index is not None and devices > 1:
+            raise UsageError(f"--device {self.device} is one device, and --devices {devices} were asked for")
         fabric = Fabric(
             accelerator=picked.type,
             devices=devices if picked.index is None else [picked.index],
@@ -65,43 +70,58 @@ def start(
     """Train a recipe on the pictures under `data` in a new folder of `runs`; returns the folder of the trained model.
 
     Under torchrun every process calls this, and `runs` must be the same for all.
-    Raises NoInputError for a folder without pictures, before anything is written.
+    Raises NoInputError for a folder without pictures and RecipeError for a recipe that cannot be trained on them,
+    before anything is written.
     """
     fabric = hardware.fabric()
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = runs / recipe.name / str(fabric.broadcast(stamp))
-    return _run(recipe, data, folder, fabric, quiet=quiet)
+    photos = load_photos(data, smallest_px=recipe.data.smallest_px)
+    trainer = Trainer(recipe, photos, fabric)
+    folder = Path(fabric.broadcast(str(_new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
+    if fabric.global_rank == 0:
+        document = recipe.model_dump(mode="json", exclude_none=True)
+        (folder / RECIPE).write_text(tomli_w.dumps(document), encoding="utf-8")
+        setting = {"data": str(data.resolve()), "pictures": len(photos), "hardware": asdict(hardware)}
+        (folder / SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
+    return _run(trainer, folder, quiet=quiet)
 
 
-def resume(
-    run: Path,
-    data: Path | None = None,
-    hardware: Hardware = Hardware(),
-    *,
-    quiet: bool = False,
-) -> Path:
-    """Take up a run where its last checkpoint left it, on the same data unless told otherwise.
+def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
+    """Take up a run where its last checkpoint left it, on the hardware it began on; `data`: its photos' new place.
 
-    Raises RecipeError if the folder is not a run.
+    Raises RecipeError if the folder is not a run, or if the photos are no longer the same number.
     """
     recipe = load_recipe(run / RECIPE)
-    if data is None:
-        data = Path(json.loads((run / DATA).read_text(encoding="utf-8"))["folder"])
-    return _run(recipe, data, run, hardware.fabric(), quiet=quiet)
+    try:
+        setting = json.loads((run / SETTING).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{run / SETTING}: {error.strerror}") from error
+    photos = load_photos(data or Path(setting["data"]), smallest_px=recipe.data.smallest_px)
+    if len(photos) != setting["pictures"]:
+        raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {len(photos)} now")
+    return _run(Trainer(recipe, photos, Hardware(**setting["hardware"]).fabric()), run, quiet=quiet)
 
 
-def _run(recipe: Recipe, data: Path, folder: Path, fabric: Fabric, *, quiet: bool) -> Path:
-    photos = load_photos(data, smallest_px=recipe.data.smallest_px, halve_above_px=recipe.data.halve_above_px)
-    speaks = fabric.global_rank == 0
-    with Journal(folder, speaks=speaks, quiet=quiet) as journal:
-        trainer = Trainer(recipe, photos, folder, fabric, journal)
+def _new_folder(parent: Path) -> Path:
+    """A folder named by the time, which no other run has. Raises RecipeError where none can be made."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in count():
+            folder = parent / (f"{stamp}-{number}" if number else stamp)
+            with suppress(FileExistsError):
+                folder.mkdir()
+                return folder
+    except OSError as error:
+        raise RecipeError(f"{parent}: {error.strerror}") from error
+    raise AssertionError("unreachable")
+
+
+def _run(trainer: Trainer, folder: Path, *, quiet: bool) -> Path:
+    speaks = trainer.fabric.global_rank == 0
+    with Journal(folder, trainer.fabric.device, speaks=speaks, quiet=quiet) as journal:
+        model = trainer.run(folder, journal)
         if speaks:
-            document = recipe.model_dump(mode="json", exclude_none=True)
-            (folder / RECIPE).write_text(tomli_w.dumps(document), encoding="utf-8")
-            (folder / DATA).write_text(json.dumps({"folder": str(data.resolve()), "pictures": len(photos)}) + "\n")
-        model = trainer.run(resume=True)
-        if speaks:
-            _save(model, recipe, trainer, folder)
+            _save(model, trainer, folder)
     if distributed.is_initialized():
         # Nobody leaves while another still speaks to it.
         distributed.barrier()
@@ -109,10 +129,9 @@ def _run(recipe: Recipe, data: Path, folder: Path, fabric: Fabric, *, quiet: boo
     return folder / MODEL
 
 
-def _save(model: Model, recipe: Recipe, trainer: Trainer, folder: Path) -> None:
+def _save(model: Model, trainer: Trainer, folder: Path) -> None:
+    recipe = trainer.recipe
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    if not lines:
-        raise DarnetError(f"{folder}: the run left no metrics")
     card = store.Card(
         name=recipe.name,
         kind=recipe.model.kind,
@@ -122,7 +141,7 @@ def _save(model: Model, recipe: Recipe, trainer: Trainer, folder: Path) -> None:
             "recipe": recipe.model_dump(mode="json", exclude_none=True),
             "pictures": len(trainer.training),
             "last": json.loads(lines[-1]),
-            "environment": environment(),
+            "environment": environment(trainer.fabric.device),
         },
     )
     store.save(model, card, folder / MODEL)

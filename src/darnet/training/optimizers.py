@@ -57,6 +57,9 @@ def build_optimizers(model: nn.Module, spec: Optimizer) -> list[torch.optim.Opti
         return [torch.optim.AdamW(named.values(), spec.lr, weight_decay=spec.weight_decay)]
     inner = {name: weight for name, weight in named.items() if _is_inner(name, weight, spec)}
     rest = [weight for name, weight in named.items() if name not in inner]
+    adamw = torch.optim.AdamW(rest, spec.lr, weight_decay=spec.weight_decay) if rest else None
+    if not inner:
+        return [adamw] if adamw else []
     muon = ConvolutionMuon(
         list(inner.values()),
         lr=spec.lr,
@@ -65,7 +68,7 @@ def build_optimizers(model: nn.Module, spec: Optimizer) -> list[torch.optim.Opti
         nesterov=True,
         adjust_lr_fn="match_rms_adamw",
     )
-    return [muon, torch.optim.AdamW(rest, spec.lr, weight_decay=spec.weight_decay)]
+    return [muon, adamw] if adamw else [muon]
 
 
 def build_scheduler(optimizer: torch.optim.Optimizer, spec: Schedule, total_steps: int) -> Scheduler:

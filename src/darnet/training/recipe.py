@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -22,6 +22,13 @@ from darnet.errors import RecipeError, UnknownNameError
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _refuse_idle(spec: Optimizer | Schedule, idle: set[str]) -> None:
+    """Raise ValueError for a key that was set to another value than its default, and would do nothing."""
+    for key in sorted(idle & spec.model_fields_set):
+        if getattr(spec, key) != type(spec).model_fields[key].default:
+            raise ValueError(f"{key} does nothing with {spec.name!r}")
 
 
 class ModelSpec(_Strict):
@@ -57,6 +64,12 @@ class Optimizer(_Strict):
     muon_exclude: tuple[str, ...] = ("head*", "tail*", "overview*")
     clip_norm: float | None = Field(None, gt=0)
 
+    @model_validator(mode="after")
+    def _no_idle_key(self) -> Optimizer:
+        if self.name != "muon":
+            _refuse_idle(self, {"momentum", "muon_exclude"})
+        return self
+
 
 class Schedule(_Strict):
     """How the learning rate moves: `cosine` over the stage's steps, `plateau` on the validation loss, or `constant`."""
@@ -66,6 +79,12 @@ class Schedule(_Strict):
     floor: float = Field(1e-3, ge=0, le=1)  # cosine: share of the rate that is left at the end
     factor: float = Field(0.5, gt=0, lt=1)  # plateau
     patience: int = Field(3, ge=0)  # plateau: epochs without improvement before the rate falls
+
+    @model_validator(mode="after")
+    def _no_idle_key(self) -> Schedule:
+        used = {"constant": {"warmup_steps"}, "cosine": {"warmup_steps", "floor"}, "plateau": {"factor", "patience"}}
+        _refuse_idle(self, set(Schedule.model_fields) - {"name"} - used[self.name])
+        return self
 
 
 class Stage(_Strict):
@@ -81,7 +100,7 @@ class Stage(_Strict):
     rounding: Rounding = "round"
     augment: bool = True
     degradations: tuple[DegradationSpec, ...] = Field(min_length=1)
-    losses: dict[str, float] = Field(min_length=1)
+    losses: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     freeze: tuple[str, ...] = ()  # parameter-name patterns

@@ -6,10 +6,11 @@ else, so an interrupted run ends in the same weights as one that was not.
 
 from __future__ import annotations
 
+import fnmatch
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,19 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
-from darnet import metrics, registry
-from darnet.data.photos import Photo, split
+from darnet import registry
+from darnet.data.photos import Photo, split, with_halves
 from darnet.data.synthesis import Batch, Synthesis
-from darnet.errors import RecipeError, UnknownNameError
-from darnet.models.base import Model, Output, channels_last
+from darnet.errors import DarnetError, RecipeError, UnknownNameError
+from darnet.models.base import Model, channels_last
 from darnet.training import optimizers as optim
 from darnet.training.checkpoint import load_checkpoint, save_checkpoint
 from darnet.training.journal import Journal
-from darnet.training.losses import LOSSES, per_picture
+from darnet.training.losses import LOSSES
+from darnet.training.objective import Objective, scores, tensors
 from darnet.training.recipe import Recipe, Stage
 
-#: Validation batches are the same in every epoch and stage; no training step has this number.
+#: Validation batches are the same in every epoch of a stage; no training step has this number.
 VALIDATION_STEP = 2**31
 VALIDATION_BATCH = 64
 
@@ -44,49 +46,26 @@ class Position:
     stale_epochs: int = 0
 
 
-class Objective(nn.Module):
-    """(batch) -> each weighted loss, in float32 whatever the precision of the network."""
-
-    def __init__(self, model: nn.Module, stage: Stage) -> None:
-        super().__init__()
-        for name in stage.losses:
-            if name not in LOSSES:
-                raise UnknownNameError("loss", name, LOSSES)
-        self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
-
-    def forward(
-        self, degraded: Tensor, clean: Tensor, label: Tensor, level: Tensor, thumbnail: Tensor | None
-    ) -> dict[str, Tensor]:
-        """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
-        output: Output = self.model(degraded.contiguous(memory_format=torch.channels_last), thumbnail)
-        with torch.autocast(degraded.device.type, enabled=False):
-            batch = Batch(degraded, clean, label, level, thumbnail, self.crops_per_picture)
-            output = _in_float32(output)
-            return {name: weight * LOSSES[name](output, batch) for name, weight in self.weights.items()}
-
-
 class Trainer:
-    """Trains `recipe` on `photos` and writes to `folder`; `run` returns the network, averaged and in eval mode."""
+    """Trains `recipe` on `photos`; nothing is written before `run`. Raises RecipeError for what cannot be trained."""
 
-    def __init__(self, recipe: Recipe, photos: Sequence[Photo], folder: Path, fabric: Fabric, journal: Journal) -> None:
-        self.recipe, self.folder, self.fabric, self.journal = recipe, folder, fabric, journal
+    def __init__(self, recipe: Recipe, photos: Sequence[Photo], fabric: Fabric) -> None:
+        self.recipe, self.fabric = recipe, fabric
         shares = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation]
-        self.training, self.validation = split(photos, shares, recipe.seed)
-        if not self.training or not self.validation:
+        parts = [with_halves(part, recipe.data.halve_above_px) for part in split(photos, shares, recipe.seed)]
+        if not all(parts):
             raise RecipeError(f"{len(photos)} pictures are too few to train and validate on")
+        self.training, self.validation = ([photo.to(fabric.device) for photo in part] for part in parts)
         self.model = channels_last(build_model(recipe).to(fabric.device))
-        self.kinds = tuple(getattr(self.model, "kinds", ())) or tuple(_kinds(recipe))
+        self.kinds = self.model.kinds or tuple(_kinds(recipe))
         self.position = Position()
         self.checkpoint_seconds = 120.0
+        check(recipe, self.model, self.kinds)
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where the state of the run is kept."""
-        return self.folder / "checkpoints" / "last.safetensors"
-
-    def run(self, *, resume: bool = False) -> Model:
-        """All stages that are left. With `resume`, from the last checkpoint if there is one."""
-        state = load_checkpoint(self.checkpoint) if resume and self.checkpoint.exists() else None
+    def run(self, folder: Path, journal: Journal) -> Model:
+        """All stages that the last checkpoint in `folder` leaves; returns the network, averaged, in evaluation mode."""
+        self.journal, self.checkpoint = journal, folder / "checkpoints" / "last.safetensors"
+        state = load_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.position = Position(**state["position"])
@@ -95,11 +74,12 @@ class Trainer:
                 StageRun(self, stage, state).run()
                 state = None
                 self.position = Position(stage=index + 1)
-                self._save({"model": self.model.state_dict()})
+                self.save({"model": self.model.state_dict()})
         self.model.eval()
         return self.model
 
-    def _save(self, state: dict[str, Any]) -> None:
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the checkpoint, from the first process."""
         if self.fabric.global_rank == 0:
             self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
             save_checkpoint(self.checkpoint, {**state, "position": asdict(self.position)})
@@ -108,7 +88,7 @@ class Trainer:
         """The source of all chance in one step of one stage on one process."""
         entropy = [self.recipe.seed, self.position.stage, step, self.fabric.global_rank]
         seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
-        return Generator(self.fabric.device).manual_seed(int(seed >> np.uint64(2)))
+        return Generator().manual_seed(int(seed >> np.uint64(2)))
 
 
 class StageRun:
@@ -151,15 +131,23 @@ class StageRun:
             if self.position.step % self.steps_per_epoch == 0 or self._due(saved):
                 self._save()
                 saved = time.monotonic()
+        self._agree()
         keeper = self.best if self.stage.keep == "best" and self.best is not None else self.average.module.state_dict()
         self.trainer.model.load_state_dict(keeper)
+
+    def _agree(self) -> None:
+        """Raise DarnetError if the processes of a run no longer train one network."""
+        total = torch.stack([weight.detach().double().sum() for weight in self.trainer.model.parameters()]).sum()
+        totals = torch.as_tensor(self.fabric.all_gather(total))
+        if bool((totals != total).any()):
+            raise DarnetError(f"stage {self.stage.name!r}: the processes have drifted apart")
 
     def _step(self) -> dict[str, Tensor]:
         self.objective.train()
         pictures = self.stage.batch // self.stage.crops_per_picture // self.fabric.world_size
         size = max(1, pictures) * self.stage.crops_per_picture
         batch = self.synthesis(size, self.trainer.generator(self.position.step))
-        terms: dict[str, Tensor] = self.objective(*_tensors(batch))
+        terms: dict[str, Tensor] = self.objective(*tensors(batch))
         loss = torch.stack(list(terms.values())).sum()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -178,6 +166,8 @@ class StageRun:
         """Validate, keep the best, move the plateau schedule; true where the stage should stop early."""
         values = {**{f"train_{k}": v for k, v in running.items()}, **self._validate(), **optim.rates(self.optimizers)}
         loss = float(self.fabric.broadcast(values["val_loss"]))
+        if not math.isfinite(loss) or not all(map(math.isfinite, running.values())):
+            raise DarnetError(f"stage {self.stage.name!r}, step {self.position.step}: the loss is not finite")
         if loss < self.position.best:
             self.position.best, self.position.stale_epochs = loss, 0
             self.best = {k: v.detach().clone() for k, v in self.average.module.state_dict().items()}
@@ -202,22 +192,24 @@ class StageRun:
         totals: dict[str, float] = {}
         for batch in self.validation:
             with self.fabric.autocast():
-                terms = objective(*_tensors(batch))
-                output = _in_float32(self.average.module(batch.degraded, batch.thumbnail))
-            values = {"val_loss": float(torch.stack(list(terms.values())).sum()), **_scores(output, batch)}
+                output = objective.look(batch)
+            terms = objective.score(output, batch)
+            values = {"val_loss": float(torch.stack(list(terms.values())).sum()), **scores(output, batch)}
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value / len(self.validation)
-        if output.image is not None:
+        if output.image is not None and math.isfinite(totals["val_loss"]):
             epoch = self.position.step // self.steps_per_epoch
             rows = (batch.degraded[:6], output.image[:6], batch.clean[:6])
             self.trainer.journal.sample(f"{self.stage.name}-{epoch:04d}", *rows)
         return totals
 
     def _validation_batches(self) -> list[Batch]:
+        if self.fabric.global_rank != 0:
+            return []
         synthesis = self._synthesis(self.trainer.validation, augment=False)
         size, crops = self.trainer.recipe.data.validation_samples, self.stage.crops_per_picture
-        count = math.ceil(size / VALIDATION_BATCH)
-        size = max(1, min(size, VALIDATION_BATCH) // crops) * crops
+        size, wanted = max(1, min(size, VALIDATION_BATCH) // crops) * crops, size
+        count = math.ceil(wanted / size)
         return [synthesis(size, self.trainer.generator(VALIDATION_STEP + index)) for index in range(count)]
 
     def _synthesis(self, photos: Sequence[Photo], augment: bool) -> Synthesis:
@@ -237,7 +229,7 @@ class StageRun:
         return time.monotonic() - saved > self.trainer.checkpoint_seconds
 
     def _save(self) -> None:
-        self.trainer._save(
+        self.trainer.save(
             {
                 "model": self.trainer.model.state_dict(),
                 "average": self.average.state_dict(),
@@ -268,27 +260,26 @@ def build_model(recipe: Recipe) -> Model:
     return model
 
 
+def check(recipe: Recipe, model: Model, kinds: Sequence[str]) -> None:
+    """Raise RecipeError for what could only fail, or do nothing, once training has begun."""
+    names = [name for name, _ in model.named_parameters()]
+    for stage in recipe.stage:
+        where = f"stage {stage.name!r}"
+        for name in stage.losses:
+            if name not in LOSSES:
+                raise UnknownNameError("loss", name, LOSSES)
+        if stage.crop_px % model.multiple_of:
+            raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
+        for pattern in stage.freeze:
+            if not fnmatch.filter(names, pattern):
+                raise RecipeError(f"{where}: freeze {pattern!r} matches no parameter")
+        for spec in stage.degradations:
+            if spec.build().kind not in kinds:
+                raise RecipeError(
+                    f"{where}: the model knows no kind {spec.build().kind!r} (it knows: {', '.join(kinds)})"
+                )
+
+
 def _kinds(recipe: Recipe) -> list[str]:
     seen = [spec.build().kind for stage in recipe.stage for spec in stage.degradations]
     return list(dict.fromkeys(seen))
-
-
-def _tensors(batch: Batch) -> list[Tensor | None]:
-    return [batch.degraded, batch.clean, batch.label, batch.level, batch.thumbnail]
-
-
-def _in_float32(output: Output) -> Output:
-    routings = tuple(replace(r, logits=r.logits.float(), weights=r.weights.float()) for r in output.routings)
-    image = None if output.image is None else output.image.float()
-    return Output(image, routings, None if output.levels is None else output.levels.float())
-
-
-def _scores(output: Output, batch: Batch) -> dict[str, float]:
-    scores = {}
-    if output.image is not None:
-        scores["val_psnr"] = float(metrics.psnr(output.image.clamp(0, 1), batch.clean).clamp_max(100).mean())
-    if output.routings:
-        logits = per_picture(output.routings[-1].logits, batch)
-        right = logits.argmax(dim=1) == batch.label[:: batch.crops_per_picture]
-        scores["val_accuracy"] = float(right.float().mean())
-    return scores

@@ -1,0 +1,143 @@
+"""EXIF of TIFF files, which libvips neither reads nor writes: it lies in the file's own directories (IFDs).
+
+A block is what the other formats carry and libvips calls `exif-data`: `Exif`, two zeros and a small TIFF file.
+Importing this module does not import PIL.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
+Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
+
+LONG = 4
+EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
+# What the first directory says about the picture, not about how its pixels are stored: document, description, make,
+# model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author, keywords, subject.
+ABOUT = (0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0))
+SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
+
+
+def read(path: Path, data: bytes) -> dict[str, bytes]:
+    """The EXIF of a TIFF file as {"exif-data": block}, without thumbnail and orientation; {} where there is none.
+
+    Warns (UserWarning), naming `path`, where the EXIF is damaged, and returns the rest.
+    """
+    block, problem = _attempt(_block, data)
+    if problem:
+        warnings.warn(f"{path}: the EXIF is damaged and not read whole ({problem})", stacklevel=3)
+    return {"exif-data": block} if block else {}
+
+
+def add(path: Path, data: bytes, block: bytes) -> bytes:
+    """The bytes of a TIFF file that libvips wrote, with the EXIF of a block: nothing in it moves, its end grows.
+
+    Warns (UserWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
+    """
+    grown, problem = _attempt(_grown, data, block)
+    if problem:
+        extent = "all of the" if grown else "the"
+        warnings.warn(f"{path}: TIFF file written without {extent} EXIF ({problem})", stacklevel=3)
+    return grown or data
+
+
+def _attempt(function: Callable[..., bytes], *arguments: bytes) -> tuple[bytes, str]:
+    """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = function(*arguments)
+        except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
+            return b"", " ".join(str(error).split())
+    return result, " ".join(str(caught[0].message).split()) if caught else ""
+
+
+def _block(data: bytes) -> bytes:
+    tags = _load(data)
+    if not tags:
+        return b""
+    order = data[:2]
+    body, at = _dump(tags, order, 8)
+    return b"Exif\0\0" + order + struct.pack(f"{_endian(order)}HI", 42, at) + body
+
+
+def _grown(data: bytes, block: bytes) -> bytes:
+    order, endian = data[:2], _endian(data[:2])
+    if struct.unpack_from(f"{endian}H", data, 2) != (42,):
+        raise ValueError("the file is a BigTIFF")
+    tags = _load(re.sub(rb"^(Exif\0\0)+", b"", block))
+    if not tags:
+        return b""
+    old, after = _entries(data, struct.unpack_from(f"{endian}I", data, 4)[0], order)
+    if EXIF in tags:
+        _resize(tags[EXIF][1], old, endian)
+    padding = bytes(len(data) % 2)
+    start = len(data) + len(padding)
+    body, at = _dump(tags, order, start)
+    entries = _entries(body, at - start, order)[0] | old  # what libvips wrote itself is right
+    directory = struct.pack(f"{endian}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + after
+    header = data[:4] + struct.pack(f"{endian}I", start + len(body))
+    return b"".join([header, memoryview(data)[8:], padding, body, directory])
+
+
+def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
+    """Make EXIF's idea of the size agree with the picture's."""
+    for tag, actual in SIZES.items():
+        long = struct.unpack_from(f"{endian}H", entries[actual], 2) == (LONG,)
+        tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), entries[actual], 8))
+
+
+def _load(data: bytes) -> Tags:
+    """What the first directory of a TIFF file or block says about the picture."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    if data[:4] == b"MM\0+":
+        raise ValueError("big-endian BigTIFF is not supported")  # Pillow takes it for a plain TIFF
+    header = data[: 16 if data[2:3] == b"+" else 8]
+    stream = io.BytesIO(data)
+
+    def load(at: int, wanted: Iterable[int] | None, pointers: Pointers) -> Tags:
+        stream.seek(at)
+        found = ImageFileDirectory_v2(header)
+        found.load(stream)
+        chosen = (set(found) if wanted is None else set(found) & {*wanted}) - pointers.keys()
+        tags = {tag: (found.tagtype[tag], found[tag]) for tag in chosen}
+        inner = {tag: load(found[tag], None, pointers[tag]) for tag in set(found) & pointers.keys()}
+        return tags | {tag: (LONG, value) for tag, value in inner.items() if value}
+
+    return load(ImageFileDirectory_v2(header).next, ABOUT, POINTERS)
+
+
+def _dump(tags: Tags, order: bytes, start: int) -> tuple[bytes, int]:
+    """A directory and those it points to as they stand in a file from `start` on, and where the directory is."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    directory, inner = ImageFileDirectory_v2(prefix=order), b""
+    for tag, (kind, given) in tags.items():
+        value = given
+        if isinstance(given, dict):
+            body, value = _dump(given, order, start + len(inner))
+            inner += body
+        directory.tagtype[tag] = kind  # or Pillow guesses it from the value
+        directory[tag] = value.encode("latin-1") if isinstance(value, str) else value  # the very bytes it was read from
+    return inner + directory.tobytes(start + len(inner)), start + len(inner)
+
+
+def _entries(data: bytes, at: int, order: bytes) -> tuple[dict[int, bytes], bytes]:
+    """The raw entries of a directory by tag, and the pointer to the next directory behind them."""
+    (count,) = struct.unpack_from(f"{_endian(order)}H", data, at)
+    end = at + 2 + 12 * count
+    raw = [data[place : place + 12] for place in range(at + 2, end, 12)]
+    return {struct.unpack_from(f"{_endian(order)}H", entry)[0]: entry for entry in raw}, data[end : end + 4]
+
+
+def _endian(order: bytes) -> str:
+    return {b"II": "<", b"MM": ">"}[order]

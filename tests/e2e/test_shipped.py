@@ -1,0 +1,96 @@
+"""The shipped system, end to end: what a user sees. Golden outputs are renewed only by `pytest --renew-golden`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import darnet
+from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
+from darnet.image import Image
+from darnet.models.base import make_thumbnail
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
+GOLDEN = Path(__file__).with_name("golden.json")
+#: A sixteenth of one 8-bit level, over means of many pixels: other CPUs may round convolutions otherwise.
+TOLERANCE = 1 / 16 / 255
+
+
+@pytest.fixture(scope="module")
+def restorer() -> darnet.Restorer:
+    return darnet.load(device="cpu")
+
+
+def summary(restorer: darnet.Restorer, path: Path) -> dict[str, object]:
+    result = restorer(path)
+    assert result.diagnosis is not None
+    thumbnail = make_thumbnail(result.restored.pixels()[None], 4)[0]
+    return {"label": result.diagnosis.label, "means": [round(float(value), 6) for value in thumbnail.flatten()]}
+
+
+def test_the_examples_come_out_as_they_did(restorer: darnet.Restorer, request: pytest.FixtureRequest) -> None:
+    now = {path.name: summary(restorer, path) for path in EXAMPLES}
+    if request.config.getoption("--renew-golden"):
+        GOLDEN.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    assert now.keys() == golden.keys()
+    for name, entry in golden.items():
+        assert now[name]["label"] == entry["label"]
+        np.testing.assert_allclose(now[name]["means"], entry["means"], atol=TOLERANCE, err_msg=name)
+
+
+#: (damage, gain in dB that the repair must bring on the clean example)
+REPAIRS: list[tuple[Degradation, float]] = [
+    (GaussianNoise((15, 15)), 6.0),
+    (GaussianNoise((25, 25)), 8.0),
+    (GaussianNoise((50, 50)), 10.0),
+    (GaussianBlur((1.5, 1.5)), 2.5),
+    (Overexposure((1.76, 1.76)), 6.0),
+]
+
+
+@pytest.mark.parametrize(("degradation", "gain_db"), REPAIRS, ids=str)
+def test_a_repair_brings_the_picture_closer(
+    restorer: darnet.Restorer, degradation: Degradation, gain_db: float
+) -> None:
+    clean = Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels()
+    damaged = quantise(degradation(clean, named_generator("coffee-clean.jpg")), "round")
+    result = restorer(damaged)
+    assert result.diagnosis is not None
+    assert result.diagnosis.label == degradation.kind
+    before, after = (float(darnet.psnr(picture[None], clean[None])) for picture in (damaged, result.image))
+    assert after > before + gain_db
+
+
+def test_estimated_levels_follow_the_damage(restorer: darnet.Restorer) -> None:
+    clean = Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels()
+    for make, levels in ((GaussianNoise, (10, 25, 45)), (GaussianBlur, (1, 1.8, 2.6)), (Overexposure, (1.5, 2.0))):
+        estimated = []
+        for level in levels:
+            damaged = quantise(make((level, level))(clean, named_generator("levels")), "round")
+            found = restorer.diagnose(damaged).levels[make.kind]
+            assert found == pytest.approx(level, rel=0.35)
+            estimated.append(found)
+        assert estimated == sorted(estimated)
+
+
+def test_a_clean_picture_and_strength_0_are_bit_identical(restorer: darnet.Restorer) -> None:
+    clean = Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels()
+    assert torch.equal(restorer(clean).image, clean)
+    noisy = Image.read(ROOT / "examples" / "cat-noisy.jpg").pixels()
+    assert torch.equal(restorer(noisy, strength=0).image, noisy)
+    assert not torch.equal(restorer(noisy).image, noisy)
+
+
+def test_tiles_agree_with_the_whole(restorer: darnet.Restorer) -> None:
+    for name in ("cat-noisy.jpg", "coffee-blurred.jpg", "astronaut-overexposed.jpg"):
+        whole = restorer(ROOT / "examples" / name).restored.pixels()
+        tiled = darnet.load(device="cpu", tiles=darnet.Tiles(192, 64))(ROOT / "examples" / name).restored.pixels()
+        difference = (whole - tiled).abs()
+        assert float(difference.mean()) < 0.25 / 255, name
+        assert float(difference.max()) < 8 / 255, name
