@@ -8,7 +8,7 @@ from __future__ import annotations
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-#: Modules that say their shapes in annotations.
+#: Modules that say their shapes in annotations; metrics and tiling check theirs themselves, always.
 CHECKED = (
     "backends",
     "data",

@@ -11,9 +11,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+Pictures = Float[Tensor, "B C H W"]
 Window = Literal["gaussian", "uniform"]
 
 GAUSSIAN_TAPS = 11
@@ -25,7 +27,7 @@ LUMINANCE_CONSTANT = 0.01**2
 CONTRAST_CONSTANT = 0.03**2
 
 
-def psnr(restored: Tensor, clean: Tensor) -> Tensor:
+def psnr(restored: Pictures, clean: Pictures) -> Float[Tensor, " B"]:
     """Peak signal-to-noise ratio of each picture, 10·log₁₀(1 / mean squared error).
 
     Args:
@@ -44,7 +46,7 @@ def psnr(restored: Tensor, clean: Tensor) -> Tensor:
     return -10.0 * squared_error.mean(dim=(1, 2, 3)).log10()
 
 
-def ssim(restored: Tensor, clean: Tensor, window: Window = "gaussian") -> Tensor:
+def ssim(restored: Pictures, clean: Pictures, window: Window = "gaussian") -> Float[Tensor, " B"]:
     """Structural similarity of each picture (Wang et al. 2004), averaged over channels.
 
     Args:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import pairwise, product
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -17,8 +18,13 @@ DISCARDED_FRACTION = 4
 
 
 def tiled(
-    function: Callable[[Tensor], Tensor], pixels: Tensor, *, tile_px: int, overlap_px: int, multiple_of: int = 1
-) -> Tensor:
+    function: Callable[[Tensor], Tensor],
+    pixels: Float[Tensor, "C H W"],
+    *,
+    tile_px: int,
+    overlap_px: int,
+    multiple_of: int = 1,
+) -> Float[Tensor, "C H W"]:
     """Apply `function` tile by tile and blend the results without seams.
 
     All tiles of a picture have the same size; the last of a row or column is shifted back to fit, so its overlap is
@@ -61,7 +67,7 @@ def tiled(
     return output[:, :height, :width]
 
 
-def grid_crops(pixels: Tensor, *, size_px: int, grid: int) -> Tensor:
+def grid_crops(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int) -> Float[Tensor, "N C s s"]:
     """Square crops at native resolution, evenly spread over the whole picture, its four corners included.
 
     This is how a router looks at a picture: resizing would destroy the noise and the blur that it looks for.
@@ -86,7 +92,7 @@ def grid_crops(pixels: Tensor, *, size_px: int, grid: int) -> Tensor:
     return torch.stack([padded[:, y : y + size_px, x : x + size_px] for y, x in product(rows, columns)])
 
 
-def pad_to(pixels: Tensor, multiple_of: int) -> Tensor:
+def pad_to(pixels: Float[Tensor, "*B C H W"], multiple_of: int) -> Float[Tensor, "*B C H2 W2"]:
     """Grow a picture at the bottom and right until both sides are multiples of `multiple_of`.
 
     The new pixels mirror the picture, or repeat its last row or column where it is too small to be mirrored.

@@ -51,3 +51,21 @@ def test_the_public_names_exist_and_are_few() -> None:
     assert sorted(darnet._MODULE) == sorted(darnet.__all__)
     for name in darnet.__all__:
         assert getattr(darnet, name) is not None
+
+
+#: Modules whose tests stand elsewhere: what they hold is only seen through others.
+TESTED_ELSEWHERE = {
+    "testing": "contracts",
+    "training/objective": "training/test_trainer.py",
+}
+
+
+def test_every_module_has_its_tests() -> None:
+    source, tests = Path(darnet.__file__).parent, Path(__file__).parents[1]
+    for path in source.rglob("*.py"):
+        module = path.relative_to(source).with_suffix("")
+        if module.name in {"__init__", "__main__"}:
+            continue
+        mirrored = tests / module.parent / f"test_{module.name}.py"
+        elsewhere = TESTED_ELSEWHERE.get(module.as_posix())
+        assert mirrored.is_file() or (elsewhere and (tests / elsewhere).exists()), f"{module} has no tests"

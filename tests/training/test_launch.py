@@ -1,0 +1,74 @@
+"""Folders, hardware and settings of runs; the training itself is tested in test_trainer.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from darnet.errors import RecipeError, UsageError
+from darnet.image import Image
+from darnet.training import launch
+from darnet.training.recipe import Recipe, parse_recipe
+
+CPU = launch.Hardware("cpu", 1, "fp32")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index in range(4):
+        Image.of(np.random.default_rng(index).integers(0, 256, (20, 20, 3), np.uint8)).write(folder / f"{index}.png")
+    return folder
+
+
+def recipe(seed: int = 0) -> Recipe:
+    stage = {"name": "s", "epochs": 1, "steps_per_epoch": 1, "batch": 1, "crop_px": 16, "losses": {"l1": 1.0}}
+    return parse_recipe(
+        {
+            "name": "tiny",
+            "seed": seed,
+            "model": {"kind": "compact-unet", "config": {"width": 4, "blocks": [1, 1]}},
+            "data": {"validation": 0.25, "smallest_px": 16, "validation_samples": 1},
+            "stage": [{**stage, "degradations": [{"name": "noise"}]}],
+        }
+    )
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(photos: Path, tmp_path: Path) -> None:
+    models = [launch.start(recipe(seed), photos, tmp_path / "runs", CPU, quiet=True) for seed in range(3)]
+    assert len({model.parent for model in models}) == 3
+    first, second = ((model / "model.safetensors").read_bytes() for model in models[:2])
+    assert first != second
+
+
+def test_a_run_remembers_its_photos_and_hardware(photos: Path, tmp_path: Path) -> None:
+    run = launch.start(recipe(), photos, tmp_path / "runs", CPU, quiet=True).parent
+    setting = json.loads((run / "run.json").read_text())
+    assert setting == {
+        "data": str(photos),
+        "pictures": 4,
+        "hardware": {"device": "cpu", "devices": 1, "precision": "fp32"},
+    }
+    (photos / "0.png").unlink()
+    with pytest.raises(RecipeError, match="began with 4 pictures, and there are 3 now"):
+        launch.resume(run, quiet=True)
+
+
+def test_resume_needs_a_run(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("")
+    with pytest.raises(RecipeError):
+        launch.resume(tmp_path, quiet=True)
+
+
+def test_a_folder_that_cannot_be_made_is_named(photos: Path) -> None:
+    with pytest.raises(RecipeError, match=r"0\.png/tiny: Not a directory"):
+        launch.start(recipe(), photos, photos / "0.png", CPU, quiet=True)
+
+
+def test_one_device_is_not_several() -> None:
+    with pytest.raises(UsageError, match=r"--device cpu:0 is one device, and --devices 2"):
+        launch.Hardware("cpu:0", 2).fabric()
