@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from darnet.models.classifier import DegradationClassifier
+from darnet.models.classifier import BIN_STARTS, TONES, DegradationClassifier, tone_histogram
 
 KINDS = ["clean", "noise", "blur", "overexposure"]
 
@@ -21,3 +21,23 @@ def test_what_ships_is_lightweight() -> None:
     with torch.device("meta"):
         size = sum(weight.numel() for weight in DegradationClassifier(KINDS).parameters())
     assert 0.1e6 < size < 0.5e6
+
+
+def test_the_tone_histogram_counts_levels() -> None:
+    picture = torch.zeros(1, 3, 2, 2)
+    picture[0, 0] = 1.0  # red is clipped everywhere
+    picture[0, 1, 0] = 100 / 255  # green in half the pixels
+    features = tone_histogram(picture)
+    assert features.shape == (1, TONES)
+    shares = (features / (TONES / 3) ** 0.5).square()[0]
+    mean, largest, clipped = shares.split([len(BIN_STARTS), len(BIN_STARTS), 3])
+    assert torch.isclose(mean.sum(), torch.tensor(1.0))
+    bins = {start: index for index, start in enumerate(BIN_STARTS)}
+    assert torch.allclose(mean[[bins[0], bins[96], bins[255]]], torch.tensor([0.5, 1 / 6, 1 / 3]))
+    assert torch.allclose(largest[[bins[0], bins[96], bins[255]]], torch.tensor([1.0, 0.5, 1.0]))
+    assert clipped.tolist() == [1.0, 0.0, 0.0]
+
+
+def test_noise_in_the_last_bit_changes_no_bin_of_grey() -> None:
+    grey = torch.full((1, 3, 4, 4), 100 / 255)
+    assert torch.equal(tone_histogram(grey), tone_histogram(grey + 0.4 / 255))

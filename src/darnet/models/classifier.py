@@ -3,7 +3,7 @@
 The text gives no layers; from its 14 minutes of training it is well under 1 M parameters. The estimated level of each
 kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
 
-Shapes: B batch, E kinds, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, E kinds, T tone features, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,12 +19,35 @@ from torch.nn import functional as F
 from darnet.models.base import Model, Output
 from darnet.routing import Routing
 
+#: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.
+BIN_STARTS = (0, 1, *range(8, 249, 8), 250, 255)
+#: Features of `tone_histogram`: mean and largest share over the colours in each bin; 1, 2 and 3 colours clipped.
+TONES = 2 * len(BIN_STARTS) + 3
+
+
+def tone_histogram(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T"]:
+    """Square roots of shares of pixels by level, scaled to a variance near 1: how bright, and how hard it is clipped.
+
+    Levels are those of an 8-bit file. Square roots make small shares count (Hellinger).
+    """
+    levels = (pictures.detach() * 255).round().clamp(0, 255).long().flatten(2)  # (B, 3, H·W)
+    counts = levels.new_zeros(*levels.shape[:2], 256).scatter_add_(2, levels, torch.ones_like(levels))
+    below = F.pad(counts.cumsum(dim=2), (1, 0))  # how many pixels lie below each level
+    edges = torch.tensor([*BIN_STARTS, 256], device=levels.device)
+    shares = below[..., edges].diff(dim=2) / levels.shape[2]  # (B, 3, bins)
+    clipped = (levels == 255).sum(dim=1)  # how many colours of each pixel
+    together = torch.stack([(clipped == colours).float().mean(dim=1) for colours in (1, 2, 3)], dim=1)
+    features = torch.cat([shares.mean(dim=1), shares.amax(dim=1), together], dim=1).sqrt()
+    scaled: Tensor = (features * (TONES / 3) ** 0.5).to(pictures.dtype)
+    return scaled
+
 
 class DegradationClassifier(Model):
     """(B, 3, H, W) -> a hard routing over `kinds`, and a level per kind.
 
     Half resolution without loss (pixel-unshuffle 2), then strided 3×3 convolutions; mean and maximum over the crop,
-    since noise shows in the mean and the sharpest edge shows blur.
+    since noise shows in the mean and the sharpest edge shows blur. Beside them the tones: overexposure is a pile of
+    clipped pixels at the top of the histogram, which convolutions learn from many photos only.
     """
 
     multiple_of = 2
@@ -35,11 +58,12 @@ class DegradationClassifier(Model):
         widths = [width, 2 * width, 3 * width, 4 * width]
         self.head = nn.Conv2d(12, width, 3, padding=1)
         self.features = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(widths))
-        self.classify = nn.Linear(2 * widths[-1], len(self.kinds))
-        self.estimate = nn.Linear(2 * widths[-1], len(self.kinds))
-        for convolution in (self.head, *self.features):
+        self.tones = nn.Linear(TONES, width)
+        self.classify = nn.Linear(2 * widths[-1] + width, len(self.kinds))
+        self.estimate = nn.Linear(2 * widths[-1] + width, len(self.kinds))
+        for layer in (self.head, *self.features, self.tones):
             # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
@@ -47,6 +71,7 @@ class DegradationClassifier(Model):
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution in self.features:
             features = F.relu(convolution(features))
-        summary = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
+        tones = F.relu(self.tones(tone_histogram(degraded)))
+        summary = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), tones], dim=1)
         # Levels are positive and span a decade, so their logarithm is what is regressed.
         return Output(routings=(Routing.hard(self.classify(summary)),), levels=self.estimate(summary).exp())
