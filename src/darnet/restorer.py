@@ -32,7 +32,7 @@ class Restorer:
 
     router: Router
     experts: Mapping[str, Expert]
-    min_confidence: float = 0.5
+    min_confidence: float = 0.6
     max_steps: int = 1
 
     def __post_init__(self) -> None:

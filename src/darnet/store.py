@@ -60,7 +60,7 @@ class System(BaseModel):
     name: str
     router: str
     experts: dict[str, str]  # kind of damage -> folder
-    min_confidence: float = 0.5
+    min_confidence: float = 0.6
 
 
 def save(model: Model, card: Card, folder: Path) -> Card:
