@@ -1,6 +1,8 @@
 """Make docs/strip.png, the README's first picture: damaged | diagnosis | restored, from the shipped weights.
 
-python scripts/strip.py
+    python scripts/strip.py
+
+The text is set in DejaVu Sans, which must be installed: Pillow's own font has no σ.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 
 import darnet
 
-EXAMPLES = ("cat-noisy.jpg", "coffee-blurred.jpg", "astronaut-overexposed.jpg")
+EXAMPLES = ("cat-noisy.jpg", "coffee-blurred.png", "astronaut-overexposed.jpg")
 SIDE, TEXT_WIDTH, GAP = 260, 200, 8
 
 
@@ -36,10 +38,13 @@ def write(strip: PIL.Image.Image, result: darnet.Result) -> None:
     kind, _, level = str(result.diagnosis).partition(" (")
     lines = [kind, level.removesuffix(")"), "↓", f"{', '.join(result.experts) or 'no'} expert"]
     for index, text in enumerate(lines):
-        font = ImageFont.load_default(19 if index == 0 else 15)
+        font = ImageFont.truetype("DejaVuSans.ttf", 18 if index == 0 else 15)
         if text == "↓":
             draw.line((middle - 60, SIDE // 2 + 20, middle + 60, SIDE // 2 + 20), fill="black", width=2)
-            draw.polygon([(middle + 60, SIDE // 2 + 14), (middle + 72, SIDE // 2 + 20), (middle + 60, SIDE // 2 + 26)])
+            draw.polygon(
+                [(middle + 60, SIDE // 2 + 14), (middle + 72, SIDE // 2 + 20), (middle + 60, SIDE // 2 + 26)],
+                fill="black",
+            )
             continue
         draw.text((middle, SIDE // 2 - 50 + 30 * index), text, fill="black", anchor="mm", font=font)
 

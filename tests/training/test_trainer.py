@@ -91,6 +91,7 @@ def test_an_expert_learns(photos: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_router_learns(photos: Path, tmp_path: Path) -> None:
     document = recipe().model_dump()
+    document["handles"] = ()
     document["model"] = {"kind": "degradation-classifier", "config": {"kinds": ["clean", "noise"], "width": 8}}
     stage = document["stage"][0]
     stage |= {"epochs": 6, "steps_per_epoch": 40, "batch": 16, "losses": {"classification": 1.0, "level": 0.1}}
