@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darnet.backends import TorchBackend, pick_device
+from darnet.backends import TorchBackend, environment, pick_device
 from darnet.errors import ResourceError, UsageError
 from darnet.models.base import Model, Output
 from darnet.models.compact import CompactUNet
@@ -55,3 +55,10 @@ def test_running_out_of_memory_says_what_to_do(error: Exception) -> None:
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         TorchBackend(Hungry(RuntimeError("shapes differ")), "cpu")(torch.rand(1, 3, 10, 20))
+
+
+def test_the_environment_names_the_device_that_is_used() -> None:
+    found = environment(torch.device("cpu"))
+    assert found["device"] == "cpu"
+    assert found["torch"] == torch.__version__
+    assert found["threads"] == torch.get_num_threads()

@@ -5,8 +5,9 @@ Shapes: B batch, T side of a thumbnail, H × W pixels. Pictures are sRGB in [0, 
 
 from __future__ import annotations
 
+import platform
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from darnet.errors import ResourceError, UsageError
 from darnet.models.base import Model, Output, channels_last
+from darnet.version import __version__
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -73,3 +75,15 @@ def pick_device(device: str) -> torch.device:
     if not available.get(picked.type, False):
         raise UsageError(f"--device {device}: this machine has no such device")
     return picked
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a reader needs to trust or repeat a figure."""
+    return {
+        "darnet": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }

@@ -1,4 +1,4 @@
-"""How close a restored picture is to the clean one: PSNR and SSIM, as pure and differentiable functions.
+"""How close a restored picture is to the clean one: PSNR, SSIM and MS-SSIM, as pure and differentiable functions.
 
 Shape letters: B pictures, C channels (1 or 3), H rows, W columns, K taps of a window.
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Pictures = Float[Tensor, "B C H W"]
-Window = Literal["gaussian", "uniform"]
+Window = Literal["gaussian", "uniform", "valid"]
 
 GAUSSIAN_TAPS = 11
 GAUSSIAN_SIGMA_PX = 1.5
@@ -25,6 +25,9 @@ UNIFORM_TAPS = 7
 # Wang et al. 2004: C1 = (K1·L)² and C2 = (K2·L)² with K1 = 0.01, K2 = 0.03 and L = 1, the range of the pixels.
 LUMINANCE_CONSTANT = 0.01**2
 CONTRAST_CONSTANT = 0.03**2
+
+#: Weights of the five scales, finest first (Wang, Simoncelli, Bovik 2003, §3.2).
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def psnr(restored: Pictures, clean: Pictures) -> Float[Tensor, " B"]:
@@ -52,9 +55,11 @@ def ssim(restored: Pictures, clean: Pictures, window: Window = "gaussian") -> Fl
     Args:
         restored: "B C H W", floating point, [0, 1].
         clean: "B C H W", the same shape and range.
-        window: `gaussian` is 11×11, σ 1.5, population covariance: scikit-image with `gaussian_weights=True, sigma=1.5,
-            use_sample_covariance=False`. It counts only where the window lies wholly inside the picture, as
-            the authors' MATLAB script does. `uniform` is 7×7 with sample covariance: scikit-image's default.
+        window: `valid` is 11×11, σ 1.5, population covariance, counted only where the window lies wholly inside the
+            picture, as the authors' MATLAB script does; scikit-image's `gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False` is the same. `gaussian` is that window at every pixel of the picture, which is
+            mirrored at its border; torchmetrics' default is the same. `uniform` is 7×7 with sample
+            covariance, where it fits: scikit-image's default.
 
     Returns:
         "B", at most 1 (identical pictures). Differentiable: it is also the structural term of DaR-Net's eq. 1.
@@ -64,18 +69,50 @@ def ssim(restored: Pictures, clean: Pictures, window: Window = "gaussian") -> Fl
     """
     _check(restored, clean)
     taps = _window(window, like=_at_least_float32(clean))
-    if min(clean.shape[-2:]) < len(taps):
-        height, width = clean.shape[-2:]
-        raise ValueError(f"ssim needs at least {len(taps)} pixels a side for its {window} window, got {height}×{width}")
+    _check_size(clean, len(taps), f"ssim with its {window} window")
     # scikit-image's default estimates covariance from a sample of K·K pixels: n / (n - 1).
     correction = len(taps) ** 2 / (len(taps) ** 2 - 1) if window == "uniform" else 1.0
     # Variances are small differences of large numbers: in bfloat16 nothing would be left of them.
     with torch.autocast(clean.device.type, enabled=False):
-        return _similarity(_at_least_float32(restored), _at_least_float32(clean), taps, correction)
+        x, y = _at_least_float32(restored), _at_least_float32(clean)
+        if window == "gaussian":
+            x, y = (functional.pad(pixels, (len(taps) // 2,) * 4, mode="reflect") for pixels in (x, y))
+        return _similarity(x, y, taps, correction)[0].mean(dim=1)
 
 
-def _similarity(x: Tensor, y: Tensor, taps: Tensor, correction: float) -> Tensor:
-    """Mean of the SSIM map. x, y: "B C H W"; taps: "K", summing to 1. Returns "B".
+def ms_ssim(restored: Pictures, clean: Pictures) -> Float[Tensor, " B"]:
+    """Multi-scale structural similarity of each picture (Wang, Simoncelli, Bovik 2003, eq. 7), averaged over channels.
+
+    Contrast and structure at five scales, each half the size of the one before (2×2 mean; an odd side is first padded
+    by zeros on both ends, which count), luminance at the coarsest. The window is `valid`; a negative term counts as
+    zero. pytorch-msssim computes the same.
+
+    Args:
+        restored: "B C H W", floating point, [0, 1].
+        clean: "B C H W", the same shape and range.
+
+    Returns:
+        "B", in [0, 1].
+
+    Raises:
+        ValueError: The shapes differ, are not "B C H W", or a side is at most 160 pixels: too short for five scales.
+    """
+    _check(restored, clean)
+    taps = _window("valid", like=_at_least_float32(clean))
+    _check_size(clean, (len(taps) - 1) * 2 ** (len(SCALE_WEIGHTS) - 1) + 1, "ms_ssim")
+    with torch.autocast(clean.device.type, enabled=False):
+        x, y = _at_least_float32(restored), _at_least_float32(clean)
+        product = torch.ones_like(x[:, :, 0, 0])
+        for scale, weight in enumerate(SCALE_WEIGHTS, start=1):
+            whole, contrast = _similarity(x, y, taps, 1.0)
+            product = product * (contrast if scale < len(SCALE_WEIGHTS) else whole).clamp_min(0) ** weight
+            odd = [side % 2 for side in x.shape[-2:]]
+            x, y = (functional.avg_pool2d(pixels, 2, padding=odd) for pixels in (x, y))
+        return product.mean(dim=1)
+
+
+def _similarity(x: Tensor, y: Tensor, taps: Tensor, correction: float) -> tuple[Tensor, Tensor]:
+    """Means of the SSIM map and of its contrast-structure part. x, y: "B C H W"; taps: "K", summing to 1. Both "B C".
 
     Legend (Wang et al. 2004): μ local mean, σ² local variance, σ_xy local covariance.
     """
@@ -85,7 +122,7 @@ def _similarity(x: Tensor, y: Tensor, taps: Tensor, correction: float) -> Tensor
     covariance = correction * (mean_xy - mean_x * mean_y)  # σ_xy
     luminance = (2 * mean_x * mean_y + LUMINANCE_CONSTANT) / (mean_x.square() + mean_y.square() + LUMINANCE_CONSTANT)
     structure = (2 * covariance + CONTRAST_CONSTANT) / (variance_sum + CONTRAST_CONSTANT)
-    return (luminance * structure).mean(dim=(1, 2, 3))
+    return (luminance * structure).mean(dim=(2, 3)), structure.mean(dim=(2, 3))
 
 
 def _filtered(maps: Tensor, taps: Tensor) -> Tensor:
@@ -100,8 +137,8 @@ def _window(window: Window, like: Tensor) -> Tensor:
     """Weights of one axis of the window, "K", summing to 1, in the dtype and on the device of `like`."""
     if window == "uniform":
         return like.new_full((UNIFORM_TAPS,), 1 / UNIFORM_TAPS)
-    if window != "gaussian":
-        raise ValueError(f"no SSIM window called {window!r} (there are: gaussian, uniform)")
+    if window not in ("gaussian", "valid"):
+        raise ValueError(f"no SSIM window called {window!r} (there are: gaussian, uniform, valid)")
     offsets = torch.arange(GAUSSIAN_TAPS, dtype=like.dtype, device=like.device) - GAUSSIAN_TAPS // 2
     weights = torch.exp(-0.5 * (offsets / GAUSSIAN_SIGMA_PX).square())
     return weights / weights.sum()
@@ -118,3 +155,10 @@ def _check(restored: Tensor, clean: Tensor) -> None:
         raise ValueError(f"the pictures differ in shape: {tuple(restored.shape)} and {tuple(clean.shape)}")
     if clean.ndim != 4:
         raise ValueError(f"expected pictures of shape (B, C, H, W), got {tuple(clean.shape)}")
+
+
+def _check_size(clean: Tensor, least_px: int, what: str) -> None:
+    """Refuse pictures in which the window does not fit."""
+    height, width = clean.shape[-2:]
+    if min(height, width) < least_px:
+        raise ValueError(f"{what} needs at least {least_px} pixels a side, got {height}×{width}")

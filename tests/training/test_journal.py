@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from darnet.image import Image
-from darnet.training.journal import Journal, environment
+from darnet.backends import environment
+from darnet.training.journal import Journal
 
 CPU = torch.device("cpu")
 
@@ -55,9 +56,6 @@ def test_progress_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "epoch 1 done" in said.err
 
 
-def test_the_environment_names_the_device_that_is_used(tmp_path: Path) -> None:
-    found = environment(CPU)
-    assert found["device"] == "cpu"
-    assert found["torch"] == torch.__version__
+def test_the_environment_is_written_down(tmp_path: Path) -> None:
     with Journal(tmp_path, CPU, quiet=True):
-        assert json.loads((tmp_path / "env.json").read_text()) == found
+        assert json.loads((tmp_path / "env.json").read_text()) == environment(CPU)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from darnet import __version__
-from darnet.cli import compare, degrade, diagnose, doctor, experts, restore, train
+from darnet.cli import bench, compare, degrade, diagnose, doctor, experts, restore, train
 
 
 def build() -> typer.Typer:
@@ -24,6 +24,7 @@ def build() -> typer.Typer:
     group.command("verify")(experts.verify)
     app.add_typer(group, name="experts")
     app.command()(train.train)
+    app.command()(bench.bench)
     app.command()(doctor.doctor)
     return app
 

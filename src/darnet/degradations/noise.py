@@ -30,8 +30,14 @@ class GaussianNoise(Degradation):
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
         """Add white Gaussian noise and clip."""
+        return self.unclipped(clean, parameters, rng).clamp(0, 1)
+
+    def unclipped(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """The noisy picture before the clip: what float protocols hand to a denoiser."""
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
-        return (clean + per_sample(parameters, 0) / 255 * noise).clamp(0, 1)
+        return clean + per_sample(parameters, 0) / 255 * noise
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ on the 0–255 scale."""
@@ -56,11 +62,17 @@ class PoissonGaussianNoise(Degradation):
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
         """Count photons, add read noise, clip."""
+        return self.unclipped(clean, parameters, rng).clamp(0, 1)
+
+    def unclipped(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """The noisy picture before the clip: what float protocols hand to a denoiser."""
         shot = per_sample(parameters, 0).clamp_min(1e-6)  # below this the counts pass what a float holds exactly
         # Before the photons, whose number decides how much chance they use up.
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
         photons = torch.poisson(clean.clamp(0, 1) / shot, generator=rng) * shot
-        return (photons + per_sample(parameters, 1) / 255 * noise).clamp(0, 1)
+        return photons + per_sample(parameters, 1) / 255 * noise
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ on the 0–255 scale at mid-grey: 255·√(a/2 + b²)."""

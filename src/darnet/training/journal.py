@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
-import darnet
+from darnet.backends import environment
 from darnet.image import Image
 
 
@@ -68,15 +66,3 @@ class Journal:
         if self.speaks:
             grid = torch.cat([torch.cat(list(column.float().cpu().clamp(0, 1)), dim=1) for column in columns], dim=2)
             Image.of(grid.contiguous()).write(self.folder / "samples" / f"{name}.png", bit_depth="8")
-
-
-def environment(device: torch.device) -> dict[str, Any]:
-    """What a reader needs to trust or repeat a figure."""
-    return {
-        "darnet": darnet.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-    }

@@ -21,11 +21,11 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import distributed
 
 from darnet import store
-from darnet.backends import pick_device
+from darnet.backends import environment, pick_device
 from darnet.data.photos import load_photos
 from darnet.errors import RecipeError, UsageError
 from darnet.models.base import Model
-from darnet.training.journal import Journal, environment
+from darnet.training.journal import Journal
 from darnet.training.recipe import Recipe, load_recipe
 from darnet.training.trainer import Trainer
 

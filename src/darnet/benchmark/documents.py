@@ -1,0 +1,263 @@
+"""`darnet bench SUITE` as a function: what is measured for a suite, and the document that holds all that was found."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+from typing import Protocol as Structure
+
+import darnet
+from darnet import store
+from darnet.backends import environment, pick_device
+from darnet.benchmark import routing, speed
+from darnet.benchmark.methods import ORACLE, ROUTER
+from darnet.benchmark.peers import PEERS
+from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
+from darnet.benchmark.rows import Record
+from darnet.benchmark.run import Bench, Measured, unusable
+from darnet.benchmark.suites import (
+    DEFAULT_SETS,
+    KIND_SUITES,
+    ROUTED,
+    ROUTER_SETS,
+    Case,
+    cases,
+    damaged,
+)
+from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
+from darnet.diagnosis import CLEAN
+from darnet.errors import UnknownNameError, UsageError
+
+INPUT = "identity"
+#: Table II of DaR-Net: one level a kind, in the order in which the phases bring the experts. k fits its figures.
+TABLE2: tuple[Degradation, ...] = (
+    GaussianNoise((25.0, 25.0)),
+    GaussianBlur((1.5, 1.5)),
+    Overexposure((1.725, 1.725)),
+)
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line was asked for. `protocol` None: the suite's own, or the default."""
+
+    suite: str
+    root: Path
+    methods: tuple[str, ...] = ()
+    protocol: Protocol | None = None
+    sets: tuple[str, ...] = ()
+    limit: int | None = None
+    jobs: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        """Raise UnknownNameError for a suite, UsageError for a device."""
+        if self.suite not in SUITES:
+            raise UnknownNameError("suite", self.suite, SUITES)
+        if pick_device(self.device).type != "cpu" and self.jobs > 1:
+            raise UsageError(f"--jobs {self.jobs}: one process uses a GPU")
+
+
+class Progress(Structure):
+    """Whoever watches."""
+
+    def expect(self, pictures: int) -> None:
+        """So many pictures more."""
+
+    def advance(self, record: Record) -> None:
+        """One picture is done."""
+
+
+class _Nobody:
+    def expect(self, pictures: int) -> None:
+        """Nobody waits."""
+
+    def advance(self, record: Record) -> None:
+        """Nobody looks."""
+
+
+NOBODY = _Nobody()
+
+
+def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
+    """The methods, or the defaults of a suite over one kind, and every peer that repairs this kind."""
+    kind = {"table1": "noise", "poisson-noise": "noise"}.get(suite, suite)
+    peers = [name for name, offer in PEERS.items() if kind in offer.kinds]
+    return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
+
+
+def run(request: Request, progress: Progress = NOBODY) -> Document:
+    """Measure a suite. Raises what bad names, missing sets and damaged weights raise; a failing picture is recorded."""
+    suite = SUITES[request.suite]
+    found = suite.measure(request, suite.cases(request), progress)
+    where = environment(pick_device(request.device))
+    return {"suite": request.suite, "commit": commit(), "machine": {**where, "cores": os.cpu_count()}, **found}
+
+
+def commit() -> str | None:
+    """The commit that darnet is run from, marked where files differ from it; None outside a checkout."""
+    folder = Path(darnet.__file__).parent
+    ask = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    try:
+        tracked = ["git", "-C", str(folder), "ls-files", "--error-unmatch", "__init__.py"]
+        subprocess.run(tracked, capture_output=True, check=True)
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _of_one_kind(request: Request) -> list[Case]:
+    suite = "noise" if request.suite == "table1" else request.suite
+    return cases(suite, request.root, request.sets, request.limit)
+
+
+def _of_every_kind(request: Request) -> list[Case]:
+    sets = request.sets or (ROUTER_SETS if request.suite == "router" else DEFAULT_SETS)
+    return [case for kind in ROUTED for case in cases(kind, request.root, sets, request.limit)]
+
+
+def _of_table2(request: Request) -> list[Case]:
+    sets = request.sets or DEFAULT_SETS
+    return [case for damage in TABLE2 for name in sets for case in damaged(damage, request.root, name, request.limit)]
+
+
+def _of_speed(request: Request) -> list[Case]:
+    return damaged(TABLE2[0], request.root, (request.sets or DEFAULT_SETS)[0], 1)
+
+
+def _kind(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """One kind of damage."""
+    return _measure(request, progress, request.methods or (INPUT, store.DEFAULT), chosen)
+
+
+def _router(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """What systems call clean and damaged photos; nothing is repaired."""
+    document = _measure(request, progress, [f"{name}{ROUTER}" for name in _systems(request)], chosen)
+    return document | {"router": _per_method(document["rows"])}
+
+
+def _end_to_end(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """Systems with their own diagnosis, and with a perfect one: the price of a wrong diagnosis."""
+    systems = _systems(request)
+    document = _measure(request, progress, [name + end for name in systems for end in ("", ORACLE)], chosen)
+    found = {(row["method"], row["set"], row["kind"], row["level"]): row for row in document["rows"]}
+    prices = []
+    for (method, *where), row in found.items():
+        oracle = found.get((f"{method}{ORACLE}", *where))
+        if oracle is not None and row["psnr"] is not None and oracle["psnr"] is not None:
+            wrong = sum(image.get("label") not in (None, row["kind"]) for image in row["per_image"])
+            price = {"psnr": row["psnr"], "oracle": oracle["psnr"], "price_db": round(oracle["psnr"] - row["psnr"], 3)}
+            named = dict(zip(("method", "set", "kind", "level"), (method, *where), strict=True))
+            prices.append({**named, **price, "misrouted": wrong})
+    return document | {"prices": prices, "router": _per_method(document["rows"])}
+
+
+def _table1(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """Table I of DaR-Net: denoising, in its own protocol and in that of the methods it lists."""
+    methods = request.methods or (INPUT, store.DEFAULT)
+    protocols = [request.protocol] if request.protocol else [PROTOCOLS["darnet"], PROTOCOLS["promptir"]]
+    parts = [_measure(request, progress, methods, chosen, protocol) for protocol in protocols]
+    left_out = {name: reason for part in parts for name, reason in part["left_out"].items()}
+    failures = [failure for part in parts for failure in part["failures"]]
+    return {"parts": parts, "failures": failures, "left_out": left_out}
+
+
+def _table2(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """Table II of DaR-Net: what each phase of continual learning repairs. A phase's router knows only its kinds."""
+    kinds = [CLEAN, *(damage.kind for damage in TABLE2)]
+    systems = _systems(request)
+    if len(systems) not in (1, len(TABLE2)):
+        raise UsageError(f"suite {request.suite}: give one system, or {len(TABLE2)}: one a phase")
+    phases = list(systems)
+    if len(systems) == 1:
+        phases = [f"{systems[0]}:{'+'.join(kinds[: known + 1])}" for known in range(1, len(kinds))]
+    protocol = request.protocol or PROTOCOLS["darnet"]
+    return _measure(request, progress, [INPUT, *phases], chosen, protocol) | {"phases": phases}
+
+
+def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """Milliseconds and memory at fixed sizes, all cores."""
+    protocol = request.protocol or PROTOCOLS[DEFAULT]
+    (case,) = chosen
+    measured = Measured()
+    methods = request.methods or (store.DEFAULT, f"{store.DEFAULT}{ORACLE}")
+    progress.expect(len(methods) * len(speed.SIZES_PX))
+    for method in methods:
+        if reason := unusable(method, request.device, chosen):
+            measured.left_out[method] = reason
+            continue
+        for size_px in speed.SIZES_PX:
+            record, row = speed.clock(method, request.device, protocol, case, size_px)
+            measured.records.append(record)
+            measured.rows.append(row)
+            progress.advance(record)
+    return _document(measured, protocol)
+
+
+class Suite(NamedTuple):
+    """Which pictures, and what is measured on them."""
+
+    cases: Callable[[Request], list[Case]]
+    measure: Callable[[Request, list[Case], Progress], Document]
+
+
+SUITES: Mapping[str, Suite] = {
+    **dict.fromkeys(KIND_SUITES, Suite(_of_one_kind, _kind)),
+    "router": Suite(_of_every_kind, _router),
+    "end-to-end": Suite(_of_every_kind, _end_to_end),
+    "table1": Suite(_of_one_kind, _table1),
+    "table2": Suite(_of_table2, _table2),
+    "speed": Suite(_of_speed, _speed),
+}
+
+
+def _measure(
+    request: Request,
+    progress: Progress,
+    methods: Sequence[str],
+    chosen: Sequence[Case],
+    protocol: Protocol | None = None,
+) -> Document:
+    protocol = protocol or request.protocol or PROTOCOLS[DEFAULT]
+    progress.expect(len(methods) * len(chosen))
+    return _document(Bench(protocol, request.device, request.jobs)(methods, chosen, progress.advance), protocol)
+
+
+def _document(measured: Measured, protocol: Protocol) -> Document:
+    if not measured.rows:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in measured.left_out.items())
+        raise UsageError(f"no method is left to measure: {reasons}")
+    failures = [
+        {"method": record.method, "set": record.set, "name": record.name, "level": record.level, "error": record.error}
+        for record in measured.failures
+    ]
+    return {
+        "protocol": _described(protocol),
+        "rows": measured.rows,
+        "failures": failures,
+        "left_out": measured.left_out,
+    }
+
+
+def _described(protocol: Protocol) -> Document:
+    return {"name": protocol.name, "digest": protocol.digest, "text": str(protocol), **asdict(protocol)}
+
+
+def _systems(request: Request) -> tuple[str, ...]:
+    """The methods asked for, all of which must have a router. Raises UsageError."""
+    for name in request.methods:
+        if name in PEERS or (Path(name) / store.CARD).is_file():
+            raise UsageError(f"--model {name}: suite {request.suite} needs a system with a router")
+    return request.methods or (store.DEFAULT,)
+
+
+def _per_method(rows: Sequence[Document]) -> Document:
+    methods = dict.fromkeys(row["method"] for row in rows)
+    found = {method: routing.summary([row for row in rows if row["method"] == method]) for method in methods}
+    return {method.removesuffix(ROUTER): figures for method, figures in found.items() if figures}

@@ -1,0 +1,190 @@
+"""Who is measured: a system, or one network. Each is named by a string, so that any process can load it.
+
+Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from darnet import store
+from darnet.backends import TorchBackend
+from darnet.benchmark.protocol import Pixels
+from darnet.benchmark.suites import Case
+from darnet.diagnosis import CLEAN, Diagnosis
+from darnet.experts import NetworkExpert
+from darnet.restorer import Restorer, load
+from darnet.routers import NetworkRouter, Router
+
+COST_PX = 256
+ORACLE, ROUTER = ":oracle", ":router"
+
+
+class Answer(NamedTuple):
+    """What a method made of a picture. `pixels` is None where it was only asked what is wrong.
+
+    `left_alone`: whether the picture comes back as it was; None where nobody knows before comparing.
+    """
+
+    pixels: Pixels | None
+    diagnosis: Diagnosis | None = None
+    left_alone: bool | None = None
+
+
+class Cost(NamedTuple):
+    """What a picture passes through: parameters, and 10⁹ multiply–accumulates at 256×256. None: no network."""
+
+    params: int | None
+    gmacs_256: float | None
+
+
+class Method(ABC):
+    """Anything that repairs a picture. `told` says what it knows beforehand: nothing, the kind, or kind and level."""
+
+    told: str | None = None
+
+    @abstractmethod
+    def __call__(self, observed: Pixels, case: Case) -> Answer:
+        """Repair one picture. `case` is for methods that are told; a blind one may not look at it."""
+
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The networks that a picture of this kind passes through."""
+        return ()
+
+    def cost(self, case: Case) -> Cost:
+        """Parameters and multiply–accumulates on the way of a 256×256 picture of this kind."""
+        networks = self.networks(case)
+        if not networks:
+            return Cost(None, None)
+        picture = torch.rand(3, COST_PX, COST_PX, generator=torch.Generator().manual_seed(0))
+        with FlopCounterMode(display=False) as counter:
+            self._pass_through(picture, case)
+        params = sum(weight.numel() for network in networks for weight in network.parameters())
+        return Cost(params, round(counter.get_total_flops() / 2e9, 3))
+
+    def _pass_through(self, picture: Pixels, case: Case) -> None:
+        self(picture, case)
+
+
+@dataclass
+class System(Method):
+    """A whole system, diagnosis included; what it is given is clipped, as in a file."""
+
+    restorer: Restorer
+
+    def __call__(self, observed: Pixels, case: Case) -> Answer:
+        """Diagnose, and repair what was found."""
+        result = self.restorer(observed.clamp(0, 1))
+        return Answer(result.image, result.diagnosis)
+
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The router, and the expert for this kind."""
+        return _networks(self.restorer.router) + _expert_networks(self.restorer, case.kind)
+
+    def _pass_through(self, picture: Pixels, case: Case) -> None:
+        self.restorer.diagnose(picture)
+        if case.kind in self.restorer.experts:
+            self.restorer(picture, kinds=[case.kind])
+
+
+@dataclass
+class Oracle(Method):
+    """A system that is told the kind: what a router that never errs would bring."""
+
+    restorer: Restorer
+    told = "kind"
+
+    def __call__(self, observed: Pixels, case: Case) -> Answer:
+        """Repair the kind that the case is; leave alone what no expert serves."""
+        if case.kind not in self.restorer.experts:
+            return Answer(observed)
+        return Answer(self.restorer(observed.clamp(0, 1), kinds=[case.kind]).image)
+
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The expert for this kind."""
+        return _expert_networks(self.restorer, case.kind)
+
+
+@dataclass
+class OnlyRouter(Method):
+    """A system that is asked what is wrong, and repairs nothing."""
+
+    restorer: Restorer
+
+    def __call__(self, observed: Pixels, case: Case) -> Answer:
+        """Diagnose."""
+        diagnosis = self.restorer.diagnose(observed.clamp(0, 1))
+        repaired = diagnosis.label != CLEAN and diagnosis.confidence >= self.restorer.min_confidence
+        return Answer(None, diagnosis, not repaired)
+
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The router."""
+        return _networks(self.restorer.router)
+
+
+@dataclass
+class Network(Method):
+    """One network as an expert, without a router; told nothing, but only asked for what it handles."""
+
+    expert: NetworkExpert
+    told = "kind"
+
+    def __call__(self, observed: Pixels, case: Case) -> Answer:
+        """Run the network."""
+        return Answer(self.expert(observed))
+
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The one."""
+        return (self.expert.backend.model,)
+
+
+@dataclass(frozen=True)
+class Limited:
+    """A router that knows only some kinds: the others' scores are left out, the rest sum to 1 again."""
+
+    router: Router
+    kinds: tuple[str, ...]
+
+    def __call__(self, pixels: Pixels) -> Diagnosis:
+        """Diagnose with the kinds that are known."""
+        whole = self.router(pixels)
+        total = sum(whole.scores[kind] for kind in self.kinds)
+        return replace(whole, scores={kind: whole.scores[kind] / total for kind in self.kinds})
+
+
+def load_system(name: str, device: str) -> Method:
+    """`NAME`, `NAME:oracle`, `NAME:router`, or `NAME:clean+noise` (a router limited to these kinds).
+
+    Raises UnknownNameError or WeightsError.
+    """
+    folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
+    restorer = load(folder, device=device)
+    if f":{variant}" == ORACLE:
+        return Oracle(restorer)
+    if f":{variant}" == ROUTER:
+        return OnlyRouter(restorer)
+    if variant:
+        restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
+    return System(restorer)
+
+
+def load_network(folder: Path, device: str) -> Method:
+    """A folder of weights. Raises WeightsError."""
+    return Network(NetworkExpert(TorchBackend(store.load(folder)[0], device)))
+
+
+def _networks(router: Router) -> tuple[nn.Module, ...]:
+    inner = router.router if isinstance(router, Limited) else router
+    return (inner.backend.model,) if isinstance(inner, NetworkRouter) else ()
+
+
+def _expert_networks(restorer: Restorer, kind: str) -> tuple[nn.Module, ...]:
+    expert = restorer.experts.get(kind) if kind != CLEAN else None
+    return (expert.backend.model,) if isinstance(expert, NetworkExpert) else ()

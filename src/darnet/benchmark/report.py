@@ -1,0 +1,181 @@
+"""What was found, as one HTML file that needs nothing else: tables, quality against time, the worst pictures.
+
+Needs the `bench` extra (jinja2, matplotlib).
+"""
+
+from __future__ import annotations
+
+import io
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.resources import files
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from darnet.benchmark import tables
+from darnet.benchmark.documents import INPUT, SUITES, Document, Request
+from darnet.benchmark.protocol import Protocol
+from darnet.benchmark.run import pictures
+from darnet.benchmark.suites import Case
+from darnet.errors import UsageError
+
+Array = np.ndarray[Any, Any]
+
+WORST = 5
+CROP_PX = 112
+LABELS = ("damaged", "restored", "clean")
+
+
+class Poor(NamedTuple):
+    """A picture that a method did badly on, and how badly."""
+
+    method: str
+    case: Case
+    caption: str
+
+
+def html(document: Document, request: Request) -> str:
+    """The page. The pictures it shows are restored once more. Raises UsageError where the extra is missing."""
+    jinja2 = need()
+    from markdown_it import MarkdownIt
+
+    parts = document.get("parts", [document])
+    template = jinja2.Template(files(__package__).joinpath("report.html.jinja").read_text("utf-8"), autoescape=True)
+    machine = document["machine"]
+    page: str = template.render(
+        suite=document["suite"],
+        commit=document["commit"],
+        machine=", ".join(f"{name} {value}" for name, value in machine.items()),
+        left_out=[f"{name}: {reason}" for name, reason in document["left_out"].items()],
+        failures=[" ".join(str(value) for value in failure.values()) for failure in document["failures"]],
+        tables=MarkdownIt("commonmark", {"html": False}).enable("table").render(tables.markdown(document)),
+        frontier="\n".join(frontier(part["rows"]) for part in parts) if document["suite"] != "router" else "",
+        worst=[section for part in parts for section in _sections(part, request)]
+        if document["suite"] != "speed"
+        else [],
+    )
+    return page
+
+
+def frontier(rows: Sequence[Mapping[str, Any]]) -> str:
+    """PSNR against milliseconds per megapixel, a panel a set and damage, as SVG; empty where nothing was timed."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    panels: dict[tuple[str, str, Any], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["psnr"] is not None and row["ms_per_megapixel"]:
+            panels.setdefault((row["set"], row["kind"], row["level"]), []).append(row)
+    if not panels:
+        return ""
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.4 * lines), layout="constrained")
+    for axes, ((set_name, kind, level), points) in zip(
+        figure.subplots(lines, columns, squeeze=False).flat, panels.items(), strict=False
+    ):
+        axes.set(xscale="log", xlabel="ms per megapixel", ylabel="PSNR, dB")
+        axes.set_title(f"{set_name}: {kind}{'' if level is None else f' {level:g}'}", fontsize=10)
+        axes.grid(visible=True, alpha=0.3)
+        axes.margins(0.22)
+        for point in points:
+            x, y = point["ms_per_megapixel"], point["psnr"]
+            axes.plot(x, y, "o", color="#1f5fa8", fillstyle="none" if point["told"] else "full")
+            axes.annotate(point["method"], (x, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+    for axes in figure.axes[len(panels) :]:
+        axes.remove()
+    drawn = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "darnet"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def worst(rows: Sequence[Mapping[str, Any]], chosen: Iterable[Case]) -> dict[str, list[Poor]]:
+    """For each method the five pictures that it brought least to, or that it named wrongly with most confidence.
+
+    Gain is over the damaged picture where that was measured too, else PSNR itself counts.
+    """
+    known = {(case.set, case.kind, case.level, case.name): case for case in chosen}
+    inputs = {
+        (row["set"], row["kind"], row["level"], image["name"]): image.get("psnr")
+        for row in rows
+        if row["method"] == INPUT
+        for image in row["per_image"]
+    }
+    found: dict[str, list[tuple[float, Poor]]] = {}
+    for row in rows:
+        for image in row["per_image"] if row["method"] != INPUT else ():
+            key = (row["set"], row["kind"], row["level"], image["name"])
+            judged = _judged(row, image, inputs.get(key))
+            if judged is not None and key in known:
+                badness, caption = judged
+                found.setdefault(row["method"], []).append((badness, Poor(row["method"], known[key], caption)))
+    ordered = {method: sorted(poor, key=lambda entry: (-entry[0], entry[1].caption)) for method, poor in found.items()}
+    return {method: [poor for _, poor in poors[:WORST]] for method, poors in ordered.items()}
+
+
+def _judged(row: Mapping[str, Any], image: Mapping[str, Any], before: float | None) -> tuple[float, str] | None:
+    """How bad an answer is (more is worse), in a number and in words; None for a good one or none."""
+    damage = row["kind"] if row["level"] is None else f"{row['kind']} {row['level']:g}"
+    called = f", called {image['label']} ({100 * image['confidence']:.0f} %)" if "label" in image else ""
+    what = f"{row['set']}/{image['name']}, {damage}{called}"
+    psnr = image.get("psnr")
+    if psnr is None:
+        wrong = "label" in image and image["label"] != row["kind"]
+        return (image["confidence"], what) if wrong else None
+    if before is None:
+        return -psnr, f"{what}: {psnr:.2f} dB"
+    return before - psnr, f"{what}: {before:.2f} → {psnr:.2f} dB ({psnr - before:+.2f})"
+
+
+def _sections(part: Document, request: Request) -> list[dict[str, Any]]:
+    """The worst pictures of every method, with crops where the restored picture is furthest off."""
+    poor = worst(part["rows"], SUITES[request.suite].cases(request))
+    settings = {name: part["protocol"][name] for name in Protocol.__dataclass_fields__}
+    protocol = Protocol(**settings)
+    sections = []
+    # In a process: what a method loads does not stay in this one.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for method, entries in poor.items():
+            shown = [pool.submit(pictures, method, request.device, protocol, entry.case) for entry in entries]
+            figures = [
+                {"caption": entry.caption, "crops": _crops(future.result())}
+                for entry, future in zip(entries, shown, strict=True)
+            ]
+            title = f"{method}: the {len(figures)} worst, protocol {part['protocol']['name']}"
+            sections.append({"title": title, "pictures": figures})
+    return sections
+
+
+def _crops(shown: Sequence[Array]) -> list[dict[str, str]]:
+    """The same square of the damaged, the restored and the clean picture, around the largest error."""
+    damaged, restored, clean = shown
+    height, width = (min(CROP_PX, side) for side in clean.shape[:2])
+    error = np.square(restored.astype(np.int64) - clean).sum(axis=2)
+    sums = np.pad(error.cumsum(0).cumsum(1), ((1, 0), (1, 0)))  # summed-area table
+    boxes = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    top, left = np.unravel_index(boxes.argmax(), boxes.shape)
+    region = slice(top, top + height), slice(left, left + width)
+    crops = [{"label": label, "source": _png(image[region])} for label, image in zip(LABELS, shown, strict=True)]
+    return [crop for crop in crops if crop["label"] != "restored" or not np.array_equal(restored, damaged)]
+
+
+def _png(array: Array) -> str:
+    import PIL.Image
+
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(np.ascontiguousarray(array)).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def need() -> Any:
+    """The library jinja2, if it and matplotlib are installed. Raises UsageError."""
+    try:
+        import jinja2
+        import matplotlib  # noqa: F401  asked for early, used late
+    except ImportError as error:
+        raise UsageError(f"--html needs {error.name}: pip install 'darnet[bench]'") from error
+    return jinja2

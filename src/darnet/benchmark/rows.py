@@ -1,0 +1,132 @@
+"""From single pictures to rows: means, their intervals, and the refusal to put different protocols into one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from darnet.benchmark.methods import Cost
+from darnet.benchmark.protocol import Protocol
+from darnet.errors import DarnetError
+
+RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0
+NO_COST = Cost(None, None)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture, one method. `psnr` is infinite where nothing differs and None where nothing was restored."""
+
+    method: str
+    set: str
+    name: str
+    kind: str
+    level: float | None
+    psnr: float | None = None
+    ssim: float | None = None
+    seconds: float = 0.0
+    pixels: int = 0
+    peak_mb: float = 0.0
+    left_alone: bool = False  # the damaged picture came back bit by bit, or would
+    label: str | None = None
+    confidence: float | None = None
+    estimated: float | None = None  # level
+    error: str | None = None
+
+    @property
+    def group(self) -> tuple[str, str, str, float]:
+        """What a row stands for."""
+        return self.method, self.set, self.kind, -1.0 if self.level is None else self.level
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form of a picture inside its row."""
+        psnr = self.psnr if self.psnr is not None and isfinite(self.psnr) else None
+        ms = round(1e3 * self.seconds, 1)
+        document: dict[str, Any] = {
+            "name": self.name,
+            "psnr": rounded(psnr, 4),
+            "ssim": rounded(self.ssim, 5),
+            "ms": ms,
+        }
+        if self.label is not None:
+            document |= {"label": self.label, "confidence": rounded(self.confidence, 4)}
+            document |= {"left_alone": self.left_alone}
+            document |= {} if self.estimated is None else {"estimated_level": rounded(self.estimated, 3)}
+        return document if self.error is None else {"name": self.name, "error": self.error}
+
+
+def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: Cost = NO_COST) -> dict[str, Any]:
+    """The row of JSON over the pictures of one method, set, kind and level.
+
+    Infinite PSNR (pictures that equal their clean one) is left out of the mean; `n` counts every picture that was
+    scored, `left_alone` those that came back bit by bit.
+    """
+    records = sorted(records, key=lambda record: record.name)  # whoever was measured first
+    first, done = records[0], [record for record in records if record.error is None]
+    psnr = [record.psnr for record in done if record.psnr is not None and isfinite(record.psnr)]
+    ssim = [record.ssim for record in done if record.ssim is not None]
+    megapixels = sum(record.pixels for record in done) / 1e6
+    milliseconds = 1e3 * sum(record.seconds for record in done)
+    return {
+        "method": first.method,
+        "set": first.set,
+        "kind": first.kind,
+        "level": first.level,
+        "psnr": rounded(average_psnr(psnr, protocol), 3),
+        "psnr_interval": interval(psnr, 3),
+        "ssim": rounded(float(np.mean(ssim)) if ssim else None, 4),
+        "ssim_interval": interval(ssim, 4),
+        "n": len(done),
+        "failed": len(records) - len(done),
+        "left_alone": sum(record.left_alone for record in done),
+        "told": told,
+        "params": cost.params,
+        "gmacs_256": cost.gmacs_256,
+        "ms_per_megapixel": round(milliseconds / megapixels, 1) if megapixels else None,
+        "peak_mb": round(max((record.peak_mb for record in done), default=0.0)),
+        "protocol": protocol.digest,
+        "per_image": [record.to_dict() for record in records],
+    }
+
+
+def groups(records: Iterable[Record]) -> list[list[Record]]:
+    """Records of one row each, in an order that does not depend on who was measured first."""
+    ordered = sorted(records, key=lambda record: (*record.group, record.name))
+    return [list(members) for _, members in groupby(ordered, key=lambda record: record.group)]
+
+
+def average_psnr(values: Sequence[float], protocol: Protocol) -> float | None:
+    """Mean of decibels, or the decibels of the mean squared error."""
+    if not values:
+        return None
+    if protocol.averaging == "pictures":
+        return float(np.mean(values))
+    return float(-10 * np.log10(np.mean(10 ** (-np.asarray(values) / 10))))
+
+
+def interval(values: Sequence[float], digits: int) -> list[float] | None:
+    """95 % bootstrap interval of the mean over pictures (percentiles of 2000 resamples, seeded)."""
+    if len(values) < 2:
+        return None
+    rng = np.random.default_rng(SEED)
+    resampled = rng.choice(np.asarray(values), size=(RESAMPLES, len(values))).mean(axis=1)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    return [round(float(edge), digits) for edge in np.percentile(resampled, [tail, 100 - tail])]
+
+
+def one_protocol(rows: Iterable[dict[str, Any]]) -> str:
+    """The digest that all rows share. Raises DarnetError where they differ: such rows are never put side by side."""
+    digests = sorted({row["protocol"] for row in rows})
+    if len(digests) > 1:
+        raise DarnetError(f"rows of different protocols ({', '.join(digests)}) cannot share a table")
+    return str(digests[0]) if digests else ""
+
+
+def rounded(value: float | None, digits: int) -> float | None:
+    """None stays None."""
+    return None if value is None else round(value, digits)

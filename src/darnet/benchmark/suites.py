@@ -1,0 +1,150 @@
+"""What is measured: photo sets in their published layouts, damaged at fixed levels, and sets of real pairs.
+
+A case is one picture to be repaired. It is a plain value that loads itself, so that any process can work on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import torch
+
+from darnet.benchmark.protocol import Pixels, Protocol
+from darnet.data.pairs import find_pairs, pictures
+from darnet.degradations import (
+    Clean,
+    Degradation,
+    GaussianBlur,
+    GaussianNoise,
+    Overexposure,
+    PoissonGaussianNoise,
+)
+from darnet.errors import NoInputError, UnknownNameError, UsageError
+from darnet.image import Image
+
+#: Where the photos of a set may lie inside its folder, in the order of looking.
+PLACES = ("", "HR", "original_png", "original", "GT")
+PHOTO_SETS = ("CBSD68", "BSD68", "Kodak24", "McMaster", "Set12", "Urban100")
+PAIRED_SETS: Mapping[str, tuple[str, ...]] = {
+    "haze": ("SOTS-indoor", "SOTS-outdoor"),
+    "rain": ("Rain100L", "Rain100H"),
+    "motion": ("GoPro", "GoPro-like"),
+    "lowlight": ("LOLv1",),
+}
+
+#: Synthetic damage at fixed levels: suite -> degradations whose ranges are single values.
+LEVELS: Mapping[str, tuple[Degradation, ...]] = {
+    "clean": (Clean(),),
+    "noise": tuple(GaussianNoise((sigma, sigma)) for sigma in (15.0, 25.0, 50.0)),
+    "poisson-noise": tuple(PoissonGaussianNoise((a, a), (b, b)) for a, b in ((0.002, 2.0), (0.01, 5.0), (0.02, 10.0))),
+    "blur": tuple(GaussianBlur((sigma, sigma)) for sigma in (1.0, 1.5, 2.5)),
+    "overexposure": tuple(Overexposure((gain, gain)) for gain in (1.4, 1.76, 2.0)),
+}
+KIND_SUITES = tuple(sorted({*LEVELS, *PAIRED_SETS}))
+#: The kinds that a router is asked to tell apart, one suite each.
+ROUTED = ("clean", "noise", "blur", "overexposure")
+#: The photo sets of a suite over several kinds, and of one kind.
+ROUTER_SETS, DEFAULT_SETS = ("CBSD68", "McMaster"), ("CBSD68",)
+
+_Item = TypeVar("_Item")
+
+
+class Scene(NamedTuple):
+    """What a method is given, and what it should have answered."""
+
+    observed: Pixels
+    clean: Pixels
+
+
+@dataclass(frozen=True)
+class Case:
+    """One damaged picture: a photo and its degradation, or a pair of files."""
+
+    set: str
+    name: str
+    kind: str
+    level: float | None
+    clean: Path
+    degradation: Degradation | None = None  # None: the damaged picture is a file
+    degraded: Path | None = None
+
+    def load(self, protocol: Protocol) -> Scene:
+        """Read, and damage as the protocol says. Raises ImageError for bad files, or a pair of different sizes."""
+        clean = protocol.prepare(Image.read(self.clean).pixels())
+        if self.degradation is not None:
+            return Scene(protocol.observe(clean, self.degradation, self.name), clean)
+        assert self.degraded is not None
+        return Scene(protocol.prepare(Image.read(self.degraded).pixels()), clean)
+
+
+def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
+    """The cases of a suite over one kind, in the order of sets, levels and names.
+
+    sets: names of photo sets or paired sets under `root`; none: CBSD68 for synthetic damage, for real damage every
+        paired set that is there.
+    limit: how many pictures of a set at the most (evenly spread over it).
+
+    Raises UnknownNameError for a suite, UsageError for a set that does not fit it, NoInputError for a set that is not
+    there.
+    """
+    if suite not in KIND_SUITES:
+        raise UnknownNameError("suite", suite, KIND_SUITES)
+    if not root.is_dir():
+        raise NoInputError(f"{root}: no such folder of test sets")
+    paired = PAIRED_SETS.get(suite, ())
+    chosen = sets or tuple(name for name in paired if (root / name).is_dir())
+    if not chosen and suite not in LEVELS:
+        raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(paired)})")
+    found: list[Case] = []
+    for name in chosen or DEFAULT_SETS:
+        if name in paired:
+            found += _paired(suite, root, name, limit)
+        elif suite in LEVELS and name in PHOTO_SETS:
+            found += _synthetic(suite, root, name, limit)
+        else:
+            known = (*paired, *(PHOTO_SETS if suite in LEVELS else ()))
+            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
+    return found
+
+
+def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | None = None) -> list[Case]:
+    """Every photo of a set under one degradation whose ranges are single values. Raises NoInputError."""
+    level = _level(degradation)
+    return [
+        Case(set_name, path.name, degradation.kind, level, path, degradation)
+        for path in _thinned(_photos(root, set_name), limit)
+    ]
+
+
+def _synthetic(suite: str, root: Path, set_name: str, limit: int | None) -> list[Case]:
+    return [case for degradation in LEVELS[suite] for case in damaged(degradation, root, set_name, limit)]
+
+
+def _paired(kind: str, root: Path, set_name: str, limit: int | None) -> list[Case]:
+    if not (root / set_name).is_dir():
+        raise NoInputError(f"{root / set_name}: no such test set")
+    pairs = _thinned(find_pairs(root / set_name), limit)
+    return [Case(set_name, pair.name, kind, None, pair.clean, degraded=pair.degraded) for pair in pairs]
+
+
+def _photos(root: Path, set_name: str) -> list[Path]:
+    for place in PLACES:
+        if found := pictures(root / set_name / place):
+            return found
+    places = ", ".join(place for place in PLACES if place)
+    raise NoInputError(f"{root / set_name}: no pictures of this test set (also looked in its folders {places})")
+
+
+def _thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
+    count = len(items) if limit is None else min(limit, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
+
+
+def _level(degradation: Degradation) -> float | None:
+    if not degradation.parameters:
+        return None
+    parameters = torch.tensor([[getattr(degradation, name)[0] for name in degradation.parameters]], dtype=torch.float64)
+    return round(float(degradation.level(parameters)[0]), 4)

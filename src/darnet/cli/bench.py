@@ -1,0 +1,137 @@
+"""`darnet bench`: measure systems, experts and peers on published test sets, with the protocol beside every figure."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import typer
+
+from darnet.cli import options as o
+from darnet.cli import outputs
+
+if TYPE_CHECKING:
+    from darnet.benchmark.rows import Record
+
+SuiteName: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="SUITE", help="A kind of damage, or router, end-to-end, table1, table2, speed."),
+]
+Root: TypeAlias = Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")]
+Methods: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--model", metavar="NAME|PATH", help="A system, weights, a peer or a foreign checkpoint. Repeat."),
+]
+Peers: TypeAlias = Annotated[bool, typer.Option("--peers", help="Also every peer that repairs this damage.")]
+ProtocolName: TypeAlias = Annotated[
+    str | None, typer.Option("--protocol", metavar="P", help="promptir, kair, moceir, darnet or rain-y.")
+]
+Sets: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--set", metavar="SET", help="Which test set; repeat. Default: the suite's.")
+]
+Limit: TypeAlias = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and level.")
+]
+Jobs: TypeAlias = Annotated[
+    int, typer.Option("--jobs", "-j", metavar="N", min=0, help="Processes, of one thread each; 0: one a core.")
+]
+Html: TypeAlias = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")]
+Saved: TypeAlias = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write the JSON to a file.")]
+
+
+def bench(  # noqa: PLR0913, PLR0917  one parameter an option
+    suite: SuiteName,
+    data: Root,
+    methods: Methods = None,
+    peers: Peers = False,
+    protocol: ProtocolName = None,
+    sets: Sets = None,
+    limit: Limit = None,
+    json: o.AsJson = False,
+    html: Html = None,
+    report: Saved = None,
+    jobs: Jobs = 0,
+    device: o.Device = "cpu",
+    quiet: o.Quiet = False,
+) -> int:
+    """Measure methods on a suite of test sets; prints tables, or JSON."""
+    for file in (html, report):
+        if file is not None:
+            outputs.check_writable(file)
+    from darnet.benchmark import documents
+    from darnet.benchmark.protocol import find_protocol
+
+    request = documents.Request(
+        suite,
+        data,
+        documents.with_peers(suite, tuple(methods or ())) if peers else tuple(methods or ()),
+        None if protocol is None else find_protocol(protocol),
+        tuple(sets or ()),
+        limit,
+        jobs,
+        device,
+    )
+    if html is not None:
+        from darnet.benchmark import report as pages
+
+        pages.need()
+    with Bar(quiet=quiet) as progress:
+        document = documents.run(request, progress)
+    if report is not None:
+        _write(report, json_module.dumps(document, indent=1) + "\n")
+    if html is not None:
+        _write(html, pages.html(document, request))
+    return _tell(document, json=json)
+
+
+def _tell(document: dict[str, Any], *, json: bool) -> int:
+    """Print what was found; the exit code says whether every picture was measured."""
+    from darnet.benchmark.tables import markdown
+
+    print(json_module.dumps(document) if json else markdown(document))
+    for name, reason in document["left_out"].items():
+        print(f"darnet: {name}: left out: {reason}", file=sys.stderr)
+    for failure in document["failures"]:
+        where = f"{failure['method']}: {failure['set']}/{failure['name']}"
+        print(f"darnet: {where}: {failure['error']}", file=sys.stderr)
+    return 1 if document["failures"] else 0
+
+
+def _write(path: Path, text: str) -> None:
+    from darnet.image import write_bytes
+
+    outputs.make_folder(path)
+    write_bytes(path, text.encode())
+
+
+class Bar:
+    """How many pictures are done, on stderr, where somebody is watching; a context manager."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+        self.shown = Progress(
+            *columns, console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()
+        )
+        self.task = self.shown.add_task("", total=0)
+        self.total = 0
+
+    def __enter__(self) -> Bar:
+        self.shown.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.shown.stop()
+
+    def expect(self, pictures: int) -> None:
+        """So many pictures more."""
+        self.total += pictures
+        self.shown.update(self.task, total=self.total)
+
+    def advance(self, record: Record) -> None:
+        """One picture is done."""
+        self.shown.update(self.task, advance=1, description=record.method)
