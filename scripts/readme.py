@@ -1,56 +1,107 @@
-"""Write the README's table of figures from benchmarks/darnet.json; with --check, only say whether it is up to date.
+"""Write every figure that the README and docs/benchmarks.md quote, from benchmarks/*.json.
 
-python scripts/readme.py [--check]
+python scripts/readme.py
 """
 
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-README, BENCHMARK = Path("README.md"), Path("benchmarks/darnet.json")
+from darnet.benchmark import tables
+
+README, PAGE, FOLDER = Path("README.md"), Path("docs/benchmarks.md"), Path("benchmarks")
 BEGIN, END = "<!-- figures: scripts/readme.py -->", "<!-- /figures -->"
-SYMBOLS = {"noise": "noise σ", "blur": "Gaussian blur σ", "overexposure": "overexposure gain"}
+KINDS = {"noise": "noise σ", "blur": "Gaussian blur σ", "overexposure": "overexposure gain"}
+#: Who else stands in the README's table, by kind.
+PEERS = {"noise": "ffdnet", "blur": "wiener", "overexposure": "divide"}
+NAMES = {"ffdnet": "FFDNet", "wiener": "Wiener filter", "divide": "division by the gain"}
+TITLES = {
+    "table1": "Table I of DaR-Net: denoising",
+    "table2": "Table II of DaR-Net: three phases",
+    "noise": "Noise, clipped",
+    "noise-kair": "Noise, float",
+    "noise-peers": "Noise, with the slow peers, on 12 photos",
+    "blur": "Gaussian blur",
+    "overexposure": "Overexposure",
+    "end-to-end": "The price of a wrong diagnosis",
+    "router": "Router",
+    "speed": "Speed (level: side in pixels)",
+}
+
+Documents = Mapping[str, Mapping[str, Any]]
 
 
-def table(benchmark: dict[str, Any]) -> str:
-    """Markdown: the CBSD68 rows, then the router, then where the figures come from."""
-    lines = ["| CBSD68, all 68 photos | damaged: dB / SSIM | restored: dB / SSIM |", "|---|---|---|"]
-    for row in benchmark["rows"]:
-        if row["suite"] == "CBSD68" and row["kind"] != "clean":
-            damaged, restored = (f"{row[f'psnr{k}']:.2f} / {row[f'ssim{k}']:.3f}" for k in ("_in", ""))
-            lines.append(f"| {SYMBOLS[row['kind']]} {row['level']:g} | {damaged} | {restored} |")
-    router = benchmark["router"]
-    lines += [
+def read() -> Documents:
+    """Every document of benchmarks/, by name."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def figures(documents: Documents) -> str:
+    """The README's table, the router in a sentence, and where all of it comes from."""
+    lines = []
+    for kind, name in KINDS.items():
+        rows = {(row["method"], row["level"]): row for row in documents[kind]["rows"] if row["set"] == "CBSD68"}
+        for level in sorted({level for _, level in rows}):
+            damaged, restored, peer = (rows[method, level] for method in ("identity", "darnet", PEERS[kind]))
+            cells = [f"{row['psnr']:.2f} / {row['ssim']:.3f}" for row in (damaged, restored, peer)]
+            lines.append((f"{name} {level:g}", *cells[:2], f"{cells[2]} ({NAMES[PEERS[kind]]})"))
+    router, first = documents["router"]["router"]["darnet"], documents["noise"]
+    speed = {row["level"]: row for row in documents["speed"]["rows"] if row["method"] == "darnet"}
+    machine = first["machine"]
+    return "\n".join(
+        [
+            tables.table(
+                ("CBSD68, all 68 photos", "damaged: dB / SSIM", "darnet: dB / SSIM", "a peer that is told the level"),
+                lines,
+            ),
+            "",
+            f"The router names {100 * router['accuracy']:.1f} % of {router['pictures']} pictures rightly (CBSD68 and "
+            "McMaster, clean and damaged as above), and calls "
+            f"{100 * router['clean_called_damaged']:.1f} % of the clean ones damaged. "
+            f"A picture of 1024×1024 pixels takes {speed[1024]['ms_per_megapixel'] * 1.024**2:.0f} ms, "
+            "diagnosis included.",
+            "",
+            f"Protocol {first['protocol']['text']}. Commit {first['commit']}, {machine['cores']} cores of "
+            f"{machine['machine']}, torch {machine['torch']}, {machine['device']}. More figures, other protocols and "
+            "the commands are in [benchmarks](docs/benchmarks.md).",
+        ]
+    )
+
+
+def page(documents: Documents) -> str:
+    """docs/benchmarks.md: every document as tables."""
+    lines = [
+        "# Benchmarks",
         "",
-        f"The router names {100 * router['accuracy']:.1f} % of {router['pictures']} pictures rightly (CBSD68 and "
-        "McMaster, clean and damaged as above), and calls "
-        f"{100 * router['clean_called_damaged']:.1f} % of the clean ones damaged.",
-        "",
-        f"Protocol: {benchmark['protocol']}; SSIM with an 11×11 Gaussian window; diagnosis included. "
-        f"`{benchmark['command']}`, commit {benchmark['commit']}, {benchmark['machine']}.",
+        "Written by `scripts/measure ROOT` from `benchmarks/*.json`, which hold the figures of every single picture.",
+        "What a protocol is, and how to measure your own weights: [protocols](protocols.md),",
+        "[how to measure](how-to/measure.md).",
+        "Intervals are 95 % bootstrap intervals of the mean over pictures. `told` is what a method knows beforehand.",
     ]
-    return "\n".join(lines)
+    for name, title in TITLES.items():
+        document = documents[name]
+        machine = ", ".join(f"{key} {value}" for key, value in document["machine"].items())
+        lines += ["", f"## {title}", "", tables.markdown(document), ""]
+        lines += [f"`{document['command']}`, commit {document['commit']}; {machine}."]
+    return "\n".join(lines) + "\n"
 
 
-def updated(readme: str, benchmark: dict[str, Any]) -> str:
+def updated(readme: str, documents: Documents) -> str:
     """The README with its figures replaced."""
     before, _, rest = readme.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(benchmark)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{figures(documents)}\n{END}{after}"
 
 
-def main() -> int:
-    """Exit code 1 where --check finds a difference."""
-    readme = README.read_text(encoding="utf-8")
-    wanted = updated(readme, json.loads(BENCHMARK.read_text(encoding="utf-8")))
-    if "--check" in sys.argv[1:]:
-        return int(readme != wanted)
-    README.write_text(wanted, encoding="utf-8")
-    return 0
+def main() -> None:
+    """Write both files."""
+    documents = read()
+    README.write_text(updated(README.read_text(encoding="utf-8"), documents), encoding="utf-8")
+    PAGE.write_text(page(documents), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """Put a trained network into the package, with all that its card should say.
 
 python scripts/ship.py RUN          one network: src/darnet/weights/darnet/<recipe name>
-python scripts/ship.py --scores     write the figures of benchmarks/darnet.json into the cards
+python scripts/ship.py --scores     write the figures of benchmarks/ into the cards
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from darnet import store
 from darnet.store import Card
 
 SYSTEM = store.SHIPPED / "darnet"
-BENCHMARK = Path("benchmarks/darnet.json")
+BENCHMARKS = Path("benchmarks")
 PHOTOS = {
     "BSDS500 train and test (322 photos that share no scene with CBSD68 or Rain100L)": "Berkeley, research use",
     "120 photographs, long side 1280": "desktop wallpaper collections, CC0 / CC BY / CC BY-SA / Unsplash",
@@ -71,20 +71,23 @@ def ship(run: Path, note: str) -> Card:
 
 def write_scores() -> None:
     """Every card gets its own rows of the benchmark, with their protocol."""
-    benchmark = json.loads(BENCHMARK.read_text(encoding="utf-8"))
+    names = ("end-to-end", "router")
+    found = {name: json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8")) for name in names}
     for folder in sorted(path.parent for path in SYSTEM.glob("*/card.json")):
         card = store.read_card(folder)
-        update = {"scores": _scores(card.name, benchmark), "weaknesses": WEAKNESSES[card.name]}
+        update = {"scores": _scores(card.name, found), "weaknesses": WEAKNESSES[card.name]}
         store.write_card(card.model_copy(update=update), folder)
 
 
-def _scores(name: str, benchmark: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    protocol = {"protocol": benchmark["protocol"], "commit": benchmark["commit"], "machine": benchmark["machine"]}
+def _scores(name: str, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the network does by itself: an expert that is always asked, a router on every picture."""
+    document = found["router" if name == "router" else "end-to-end"]
+    how = {"protocol": document["protocol"]["text"], "commit": document["commit"], "machine": document["machine"]}
     if name == "router":
-        return {"router": {**benchmark["router"], **protocol}}
-    rows = [row for row in benchmark["rows"] if row["kind"] == name]
-    figures = ("psnr_in", "psnr", "ssim_in", "ssim", "n")
-    return {f"{row['suite']} {row['level']:g}": {**{f: row[f] for f in figures}, **protocol} for row in rows}
+        return {"CBSD68 and McMaster": {**document["router"]["darnet"], **how}}
+    rows = [row for row in document["rows"] if row["kind"] == name and row["method"].endswith(":oracle")]
+    figures = ("psnr", "psnr_interval", "ssim", "n")
+    return {f"{row['set']} {row['level']:g}": {**{figure: row[figure] for figure in figures}, **how} for row in rows}
 
 
 def main() -> None:

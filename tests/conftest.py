@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 from hypothesis import settings
@@ -13,6 +16,13 @@ from hypothesis import settings
 import shape_checks
 
 shape_checks.install()
+
+# torchvision's wheels are built for CUDA: beside a CPU torch two operators are missing when it (and so spandrel) is
+# imported. Declared, they are enough for everything but detection networks.
+if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
+    TORCHVISION = torch.library.Library("torchvision", "FRAGMENT")  # must be kept
+    for operator in ("nms", "qnms"):
+        TORCHVISION.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 from darnet import store  # noqa: E402  after the hook
 from darnet.models.classifier import DegradationClassifier  # noqa: E402
@@ -65,6 +75,28 @@ def tiny_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_clean_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls everything clean."""
     return build_tiny_system(tmp_path_factory.mktemp("tiny-clean"), says="clean")
+
+
+@pytest.fixture(scope="session")
+def sets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Test sets in their published layout: CBSD68 (three photos, 48×64), Rain100L (two pairs)."""
+    root = tmp_path_factory.mktemp("sets")
+    generator = np.random.default_rng(0)
+    for name in ("CBSD68", "Rain100L/input", "Rain100L/target"):
+        (root / name).mkdir(parents=True)
+        for number in range(3 if name == "CBSD68" else 2):
+            coarse = PIL.Image.fromarray(generator.integers(0, 256, (6, 8, 3), np.uint8))
+            coarse.resize((64, 48), PIL.Image.Resampling.BICUBIC).save(root / name / f"{number}.png")
+    return root
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure in a thread: starting processes takes seconds, and test_run.py shows that they work."""
+    from darnet.benchmark import report, run, speed
+
+    for module in (run, speed, report):
+        monkeypatch.setattr(module, "ProcessPoolExecutor", lambda jobs, **settings: ThreadPoolExecutor(1))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

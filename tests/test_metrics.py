@@ -5,17 +5,19 @@ import warnings
 
 import numpy as np
 import pytest
+import pytorch_msssim
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
-from darnet.metrics import Window, psnr, ssim
+from darnet.metrics import Window, ms_ssim, psnr, ssim
 
-SCIKIT_OPTIONS = {
-    "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
+SCIKIT_OPTIONS: dict[Window, dict] = {
+    "valid": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
     "uniform": {},
 }
-WINDOWS: tuple[Window, ...] = ("gaussian", "uniform")
+WINDOWS: tuple[Window, ...] = ("gaussian", "uniform", "valid")
+SIZES = [(161, 161), (200, 211), (193, 300)]
 
 
 def pair(channels: int = 3, height: int = 37, width: int = 31, batch: int = 3) -> tuple[Tensor, Tensor]:
@@ -51,7 +53,7 @@ def test_psnr_of_identical_pictures_is_infinite_and_spares_the_others():
     assert psnr(clean, clean).tolist() == [math.inf] * 3
 
 
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("window", SCIKIT_OPTIONS)
 @pytest.mark.parametrize(("channels", "height", "width"), [(3, 37, 31), (1, 37, 31), (3, 11, 11), (3, 11, 40)])
 def test_ssim_is_that_of_scikit_image(window: Window, channels: int, height: int, width: int):
     restored, clean = pair(channels, height, width)
@@ -59,15 +61,21 @@ def test_ssim_is_that_of_scikit_image(window: Window, channels: int, height: int
     torch.testing.assert_close(ssim(restored, clean, window), expected, atol=1e-4, rtol=0)
 
 
-def test_ssim_and_psnr_are_those_of_torchmetrics():
+@pytest.mark.parametrize(("height", "width"), [(37, 31), (11, 40)])
+def test_ssim_where_the_window_fits_is_that_of_pytorch_msssim(height: int, width: int):
+    restored, clean = pair(3, height, width)
+    expected = pytorch_msssim.ssim(restored, clean, data_range=1.0, size_average=False)
+    torch.testing.assert_close(ssim(restored, clean, "valid"), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("channels", "height", "width"), [(3, 37, 31), (1, 37, 31), (3, 11, 40)])
+def test_ssim_and_psnr_are_those_of_torchmetrics(channels: int, height: int, width: int):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what torchmetrics warns of while it is imported is not ours
         from torchmetrics.functional.image import peak_signal_noise_ratio as other_psnr
         from torchmetrics.functional.image import structural_similarity_index_measure as other_ssim
-    restored, clean = pair()
-    # torchmetrics mirrors the picture at its border; only where the window fits is it the same quantity.
-    _, similarities = other_ssim(restored, clean, data_range=1.0, sigma=1.5, reduction="none", return_full_image=True)
-    expected = similarities[..., 5:-5, 5:-5].mean(dim=(1, 2, 3))
+    restored, clean = pair(channels, height, width)
+    expected = other_ssim(restored, clean, data_range=1.0, reduction="none")
     torch.testing.assert_close(ssim(restored, clean), expected, atol=1e-4, rtol=0)
     expected = other_psnr(restored, clean, data_range=1.0, dim=(1, 2, 3), reduction="none")
     torch.testing.assert_close(psnr(restored, clean), expected, atol=1e-4, rtol=0)
@@ -75,8 +83,9 @@ def test_ssim_and_psnr_are_those_of_torchmetrics():
 
 def test_the_windows_differ():
     restored, clean = pair()
-    gaussian, uniform = (ssim(restored, clean, window) for window in WINDOWS)
-    assert ((gaussian - uniform).abs() > 1e-3).all()
+    gaussian, uniform, valid = (ssim(restored, clean, window) for window in WINDOWS)
+    for one, other in ((gaussian, uniform), (gaussian, valid), (uniform, valid)):
+        assert ((one - other).abs() > 1e-4).all()
 
 
 @pytest.mark.parametrize("window", WINDOWS)
@@ -86,8 +95,8 @@ def test_ssim_of_identical_pictures_is_one(window: Window):
 
 
 def test_a_batch_is_scored_picture_by_picture():
-    restored, clean = pair()
-    for function in (psnr, ssim):
+    restored, clean = pair(height=161, width=170)
+    for function in (psnr, ssim, ms_ssim):
         singles = torch.cat([function(r[None], c[None]) for r, c in zip(restored, clean, strict=True)])
         torch.testing.assert_close(function(restored, clean), singles)
 
@@ -108,19 +117,20 @@ def test_climbing_ssim_repairs_a_picture():
 
 
 def test_autocast_and_half_precision_do_not_coarsen_the_figures():
-    restored, clean = pair()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = ssim(restored, clean)
-    torch.testing.assert_close(inside, ssim(restored, clean))
+    restored, clean = pair(height=161, width=161)
+    for function in (ssim, ms_ssim):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            inside = function(restored, clean)
+        torch.testing.assert_close(inside, function(restored, clean))
     half_restored, half_clean = restored.bfloat16(), clean.bfloat16()
-    for function in (psnr, ssim):
+    for function in (psnr, ssim, ms_ssim):
         assert function(half_restored, half_clean).dtype == torch.float32
         torch.testing.assert_close(
             function(half_restored, half_clean), function(half_restored.float(), half_clean.float())
         )
 
 
-@pytest.mark.parametrize("function", [psnr, ssim])
+@pytest.mark.parametrize("function", [psnr, ssim, ms_ssim])
 def test_what_would_broadcast_is_refused(function):
     restored, clean = pair()
     with pytest.raises(ValueError, match="differ in shape"):
@@ -131,16 +141,45 @@ def test_what_would_broadcast_is_refused(function):
 
 def test_ssim_refuses_small_pictures_and_unknown_windows():
     tiny = torch.zeros(1, 3, 10, 40)
-    with pytest.raises(ValueError, match="at least 11 pixels"):
-        ssim(tiny, tiny)
+    for window in ("gaussian", "valid"):
+        with pytest.raises(ValueError, match=f"{window} window needs at least 11 pixels a side, got 10×40"):
+            ssim(tiny, tiny, window)
     assert ssim(tiny, tiny, "uniform").item() == 1
     with pytest.raises(ValueError, match="no SSIM window called 'box'"):
         ssim(tiny, tiny, "box")
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_ms_ssim_is_that_of_pytorch_msssim(channels: int, height: int, width: int):
+    restored, clean = pair(channels, height, width)
+    expected = pytorch_msssim.ms_ssim(restored, clean, data_range=1.0, size_average=False)
+    torch.testing.assert_close(ms_ssim(restored, clean), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_ms_ssim_of_identical_pictures_is_one_and_noise_lowers_it(height: int, width: int):
+    restored, clean = pair(height=height, width=width)
+    torch.testing.assert_close(ms_ssim(clean, clean), torch.ones(3))
+    weak, middle, strong = ms_ssim(restored, clean).tolist()
+    assert 1 > weak > middle > strong > 0
+
+
+def test_what_ms_ssim_finds_inverted_counts_as_zero():
+    _, clean = pair(height=161, width=161)
+    assert ms_ssim(1 - clean, clean).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("height", "width"), [(160, 161), (400, 37)])
+def test_ms_ssim_refuses_small_pictures(height: int, width: int):
+    restored, clean = pair(height=height, width=width)
+    with pytest.raises(ValueError, match=f"ms_ssim needs at least 161 pixels a side, got {height}×{width}"):
+        ms_ssim(restored, clean)
+
+
 def test_nothing_is_mutated():
-    restored, clean = pair()
+    restored, clean = pair(height=161, width=161)
     copies = restored.clone(), clean.clone()
-    psnr(restored, clean), ssim(restored, clean)
+    psnr(restored, clean), ssim(restored, clean), ms_ssim(restored, clean)
     assert np.array_equal(restored, copies[0])
     assert np.array_equal(clean, copies[1])

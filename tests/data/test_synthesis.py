@@ -110,3 +110,25 @@ def test_crops_of_one_picture_follow_each_other_and_are_degraded_alike() -> None
 def test_thumbnails_of_pictures_smaller_than_the_crop() -> None:
     small = replace(ALL, photos=[photo(0, 21, 18), photo(1, 30, 40)], crop_px=28, thumbnail_px=8)
     assert small(12, rng()).clean.shape == (12, 3, 28, 28)
+
+
+@pytest.mark.parametrize("thumbnail_px", [0, 8])
+def test_grey_pictures_have_one_noise(thumbnail_px: int) -> None:
+    noise = (GaussianNoise((25.0, 25.0)),)
+    coloured = Synthesis(PHOTOS, noise, (1.0,), KINDS, crop_px=16, thumbnail_px=thumbnail_px)
+    half = replace(coloured, grey=0.5, crops_per_picture=2)(64, rng(0))
+    for pixels in (half.degraded, half.clean):
+        grey = (pixels == pixels[:, :1]).flatten(1).all(dim=1)
+        assert 8 < int(grey.sum()) < 56
+        assert torch.equal(grey[0::2], grey[1::2])  # crops of one picture
+    assert (half.degraded != half.clean).flatten(1).any(dim=1).all()
+    assert (replace(coloured, grey=1.0)(8, rng(0)).degraded.diff(dim=1) == 0).all()
+
+
+def test_without_grey_pictures_no_chance_is_used_up() -> None:
+    """So that a recipe from before this option still makes the batches it made."""
+    coloured = Synthesis(PHOTOS, (Clean(),), (1.0,), KINDS, crop_px=16)
+    assert torch.equal(coloured(8, rng(0)).clean, replace(coloured, grey=0.0)(8, rng(0)).clean)
+    picks = rng(0)
+    coloured._grey(3, picks)
+    assert torch.equal(picks.get_state(), rng(0).get_state())

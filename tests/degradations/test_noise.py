@@ -52,3 +52,25 @@ def test_poisson_level_is_the_deviation_at_mid_grey() -> None:
 def test_no_shot_noise_leaves_only_read_noise() -> None:
     noisy = PoissonGaussianNoise((0, 0), (0, 0)).apply(GREY, torch.zeros(2, 2), Generator().manual_seed(0))
     torch.testing.assert_close(noisy, GREY, rtol=0, atol=0.005)
+
+
+@pytest.mark.parametrize("noise", [GaussianNoise(), PoissonGaussianNoise()])
+def test_clamping_what_is_unclipped_gives_apply(noise: GaussianNoise | PoissonGaussianNoise) -> None:
+    clean = torch.rand(2, 3, 32, 32, generator=Generator().manual_seed(1))
+    parameters = noise.draw(2, Generator().manual_seed(2))
+    unclipped = noise.unclipped(clean, parameters, Generator().manual_seed(0))
+    assert torch.equal(unclipped.clamp(0, 1), noise.apply(clean, parameters, Generator().manual_seed(0)))
+
+
+@pytest.mark.parametrize(
+    ("noise", "parameters"), [(GaussianNoise(), [[50.0]]), (PoissonGaussianNoise(), [[0.02, 15.0]])]
+)
+def test_what_is_unclipped_leaves_the_range_on_both_sides(
+    noise: GaussianNoise | PoissonGaussianNoise, parameters: list[list[float]]
+) -> None:
+    for light in (0.0, 1.0):
+        flat = torch.full((1, 3, 64, 64), light)
+        noisy = noise.unclipped(flat, torch.tensor(parameters), Generator().manual_seed(0))
+        beyond = noisy > 1 if light else noisy < 0
+        assert float(beyond.float().mean()) == pytest.approx(0.5, abs=0.05)
+        assert float(noisy.mean()) == pytest.approx(light, abs=0.01)  # a clip would pull it inwards

@@ -11,6 +11,7 @@ import torch
 
 import darnet
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
+from darnet.degradations.base import turn_grey
 from darnet.image import Image
 from darnet.models.base import make_thumbnail
 
@@ -65,6 +66,21 @@ def test_a_repair_brings_the_picture_closer(
     assert result.diagnosis.label == degradation.kind
     before, after = (float(darnet.psnr(picture[None], clean[None])) for picture in (damaged, result.image))
     assert after > before + gain_db
+
+
+def test_noise_of_a_grey_picture_is_removed(restorer: darnet.Restorer) -> None:
+    """A grey file has one noise, where a colour file has three; once, experts only knew three."""
+    clean = turn_grey(Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels())[:1]
+    noisy = quantise(GaussianNoise((25, 25))(clean, named_generator("grey")), "round")
+    given = (noisy[0] * 255).round().to(torch.uint8).numpy()
+    result = restorer(given)
+    assert result.diagnosis is not None
+    assert result.diagnosis.label == "noise"
+    assert result.image.shape == given.shape
+    before, after = (
+        float(darnet.psnr(picture[None], clean[None])) for picture in (noisy, result.restored.pixels()[:1])
+    )
+    assert after > before + 8
 
 
 def test_estimated_levels_follow_the_damage(restorer: darnet.Restorer) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet.image import Image
 from darnet.backends import environment
+from darnet.image import Image
 from darnet.training.journal import Journal
 
 CPU = torch.device("cpu")

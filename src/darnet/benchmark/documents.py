@@ -28,6 +28,7 @@ from darnet.benchmark.suites import (
     cases,
     damaged,
 )
+from darnet.benchmark.tables import PAPER_PROTOCOL
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
 from darnet.diagnosis import CLEAN
 from darnet.errors import UnknownNameError, UsageError
@@ -55,6 +56,14 @@ class Request:
     limit: int | None = None
     jobs: int = 0
     device: str = "cpu"
+
+    @property
+    def command(self) -> str:
+        """The command line that asks for the same."""
+        options = [f"--model {name}" for name in self.methods] + [f"--set {name}" for name in self.sets]
+        options += [f"--protocol {self.protocol.name}"] if self.protocol else []
+        options += [f"--limit {self.limit}"] if self.limit else []
+        return " ".join(["darnet bench", self.suite, "--data ROOT", *options])
 
     def __post_init__(self) -> None:
         """Raise UnknownNameError for a suite, UsageError for a device."""
@@ -97,7 +106,8 @@ def run(request: Request, progress: Progress = NOBODY) -> Document:
     suite = SUITES[request.suite]
     found = suite.measure(request, suite.cases(request), progress)
     where = environment(pick_device(request.device))
-    return {"suite": request.suite, "commit": commit(), "machine": {**where, "cores": os.cpu_count()}, **found}
+    machine = {**where, "cores": os.cpu_count()}
+    return {"suite": request.suite, "command": request.command, "commit": commit(), "machine": machine, **found}
 
 
 def commit() -> str | None:
@@ -161,7 +171,7 @@ def _end_to_end(request: Request, chosen: list[Case], progress: Progress) -> Doc
 def _table1(request: Request, chosen: list[Case], progress: Progress) -> Document:
     """Table I of DaR-Net: denoising, in its own protocol and in that of the methods it lists."""
     methods = request.methods or (INPUT, store.DEFAULT)
-    protocols = [request.protocol] if request.protocol else [PROTOCOLS["darnet"], PROTOCOLS["promptir"]]
+    protocols = [request.protocol] if request.protocol else [PROTOCOLS[name] for name in PAPER_PROTOCOL]
     parts = [_measure(request, progress, methods, chosen, protocol) for protocol in protocols]
     left_out = {name: reason for part in parts for name, reason in part["left_out"].items()}
     failures = [failure for part in parts for failure in part["failures"]]

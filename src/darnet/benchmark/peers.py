@@ -29,7 +29,8 @@ from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsErro
 
 Repair = Callable[[Pixels, float], Pixels]
 
-WIENER_BALANCE = 1e-4  # chosen, like the steps below, on eleven training photos
+WIENER_BALANCE = 1e-4  # chosen, as what follows, on training photos
+NLM_STRENGTH = 0.7  # of σ
 RICHARDSON_LUCY_STEPS = 100
 FOREIGN = (".pth", ".pt", ".ckpt", ".safetensors")
 
@@ -87,13 +88,14 @@ def _bm3d(device: str) -> Method:
 
 
 def _nlm(device: str) -> Method:
-    """Fast non-local means of OpenCV in Lab (Buades, Coll, Morel 2011), on 8 bits, filter strength σ."""
+    """Fast non-local means of OpenCV in Lab (Buades, Coll, Morel 2011), on 8 bits, filter strength 0.7 σ."""
     cv2 = _need("cv2")
     cv2.setNumThreads(1)  # as everybody here
 
     def repair(pixels: np.ndarray[Any, Any], sigma_255: float) -> Any:
         eight_bit = np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)
-        return cv2.fastNlMeansDenoisingColored(eight_bit, None, sigma_255, sigma_255, 7, 21) / 255
+        strength = NLM_STRENGTH * sigma_255
+        return cv2.fastNlMeansDenoisingColored(eight_bit, None, strength, strength, 7, 21) / 255
 
     return Peer(_on_arrays(repair))
 
@@ -168,9 +170,11 @@ def _foreign(path: Path, device: str) -> Method:
             tensors: Any = load_file(path)
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  tensors only
-        descriptor = spandrel.ModelLoader(device=device).load_from_state_dict(tensors)
+        known = spandrel.canonicalize_state_dict(tensors)
+        descriptor = spandrel.ModelLoader(device=device).load_from_state_dict(known)
     except Exception as error:  # whatever a stranger's file brings
-        raise WeightsError(path, f"no network that is known: {' '.join(str(error).split())[:200]}") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise WeightsError(path, f"no network that is known ({reason})") from error
     if descriptor.scale != 1 or descriptor.input_channels != 3:
         raise WeightsError(path, f"{descriptor.architecture.name} does not map a colour picture to one of its size")
 

@@ -16,14 +16,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darnet.degradations import Degradation, GaussianNoise, PoissonGaussianNoise, named_generator, quantise
-from darnet.degradations.base import Rounding
+from darnet.degradations.base import Rounding, turn_grey
 from darnet.errors import UnknownNameError
 from darnet.metrics import Window, psnr, ssim
 
 Pixels = Float[Tensor, "3 H W"]
 
-# ITU-R BT.601: luma of grey, and the studio-range Y of YCbCr (what MATLAB's rgb2gray and rgb2ycbcr compute).
-LUMA = (0.299, 0.587, 0.114)
+# ITU-R BT.601: the studio-range Y of YCbCr, as MATLAB's rgb2ycbcr computes it.
 STUDIO_Y, STUDIO_OFFSET = (65.481 / 255, 128.553 / 255, 24.966 / 255), 16 / 255
 
 Noise = Literal["float", "clip+floor", "clip+round"]
@@ -89,10 +88,12 @@ class Protocol:
         return f"{self.name} [{self.digest}]: {', '.join(parts)}"
 
     def prepare(self, photo: Pixels) -> Pixels:
-        """The part of a photo that is damaged or compared."""
+        """The part of a photo that is damaged or compared. Raises ValueError for a photo too small for it."""
+        if min(photo.shape[1:]) < self.crop_multiple:
+            size = f"{photo.shape[2]}×{photo.shape[1]}"
+            raise ValueError(f"a picture of {size} is too small to be cropped to a multiple of {self.crop_multiple}")
         if self.photos == "grey":
-            luma = (photo * photo.new_tensor(LUMA)[:, None, None]).sum(dim=0, keepdim=True)
-            photo = quantise(luma, "round").expand_as(photo).contiguous()
+            photo = turn_grey(photo)
         rows, columns = (side % self.crop_multiple for side in photo.shape[1:])
         top, left = rows // 2, columns // 2
         return photo[:, top : photo.shape[1] - rows + top, left : photo.shape[2] - columns + left].contiguous()
@@ -110,6 +111,8 @@ class Protocol:
 
     def score(self, restored: Pixels, clean: Pixels) -> Scores:
         """PSNR in dB and SSIM of one picture. Raises ValueError where the two differ in shape."""
+        if restored.shape != clean.shape:
+            raise ValueError(f"the pictures differ in shape: {tuple(restored.shape)} and {tuple(clean.shape)}")
         restored = restored.clamp(0, 1)
         if self.round_output:
             restored = quantise(restored, "round")

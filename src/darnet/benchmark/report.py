@@ -64,6 +64,7 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> str:
     """PSNR against milliseconds per megapixel, a panel a set and damage, as SVG; empty where nothing was timed."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     panels: dict[tuple[str, str, Any], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -81,6 +82,9 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> str:
         axes.set_title(f"{set_name}: {kind}{'' if level is None else f' {level:g}'}", fontsize=10)
         axes.grid(visible=True, alpha=0.3)
         axes.margins(0.22)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_locator(NullLocator())
         for point in points:
             x, y = point["ms_per_megapixel"], point["psnr"]
             axes.plot(x, y, "o", color="#1f5fa8", fillstyle="none" if point["told"] else "full")
@@ -113,8 +117,15 @@ def worst(rows: Sequence[Mapping[str, Any]], chosen: Iterable[Case]) -> dict[str
             if judged is not None and key in known:
                 badness, caption = judged
                 found.setdefault(row["method"], []).append((badness, Poor(row["method"], known[key], caption)))
-    ordered = {method: sorted(poor, key=lambda entry: (-entry[0], entry[1].caption)) for method, poor in found.items()}
-    return {method: [poor for _, poor in poors[:WORST]] for method, poors in ordered.items()}
+    return {method: _worst_of(poor) for method, poor in found.items()}
+
+
+def _worst_of(entries: Iterable[tuple[float, Poor]]) -> list[Poor]:
+    """The worst first; of one picture under several levels only the worst."""
+    distinct: dict[tuple[str, str], Poor] = {}
+    for _, poor in sorted(entries, key=lambda entry: (-entry[0], entry[1].caption)):
+        distinct.setdefault((poor.case.set, poor.case.name), poor)
+    return list(distinct.values())[:WORST]
 
 
 def _judged(row: Mapping[str, Any], image: Mapping[str, Any], before: float | None) -> tuple[float, str] | None:
@@ -142,7 +153,7 @@ def _sections(part: Document, request: Request) -> list[dict[str, Any]]:
         for method, entries in poor.items():
             shown = [pool.submit(pictures, method, request.device, protocol, entry.case) for entry in entries]
             figures = [
-                {"caption": entry.caption, "crops": _crops(future.result())}
+                {"caption": entry.caption, "crops": crops(future.result())}
                 for entry, future in zip(entries, shown, strict=True)
             ]
             title = f"{method}: the {len(figures)} worst, protocol {part['protocol']['name']}"
@@ -150,7 +161,7 @@ def _sections(part: Document, request: Request) -> list[dict[str, Any]]:
     return sections
 
 
-def _crops(shown: Sequence[Array]) -> list[dict[str, str]]:
+def crops(shown: Sequence[Array]) -> list[dict[str, str]]:
     """The same square of the damaged, the restored and the clean picture, around the largest error."""
     damaged, restored, clean = shown
     height, width = (min(CROP_PX, side) for side in clean.shape[:2])
@@ -159,8 +170,8 @@ def _crops(shown: Sequence[Array]) -> list[dict[str, str]]:
     boxes = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
     top, left = np.unravel_index(boxes.argmax(), boxes.shape)
     region = slice(top, top + height), slice(left, left + width)
-    crops = [{"label": label, "source": _png(image[region])} for label, image in zip(LABELS, shown, strict=True)]
-    return [crop for crop in crops if crop["label"] != "restored" or not np.array_equal(restored, damaged)]
+    found = [{"label": label, "source": _png(image[region])} for label, image in zip(LABELS, shown, strict=True)]
+    return [crop for crop in found if crop["label"] != "restored" or not np.array_equal(restored, damaged)]
 
 
 def _png(array: Array) -> str:

@@ -41,7 +41,7 @@ def summary(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
 def calibration_error(confidences: Sequence[float], right: Sequence[bool]) -> float:
     """Σ over bins of (share of pictures in the bin) · |accuracy − mean confidence| in it."""
     confidence, hit = np.asarray(confidences), np.asarray(right, dtype=float)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = np.maximum(np.ceil(confidence * BINS).astype(int) - 1, 0)  # (0, 0.1], (0.1, 0.2], …
     gaps = [abs(hit[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins)]
     return float(np.sum(gaps))
 

@@ -63,12 +63,14 @@ class Record:
 def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: Cost = NO_COST) -> dict[str, Any]:
     """The row of JSON over the pictures of one method, set, kind and level.
 
-    Infinite PSNR (pictures that equal their clean one) is left out of the mean; `n` counts every picture that was
-    scored, `left_alone` those that came back bit by bit.
+    Infinite PSNR (pictures that equal their clean one) is left out of the mean of decibels; `n` counts every
+    picture that was scored, `left_alone` those that came back bit by bit.
     """
     records = sorted(records, key=lambda record: record.name)  # whoever was measured first
     first, done = records[0], [record for record in records if record.error is None]
-    psnr = [record.psnr for record in done if record.psnr is not None and isfinite(record.psnr)]
+    psnr = [record.psnr for record in done if record.psnr is not None]
+    if protocol.averaging == "pictures":
+        psnr = [value for value in psnr if isfinite(value)]
     ssim = [record.ssim for record in done if record.ssim is not None]
     megapixels = sum(record.pixels for record in done) / 1e6
     milliseconds = 1e3 * sum(record.seconds for record in done)
@@ -78,7 +80,7 @@ def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: C
         "kind": first.kind,
         "level": first.level,
         "psnr": rounded(average_psnr(psnr, protocol), 3),
-        "psnr_interval": interval(psnr, 3),
+        "psnr_interval": interval(psnr, 3, pooled=protocol.averaging == "pooled"),
         "ssim": rounded(float(np.mean(ssim)) if ssim else None, 4),
         "ssim_interval": interval(ssim, 4),
         "n": len(done),
@@ -106,17 +108,33 @@ def average_psnr(values: Sequence[float], protocol: Protocol) -> float | None:
         return None
     if protocol.averaging == "pictures":
         return float(np.mean(values))
-    return float(-10 * np.log10(np.mean(10 ** (-np.asarray(values) / 10))))
+    error = float(np.mean(_error(np.asarray(values))))
+    return float(_decibels(error)) if error else None
 
 
-def interval(values: Sequence[float], digits: int) -> list[float] | None:
-    """95 % bootstrap interval of the mean over pictures (percentiles of 2000 resamples, seeded)."""
+def interval(values: Sequence[float], digits: int, *, pooled: bool = False) -> list[float] | None:
+    """95 % bootstrap interval of the mean over pictures (percentiles of 2000 resamples, seeded); None for under two.
+
+    pooled: `values` are decibels, and the mean is that of their squared errors.
+    """
     if len(values) < 2:
         return None
     rng = np.random.default_rng(SEED)
-    resampled = rng.choice(np.asarray(values), size=(RESAMPLES, len(values))).mean(axis=1)
+    means = rng.choice(_error(np.asarray(values)) if pooled else np.asarray(values), (RESAMPLES, len(values))).mean(1)
     tail = 100 * (1 - CONFIDENCE) / 2
-    return [round(float(edge), digits) for edge in np.percentile(resampled, [tail, 100 - tail])]
+    edges = np.percentile(means, [tail, 100 - tail])
+    if pooled:
+        edges = _decibels(edges[::-1])  # the larger error is the lower figure
+    return [round(float(edge), digits) for edge in edges] if np.isfinite(edges).all() else None
+
+
+def _error(decibels: Any) -> Any:
+    return 10 ** (-decibels / 10)
+
+
+def _decibels(error: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return -10 * np.log10(error)
 
 
 def one_protocol(rows: Iterable[dict[str, Any]]) -> str:

@@ -57,7 +57,7 @@ class Bench:
         A peer that is not installed, or not meant for any of the kinds, is left out and named in the answer.
         """
         measured = Measured()
-        for method in methods:
+        for method in dict.fromkeys(methods):
             if reason := unusable(method, self.device, cases):
                 measured.left_out[method] = reason
                 continue

@@ -22,7 +22,7 @@ from darnet.degradations import (
     Overexposure,
     PoissonGaussianNoise,
 )
-from darnet.errors import NoInputError, UnknownNameError, UsageError
+from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
 from darnet.image import Image
 
 #: Where the photos of a set may lie inside its folder, in the order of looking.
@@ -73,11 +73,16 @@ class Case:
 
     def load(self, protocol: Protocol) -> Scene:
         """Read, and damage as the protocol says. Raises ImageError for bad files, or a pair of different sizes."""
-        clean = protocol.prepare(Image.read(self.clean).pixels())
+        photo = Image.read(self.clean).pixels()
+        clean = protocol.prepare(photo)
         if self.degradation is not None:
             return Scene(protocol.observe(clean, self.degradation, self.name), clean)
         assert self.degraded is not None
-        return Scene(protocol.prepare(Image.read(self.degraded).pixels()), clean)
+        damaged = Image.read(self.degraded).pixels()
+        if damaged.shape != photo.shape:
+            sizes = " and ".join(f"{pixels.shape[2]}×{pixels.shape[1]}" for pixels in (damaged, photo))
+            raise ImageError(self.degraded, f"differs in size from its clean picture ({sizes})")
+        return Scene(protocol.prepare(damaged), clean)
 
 
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:

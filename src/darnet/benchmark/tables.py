@@ -23,7 +23,8 @@ PAPER_TABLE1: Mapping[str, tuple[tuple[float, float | None], ...]] = {
 #: Which of them belong beside which protocol: DaR-Net's figures fit the grey photos, the others are clipped colour.
 PAPER_PROTOCOL: Mapping[str, tuple[str, ...]] = {
     "darnet": ("DaR-Net",),
-    "promptir": ("AirNet", "Restormer", "PromptIR", "DaAIR", "MoCE-IR", "MEASNet"),
+    "promptir": ("AirNet", "Restormer", "PromptIR", "DaAIR", "MEASNet"),
+    "moceir": ("MoCE-IR",),
 }
 #: Table II of DaR-Net: corrupted, then phases 1 to 3.
 PAPER_TABLE2: Mapping[str, tuple[str, ...]] = {
@@ -127,8 +128,9 @@ def table1(document: Mapping[str, Any]) -> str:
     for (method, set_name), rows in _grouped(document["rows"]):
         found = {row["level"]: row for row in rows}
         cells = [_pair(found[sigma]) if sigma in found else "–" for sigma in SIGMAS]
-        known = [row["psnr"] for row in rows if row["psnr"] is not None]
-        lines.append((f"{method}, {set_name}", name, *cells, f"{sum(known) / len(known):.2f}" if known else "–"))
+        known = [found[sigma]["psnr"] for sigma in SIGMAS if sigma in found and found[sigma]["psnr"] is not None]
+        mean_db = f"{sum(known) / len(known):.2f}" if len(known) == len(SIGMAS) else "–"
+        lines.append((f"{method}, {set_name}", name, *cells, mean_db))
     title = ("method", "protocol", *(f"σ {sigma:g}: dB / SSIM" for sigma in SIGMAS), "mean dB")
     return f"{table(title, lines)}\n\nProtocol {document['protocol']['text']}."
 
@@ -137,14 +139,15 @@ def table2(document: Mapping[str, Any]) -> str:
     """Continual learning, a phase a column; where a phase does not know a damage, that damage stays."""
     one_protocol(document["rows"])
     columns = ["identity", *document["phases"]]
-    found = {(row["kind"], row["method"]): row for row in document["rows"]}
+    found = {(row["kind"], row["method"], row["set"]): row for row in document["rows"]}
+    sets = dict.fromkeys(row["set"] for row in document["rows"])
     lines = []
     for kind, paper in PAPER_TABLE2.items():
-        rows = [found.get((kind, column)) for column in columns]
-        level = next((row["level"] for row in rows if row is not None), None)
+        level = next((row["level"] for row in document["rows"] if row["kind"] == kind), None)
         lines.append((f"{kind} {_number(level, 'g')}", "paper", "as printed", *paper))
-        cells = [_phase(row, kind, phase) for phase, row in enumerate(rows)]
-        lines.append(("", "ours", document["protocol"]["name"], *cells))
+        for name in sets:
+            cells = [_phase(found.get((kind, column, name)), kind, phase) for phase, column in enumerate(columns)]
+            lines.append(("", f"ours, {name}", document["protocol"]["name"], *cells))
     title = ("damage", "whose", "protocol", "corrupted", "phase 1", "phase 2", "phase 3")
     named = "; ".join(f"phase {phase}: `{name}`" for phase, name in enumerate(document["phases"], start=1))
     notes = f"{named}. In brackets: pictures that were misrouted. Protocol {document['protocol']['text']}."

@@ -48,7 +48,8 @@ def pictures(folder: Path) -> list[Path]:
     """The picture files that lie in `folder` itself, by name."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 def _pairs(root: Path) -> Iterator[Pair]:

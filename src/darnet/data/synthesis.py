@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
 
 from darnet.data.photos import Photo
 from darnet.degradations import Degradation, quantise
-from darnet.degradations.base import Rounding, mirror_pad
+from darnet.degradations.base import Rounding, mirror_pad, turn_grey
 from darnet.models.base import make_thumbnail
 
 
@@ -45,6 +45,7 @@ class Synthesis:
     thumbnail_px: int = 0
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
+    grey: float = 0.0  # share of pictures that are turned grey, with damage that is the same in the three channels
     crops_per_picture: int = 1
 
     def __call__(self, size: int, rng: Generator) -> Batch:
@@ -74,9 +75,9 @@ class Synthesis:
         if self.thumbnail_px:
             return self._degrade_whole(degradation, pictures, picks, rng)
         crops = torch.cat([self._pick(degradation.margin_px, picks) for _ in range(pictures)])
-        clean = crops.float() / 255
+        grey = self._grey(pictures, picks).repeat_interleave(self.crops_per_picture)
         parameters = degradation.draw(pictures, rng).repeat_interleave(self.crops_per_picture, dim=0)
-        degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
+        clean, degraded = self._damage(crops, degradation, parameters, grey, rng)
         inner = (..., *2 * (slice(degradation.margin_px, clean.shape[3] - degradation.margin_px),))
         return self._batch(degraded[inner], clean[inner], degradation, parameters)
 
@@ -85,15 +86,36 @@ class Synthesis:
         views = []
         for _ in range(pictures):
             photo = self.photos[_integer(len(self.photos), picks)]
-            clean = self._turned(photo, picks)[None].float() / 255
+            whole, grey = self._turned(photo, picks)[None], self._grey(1, picks)
             parameters = degradation.draw(1, rng)
-            degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
+            clean, degraded = self._damage(whole, degradation, parameters, grey, rng)
             thumbnail = make_thumbnail(degraded, self.thumbnail_px)
             for _ in range(self.crops_per_picture):
                 crop = _square(clean.shape, self.crop_px, picks)
                 views.append((crop(degraded), crop(clean), parameters, thumbnail))
         degraded, clean, parameters, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
         return self._batch(degraded, clean, degradation, parameters, thumbnail)
+
+    def _damage(
+        self,
+        photos: UInt8[Tensor, "B 3 H W"],
+        degradation: Degradation,
+        parameters: Tensor,
+        grey: Tensor,
+        rng: Generator,
+    ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B 3 H W"]]:
+        """(clean, degraded). A grey file holds one channel, so what is grey has one noise, not three."""
+        clean = photos.float() / 255
+        grey = grey.to(clean.device)[:, None, None, None]
+        if self.grey:
+            clean = torch.where(grey, turn_grey(clean), clean)
+        degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
+        return clean, torch.where(grey, degraded[:, :1], degraded)
+
+    def _grey(self, pictures: int, picks: Generator) -> Bool[Tensor, " B"]:
+        if not self.grey:  # and no chance is used up
+            return torch.zeros(pictures, dtype=torch.bool)
+        return torch.rand(pictures, generator=picks) < self.grey
 
     def _batch(
         self,

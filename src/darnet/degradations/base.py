@@ -17,6 +17,8 @@ from torch import Generator, Tensor
 Range = tuple[float, float]
 Rounding = Literal["none", "round", "floor"]
 
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as MATLAB's rgb2gray
+
 
 @dataclass(frozen=True)
 class Degradation(ABC):
@@ -89,6 +91,12 @@ def quantise(pixels: Tensor, rounding: Rounding) -> Tensor:
     scaled = pixels.clamp(0, 1) * 255
     # 1e-3 of a level: a value that float arithmetic left just under a level belongs to that level.
     return (scaled.round() if rounding == "round" else (scaled + 1e-3).floor()) / 255
+
+
+def turn_grey(pictures: Float[Tensor, "... 3 H W"]) -> Float[Tensor, "... 3 H W"]:
+    """BT.601 luma, rounded to 8 bits and replicated: how a grey file is seen by whoever wants three channels."""
+    luma = (pictures * pictures.new_tensor(LUMA)[:, None, None]).sum(dim=-3, keepdim=True)
+    return quantise(luma, "round").expand_as(pictures).contiguous()
 
 
 def named_generator(name: str, seed: int = 0) -> Generator:

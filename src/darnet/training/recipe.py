@@ -99,6 +99,7 @@ class Stage(_Strict):
     crops_per_picture: int = Field(1, gt=0)  # crops in a batch that come from one picture, degraded alike
     rounding: Rounding = "round"
     augment: bool = True
+    grey_share: float = Field(0.0, ge=0, le=1)  # pictures turned grey, their damage the same in the three channels
     degradations: tuple[DegradationSpec, ...] = Field(min_length=1)
     losses: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
     optimizer: Optimizer = Optimizer()

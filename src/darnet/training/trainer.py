@@ -222,6 +222,7 @@ class StageRun:
             thumbnail_px=self.trainer.model.thumbnail_px,
             rounding=self.stage.rounding,
             augment=augment,
+            grey=self.stage.grey_share,
             crops_per_picture=self.stage.crops_per_picture,
         )
 

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system
+from darnet.benchmark.suites import Case
+from darnet.diagnosis import Diagnosis
+from darnet.errors import UnknownNameError, WeightsError
+
+PICTURE = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0))
+
+
+def case(kind: str) -> Case:
+    return Case("CBSD68", "0.png", kind, 25.0, Path("0.png"))
+
+
+def test_a_system_diagnoses_for_itself(tiny_system: Path) -> None:
+    method = load_system(str(tiny_system), "cpu")
+    answer = method(PICTURE, case("blur"))
+    assert isinstance(method, System)
+    assert answer.diagnosis.label == "noise"
+    assert not torch.equal(answer.pixels, PICTURE)
+    assert method.told is None
+
+
+def test_a_system_is_given_what_a_file_holds(tiny_system: Path) -> None:
+    method = load_system(str(tiny_system), "cpu")
+    beyond = PICTURE * 2 - 0.5
+    assert torch.equal(method(beyond, case("noise")).pixels, method(beyond.clamp(0, 1), case("noise")).pixels)
+
+
+def test_an_oracle_repairs_the_kind_it_is_told(tiny_clean_system: Path) -> None:
+    name = str(tiny_clean_system)
+    method = load_system(f"{name}:oracle", "cpu")
+    assert isinstance(method, Oracle)
+    assert torch.equal(load_system(name, "cpu")(PICTURE, case("noise")).pixels, PICTURE)
+    assert not torch.equal(method(PICTURE, case("noise")).pixels, PICTURE)
+    for unserved in ("clean", "rain"):
+        assert torch.equal(method(PICTURE, case(unserved)).pixels, PICTURE)
+
+
+def test_a_router_alone_says_whether_it_would_leave_the_picture(tiny_system: Path, tiny_clean_system: Path) -> None:
+    for folder, left_alone in ((tiny_system, False), (tiny_clean_system, True)):
+        answer = load_system(f"{folder}:router", "cpu")(PICTURE, case("noise"))
+        assert answer.pixels is None
+        assert answer.left_alone is left_alone
+
+
+def test_a_router_below_the_least_confidence_leaves_the_picture(tiny_system: Path, tmp_path: Path) -> None:
+    strict = Path(shutil.copytree(tiny_system, tmp_path / "strict"))
+    document = json.loads((strict / "system.json").read_text()) | {"min_confidence": 0.99}
+    (strict / "system.json").write_text(json.dumps(document))
+    assert load_system(f"{strict}:router", "cpu")(PICTURE, case("noise")).left_alone is True
+
+
+def test_a_limited_router_only_names_what_it_knows() -> None:
+    whole = Diagnosis({"clean": 0.2, "noise": 0.2, "blur": 0.6}, {"noise": 24.0})
+    limited = Limited(lambda pixels: whole, ("clean", "noise"))
+    assert limited(PICTURE).scores == {"clean": 0.5, "noise": 0.5}
+    assert limited(PICTURE).levels == {"noise": 24.0}
+
+
+def test_a_system_can_be_limited_by_name(tiny_system: Path) -> None:
+    method = load_system(f"{tiny_system}:clean+blur", "cpu")
+    assert set(method(PICTURE, case("noise")).diagnosis.scores) == {"clean", "blur"}
+
+
+def test_costs_are_those_of_the_networks_on_the_way(tiny_system: Path) -> None:
+    name = str(tiny_system)
+    system, oracle, router = (load_system(name + end, "cpu").cost(case("noise")) for end in ("", ":oracle", ":router"))
+    expert = load_network(tiny_system / "noise", "cpu")
+    assert isinstance(expert, Network)
+    assert system.params == oracle.params + router.params
+    assert system.gmacs_256 == pytest.approx(oracle.gmacs_256 + router.gmacs_256, abs=2e-3)
+    assert expert.cost(case("noise")) == oracle
+    assert load_system(name, "cpu").cost(case("clean")) == router
+
+
+def test_multiply_accumulates_of_a_known_network(tiny_system: Path) -> None:
+    """The two 3×3 convolutions at the ends of the compact network alone: 128² positions, 12 channels ↔ 4."""
+    ends = 2 * 9 * 12 * 4 * 128**2 / 1e9
+    found = load_network(tiny_system / "noise", "cpu").cost(case("noise")).gmacs_256
+    assert ends < found < 20 * ends
+
+
+def test_unknown_names(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError):
+        load_system("nobody", "cpu")
+    with pytest.raises(WeightsError):
+        load_network(tmp_path, "cpu")

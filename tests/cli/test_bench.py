@@ -1,0 +1,98 @@
+"""darnet bench."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def bench(darnet, tiny_system, sets_root):
+    return lambda *arguments: darnet("bench", *arguments, "--data", sets_root, "--model", tiny_system)
+
+
+def test_json_says_how_every_figure_was_taken(bench, tiny_system, sets_root):
+    ran = bench("noise", "--model", "identity", "--limit", 2, "--protocol", "kair", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    document = json.loads(ran.out)
+    assert document["suite"] == "noise"
+    assert document["protocol"]["name"] == "kair"
+    assert {row["protocol"] for row in document["rows"]} == {document["protocol"]["digest"]}
+    assert {(row["method"], row["level"], row["n"]) for row in document["rows"]} == {
+        (method, level, 2) for method in ("identity", str(tiny_system)) for level in (15, 25, 50)
+    }
+    keys = {"psnr", "ssim", "params", "gmacs_256", "ms_per_megapixel", "peak_mb", "per_image"}
+    assert all(keys <= row.keys() for row in document["rows"])
+    assert document["commit"] is None or document["commit"]
+    assert document["machine"]["cores"] >= 1
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_tables_files_and_a_page(bench, tmp_path):
+    page, report = tmp_path / "new" / "page.html", tmp_path / "report.json"
+    ran = bench("router", "--set", "CBSD68", "--limit", 1, "--html", page, "--report", report, "--quiet", "-j", 1)
+    assert ran.code == 0
+    assert "| is, called |" in ran.out
+    assert json.loads(report.read_text())["suite"] == "router"
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+
+
+def test_a_damaged_picture_is_named_and_the_exit_code_says_so(darnet, sets_root, tmp_path):
+    root = Path(shutil.copytree(sets_root, tmp_path / "sets"))
+    (root / "CBSD68" / "1.png").write_bytes(b"x")
+    ran = darnet("bench", "blur", "--data", root, "--model", "identity", "--json")
+    assert ran.code == 1
+    assert len(ran.err.splitlines()) == 3
+    assert "CBSD68/1.png: " in ran.err
+    assert [row["n"] for row in json.loads(ran.out)["rows"]] == [2, 2, 2]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_what_is_left_out_is_named(darnet, sets_root):
+    ran = darnet(
+        "bench",
+        "overexposure",
+        "--data",
+        sets_root,
+        "--model",
+        "identity",
+        "--model",
+        "ffdnet",
+        "--peers",
+        "--limit",
+        1,
+    )
+    assert ran.code == 0
+    assert ran.err == "darnet: ffdnet: left out: not meant for overexposure\n"
+    assert "| divide |" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nois"], 2, "no suite called 'nois'; did you mean 'noise'?"),
+        (["noise", "--protocol", "kari"], 2, "no protocol called 'kari'; did you mean 'kair'?"),
+        (["noise", "--set", "CBSD86"], 2, "--set CBSD86"),
+        (["noise", "--set", "Urban100"], 3, "Urban100: no pictures of this test set"),
+        (["haze"], 3, "SOTS-indoor"),
+        (["noise", "--limit", "0"], 2, "limit"),
+        (["noise", "--html", "."], 1, ".: is a directory"),
+        (["noise", "--device", "tpu"], 2, "--device tpu"),
+        (["noise", "--model", "nobody"], 2, "no method called 'nobody'"),
+    ],
+)
+def test_bad_requests_end_before_anything_is_measured(bench, arguments, code, said):
+    ran = bench(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_damaged_weights(darnet, sets_root, damaged_system):
+    ran = darnet("bench", "noise", "--data", sets_root, "--model", damaged_system)
+    assert (ran.code, ran.out) == (4, "")
+    assert "sha256" in ran.err
