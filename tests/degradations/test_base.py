@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, quantise
-from darnet.degradations.base import mirror_pad
+from darnet.degradations.base import mirror_pad, turn_grey
 
 
 def test_clean_is_the_identity() -> None:
@@ -23,6 +23,13 @@ def test_clean_is_the_identity() -> None:
 def test_an_impossible_range_is_refused(sigma: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match=r"noise: sigma_255 must be a range"):
         GaussianNoise(sigma)
+
+
+def test_grey_is_the_luma_as_a_grey_file_holds_it() -> None:
+    grey = turn_grey(torch.tensor([1.0, 0.5, 0.0]).view(3, 1, 1).expand(3, 2, 4))
+    assert grey.shape == (3, 2, 4)
+    assert torch.equal(grey, torch.full((3, 2, 4), round(255 * (0.299 + 0.587 / 2)) / 255))
+    assert torch.equal(turn_grey(grey[None]), grey[None])
 
 
 def test_a_call_degrades_one_picture() -> None:
