@@ -183,3 +183,13 @@ def test_nothing_is_mutated():
     psnr(restored, clean), ssim(restored, clean), ms_ssim(restored, clean)
     assert np.array_equal(restored, copies[0])
     assert np.array_equal(clean, copies[1])
+
+
+@pytest.mark.parametrize("device", ["cpu", *(["cuda"] if torch.cuda.is_available() else [])])
+def test_figures_are_those_of_double_precision_on_any_device(device: str):
+    restored, clean = pair(height=170, width=181)
+    functions = (psnr, ms_ssim, *(lambda x, y, window=window: ssim(x, y, window) for window in WINDOWS))
+    for function in functions:
+        expected = function(restored.double(), clean.double())
+        found = function(restored.to(device), clean.to(device))
+        torch.testing.assert_close(found.double().cpu(), expected, atol=1e-4, rtol=0)

@@ -111,13 +111,17 @@ def run(request: Request, progress: Progress = NOBODY) -> Document:
 
 
 def commit() -> str | None:
-    """The commit that darnet is run from, marked where files differ from it; None outside a checkout."""
-    folder = Path(darnet.__file__).parent
-    ask = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    """The commit that darnet is run from, marked where the package differs from it; None outside a checkout."""
+    folder = str(Path(darnet.__file__).parent)
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
     try:
-        tracked = ["git", "-C", str(folder), "ls-files", "--error-unmatch", "__init__.py"]
-        subprocess.run(tracked, capture_output=True, check=True)
-        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+        git("ls-files", "--error-unmatch", "__init__.py")  # not the checkout of something that darnet is installed in
+        changed = git("status", "--porcelain", "--", ".")
+        return git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None
 
