@@ -84,6 +84,15 @@ def test_a_paired_set_that_is_not_there_is_left_out_unless_it_is_named(root: Pat
         cases("haze", root, ("SOTS-outdoor", "SOTS-indoor"))
 
 
+def test_training_pairs_beside_a_test_set_are_left_alone(tmp_path: Path):
+    for folder in ("LOLv1/eval15/low", "LOLv1/eval15/high", "SOTS/indoor/hazy", "SOTS/indoor/gt"):
+        touch(tmp_path / folder, 2)
+    for folder in ("LOLv1/our485/low", "LOLv1/our485/high"):
+        touch(tmp_path / folder, 5)
+    assert len(cases("lowlight", tmp_path)) == len(cases("haze", tmp_path)) == 2
+    assert {case.set for case in cases("haze", tmp_path)} == {"SOTS-indoor"}
+
+
 @given(count=st.integers(1, 40), limit=st.integers(1, 50))
 def test_a_limit_is_spread_evenly(tmp_path_factory, count: int, limit: int):
     root = tmp_path_factory.mktemp("limit")

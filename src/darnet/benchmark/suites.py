@@ -28,6 +28,14 @@ from darnet.image import Image
 #: Where the photos of a set may lie inside its folder, in the order of looking.
 PLACES = ("", "HR", "original_png", "original", "GT")
 PHOTO_SETS = ("CBSD68", "BSD68", "Kodak24", "McMaster", "Set12", "Urban100")
+#: Where the pairs of a set may lie under the root, where that is not the folder of its name: training pairs of the same
+#: publication lie beside them.
+PAIR_PLACES: Mapping[str, tuple[str, ...]] = {
+    "SOTS-indoor": ("SOTS-indoor", "SOTS/indoor"),
+    "SOTS-outdoor": ("SOTS-outdoor", "SOTS/outdoor"),
+    "LOLv1": ("LOLv1/eval15", "LOLv1"),
+    "GoPro": ("GoPro/test", "GoPro"),
+}
 PAIRED_SETS: Mapping[str, tuple[str, ...]] = {
     "haze": ("SOTS-indoor", "SOTS-outdoor"),
     "rain": ("Rain100L", "Rain100H"),
@@ -100,7 +108,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of test sets")
     paired = PAIRED_SETS.get(suite, ())
-    chosen = sets or tuple(name for name in paired if (root / name).is_dir())
+    chosen = sets or tuple(name for name in paired if _pair_folder(root, name) is not None)
     if not chosen and suite not in LEVELS:
         raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(paired)})")
     found: list[Case] = []
@@ -129,10 +137,16 @@ def _synthetic(suite: str, root: Path, set_name: str, limit: int | None) -> list
 
 
 def _paired(kind: str, root: Path, set_name: str, limit: int | None) -> list[Case]:
-    if not (root / set_name).is_dir():
+    folder = _pair_folder(root, set_name)
+    if folder is None:
         raise NoInputError(f"{root / set_name}: no such test set")
-    pairs = _thinned(find_pairs(root / set_name), limit)
+    pairs = _thinned(find_pairs(folder), limit)
     return [Case(set_name, pair.name, kind, None, pair.clean, degraded=pair.degraded) for pair in pairs]
+
+
+def _pair_folder(root: Path, set_name: str) -> Path | None:
+    places = (root / place for place in PAIR_PLACES.get(set_name, (set_name,)))
+    return next((folder for folder in places if folder.is_dir()), None)
 
 
 def _photos(root: Path, set_name: str) -> list[Path]:
