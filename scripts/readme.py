@@ -25,6 +25,7 @@ TITLES = {
     "noise-kair": "Noise, float",
     "noise-peers": "Noise, with the slow peers, on 12 photos",
     "blur": "Gaussian blur",
+    "blur-peers": "Gaussian blur, with the slow peers, on 12 photos",
     "overexposure": "Overexposure",
     "end-to-end": "The price of a wrong diagnosis",
     "router": "Router",

@@ -34,7 +34,9 @@ def test_every_quoted_figure_covers_every_picture() -> None:
         for part in document.get("parts", [document]):
             assert {row["protocol"] for row in part["rows"]} == {part["protocol"]["digest"]}
             for row in part["rows"]:
-                wanted = {"noise-peers": 12, "speed": 1}.get(name, {"CBSD68": 68, "McMaster": 18}[row["set"]])
+                wanted = {"noise-peers": 12, "blur-peers": 12, "speed": 1}.get(
+                    name, {"CBSD68": 68, "McMaster": 18}[row["set"]]
+                )
                 assert row["n"] == wanted
                 assert row["failed"] == 0
 
