@@ -22,7 +22,7 @@ def test_the_label_is_the_most_probable_kind() -> None:
         (Diagnosis({"blur": 1.0}, {"blur": 1.234}), "blur 100 % (σ ≈ 1.2)"),
         (Diagnosis({"overexposure": 0.5}, {"overexposure": 1.759}), "overexposure 50 % (gain ≈ 1.76)"),
         (Diagnosis({"clean": 0.99}), "clean 99 %"),
-        (Diagnosis({"haze": 0.8}, {"haze": 3.0}), "haze 80 %"),  # a kind whose level has no symbol
+        (Diagnosis({"moiré": 0.8}, {"moiré": 3.0}), "moiré 80 %"),  # a kind whose level has no symbol
     ],
 )
 def test_one_line_for_a_reader(diagnosis: Diagnosis, text: str) -> None:

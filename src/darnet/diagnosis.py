@@ -16,6 +16,11 @@ LEVEL_SYMBOLS: Mapping[str, tuple[str, int]] = {
     "noise": ("σ ≈ ", 0),  # standard deviation on the 0–255 scale
     "blur": ("σ ≈ ", 1),  # standard deviation of the Gaussian, in pixels
     "overexposure": ("gain ≈ ", 2),  # factor before clipping
+    "haze": ("β ≈ ", 1),  # optical depth from the nearest to the farthest point
+    "rain": ("streaks ≈ ", 1),  # per 1000 pixels
+    "motion": ("path ≈ ", 0),  # length in pixels
+    "lowlight": ("light ≈ ", 2),  # share that is left
+    "jpeg": ("quality ≈ ", 0),  # libjpeg's scale, 1 to 100
 }
 
 
@@ -23,8 +28,8 @@ LEVEL_SYMBOLS: Mapping[str, tuple[str, int]] = {
 class Diagnosis:
     """Probability of each kind of damage, and the estimated level of each kind that has one.
 
-    `scores` sums to 1. `levels` maps a kind to its level in the kind's own unit (noise: σ on the 0–255 scale; blur:
-    σ in pixels; overexposure: gain); only the level of the diagnosed kind is meaningful.
+    `scores` sums to 1. `levels` maps a kind to its level in the kind's own unit (`LEVEL_SYMBOLS`); only the level of
+    the diagnosed kind is meaningful.
     """
 
     scores: Mapping[str, float]

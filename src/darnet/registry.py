@@ -26,6 +26,12 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "poisson-noise": "darnet.degradations.noise:PoissonGaussianNoise",
         "blur": "darnet.degradations.blur:GaussianBlur",
         "overexposure": "darnet.degradations.exposure:Overexposure",
+        "haze": "darnet.degradations.haze:Haze",
+        "rain": "darnet.degradations.rain:Rain",
+        "motion": "darnet.degradations.motion:MotionBlur",
+        "measured-motion": "darnet.degradations.motion:MeasuredMotion",
+        "lowlight": "darnet.degradations.lowlight:LowLight",
+        "jpeg": "darnet.degradations.jpeg:Jpeg",
     },
 }
 

@@ -3,15 +3,26 @@
 from darnet.degradations.base import Clean, Degradation, named_generator, quantise
 from darnet.degradations.blur import GaussianBlur
 from darnet.degradations.exposure import Overexposure
+from darnet.degradations.haze import Haze
+from darnet.degradations.jpeg import Jpeg
+from darnet.degradations.lowlight import LowLight
+from darnet.degradations.motion import MeasuredMotion, MotionBlur
 from darnet.degradations.noise import GaussianNoise, PoissonGaussianNoise
+from darnet.degradations.rain import Rain
 
 __all__ = [
     "Clean",
     "Degradation",
     "GaussianBlur",
     "GaussianNoise",
+    "Haze",
+    "Jpeg",
+    "LowLight",
+    "MeasuredMotion",
+    "MotionBlur",
     "Overexposure",
     "PoissonGaussianNoise",
+    "Rain",
     "named_generator",
     "quantise",
 ]

@@ -29,6 +29,7 @@ class Degradation(ABC):
 
     kind: ClassVar[str]  #: the kind of damage, the class a router learns
     parameters: ClassVar[tuple[str, ...]] = ()  #: names of the P parameters, in order
+    needs_scene: ClassVar[bool] = False  #: whether a crop degraded alone differs from a crop of a degraded picture
 
     def __post_init__(self) -> None:
         """Raise ValueError for a range that is reversed or negative."""

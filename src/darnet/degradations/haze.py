@@ -1,0 +1,70 @@
+"""Haze: light that the air scatters away from a scene, and into the camera.
+
+Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+from torch.nn import functional as F
+
+from darnet.degradations.base import Degradation, Range, per_sample
+
+#: Points a side of the grids that the relief of a scene is drawn on: hills, and houses.
+RELIEF_GRIDS = (4, 9)
+
+
+@dataclass(frozen=True)
+class Haze(Degradation):
+    """y = x·t + a·(1 − t), t = exp(−β·d): airlight a, transmission t, depth d in [0, 1] (`smooth_depth`).
+
+    Source: Narasimhan and Nayar, "Vision and the atmosphere", IJCV 2002, eq. 5 and 7 (after Koschmieder, 1924), on sRGB
+    values as RESIDE does (Li et al., IEEE TIP 2019, §II: β in 0.6–1.8, a in 0.7–1). β counts optical depths from the
+    nearest to the farthest point; `airlight` is a at its brightest colour; `tint` is how far the others may fall
+    behind.
+    """
+
+    beta: Range = (0.6, 2.4)
+    airlight: Range = (0.7, 1.0)
+    tint: Range = (0.0, 0.06)
+    kind: ClassVar[str] = "haze"
+    parameters: ClassVar[tuple[str, ...]] = ("beta", "airlight", "tint")
+    needs_scene: ClassVar[bool] = True
+
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Draw a depth and the colour of the air, then mix."""
+        batch, channels, height, width = clean.shape
+        behind = torch.rand(batch, channels, 1, 1, generator=rng, device=clean.device, dtype=clean.dtype)
+        behind = behind - behind.amin(dim=1, keepdim=True)
+        airlight = per_sample(parameters, 1) * (1 - per_sample(parameters, 2) * behind)
+        depth = smooth_depth(batch, height, width, rng).to(clean)
+        transmission = torch.exp(-per_sample(parameters, 0) * depth)
+        return (clean * transmission + airlight * (1 - transmission)).clamp(0, 1)
+
+    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+        """β, in optical depths."""
+        return parameters[:, 0]
+
+
+def smooth_depth(batch: int, height: int, width: int, rng: Generator) -> Float[Tensor, "B 1 H W"]:
+    """Depths of scenes from 0 (nearest) to 1: ground that recedes upwards, with relief, each at most as deep as wide.
+
+    A weighted sum of a ramp from bottom to top and of random grids, enlarged bicubically; on the device of `rng`.
+    """
+    device = rng.device
+    ramp = torch.linspace(1, 0, height, device=device)[:, None].expand(batch, 1, height, width)
+    weights = torch.rand(batch, 1 + len(RELIEF_GRIDS), 1, 1, 1, generator=rng, device=device)
+    depth = weights[:, 0] * ramp
+    for index, side in enumerate(RELIEF_GRIDS):
+        relief = torch.rand(batch, 1, side, side, generator=rng, device=device)
+        relief = F.interpolate(relief, (height, width), mode="bicubic", align_corners=True)
+        depth = depth + weights[:, index + 1] / (index + 1) * relief
+    low, high = (edge(dim=(2, 3), keepdim=True) for edge in (depth.amin, depth.amax))
+    return (depth - low) / (high - low).clamp_min(1e-6)
