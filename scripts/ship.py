@@ -14,6 +14,7 @@ from typing import Any
 
 from darnet import store
 from darnet.store import Card
+from darnet.training.recipe import parse_recipe
 
 SYSTEM = store.SHIPPED / "darnet"
 BENCHMARKS = Path("benchmarks")
@@ -23,13 +24,18 @@ PHOTOS = {
     "Sun-Hays80 high-resolution scenes (60 photos)": "asks for citation",
 }
 OBJECTS = {"one ImageNet photo per object class (850 photos, short side 200)": "research use"}
+#: Photos of at least this size leave the objects out.
+OBJECTS_PX = 200
+PAIRS = {
+    "haze": {"RESIDE SOTS indoor, scenes 1400–1429 (90 pairs)": "terms not stated"},
+    "lowlight": {"LOL-v1 our485, one pair a scene (60 pairs)": "terms not stated"},
+}
+KERNELS = {"20 camera-shake kernels (12 of 25×25, 8 of Levin et al. 2009)": "published with deblurring papers"}
 WEAKNESSES = {
     "router": (
-        "Knows Gaussian and Poisson-Gaussian noise, Gaussian blur and gain-then-clip overexposure only. Other damage "
-        "(JPEG blocks, motion blur, haze, rain, low light) is forced into these kinds or called clean. Damage that is "
-        "barely visible (noise under σ 5, blur under σ 0.7, gain under 1.2) is often called clean; a photo that is "
-        "soft or high-key by intent may be called blurred or overexposed: of 120 large wallpapers, soft at pixel "
-        "level, 23 were called damaged, 10 of them below the least confidence of 60 %. One kind per picture."
+        "One kind per picture. Damage that is barely visible (noise under σ 5, blur under σ 0.8, gain under 1.25, JPEG "
+        "above quality 60) is often called clean; a photo that is soft, high-key, misty or dark by intent may be "
+        "called damaged."
     ),
     "noise": (
         "Trained on white Gaussian noise, clipped to 8 bits. Noise that JPEG compression or demosaicing has smeared is "
@@ -43,6 +49,26 @@ WEAKNESSES = {
         "The gain is one number for the whole picture. What was clipped to white in all channels is invented at best; "
         "an intentionally bright picture that is sent here comes out darker."
     ),
+    "haze": (
+        "Trained on RESIDE's indoor haze and on haze over smooth synthetic depth: thick real haze is thinned, not "
+        "removed, and halos may stay along edges of depth."
+    ),
+    "rain": (
+        "Trained on synthetic streaks only. Drops on the lens, splashes, and rain so dense that it is a mist stay; "
+        "thin bright lines of the scene (wires, grass) may be weakened."
+    ),
+    "motion": (
+        "One kernel for the whole picture, without noise: objects that move by themselves, and paths longer than about "
+        "25 px, are hardly repaired; JPEG compression after the blur takes most of the gain away."
+    ),
+    "lowlight": (
+        "Trained on 60 pairs of one camera and on synthesis: the brightness it aims at is theirs, colours of very dark "
+        "pictures are guessed, and a night scene that is meant to be dark comes out bright."
+    ),
+    "jpeg": (
+        "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
+        "shifted blocks, little is removed."
+    ),
 }
 
 
@@ -54,7 +80,7 @@ def ship(run: Path, note: str) -> Card:
     ends = [now for now, following in pairwise([*seconds, 0.0]) if following < now]  # the clock starts anew on resume
     training = {
         **card.training,
-        "command": f"darnet train {card.name} --data DIR",
+        "command": " ".join(["darnet train", card.name, "--data DIR", *_origin(card)]),
         "hours": round(sum(ends) / 3600, 2),
         "hardware": "2 CPU cores (AVX-512, bf16), shared with other work",
         "state": "finished: the schedule of its recipe ran to its end",
@@ -62,11 +88,25 @@ def ship(run: Path, note: str) -> Card:
     }
     update = {
         "licence": "Apache-2.0",
-        "data": {**PHOTOS, **(OBJECTS if card.name == "router" else {})},
+        "data": _data(card),
         "training": training,
         "weaknesses": WEAKNESSES[card.name],
     }
     return store.save(model, card.model_copy(update=update), SYSTEM / card.name)
+
+
+def _origin(card: Card) -> list[str]:
+    origin = card.training.get("from")
+    return [f"--from {origin['name']} (sha256 {origin['sha256'][:12]})"] if origin else []
+
+
+def _data(card: Card) -> dict[str, str]:
+    """What the recipe took, with its terms."""
+    recipe = parse_recipe(card.training["recipe"])
+    data = {**PHOTOS, **(OBJECTS if recipe.data.smallest_px <= OBJECTS_PX else {})}
+    for kind in recipe.paired:
+        data |= PAIRS[kind]
+    return data | (KERNELS if any(spec.files for stage in recipe.stage for spec in stage.degradations) else {})
 
 
 def write_scores() -> None:

@@ -53,7 +53,13 @@ def test_start(darnet, calls):
     recipe, data, runs, hardware, rest = calls[0]
     wanted = {"device": "cpu", "devices": 2, "precision": "fp32"}
     assert recipe.stage[0].epochs == 3
-    assert (data, runs, hardware, rest) == (Path("photos"), Path("elsewhere"), wanted, {"quiet": True})
+    assert (data, runs, hardware, rest) == (Path("photos"), Path("elsewhere"), wanted, {"weights": None, "quiet": True})
+
+
+def test_start_from_weights(darnet, calls):
+    Path("card").mkdir()
+    assert darnet("train", "tiny.toml", "--data", "photos", "--from", "card").code == 0
+    assert calls[0][-1] == {"weights": Path("card"), "quiet": False}
 
 
 def test_resume(darnet, calls):
@@ -70,6 +76,8 @@ def test_resume(darnet, calls):
         (("tiny.toml", "--data", "photos", "--resume", "runs/tiny/1"), "RECIPE"),
         (("--resume", "nowhere"), "nowhere: no such folder"),
         (("--resume", "runs/tiny/1", "--set", "seed=1"), "--set"),
+        (("--resume", "runs/tiny/1", "--from", "photos"), "--from: a run goes on"),
+        (("tiny.toml", "--data", "photos", "--from", "nowhere"), "--from nowhere: no such folder"),
         (("--resume", "runs/tiny/1", "--precision", "fp32"), "--precision: a run goes on"),
         (("unheard-of", "--data", "photos"), "no recipe called 'unheard-of'"),
         (("tiny.toml", "--data", "photos", "--set", "stage.0.epoch=3"), "did you mean 'epochs'"),

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from darnet.data.synthesis import Synthesis
-from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Overexposure
+from darnet.data.material import Pairs
+from darnet.data.synthesis import Storage, Synthesis
+from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
 from darnet.models.base import make_thumbnail
 
 KINDS = ("clean", "noise", "blur", "overexposure")
@@ -70,7 +71,7 @@ def test_crops_of_pictures_that_are_too_small_are_mirrored() -> None:
 
 def test_thumbnails_show_the_whole_degraded_picture() -> None:
     synthesis = replace(
-        ALL, degradations=(Overexposure((2.0, 2.0)),), shares=(1.0,), thumbnail_px=8, augment=False, rounding="none"
+        ALL, sources=(Overexposure((2.0, 2.0)),), shares=(1.0,), thumbnail_px=8, augment=False, rounding="none"
     )
     batch = replace(synthesis, crops_per_picture=2)(6, rng())
     assert batch.thumbnail is not None
@@ -88,7 +89,7 @@ def test_shares_decide_what_is_drawn(shares: tuple[float, ...]) -> None:
 
 
 def test_augmentation_turns_and_flips() -> None:
-    still = replace(ALL, degradations=(Clean(),), shares=(1.0,), crop_px=60, photos=[photo(0, 60, 60)])
+    still = replace(ALL, sources=(Clean(),), shares=(1.0,), crop_px=60, photos=[photo(0, 60, 60)])
     turned = {tuple(still(1, rng(seed)).clean.flatten().tolist()) for seed in range(64)}
     assert len(turned) == 8
     fixed = replace(still, augment=False)
@@ -132,3 +133,48 @@ def test_without_grey_pictures_no_chance_is_used_up() -> None:
     picks = rng(0)
     coloured._grey(3, picks)
     assert torch.equal(picks.get_state(), rng(0).get_state())
+
+
+def test_haze_thickens_over_the_scene_and_not_over_a_crop() -> None:
+    black = [torch.zeros(3, 200, 200, dtype=torch.uint8)]
+    hazy = Synthesis(black, (Haze((2.0, 2.0), (1.0, 1.0), (0.0, 0.0)),), (1.0,), ("haze",), crop_px=16)(24, rng())
+    spans = hazy.degraded.amax(dim=(1, 2, 3)) - hazy.degraded.amin(dim=(1, 2, 3))
+    assert float(spans.median()) < 0.3
+    assert float(hazy.degraded.max() - hazy.degraded.min()) > 0.6
+    assert hazy.thumbnail is None
+
+
+def test_a_scene_is_as_large_as_it_may_be() -> None:
+    """Its thumbnail shows 32 of 80 columns: never both ends of a picture that is dark on the left."""
+    ramp = torch.arange(0, 240, 3).expand(3, 60, 80).to(torch.uint8)
+    synthesis = Synthesis([ramp], (Clean(),), (1.0,), KINDS, crop_px=16, thumbnail_px=8, augment=False)
+    for scene_px, widest in ((32, 0.4), (None, 1.0)):
+        thumbnail = replace(synthesis, scene_px=scene_px)(16, rng()).thumbnail
+        assert thumbnail is not None
+        spans = thumbnail.amax(dim=(1, 2, 3)) - thumbnail.amin(dim=(1, 2, 3))
+        assert float(spans.max()) == pytest.approx(widest * 240 / 255 * 7 / 8, abs=0.03)
+
+
+def test_crops_of_a_pair_show_the_same_place() -> None:
+    clean = [photo(index) // 2 for index in range(3)]
+    pairs = Pairs("haze", [(picture + 100, picture) for picture in clean])
+    synthesis = Synthesis(PHOTOS, (pairs, Clean()), (1.0, 1.0), ("clean", "haze"), crop_px=16, crops_per_picture=2)
+    batch = synthesis(40, rng())
+    real = batch.label == 1
+    assert 0 < int(real.sum()) < 40
+    torch.testing.assert_close(
+        (batch.degraded - batch.clean)[real], torch.full((int(real.sum()), 3, 16, 16), 100 / 255)
+    )
+    assert not batch.level.any()
+    assert replace(synthesis, thumbnail_px=8)(8, rng()).thumbnail.shape == (8, 3, 8, 8)
+
+
+@pytest.mark.parametrize("thumbnail_px", [0, 8])
+def test_some_pictures_were_saved_as_jpeg(thumbnail_px: int) -> None:
+    plain = Synthesis(PHOTOS, (Clean(),), (1.0,), KINDS, crop_px=16, thumbnail_px=thumbnail_px)
+    stored = replace(plain, storage=Storage(0.5, (40.0, 40.0)))(64, rng())
+    changed = (stored.degraded != stored.clean).flatten(1).any(dim=1)
+    assert 16 < int(changed.sum()) < 48
+    assert float((stored.degraded - stored.clean).abs().mean()) < 0.15  # pictures of nothing but noise
+    torch.testing.assert_close(stored.degraded, replace(plain, storage=Storage(0.5, (40.0, 40.0)))(64, rng()).degraded)
+    assert torch.equal(plain(8, rng()).clean, plain(8, rng()).degraded)

@@ -3,13 +3,16 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tomli_w
+import torch
 
-from darnet.degradations import GaussianNoise
+from darnet.data.material import Material, Pairs
+from darnet.degradations import GaussianNoise, MeasuredMotion
 from darnet.errors import RecipeError, UnknownNameError
+from darnet.training.preparation import build_model
 from darnet.training.recipe import find_recipe, load_recipe, parse_recipe, shipped_recipes
-from darnet.training.trainer import build_model
 
 TEXT = """
 name = "tiny"
@@ -78,6 +81,12 @@ def test_overrides_reach_what_they_name(path: Path) -> None:
         ("stage.0.degradations.0.ranges.sigma=[1,2]", "degradation 'noise'"),
         ("stage.0.degradations.0.ranges.sigma_255=[9,2]", "must be a range"),
         ("stage.0.degradations.0.name=noize", "did you mean 'noise'"),
+        ("stage.0.degradations.0.files={kernel='a.npz'}", "it has no 'kernel'"),
+        ("stage.0.degradations.0.of=haze", "names the kind of 'pairs'"),
+        ("stage.0.degradations.0={name='pairs'}", "names the kind of 'pairs'"),
+        ("stage.0.degradations.0={name='pairs', of='haze', ranges={beta=[1,2]}}", "have no ranges"),
+        ("stage.0.jpeg_quality=[90,101]", "within 1 to 100"),
+        ("stage.0.scene_px=8", "scene_px 8 is less than crop_px 16"),
     ],
 )
 def test_a_wrong_key_or_value_names_itself_and_the_nearest(path: Path, override: str, message: str) -> None:
@@ -100,7 +109,23 @@ def test_the_length_of_an_epoch(path: Path) -> None:
     assert stage.epoch_steps(1000) == 3
     by_crops = stage.model_copy(update={"steps_per_epoch": None, "crops_per_photo": 50, "batch": 128})
     assert by_crops.epoch_steps(720) == 50 * 720 // 128
-    assert stage.degradations[0].build() == GaussianNoise((5, 50))
+
+
+def test_sources_are_degradations_files_and_pairs(path: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "k.npz", line=np.ones((1, 5), np.float32))
+    picture = torch.zeros(3, 20, 20, dtype=torch.uint8)
+    material = Material(tmp_path, [picture], {"haze": [[(picture, picture)], [(picture, picture)] * 2]})
+    sources = "[{name='noise'}, {name='measured-motion', files={kernels='k.npz'}}, {name='pairs', of='haze'}]"
+    recipe = load_recipe(path, [f"stage.0.degradations={sources}"])
+    assert recipe.kinds == ("noise", "motion", "haze")
+    assert recipe.paired == ("haze",)
+    noise, measured, pairs = (spec.build(material) for spec in recipe.stage[0].degradations)
+    assert noise == GaussianNoise((5, 50))
+    assert measured == MeasuredMotion(kernels=tmp_path / "k.npz")
+    assert isinstance(pairs, Pairs)
+    assert (pairs.kind, len(pairs.photos)) == ("haze", 3)
+    with pytest.raises(RecipeError, match=r"no \.npz file"):
+        recipe.stage[0].degradations[1].build(Material(tmp_path / "gone", [picture]))
 
 
 def test_a_network_that_cannot_be_built_is_a_recipe_error(path: Path) -> None:

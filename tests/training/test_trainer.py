@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 
 import darnet
 from darnet import store
+from darnet.data.material import Material
 from darnet.errors import DarnetError, NoInputError, RecipeError, UnknownNameError
 from darnet.image import Image
-from darnet.training import launch
+from darnet.training import checkpoint, launch
 from darnet.training.recipe import Recipe, parse_recipe
 
 CPU = launch.Hardware(device="cpu", precision="fp32")
@@ -267,16 +268,61 @@ def test_processes_that_drift_apart_are_found(photos: Path, tmp_path: Path, monk
         launch.start(recipe(), photos, tmp_path, CPU, quiet=True)
 
 
-def test_no_photo_is_both_trained_and_validated_on(photos: Path) -> None:
+def test_no_photo_is_both_trained_and_validated_on(tmp_path: Path) -> None:
     """Nor is its half: halves are made after the split."""
-    from darnet.data.photos import load_photos
     from darnet.training.trainer import Trainer
 
     document = recipe().model_dump()
     document["data"] |= {"halve_above_px": 40, "validation": 0.3}
-    loaded = [torch.full((3, 48, 48), index, dtype=torch.uint8) for index in range(len(load_photos(photos)))]
-    trainer = Trainer(parse_recipe(document), loaded, CPU.fabric())
-    training, validation = ({int(p[0, 0, 0]) for p in part} for part in (trainer.training, trainer.validation))
-    assert len(trainer.training) == 2 * len(training) > 0
-    assert len(trainer.validation) == 2 * len(validation) > 0
+    loaded = [torch.full((3, 48, 48), index, dtype=torch.uint8) for index in range(10)]
+    trainer = Trainer(parse_recipe(document), Material(tmp_path, loaded), CPU.fabric())
+    parts = [part.photos for part in (trainer.training, trainer.validation)]
+    training, validation = ({int(photo[0, 0, 0]) for photo in part} for part in parts)
+    assert len(parts[0]) == 2 * len(training) > 0
+    assert len(parts[1]) == 2 * len(validation) > 0
     assert not training & validation
+
+
+def test_training_goes_on_from_a_card(photos: Path, tmp_path: Path) -> None:
+    """Also when it is stopped before the first checkpoint of a step."""
+    first = launch.start(recipe(epochs=1), photos, tmp_path / "a", CPU, quiet=True)
+    frozen = {"name": "adam", "lr": 1e-12}
+    second = launch.start(recipe(epochs=1, optimizer=frozen), photos, tmp_path / "b", CPU, weights=first, quiet=True)
+    before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
+    for name, tensor in before.items():
+        torch.testing.assert_close(tensor, after[name], atol=1e-3, rtol=0)
+    card, origin = store.read_card(second), store.read_card(first)
+    assert card.training["from"] == {"name": "tiny", "sha256": origin.sha256}
+    state = checkpoint.load_checkpoint(second.parent / "checkpoints" / "last.safetensors")
+    assert state["position"]["stage"] == 1
+
+
+def test_a_run_from_a_card_that_is_stopped_at_once_goes_on_from_it(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darnet.training.trainer import StageRun
+
+    first = launch.start(recipe(epochs=1), photos, tmp_path / "a", CPU, quiet=True)
+    whole = launch.start(recipe(), photos, tmp_path / "b", CPU, weights=first, quiet=True)
+    step = StageRun._step
+
+    def stopped(self: StageRun) -> dict[str, torch.Tensor]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(StageRun, "_step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        launch.start(recipe(), photos, tmp_path / "c", CPU, weights=first, quiet=True)
+    monkeypatch.setattr(StageRun, "_step", step)
+    (run,) = (tmp_path / "c" / "tiny").iterdir()
+    again = launch.resume(run, quiet=True)
+    wanted, found = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+
+
+def test_weights_of_another_shape_are_refused_before_anything_is_written(photos: Path, tmp_path: Path) -> None:
+    first = launch.start(recipe(epochs=1), photos, tmp_path / "a", CPU, quiet=True)
+    document = recipe().model_dump()
+    document["model"]["config"]["width"] = 8
+    with pytest.raises(RecipeError, match="cannot start from these weights"):
+        launch.start(parse_recipe(document), photos, tmp_path / "b", CPU, weights=first, quiet=True)
+    assert not (tmp_path / "b").exists()

@@ -19,13 +19,19 @@ EXTRA = {"lightning_fabric", "lightning_utilities", "tensorboard", "tomli_w"}  #
 RecipeName: TypeAlias = Annotated[
     str | None, typer.Argument(metavar="RECIPE", help="A TOML file, or the name of a recipe that ships.")
 ]
-Data: TypeAlias = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Photos to learn from.")]
+Data: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Photos to learn from; or clean/ with them, and pairs/KIND/."),
+]
 Runs: TypeAlias = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where runs are kept.")]
 Overrides: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: stage.0.epochs=2.")
 ]
 Resume: TypeAlias = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="Go on with this run, exactly where it stopped.")
+]
+Weights: TypeAlias = Annotated[
+    Path | None, typer.Option("--from", metavar="FOLDER", help="Begin with these weights (the folder of a card).")
 ]
 Devices: TypeAlias = Annotated[int | None, typer.Option("--devices", metavar="N", help="How many of them.", min=1)]
 TrainingDevice: TypeAlias = Annotated[
@@ -39,6 +45,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     data: Data = None,
     out: Runs = Path("runs"),
     overrides: Overrides = None,
+    weights: Weights = None,
     resume: Resume = None,
     device: TrainingDevice = None,
     devices: Devices = None,
@@ -52,7 +59,9 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         raise UsageError("--set: a run goes on with the recipe it began with")
     if resume is None and data is None:
         raise UsageError("--data: which folder of photos is to be learned from?")
-    for option, folder in (("--data", data), ("--resume", resume)):
+    if resume is not None and weights is not None:
+        raise UsageError("--from: a run goes on with the weights it has")
+    for option, folder in (("--data", data), ("--resume", resume), ("--from", weights)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
     asked = {"device": device, "devices": devices, "precision": precision}
@@ -67,7 +76,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
 
         assert recipe is not None
         document = load_recipe(find_recipe(recipe), overrides or ())
-        model = launch.start(document, data, out, launch.Hardware(**hardware), quiet=quiet)
+        model = launch.start(document, data, out, launch.Hardware(**hardware), weights=weights, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         print(model)
     return 0

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ STL10_SIDE = 96
 STL10_FILES = ("train_X.bin", "test_X.bin", "unlabeled_X.bin")
 
 Photo = UInt8[Tensor, "3 _H _W"]  # photos differ in size
+_Item = TypeVar("_Item")
 
 
 def load_photos(root: Path, *, smallest_px: int = 1) -> list[Photo]:
@@ -60,7 +62,7 @@ def find_photos(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def split(photos: Sequence[Photo], shares: Sequence[float], seed: int) -> list[list[Photo]]:
+def split(photos: Sequence[_Item], shares: Sequence[float], seed: int) -> list[list[_Item]]:
     """Shuffle once and cut into parts of the given shares (their sum is at most 1); the same seed, the same parts."""
     order = np.random.default_rng(seed).permutation(len(photos))
     edges = np.rint(np.cumsum([0.0, *shares]) * len(photos)).astype(int)
@@ -69,10 +71,11 @@ def split(photos: Sequence[Photo], shares: Sequence[float], seed: int) -> list[l
 
 def _read_files(paths: Sequence[Path]) -> list[Photo]:
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter
-        return list(pool.map(_read, paths))
+        return list(pool.map(read_photo, paths))
 
 
-def _read(path: Path) -> Photo:
+def read_photo(path: Path) -> Photo:
+    """One picture file as uint8 RGB. Raises ImageError naming it."""
     array = Image.read(path).array
     if array.dtype == np.uint16:
         array = (array // 257).astype(np.uint8)

@@ -1,5 +1,8 @@
 """Training batches, made where the photos lie (the training device): random crops, then random damage, in batches.
 
+Damage that no crop shows alone (haze thickens over a whole scene) and networks that look at the whole picture take the
+other way: whole pictures are degraded, then cropped. Real pairs are only cropped.
+
 Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
 
 Shapes: B batch, N crops of one picture, S their side with margin, T side of a thumbnail, H × W pixels of a crop.
@@ -15,9 +18,12 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
 
+from darnet import views
+from darnet.data.material import Pairs
 from darnet.data.photos import Photo
 from darnet.degradations import Degradation, quantise
-from darnet.degradations.base import Rounding, mirror_pad, turn_grey
+from darnet.degradations.base import Range, Rounding, mirror_pad, turn_grey
+from darnet.degradations.jpeg import compressed
 from darnet.models.base import make_thumbnail
 
 
@@ -34,18 +40,41 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Storage:
+    """How damaged pictures were kept: a share of them as JPEG files, of a quality drawn from a range."""
+
+    jpeg_share: float = 0.0
+    quality: Range = (75.0, 98.0)
+
+    def __call__(self, pictures: Float[Tensor, "B 3 H W"], picks: Generator) -> Float[Tensor, "B 3 H W"]:
+        """Compress some of them."""
+        if not self.jpeg_share:  # and no chance is used up
+            return pictures
+        draws = torch.rand(len(pictures), 2, generator=picks)
+        chosen = (draws[:, 0] < self.jpeg_share).nonzero().flatten()
+        if not len(chosen):
+            return pictures
+        low, high = self.quality
+        stored = pictures.clone()
+        stored[chosen] = compressed(pictures[chosen], low + draws[chosen, 1] * (high - low))
+        return stored
+
+
+@dataclass(frozen=True)
 class Synthesis:
-    """How batches are made. `degradations` are drawn with `shares` (they need not sum to 1)."""
+    """How batches are made. `sources` are drawn with `shares` (they need not sum to 1)."""
 
     photos: Sequence[Photo]
-    degradations: Sequence[Degradation]
+    sources: Sequence[Degradation | Pairs]
     shares: Sequence[float]
     kinds: Sequence[str]
     crop_px: int
     thumbnail_px: int = 0
+    scene_px: int | None = None  # where whole pictures are degraded: at most so much of them, a side
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
     grey: float = 0.0  # share of pictures that are turned grey, with damage that is the same in the three channels
+    storage: Storage = Storage()
     crops_per_picture: int = 1
 
     def __call__(self, size: int, rng: Generator) -> Batch:
@@ -58,9 +87,7 @@ class Synthesis:
         share = torch.tensor(self.shares, dtype=torch.float)
         pictures = size // self.crops_per_picture
         choice = torch.multinomial(share, pictures, replacement=True, generator=picks).tolist()
-        parts = [
-            self._degrade(self.degradations[index], choice.count(index), picks, rng) for index in sorted(set(choice))
-        ]
+        parts = [self._part(self.sources[index], choice.count(index), picks, rng) for index in sorted(set(choice))]
         order = torch.randperm(pictures, generator=picks)[:, None] * self.crops_per_picture
         order = (order + torch.arange(self.crops_per_picture)).flatten().to(device)
         degraded, clean, label, level = (
@@ -71,30 +98,53 @@ class Synthesis:
         thumbnail = torch.cat(thumbnails)[order] if thumbnails else None
         return Batch(degraded, clean, label, level, thumbnail, self.crops_per_picture)
 
-    def _degrade(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
-        if self.thumbnail_px:
-            return self._degrade_whole(degradation, pictures, picks, rng)
-        crops = torch.cat([self._pick(degradation.margin_px, picks) for _ in range(pictures)])
+    def _part(self, source: Degradation | Pairs, pictures: int, picks: Generator, rng: Generator) -> Batch:
+        if isinstance(source, Pairs):
+            views = [self._views(*self._pair(source, picks), picks) for _ in range(pictures)]
+        elif self.thumbnail_px or source.needs_scene:
+            views = [self._views(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
+        else:
+            return self._crops(source, pictures, picks, rng)
+        degraded, clean, level, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
+        return Batch(degraded, clean, self._label(source, clean), level, thumbnail if self.thumbnail_px else None)
+
+    def _crops(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
+        """Crops are cut, with a margin, and degraded together."""
+        margin_px = degradation.margin_px
+        crops = torch.cat([self._pick(margin_px, picks) for _ in range(pictures)])
         grey = self._grey(pictures, picks).repeat_interleave(self.crops_per_picture)
         parameters = degradation.draw(pictures, rng).repeat_interleave(self.crops_per_picture, dim=0)
-        clean, degraded = self._damage(crops, degradation, parameters, grey, rng)
-        inner = (..., *2 * (slice(degradation.margin_px, clean.shape[3] - degradation.margin_px),))
-        return self._batch(degraded[inner], clean[inner], degradation, parameters)
+        clean, degraded = self._damage(crops, degradation, parameters, grey, picks, rng)
+        inner = (..., *2 * (slice(margin_px, clean.shape[3] - margin_px),))
+        level = degradation.level(parameters)
+        return Batch(degraded[inner], clean[inner], self._label(degradation, clean), level)
 
-    def _degrade_whole(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
-        """As `_degrade`, but whole pictures are degraded, for their thumbnails, before crops are cut from them."""
-        views = []
-        for _ in range(pictures):
-            photo = self.photos[_integer(len(self.photos), picks)]
-            whole, grey = self._turned(photo, picks)[None], self._grey(1, picks)
-            parameters = degradation.draw(1, rng)
-            clean, degraded = self._damage(whole, degradation, parameters, grey, rng)
-            thumbnail = make_thumbnail(degraded, self.thumbnail_px)
-            for _ in range(self.crops_per_picture):
-                crop = _square(clean.shape, self.crop_px, picks)
-                views.append((crop(degraded), crop(clean), parameters, thumbnail))
-        degraded, clean, parameters, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
-        return self._batch(degraded, clean, degradation, parameters, thumbnail)
+    def _scene(self, degradation: Degradation, picks: Generator, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(degraded, clean, level) of a whole picture, or as much of it as a scene may hold."""
+        photo = self.photos[_integer(len(self.photos), picks)]
+        whole = self._turned(self._cut_scene(photo[None], picks), picks)
+        parameters = degradation.draw(1, rng)
+        clean, degraded = self._damage(whole, degradation, parameters, self._grey(1, picks), picks, rng)
+        return degraded, clean, degradation.level(parameters)
+
+    def _pair(self, pairs: Pairs, picks: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(degraded, clean, level 0: nobody measured it) of a real pair."""
+        both = torch.stack(pairs.photos[_integer(len(pairs.photos), picks)])
+        both = self._turned(self._cut_scene(both, picks), picks).float() / 255
+        return self.storage(both[:1], picks), both[1:], torch.zeros(1, device=both.device)
+
+    def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:
+        if self.scene_px is None or min(pictures.shape[2:]) <= self.scene_px:
+            return pictures
+        return _square(pictures.shape, self.scene_px, picks)(pictures)
+
+    def _views(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
+        """The crops of one picture: (degraded, clean, level, thumbnail), N of each."""
+        count = self.crops_per_picture
+        cuts = [_square(clean.shape, self.crop_px, picks) for _ in range(count)]
+        thumbnail = make_thumbnail(degraded, max(1, self.thumbnail_px)).expand(count, -1, -1, -1)
+        crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
+        return *crops, level.expand(count), thumbnail
 
     def _damage(
         self,
@@ -102,6 +152,7 @@ class Synthesis:
         degradation: Degradation,
         parameters: Tensor,
         grey: Tensor,
+        picks: Generator,
         rng: Generator,
     ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B 3 H W"]]:
         """(clean, degraded). A grey file holds one channel, so what is grey has one noise, not three."""
@@ -110,23 +161,15 @@ class Synthesis:
         if self.grey:
             clean = torch.where(grey, turn_grey(clean), clean)
         degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
-        return clean, torch.where(grey, degraded[:, :1], degraded)
+        return clean, self.storage(torch.where(grey, degraded[:, :1], degraded), picks)
 
     def _grey(self, pictures: int, picks: Generator) -> Bool[Tensor, " B"]:
         if not self.grey:  # and no chance is used up
             return torch.zeros(pictures, dtype=torch.bool)
         return torch.rand(pictures, generator=picks) < self.grey
 
-    def _batch(
-        self,
-        degraded: Tensor,
-        clean: Tensor,
-        degradation: Degradation,
-        parameters: Tensor,
-        thumbnail: Tensor | None = None,
-    ) -> Batch:
-        label = torch.full((len(clean),), self.kinds.index(degradation.kind), device=clean.device)
-        return Batch(degraded, clean, label, degradation.level(parameters), thumbnail)
+    def _label(self, source: Degradation | Pairs, clean: Tensor) -> Int[Tensor, " B"]:
+        return torch.full((len(clean),), self.kinds.index(source.kind), device=clean.device)
 
     def _pick(self, margin_px: int, picks: Generator) -> UInt8[Tensor, "N 3 S S"]:
         """Random crops of one photo with a margin around them; mirrored where the photo ends."""
@@ -135,12 +178,9 @@ class Synthesis:
         crops = [_square(photo.shape, side, picks)(photo)[0] for _ in range(self.crops_per_picture)]
         return torch.stack([self._turned(crop, picks) for crop in crops])
 
-    def _turned(self, photo: Photo, picks: Generator) -> Photo:
-        if not self.augment:
-            return photo
-        if _integer(2, picks):
-            photo = photo.flip(2)
-        return photo.rot90(_integer(4, picks), (1, 2))
+    def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
+        """One of the eight views, where the recipe wants them."""
+        return views.view(pictures, _integer(views.COUNT, picks)) if self.augment else pictures
 
 
 def _integer(below: int, picks: Generator) -> int:

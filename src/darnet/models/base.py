@@ -42,6 +42,14 @@ class Model(nn.Module, ABC):
     def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
         """Look at, or repair, a batch of pictures or tiles."""
 
+    def adopt(self, other: Model) -> None:
+        """Take over the weights of another network. Raises RuntimeError or ValueError where it is of another shape."""
+        self.load_state_dict(other.state_dict())
+
+    def divide_logits(self, temperature: float) -> None:
+        """Make a classifier less sure of itself (above 1) or more; raises ValueError for any other network."""
+        raise ValueError(f"{type(self).__name__} has no logits")
+
     def after_step(self) -> None:
         """Run once after every optimiser step, for updates that are not gradients. Default: nothing."""
 

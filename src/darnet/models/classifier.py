@@ -75,3 +75,21 @@ class DegradationClassifier(Model):
         summary = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), tones], dim=1)
         # Levels are positive and span a decade, so their logarithm is what is regressed.
         return Output(routings=(Routing.hard(self.classify(summary)),), levels=self.estimate(summary).exp())
+
+    def adopt(self, other: Model) -> None:
+        """Take over all weights; of the heads, the rows of the kinds that both know."""
+        known = [kind for kind in self.kinds if kind in other.kinds]
+        rows, theirs = ([list(kinds).index(kind) for kind in known] for kinds in (self.kinds, other.kinds))
+        weights = other.state_dict()
+        for name, own in self.state_dict().items():
+            if name.startswith(("classify.", "estimate.")) and name in weights:
+                widened = own.clone()
+                widened[rows] = weights[name][theirs]
+                weights[name] = widened
+        self.load_state_dict(weights)
+
+    def divide_logits(self, temperature: float) -> None:
+        """Make it less sure of itself (above 1) or more; it names the same kinds."""
+        with torch.no_grad():
+            for weight in self.classify.parameters():
+                weight.div_(temperature)

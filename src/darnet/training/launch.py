@@ -22,7 +22,7 @@ from torch import distributed
 
 from darnet import store
 from darnet.backends import environment, pick_device
-from darnet.data.photos import load_photos
+from darnet.data.material import Material, load_material
 from darnet.errors import RecipeError, UsageError
 from darnet.models.base import Model
 from darnet.training.journal import Journal
@@ -65,22 +65,26 @@ def start(
     runs: Path,
     hardware: Hardware = Hardware(),
     *,
+    weights: Path | None = None,
     quiet: bool = False,
 ) -> Path:
-    """Train a recipe on the pictures under `data` in a new folder of `runs`; returns the folder of the trained model.
+    """Train a recipe on the material under `data` in a new folder of `runs`; returns the folder of the trained model.
 
-    Under torchrun every process calls this, and `runs` must be the same for all.
-    Raises NoInputError for a folder without pictures and RecipeError for a recipe that cannot be trained on them,
-    before anything is written.
+    `weights`: the folder of a card to begin from, instead of chance. Under torchrun every process calls this, and
+    `runs` must be the same for all.
+    Raises NoInputError for a folder without pictures, WeightsError for bad weights, and RecipeError for a recipe that
+    cannot be trained on them, before anything is written.
     """
     fabric = hardware.fabric()
-    photos = load_photos(data, smallest_px=recipe.data.smallest_px)
-    trainer = Trainer(recipe, photos, fabric)
+    begin, card = (None, None) if weights is None else store.load(weights)
+    material = _material(recipe, data)
+    trainer = Trainer(recipe, material, fabric, begin)
     folder = Path(fabric.broadcast(str(_new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
     if fabric.global_rank == 0:
         document = recipe.model_dump(mode="json", exclude_none=True)
         (folder / RECIPE).write_text(tomli_w.dumps(document), encoding="utf-8")
-        setting = {"data": str(data.resolve()), "pictures": len(photos), "hardware": asdict(hardware)}
+        origin = {} if card is None else {"from": {"name": card.name, "sha256": card.sha256}}
+        setting = {"data": str(data.resolve()), "pictures": material.pictures, "hardware": asdict(hardware), **origin}
         (folder / SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
     return _run(trainer, folder, quiet=quiet)
 
@@ -95,10 +99,14 @@ def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
         setting = json.loads((run / SETTING).read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{run / SETTING}: {error.strerror}") from error
-    photos = load_photos(data or Path(setting["data"]), smallest_px=recipe.data.smallest_px)
-    if len(photos) != setting["pictures"]:
-        raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {len(photos)} now")
-    return _run(Trainer(recipe, photos, Hardware(**setting["hardware"]).fabric()), run, quiet=quiet)
+    material = _material(recipe, data or Path(setting["data"]))
+    if material.pictures != setting["pictures"]:
+        raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {material.pictures} now")
+    return _run(Trainer(recipe, material, Hardware(**setting["hardware"]).fabric()), run, quiet=quiet)
+
+
+def _material(recipe: Recipe, data: Path) -> Material:
+    return load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px)
 
 
 def _new_folder(parent: Path) -> Path:
@@ -132,6 +140,7 @@ def _run(trainer: Trainer, folder: Path, *, quiet: bool) -> Path:
 def _save(model: Model, trainer: Trainer, folder: Path) -> None:
     recipe = trainer.recipe
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    setting = json.loads((folder / SETTING).read_text(encoding="utf-8"))
     card = store.Card(
         name=recipe.name,
         kind=recipe.model.kind,
@@ -139,7 +148,8 @@ def _save(model: Model, trainer: Trainer, folder: Path) -> None:
         handles=recipe.handles or trainer.kinds,
         training={
             "recipe": recipe.model_dump(mode="json", exclude_none=True),
-            "pictures": len(trainer.training),
+            "pictures": trainer.training.pictures,
+            **({"from": setting["from"]} if "from" in setting else {}),
             "last": json.loads(lines[-1]),
             "environment": environment(trainer.fabric.device),
         },

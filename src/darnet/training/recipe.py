@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,9 +16,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from darnet import registry
+from darnet.data.material import Material, Pairs
 from darnet.degradations import Degradation
 from darnet.degradations.base import Rounding
 from darnet.errors import RecipeError, UnknownNameError
+
+#: The name of a source that is no degradation: real pictures.
+PAIRS = "pairs"
+MOST_JPEG_QUALITY = 100
 
 
 class _Strict(BaseModel):
@@ -38,17 +44,51 @@ class ModelSpec(_Strict):
     config: dict[str, Any] = {}
 
 
-class DegradationSpec(_Strict):
-    """One degradation: a name in the registry, the ranges of its parameters, and how often it is drawn."""
+class SourceSpec(_Strict):
+    """One source of damaged pictures, and how often it is drawn.
+
+    A degradation by its name in the registry, with the ranges of its parameters and, where it needs them, files of the
+    material; or `pairs` of a kind.
+    """
 
     name: str
     share: float = Field(1.0, gt=0)
     ranges: dict[str, tuple[float, float]] = {}
+    files: dict[str, str] = {}  # paths below the folder of material
+    of: str | None = None  # the kind of `pairs`
 
-    def build(self) -> Degradation:
-        """The degradation itself. Raises RecipeError for a range it does not have or cannot take."""
+    @model_validator(mode="after")
+    def _consistent(self) -> SourceSpec:
+        if (self.name == PAIRS) != (self.of is not None):
+            raise ValueError(f"`of` names the kind of {PAIRS!r}, and of nothing else")
+        if self.name == PAIRS and (self.ranges or self.files):
+            raise ValueError(f"{PAIRS!r} have no ranges and no files")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """The kind of damage. Raises UnknownNameError."""
+        return self.of or str(registry.find("degradation", self.name).kind)
+
+    def check(self) -> None:
+        """Raise RecipeError for what `build` would refuse whatever the material."""
+        if self.files:
+            known = {field.name for field in fields(registry.find("degradation", self.name))}
+            for key in (*self.ranges, *self.files):
+                if key not in known:
+                    raise RecipeError(f"degradation {self.name!r}: it has no {key!r}")
+        elif self.of is None:
+            self._degradation({})
+
+    def build(self, material: Material) -> Degradation | Pairs:
+        """The source itself. Raises RecipeError for a range or file it does not have or cannot take."""
+        if self.of is not None:
+            return material.pairs(self.of)
+        return self._degradation({key: material.root / path for key, path in self.files.items()})
+
+    def _degradation(self, files: dict[str, Path]) -> Degradation:
         try:
-            degradation: Degradation = registry.find("degradation", self.name)(**self.ranges)
+            degradation: Degradation = registry.find("degradation", self.name)(**self.ranges, **files)
         except (TypeError, ValueError, UnknownNameError) as error:
             raise RecipeError(f"degradation {self.name!r}: {error}") from error
         return degradation
@@ -100,7 +140,10 @@ class Stage(_Strict):
     rounding: Rounding = "round"
     augment: bool = True
     grey_share: float = Field(0.0, ge=0, le=1)  # pictures turned grey, their damage the same in the three channels
-    degradations: tuple[DegradationSpec, ...] = Field(min_length=1)
+    jpeg_share: float = Field(0.0, ge=0, le=1)  # damaged pictures that were then saved as a JPEG file
+    jpeg_quality: tuple[float, float] = (75.0, 98.0)
+    scene_px: int | None = Field(None, gt=0)  # where whole pictures are degraded: at most so much of them, a side
+    degradations: tuple[SourceSpec, ...] = Field(min_length=1)
     losses: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
@@ -114,7 +157,16 @@ class Stage(_Strict):
             raise ValueError("give one of steps_per_epoch and crops_per_photo")
         if self.batch % self.crops_per_picture:
             raise ValueError(f"batch {self.batch} is no multiple of crops_per_picture {self.crops_per_picture}")
+        if not 1 <= self.jpeg_quality[0] <= self.jpeg_quality[1] <= MOST_JPEG_QUALITY:
+            raise ValueError("jpeg_quality must be a range [low, high] within 1 to 100")
+        if self.scene_px is not None and self.scene_px < self.crop_px:
+            raise ValueError(f"scene_px {self.scene_px} is less than crop_px {self.crop_px}")
         return self
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of damage of its sources, in their order."""
+        return tuple(dict.fromkeys(spec.kind for spec in self.degradations))
 
     def epoch_steps(self, photos: int) -> int:
         """Optimiser steps in an epoch over `photos` training pictures."""
@@ -132,6 +184,9 @@ class Data(_Strict):
     smallest_px: int = Field(64, gt=0)
     halve_above_px: int | None = Field(None, gt=0)
     validation_samples: int = Field(256, gt=0)
+    calibration_pictures: int = Field(
+        0, ge=0
+    )  # validation pictures that a router's confidence is fitted to; 0: it is not
 
 
 class Recipe(_Strict):
@@ -144,6 +199,17 @@ class Recipe(_Strict):
     data: Data = Data()
     ema_decay: float = Field(0.999, ge=0, lt=1)  # 0: no averaging
     stage: tuple[Stage, ...] = Field(min_length=1)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of damage of all stages, in their order."""
+        return tuple(dict.fromkeys(kind for stage in self.stage for kind in stage.kinds))
+
+    @property
+    def paired(self) -> tuple[str, ...]:
+        """The kinds that it wants real pairs of."""
+        found = (spec.of for stage in self.stage for spec in stage.degradations if spec.of is not None)
+        return tuple(dict.fromkeys(found))
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -173,7 +239,7 @@ def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
         raise RecipeError(f"{source}: {where}: {reason}") from error
     for stage in recipe.stage:
         for spec in stage.degradations:
-            spec.build()
+            spec.check()
     return recipe
 
 

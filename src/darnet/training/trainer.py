@@ -6,10 +6,8 @@ else, so an interrupted run ends in the same weights as one that was not.
 
 from __future__ import annotations
 
-import fnmatch
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,21 +17,23 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
-from darnet import registry
-from darnet.data.photos import Photo, split, with_halves
-from darnet.data.synthesis import Batch, Synthesis
-from darnet.errors import DarnetError, RecipeError, UnknownNameError
+from darnet.data.material import Material
+from darnet.data.synthesis import Batch, Storage, Synthesis
+from darnet.errors import DarnetError, RecipeError
 from darnet.models.base import Model, channels_last
 from darnet.training import optimizers as optim
+from darnet.training.calibration import calibrate
 from darnet.training.checkpoint import load_checkpoint, save_checkpoint
 from darnet.training.journal import Journal
-from darnet.training.losses import LOSSES
 from darnet.training.objective import Objective, scores, tensors
+from darnet.training.preparation import build_model, check
 from darnet.training.recipe import Recipe, Stage
 
 #: Validation batches are the same in every epoch of a stage; no training step has this number.
 VALIDATION_STEP = 2**31
 VALIDATION_BATCH = 64
+#: As many crops as a router looks at in a large picture.
+CALIBRATION_CROPS = 16
 
 
 @dataclass
@@ -47,17 +47,21 @@ class Position:
 
 
 class Trainer:
-    """Trains `recipe` on `photos`; nothing is written before `run`. Raises RecipeError for what cannot be trained."""
+    """Trains `recipe` on `material`, from the weights of `start` if given; nothing is written before `run`.
 
-    def __init__(self, recipe: Recipe, photos: Sequence[Photo], fabric: Fabric) -> None:
+    Raises RecipeError for what cannot be trained.
+    """
+
+    def __init__(self, recipe: Recipe, material: Material, fabric: Fabric, start: Model | None = None) -> None:
         self.recipe, self.fabric = recipe, fabric
         shares = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation]
-        parts = [with_halves(part, recipe.data.halve_above_px) for part in split(photos, shares, recipe.seed)]
-        if not all(parts):
-            raise RecipeError(f"{len(photos)} pictures are too few to train and validate on")
-        self.training, self.validation = ([photo.to(fabric.device) for photo in part] for part in parts)
-        self.model = channels_last(build_model(recipe).to(fabric.device))
-        self.kinds = self.model.kinds or tuple(_kinds(recipe))
+        parts = [part.with_halves(recipe.data.halve_above_px) for part in material.split(shares, recipe.seed)]
+        if not all(part.photos and all(part.scenes.values()) for part in parts):
+            raise RecipeError(f"{material.pictures} pictures are too few to train and validate on")
+        self.training, self.validation = (part.on(fabric.device) for part in parts)
+        self.model = channels_last(build_model(recipe, start).to(fabric.device))
+        self.adopted = start is not None
+        self.kinds = self.model.kinds or recipe.kinds
         self.position = Position()
         self.checkpoint_seconds = 120.0
         check(recipe, self.model, self.kinds)
@@ -66,6 +70,8 @@ class Trainer:
         """All stages that the last checkpoint in `folder` leaves; returns the network, averaged, in evaluation mode."""
         self.journal, self.checkpoint = journal, folder / "checkpoints" / "last.safetensors"
         state = load_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
+        if state is None and self.adopted:
+            self.save({"model": self.model.state_dict()})  # chance does not give them back should it be stopped early
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.position = Position(**state["position"])
@@ -76,7 +82,36 @@ class Trainer:
                 self.position = Position(stage=index + 1)
                 self.save({"model": self.model.state_dict()})
         self.model.eval()
+        if self.recipe.data.calibration_pictures:
+            self._calibrate()
         return self.model
+
+    def _calibrate(self) -> None:
+        """Fit a router's confidence to how often it is right, on validation pictures seen as it will see them."""
+        self.position = Position(stage=len(self.recipe.stage))
+        last = self.recipe.stage[-1].model_copy(update={"crops_per_picture": CALIBRATION_CROPS})
+        synthesis = self.synthesis(last, self.validation, augment=False)
+        count = math.ceil(self.recipe.data.calibration_pictures * CALIBRATION_CROPS / VALIDATION_BATCH)
+        batches = (synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + index)) for index in range(count))
+        temperature = calibrate(self.model, batches)
+        self.journal.say(f"temperature {temperature:.3f}")
+
+    def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
+        """How batches of a stage are made."""
+        return Synthesis(
+            photos=material.photos,
+            sources=[spec.build(material) for spec in stage.degradations],
+            shares=[spec.share for spec in stage.degradations],
+            kinds=self.kinds,
+            crop_px=stage.crop_px,
+            thumbnail_px=self.model.thumbnail_px,
+            scene_px=stage.scene_px,
+            rounding=stage.rounding,
+            augment=augment,
+            grey=stage.grey_share,
+            storage=Storage(stage.jpeg_share, stage.jpeg_quality),
+            crops_per_picture=stage.crops_per_picture,
+        )
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the checkpoint, from the first process."""
@@ -98,7 +133,7 @@ class StageRun:
         self.trainer, self.stage = trainer, stage
         self.position, self.fabric = trainer.position, trainer.fabric
         optim.freeze(trainer.model, stage)
-        self.steps_per_epoch = stage.epoch_steps(len(trainer.training))
+        self.steps_per_epoch = stage.epoch_steps(len(trainer.training.photos))
         self.total = stage.epochs * self.steps_per_epoch
         self.objective = self.fabric.setup(Objective(trainer.model, stage))
         # The optimisers step plain parameters; Fabric moves nothing of theirs, so it need not know them.
@@ -106,7 +141,7 @@ class StageRun:
         self.schedulers = [optim.build_scheduler(o, stage.schedule, self.total) for o in self.optimizers]
         self.average = optim.moving_average(trainer.model, trainer.recipe.ema_decay)
         self.best: dict[str, Tensor] | None = None
-        self.synthesis = self._synthesis(trainer.training, stage.augment)
+        self.synthesis = trainer.synthesis(stage, trainer.training, augment=stage.augment)
         self.validation = self._validation_batches()
         if state is not None and "average" in state:
             self._restore(state)
@@ -206,25 +241,11 @@ class StageRun:
     def _validation_batches(self) -> list[Batch]:
         if self.fabric.global_rank != 0:
             return []
-        synthesis = self._synthesis(self.trainer.validation, augment=False)
+        synthesis = self.trainer.synthesis(self.stage, self.trainer.validation, augment=False)
         size, crops = self.trainer.recipe.data.validation_samples, self.stage.crops_per_picture
         size, wanted = max(1, min(size, VALIDATION_BATCH) // crops) * crops, size
         count = math.ceil(wanted / size)
         return [synthesis(size, self.trainer.generator(VALIDATION_STEP + index)) for index in range(count)]
-
-    def _synthesis(self, photos: Sequence[Photo], augment: bool) -> Synthesis:
-        return Synthesis(
-            photos=photos,
-            degradations=[spec.build() for spec in self.stage.degradations],
-            shares=[spec.share for spec in self.stage.degradations],
-            kinds=self.trainer.kinds,
-            crop_px=self.stage.crop_px,
-            thumbnail_px=self.trainer.model.thumbnail_px,
-            rounding=self.stage.rounding,
-            augment=augment,
-            grey=self.stage.grey_share,
-            crops_per_picture=self.stage.crops_per_picture,
-        )
 
     def _due(self, saved: float) -> bool:
         return time.monotonic() - saved > self.trainer.checkpoint_seconds
@@ -247,40 +268,3 @@ class StageRun:
             optimizer.load_state_dict(saved)
         for scheduler, saved in zip(self.schedulers, state["schedulers"], strict=True):
             scheduler.load_state_dict(saved)
-
-
-def build_model(recipe: Recipe) -> Model:
-    """The network of a recipe, its first weights drawn from the seed. Raises RecipeError for a wrong config."""
-    factory = registry.find("model", recipe.model.kind)
-    with torch.random.fork_rng():  # torch's initialisers know only the global generator
-        torch.default_generator.manual_seed(recipe.seed)
-        try:
-            model: Model = factory(**recipe.model.config)
-        except (TypeError, ValueError) as error:
-            raise RecipeError(f"model {recipe.model.kind!r}: {error}") from error
-    return model
-
-
-def check(recipe: Recipe, model: Model, kinds: Sequence[str]) -> None:
-    """Raise RecipeError for what could only fail, or do nothing, once training has begun."""
-    names = [name for name, _ in model.named_parameters()]
-    for stage in recipe.stage:
-        where = f"stage {stage.name!r}"
-        for name in stage.losses:
-            if name not in LOSSES:
-                raise UnknownNameError("loss", name, LOSSES)
-        if stage.crop_px % model.multiple_of:
-            raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
-        for pattern in stage.freeze:
-            if not fnmatch.filter(names, pattern):
-                raise RecipeError(f"{where}: freeze {pattern!r} matches no parameter")
-        for spec in stage.degradations:
-            if spec.build().kind not in kinds:
-                raise RecipeError(
-                    f"{where}: the model knows no kind {spec.build().kind!r} (it knows: {', '.join(kinds)})"
-                )
-
-
-def _kinds(recipe: Recipe) -> list[str]:
-    seen = [spec.build().kind for stage in recipe.stage for spec in stage.degradations]
-    return list(dict.fromkeys(seen))

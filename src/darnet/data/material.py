@@ -1,0 +1,94 @@
+"""What a run learns from: clean photos, and real pairs of a damaged and a clean one.
+
+A folder of material is a folder of photos; or it holds `clean/` with the photos, `pairs/KIND/` with the pairs of a kind
+of damage (layouts: `darnet.data.pairs`), and files that recipes name, such as measured kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import torch
+
+from darnet.data.pairs import find_pairs
+from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves
+from darnet.errors import ImageError, RecipeError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Real pictures of one kind of damage: (degraded, clean) of the same size."""
+
+    kind: str
+    photos: Sequence[tuple[Photo, Photo]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Photos, and for each kind its scenes: the pairs that share one clean picture."""
+
+    root: Path
+    photos: Sequence[Photo]
+    scenes: Mapping[str, Sequence[Sequence[tuple[Photo, Photo]]]] = field(default_factory=dict)
+
+    @property
+    def pictures(self) -> int:
+        """How many there are: clean ones, and damaged ones of pairs."""
+        return len(self.photos) + sum(len(scene) for scenes in self.scenes.values() for scene in scenes)
+
+    def split(self, shares: Sequence[float], seed: int) -> list[Material]:
+        """Parts of the given shares; no scene is in two of them."""
+        photos = split(self.photos, shares, seed)
+        scenes = {kind: split(scenes, shares, seed) for kind, scenes in self.scenes.items()}
+        return [
+            Material(self.root, part, {kind: parts[index] for kind, parts in scenes.items()})
+            for index, part in enumerate(photos)
+        ]
+
+    def with_halves(self, above_px: int | None) -> Material:
+        """Half-size copies of large photos added (see `darnet.data.photos.with_halves`)."""
+        return Material(self.root, with_halves(self.photos, above_px), self.scenes)
+
+    def on(self, device: torch.device) -> Material:
+        """The same on a device."""
+        scenes = {
+            kind: [[(degraded.to(device), clean.to(device)) for degraded, clean in scene] for scene in scenes]
+            for kind, scenes in self.scenes.items()
+        }
+        return Material(self.root, [photo.to(device) for photo in self.photos], scenes)
+
+    def pairs(self, kind: str) -> Pairs:
+        """The pairs of a kind, whatever their scenes."""
+        return Pairs(kind, [pair for scene in self.scenes[kind] for pair in scene])
+
+
+def load_material(root: Path, kinds: Sequence[str] = (), *, smallest_px: int = 1) -> Material:
+    """The photos under `root`, and the pairs of `kinds`, decoded into memory.
+
+    Raises NoInputError for a folder without photos or pairs, ImageError for a bad picture or a pair of two sizes, and
+    RecipeError where pairs of a kind are wanted and `root` has none.
+    """
+    clean = root / "clean"
+    photos = load_photos(clean if clean.is_dir() else root, smallest_px=smallest_px)
+    return Material(root, photos, {kind: _scenes(root, kind) for kind in kinds})
+
+
+def _scenes(root: Path, kind: str) -> list[list[tuple[Photo, Photo]]]:
+    folder = root / "pairs" / kind
+    if not folder.is_dir():
+        raise RecipeError(f"{folder}: the recipe learns from real pairs of {kind}, and there is no such folder")
+    found = sorted(find_pairs(folder), key=lambda pair: (pair.clean, pair.name))
+    paths = sorted({path for pair in found for path in (pair.degraded, pair.clean)})
+    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter
+        photos = dict(zip(paths, pool.map(read_photo, paths), strict=True))
+    for pair in found:
+        if photos[pair.degraded].shape != photos[pair.clean].shape:
+            raise ImageError(pair.degraded, f"differs in size from {pair.clean.name}")
+    return [
+        [(photos[pair.degraded], photos[pair.clean]) for pair in scene]
+        for _, scene in groupby(found, key=lambda pair: pair.clean)
+    ]

@@ -1,0 +1,66 @@
+"""What could only fail once training has begun is refused before; networks and their seeds: test_recipe.py."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from darnet.errors import DarnetError, RecipeError
+from darnet.models.classifier import DegradationClassifier
+from darnet.training.preparation import build_model, check
+from darnet.training.recipe import Recipe, parse_recipe
+
+
+def router(*kinds: str, **stage: object) -> Recipe:
+    first = {
+        "name": "s",
+        "epochs": 1,
+        "steps_per_epoch": 1,
+        "batch": 4,
+        "crop_px": 16,
+        "losses": {"classification": 1.0},
+    }
+    return parse_recipe(
+        {
+            "name": "router",
+            "model": {"kind": "degradation-classifier", "config": {"kinds": kinds, "width": 4}},
+            "stage": [{**first, "degradations": [{"name": "noise"}], **stage}],
+        }
+    )
+
+
+def test_a_router_takes_over_the_kinds_it_shares_with_another() -> None:
+    old = build_model(router("clean", "noise", "blur"))
+    new = build_model(router("blur", "haze", "clean", "noise"), old)
+    assert isinstance(old, DegradationClassifier)
+    assert isinstance(new, DegradationClassifier)
+    torch.testing.assert_close(new.head.weight, old.head.weight)
+    torch.testing.assert_close(new.classify.weight[[2, 3, 0]], old.classify.weight)
+    torch.testing.assert_close(new.classify.bias[[2, 3, 0]], old.classify.bias)
+    fresh = build_model(router("blur", "haze", "clean", "noise"))
+    assert isinstance(fresh, DegradationClassifier)
+    torch.testing.assert_close(new.classify.weight[1], fresh.classify.weight[1])
+
+
+def test_another_networks_weights_do_not_fit() -> None:
+    other = build_model(router("clean", "noise"))
+    wide = router("clean", "noise").model_dump()
+    wide["model"]["config"]["width"] = 8
+    with pytest.raises(RecipeError, match="cannot start from these weights"):
+        build_model(parse_recipe(wide), other)
+
+
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        ({"losses": {"l1": 1.0, "l3": 1.0}}, "no loss called 'l3'"),
+        ({"crop_px": 15}, "crop_px 15 is no multiple of 2"),
+        ({"freeze": ["tail*"]}, "matches no parameter"),
+        ({"degradations": [{"name": "blur"}]}, "the model knows no kind 'blur'"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(stage: dict[str, object], message: str) -> None:
+    recipe = router("clean", "noise", **stage)
+    model = build_model(recipe)
+    with pytest.raises(DarnetError, match=message):
+        check(recipe, model, model.kinds)
