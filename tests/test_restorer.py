@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +12,12 @@ import torch
 from torch import Tensor
 
 import darnet
+from darnet import store
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.experts import SelfEnsemble
 from darnet.image import Image
+from darnet.models.compact import CompactUNet
 from darnet.restorer import Restorer
 from darnet.routers import Always
 
@@ -161,6 +166,24 @@ def test_load_reads_a_system(tiny_system: Path) -> None:
     loaded = darnet.load(tiny_system, device="cpu")
     assert set(loaded.experts) == {"noise", "blur", "overexposure"}
     assert loaded(PICTURE).image.shape == PICTURE.shape
+
+
+def test_the_best_quality_takes_the_large_expert_and_asks_it_eight_times(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "system"))
+    large = CompactUNet(width=8, blocks=(1, 1))
+    store.save(
+        large, store.Card(name="large", kind="compact-unet", config={"width": 8, "blocks": [1, 1]}), folder / "L"
+    )
+    document = json.loads((folder / "system.json").read_text()) | {"large_experts": {"noise": "L"}}
+    (folder / "system.json").write_text(json.dumps(document))
+    fast, best = (darnet.load(folder, device="cpu", quality=quality) for quality in ("fast", "best"))
+    for kind, width in (("noise", 8), ("blur", 4)):
+        expert = best.experts[kind]
+        assert isinstance(expert, SelfEnsemble)
+        assert expert.expert.backend.model.head.out_channels == width
+        assert fast.experts[kind].backend.model.head.out_channels == 4
+    np.testing.assert_array_equal(best(PICTURE).image, PICTURE)  # the untrained large expert returns its input
+    assert not np.array_equal(fast(PICTURE).image, PICTURE)
 
 
 def test_load_refuses_a_damaged_system(tiny_system: Path, tmp_path: Path) -> None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darnet import views
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError, UsageError
 from darnet.models.base import make_thumbnail
-from darnet.tiling import tiled
+from darnet.tiling import pad_to, tiled
 
 Pixels = Float[Tensor, "3 H W"]
 
@@ -65,3 +67,27 @@ class NetworkExpert:
         if not bool(restored.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with pixels that are not finite")
         return restored
+
+
+#: A flipped picture keeps the blocks of a JPEG file (8 px, colour 16) where they were if its sides are multiples of it.
+ENSEMBLE_MULTIPLE_PX = 16
+
+
+@dataclass(frozen=True)
+class SelfEnsemble:
+    """The mean of what an expert makes of the eight flips and quarter turns of a picture, turned back.
+
+    Source: Timofte, Rothe, Van Gool, "Seven ways to improve example-based single image super resolution", CVPR 2016,
+    §3.6. Eight times the time of the expert, and one more picture of memory.
+    """
+
+    expert: Expert
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Repair eight times."""
+        height, width = pixels.shape[1:]
+        padded = pad_to(pixels, ENSEMBLE_MULTIPLE_PX)
+        total = torch.zeros_like(padded)
+        for way in range(views.COUNT):
+            total += views.unview(self.expert(views.view(padded, way).contiguous()), way)
+        return total[:, :height, :width] / views.COUNT

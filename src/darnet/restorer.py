@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -16,10 +17,12 @@ from darnet import store
 from darnet.backends import Precision, TorchBackend
 from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
 from darnet.errors import UnknownNameError, UsageError
-from darnet.experts import Expert, NetworkExpert, Pixels, Tiles
+from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles
 from darnet.image import Image
 from darnet.routers import NetworkRouter, Router
 from darnet.routing import Routing, dispatch
+
+Quality = Literal["fast", "best"]
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Restorer:
         return restored
 
 
-def load(
+def load(  # noqa: PLR0913  how a system runs
     name: str | Path = "darnet",
     *,
     device: str = "auto",
@@ -126,9 +129,12 @@ def load(
     tiles: Tiles | None = None,
     min_confidence: float | None = None,
     max_steps: int = 1,
+    quality: Quality = "fast",
 ) -> Restorer:
     """A system by the name it ships under, or by its folder, ready to restore.
 
+    `quality`: "best" takes the large expert of a kind where the system has one, and asks every expert eight times
+    (`SelfEnsemble`).
     Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
     """
     system, folder = store.read_system(str(name))
@@ -136,9 +142,15 @@ def load(
     def backend(part: str) -> TorchBackend:
         return TorchBackend(store.load(folder / part)[0], device, precision)
 
+    def expert(kind: str) -> Expert:
+        if quality == "fast":
+            return NetworkExpert(backend(system.experts[kind]), tiles or Tiles())
+        part = system.large_experts.get(kind, system.experts[kind])
+        return SelfEnsemble(NetworkExpert(backend(part), tiles or Tiles()))
+
     return Restorer(
         router=NetworkRouter(backend(system.router)),
-        experts={kind: NetworkExpert(backend(part), tiles or Tiles()) for kind, part in system.experts.items()},
+        experts={kind: expert(kind) for kind in system.experts},
         min_confidence=system.min_confidence if min_confidence is None else min_confidence,
         max_steps=max_steps,
     )

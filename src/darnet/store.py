@@ -60,6 +60,7 @@ class System(BaseModel):
     name: str
     router: str
     experts: dict[str, str]  # kind of damage -> folder
+    large_experts: dict[str, str] = {}  # the same for experts of the best quality, where there are any
     min_confidence: float = 0.6
 
 

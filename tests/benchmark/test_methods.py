@@ -11,6 +11,7 @@ from darnet.benchmark.methods import Limited, Network, Oracle, System, load_netw
 from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
+from darnet.experts import SelfEnsemble
 
 PICTURE = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0))
 
@@ -93,3 +94,11 @@ def test_unknown_names(tmp_path: Path) -> None:
         load_system("nobody", "cpu")
     with pytest.raises(WeightsError):
         load_network(tmp_path, "cpu")
+
+
+def test_the_best_quality_is_measured_by_its_name(tiny_system: Path) -> None:
+    fast, best = (load_system(f"{tiny_system}{variant}", "cpu") for variant in ("", ":best"))
+    assert isinstance(best, System)
+    assert isinstance(best.restorer.experts["noise"], SelfEnsemble)
+    assert best.cost(case("noise")).params == fast.cost(case("noise")).params
+    assert best.cost(case("noise")).gmacs_256 > 4 * fast.cost(case("noise")).gmacs_256

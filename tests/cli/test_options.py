@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from darnet.cli.options import System
-from darnet.experts import Tiles
+from darnet.cli.options import System, split_quality
+from darnet.errors import UsageError
+from darnet.experts import SelfEnsemble, Tiles
 
 
 @pytest.mark.parametrize(
@@ -20,5 +21,20 @@ def test_tiles(text, tiles):
 
 
 def test_load_hands_everything_on(tiny_system):
-    restorer = System(str(tiny_system), "cpu", "fp32", "off", 0.25, 3).load()
+    restorer = System(str(tiny_system), "cpu", "fp32", "off", 0.25, 3, "best").load()
     assert (restorer.min_confidence, restorer.max_steps) == (0.25, 3)
+    assert isinstance(restorer.experts["noise"], SelfEnsemble)
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [(None, ("fast", None)), (["90"], ("fast", 90)), (["best"], ("best", None)), (["7", "best"], ("best", 7))],
+)
+def test_quality_is_of_the_restoration_and_of_the_file(values, wanted):
+    assert split_quality(values) == wanted
+
+
+@pytest.mark.parametrize("values", [["0"], ["101"], ["finest"], ["-1"], ["1.5"], ["best", "fast"], ["90", "80"]])
+def test_a_quality_that_is_neither_is_refused(values):
+    with pytest.raises(UsageError, match="--quality"):
+        split_quality(values)

@@ -126,6 +126,15 @@ def test_quality_shrinks_the_file(pictures, restore):
     assert Path("bad.jpg").stat().st_size < Path("good.jpg").stat().st_size
 
 
+def test_the_best_quality_beside_a_files(pictures, restore):
+    """The tiny experts see each view alike, so the mean over views is what one view gives, but for rounding."""
+    pictures("photo.png", side=64)
+    restore("photo.png", "-o", "fast.png")
+    assert restore("photo.png", "-o", "best.jpg", "--quality", "best", "--quality", "95").code == 0
+    fast, best = (Image.read(path).array.astype(int) for path in ("fast.png", "best.jpg"))
+    assert np.abs(fast - best).mean() < 8
+
+
 def test_what_a_format_cannot_hold_is_a_warning(pictures, restore):
     PIL.Image.new("RGBA", (16, 16), (90, 80, 70, 60)).save("photo.png")
     ran = restore("photo.png", "--ext", "jpg")

@@ -19,12 +19,12 @@ from darnet.backends import TorchBackend
 from darnet.benchmark.protocol import Pixels
 from darnet.benchmark.suites import Case
 from darnet.diagnosis import CLEAN, Diagnosis
-from darnet.experts import NetworkExpert
+from darnet.experts import NetworkExpert, SelfEnsemble
 from darnet.restorer import Restorer, load
 from darnet.routers import NetworkRouter, Router
 
 COST_PX = 256
-ORACLE, ROUTER = ":oracle", ":router"
+ORACLE, ROUTER, BEST = ":oracle", ":router", ":best"
 
 
 class Answer(NamedTuple):
@@ -160,17 +160,18 @@ class Limited:
 
 
 def load_system(name: str, device: str) -> Method:
-    """`NAME`, `NAME:oracle`, `NAME:router`, or `NAME:clean+noise` (a router limited to these kinds).
+    """A system by `NAME`, or one of its variants.
 
+    `NAME:best` (quality), `NAME:oracle`, `NAME:router`, or `NAME:clean+noise` (a router limited to these kinds).
     Raises UnknownNameError or WeightsError.
     """
     folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
-    restorer = load(folder, device=device)
+    restorer = load(folder, device=device, quality="best" if f":{variant}" == BEST else "fast")
     if f":{variant}" == ORACLE:
         return Oracle(restorer)
     if f":{variant}" == ROUTER:
         return OnlyRouter(restorer)
-    if variant:
+    if variant and f":{variant}" != BEST:
         restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
     return System(restorer)
 
@@ -187,4 +188,5 @@ def _networks(router: Router) -> tuple[nn.Module, ...]:
 
 def _expert_networks(restorer: Restorer, kind: str) -> tuple[nn.Module, ...]:
     expert = restorer.experts.get(kind) if kind != CLEAN else None
+    expert = expert.expert if isinstance(expert, SelfEnsemble) else expert
     return (expert.backend.model,) if isinstance(expert, NetworkExpert) else ()

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from darnet.restorer import Restorer
 
 SMALLEST_TILE_PX = 16
+MOST_QUALITY = 100
 
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
 BitDepth: TypeAlias = Literal["auto", "8", "16"]
+Effort: TypeAlias = Literal["fast", "best"]
 MetadataChoice: TypeAlias = Literal["keep", "strip"]
 ProfileChoice: TypeAlias = Literal["keep", "srgb"]
 
@@ -61,7 +63,13 @@ Strength: TypeAlias = Annotated[
 ]
 Ext: TypeAlias = Annotated[Extension, typer.Option("--ext", help="Format of the output; auto: what came in.")]
 Quality: TypeAlias = Annotated[
-    int | None, typer.Option("--quality", "-q", metavar="1..100", help="Of JPEG, WebP and AVIF.")
+    list[str] | None,
+    typer.Option(
+        "--quality",
+        "-q",
+        metavar="fast|best|1..100",
+        help="best: large experts, each asked eight times. A number: of JPEG, WebP and AVIF. Repeat for both.",
+    ),
 ]
 Depth: TypeAlias = Annotated[BitDepth, typer.Option("--bit-depth", help="Bits per sample; auto: what came in.")]
 Metadata: TypeAlias = Annotated[MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC.")]
@@ -82,6 +90,7 @@ class System:
     tile: str = "auto"
     min_confidence: float | None = None
     max_steps: int = 1
+    effort: Effort = "fast"
 
     def __post_init__(self) -> None:
         """Raise UsageError before anything heavy is imported."""
@@ -114,4 +123,21 @@ class System:
             tiles=self.tiles,
             min_confidence=self.min_confidence,
             max_steps=self.max_steps,
+            quality=self.effort,
         )
+
+
+def split_quality(values: list[str] | None) -> tuple[Effort, int | None]:
+    """The two things that are called quality: of the restoration, and of the file (None: the format's default).
+
+    Raises UsageError for a value that is neither, or for two of one sort.
+    """
+    known: dict[str, Effort] = {"fast": "fast", "best": "best"}
+    efforts = [known[value] for value in values or () if value in known]
+    numbers = [value for value in values or () if value not in known]
+    for value in numbers:
+        if not (value.isdecimal() and 1 <= int(value) <= MOST_QUALITY):
+            raise UsageError(f"--quality {value}: expected fast, best, or 1 to {MOST_QUALITY}")
+    if len(efforts) > 1 or len(numbers) > 1:
+        raise UsageError("--quality: one of fast and best, and one number")
+    return efforts[0] if efforts else "fast", int(numbers[0]) if numbers else None

@@ -34,11 +34,6 @@ class Encoding:
     metadata: o.MetadataChoice = "keep"
     icc: o.ProfileChoice = "keep"
 
-    def __post_init__(self) -> None:
-        """Raise UsageError for a quality out of range."""
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise UsageError(f"--quality {self.quality}: expected 1 to 100")
-
     def check(self, job: Job) -> None:
         """Raise UsageError for a depth that the output's format cannot hold."""
         from darnet.image import FORMATS, SUFFIXES
@@ -194,8 +189,9 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
 ) -> int:
     """Repair pictures: find out what is wrong, let the expert for it work, leave clean ones alone."""
-    system = o.System(model, device, precision, tile, min_confidence, max_steps)
-    encoding = Encoding(ext, quality, bit_depth, metadata, icc)
+    effort, file_quality = o.split_quality(quality)
+    system = o.System(model, device, precision, tile, min_confidence, max_steps, effort)
+    encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
     work = Restoring(system, encoding, output, tuple(kinds or ()), strength, recursive, overwrite, json, dry_run)
     return work(inputs, Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast), report)
 
