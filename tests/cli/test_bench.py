@@ -78,7 +78,7 @@ def test_what_is_left_out_is_named(darnet, sets_root):
         (["noise", "--protocol", "kari"], 2, "no protocol called 'kari'; did you mean 'kair'?"),
         (["noise", "--set", "CBSD86"], 2, "--set CBSD86"),
         (["noise", "--set", "Urban100"], 3, "Urban100: no pictures of this test set"),
-        (["haze"], 3, "SOTS-indoor"),
+        (["haze", "--set", "SOTS-indoor"], 3, "SOTS-indoor"),
         (["noise", "--limit", "0"], 2, "limit"),
         (["noise", "--html", "."], 1, ".: is a directory"),
         (["noise", "--device", "tpu"], 2, "--device tpu"),

@@ -19,8 +19,13 @@ from darnet.degradations import (
     Degradation,
     GaussianBlur,
     GaussianNoise,
+    Haze,
+    Jpeg,
+    LowLight,
+    MotionBlur,
     Overexposure,
     PoissonGaussianNoise,
+    Rain,
 )
 from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
 from darnet.image import Image
@@ -50,6 +55,16 @@ LEVELS: Mapping[str, tuple[Degradation, ...]] = {
     "poisson-noise": tuple(PoissonGaussianNoise((a, a), (b, b)) for a, b in ((0.002, 2.0), (0.01, 5.0), (0.02, 10.0))),
     "blur": tuple(GaussianBlur((sigma, sigma)) for sigma in (1.0, 1.5, 2.5)),
     "overexposure": tuple(Overexposure((gain, gain)) for gain in (1.4, 1.76, 2.0)),
+    "haze": tuple(Haze((beta, beta), (0.85, 0.85), (0.0, 0.0)) for beta in (0.8, 1.4, 2.0)),
+    "rain": tuple(
+        Rain((n, n), (length, length), (0.7, 0.7), (angle, angle), (0.4, 0.4), (0.05, 0.05))
+        for n, length, angle in ((1.0, 16.0, 100.0), (3.0, 28.0, 75.0), (6.0, 40.0, 90.0))
+    ),
+    "motion": tuple(MotionBlur((length, length), (0.4, 0.4)) for length in (8.0, 14.0, 22.0)),
+    "lowlight": tuple(
+        LowLight((light, light), (1.2, 1.2), (0.0005, 0.0005), (1.0, 1.0)) for light in (0.4, 0.25, 0.12)
+    ),
+    "jpeg": tuple(Jpeg((quality, quality)) for quality in (10.0, 20.0, 40.0)),
 }
 KIND_SUITES = tuple(sorted({*LEVELS, *PAIRED_SETS}))
 #: The kinds that a router is asked to tell apart, one suite each.
@@ -96,8 +111,8 @@ class Case:
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """The cases of a suite over one kind, in the order of sets, levels and names.
 
-    sets: names of photo sets or paired sets under `root`; none: CBSD68 for synthetic damage, for real damage every
-        paired set that is there.
+    sets: names of photo sets or paired sets under `root`; none: CBSD68 for synthetic damage, and every paired set that
+        is there.
     limit: how many pictures of a set at the most (evenly spread over it).
 
     Raises UnknownNameError for a suite, UsageError for a set that does not fit it, NoInputError for a set that is not
@@ -108,17 +123,18 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of test sets")
     paired = PAIRED_SETS.get(suite, ())
-    chosen = sets or tuple(name for name in paired if _pair_folder(root, name) is not None)
-    if not chosen and suite not in LEVELS:
-        raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(paired)})")
+    known = (*(DEFAULT_SETS if suite in LEVELS else ()), *paired)
+    chosen = sets or [name for name in known if (root / name).is_dir() or _pair_folder(root, name) is not None]
+    if not chosen:
+        raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(known)})")
     found: list[Case] = []
-    for name in chosen or DEFAULT_SETS:
+    for name in chosen:
         if name in paired:
             found += _paired(suite, root, name, limit)
         elif suite in LEVELS and name in PHOTO_SETS:
             found += _synthetic(suite, root, name, limit)
         else:
-            known = (*paired, *(PHOTO_SETS if suite in LEVELS else ()))
+            known = (*(PHOTO_SETS if suite in LEVELS else ()), *paired)
             raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
     return found
 
