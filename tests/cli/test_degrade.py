@@ -84,6 +84,8 @@ def test_outputs_are_kept_and_inputs_untouched(pictures, darnet):
         (("noise", "--ev", "1"), "overexposure"),
         (("overexposure", "--ev", "1", "--set", "gain=2"), "one of them"),
         (("overexposure", "--ev", "9999"), "--ev"),
+        (("measured-motion",), "kernels must name an .npz file"),
+        (("measured-motion", "--set", "kernels=gone.npz"), "gone.npz: no .npz file"),
         (("noise", "--rounding", "up"), "'floor'"),
         (("noise", "-o", "-"), "files"),
     ],
@@ -95,6 +97,14 @@ def test_options_that_make_no_sense(pictures, darnet, arguments, reason):
     assert (ran.code, ran.out) == (2, "")
     assert reason in ran.err
     assert ran.err.count("\n") == 1
+
+
+def test_measured_kernels_are_a_file(pictures, darnet):
+    pictures("photo.png")
+    np.savez("k.npz", line=np.ones((1, 9), np.float32))
+    ran = darnet("degrade", "measured-motion", "photo.png", "--set", "kernels=k.npz", "--set", "scale=1")
+    assert (ran.code, ran.err) == (0, "")
+    assert not np.array_equal(Image.read("photo.measured-motion.png").array, Image.read("photo.png").array)
 
 
 def test_bad_pictures(pictures, darnet):

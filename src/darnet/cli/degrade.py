@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -23,7 +23,9 @@ MOST_STOPS = 10
 
 Rounding: TypeAlias = Literal["round", "floor"]
 
-Kind: TypeAlias = Annotated[str, typer.Argument(metavar="KIND", help="noise, blur, overexposure, …")]
+Kind: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KIND", help="noise, blur, overexposure, haze, rain, motion, lowlight, jpeg, …")
+]
 Settings: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Fix a parameter, such as sigma_255=25; others are drawn."),
@@ -75,18 +77,23 @@ def build(kind: str, settings: list[str] | tuple[str, ...], ev: float | None) ->
             raise UsageError(f"--ev {ev:g}: expected -{MOST_STOPS} to {MOST_STOPS}")
         if any(setting.startswith("gain=") for setting in settings):
             raise UsageError("--ev and --set gain: give one of them")
+    values = dict(_parse(setting, found) for setting in settings)
     try:
-        degradation: Degradation = found() if ev is None else Overexposure.from_ev(ev)
-        return replace(degradation, **dict(_parse(setting, degradation) for setting in settings))
+        degradation: Degradation = found(**values) if ev is None else Overexposure.from_ev(ev)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    return degradation
 
 
-def _parse(setting: str, degradation: Degradation) -> tuple[str, tuple[float, float]]:
+def _parse(setting: str, degradation: type[Degradation]) -> tuple[str, tuple[float, float] | Path]:
+    """A parameter's one value, or a file that the degradation needs."""
     name, _, text = setting.partition("=")
-    known = ", ".join(degradation.parameters) or "none"
+    known = [field.name for field in fields(degradation)]
+    if name not in known:
+        there_are = ", ".join(known) or "none"
+        raise UsageError(f"--set {setting}: {degradation.kind} has no parameter {name!r} (there are: {there_are})")
     if name not in degradation.parameters:
-        raise UsageError(f"--set {setting}: {degradation.kind} has no parameter {name!r} (there are: {known})")
+        return name, Path(text)
     try:
         value = float(text)
     except ValueError:
