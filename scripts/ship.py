@@ -33,9 +33,12 @@ PAIRS = {
 KERNELS = {"20 camera-shake kernels (12 of 25×25, 8 of Levin et al. 2009)": "published with deblurring papers"}
 WEAKNESSES = {
     "router": (
-        "One kind per picture. Damage that is barely visible (noise under σ 5, blur under σ 0.8, gain under 1.25, JPEG "
-        "above quality 60) is often called clean; a photo that is soft, high-key, misty or dark by intent may be "
-        "called damaged."
+        "Knows Gaussian and Poisson-Gaussian noise, Gaussian blur and gain-then-clip overexposure only. Other damage "
+        "(JPEG blocks, motion blur, haze, rain, low light) is forced into these kinds or called clean. Noise of a grey "
+        "picture, which is the same in all channels, is often called overexposure or clean. Damage that is barely "
+        "visible (noise under σ 5, blur under σ 0.7, gain under 1.2) is often called clean; a photo that is soft or "
+        "high-key by intent may be called blurred or overexposed: of 120 large wallpapers, soft at pixel level, 23 "
+        "were called damaged, 10 of them below the least confidence of 60 %. One kind per picture."
     ),
     "noise": (
         "Trained on white Gaussian noise, clipped to 8 bits. Noise that JPEG compression or demosaicing has smeared is "

@@ -151,6 +151,29 @@ def test_a_run_that_was_killed_ends_in_the_weights_of_one_that_was_not(photos: P
         assert torch.equal(tensor, second[name]), name
 
 
+def interrupted_and_taken_up(
+    monkeypatch: pytest.MonkeyPatch, steps: int, spec: Recipe, photos: Path, runs: Path, weights: Path | None = None
+) -> Path:
+    """Train, stop after so many steps (with a checkpoint, but for 0), go on; returns the folder of the model."""
+    from darnet.training.trainer import StageRun
+
+    step, taken = StageRun._step, []
+
+    def interrupted(self: StageRun) -> dict[str, torch.Tensor]:
+        if len(taken) == steps:
+            if steps:
+                self._save()
+            raise KeyboardInterrupt
+        taken.append(1)
+        return step(self)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(StageRun, "_step", interrupted)
+        launch.start(spec, photos, runs, CPU, weights=weights, quiet=True)
+    (run,) = (runs / spec.name).iterdir()
+    return launch.resume(run, quiet=True)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -163,23 +186,7 @@ def test_a_run_goes_on_from_the_middle_of_an_epoch(
 ) -> None:
     spec = recipe(epochs=3, **change)
     whole = launch.start(spec, photos, tmp_path / "whole", CPU, quiet=True)
-    from darnet.training.trainer import StageRun
-
-    step, taken = StageRun._step, []
-
-    def interrupted(self: StageRun) -> dict[str, torch.Tensor]:
-        taken.append(1)
-        if len(taken) == 7:
-            self._save()
-            raise KeyboardInterrupt
-        return step(self)
-
-    monkeypatch.setattr(StageRun, "_step", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        launch.start(spec, photos, tmp_path / "cut", CPU, quiet=True)
-    monkeypatch.setattr(StageRun, "_step", step)
-    (run,) = (tmp_path / "cut" / "tiny").iterdir()
-    again = launch.resume(run, quiet=True)
+    again = interrupted_and_taken_up(monkeypatch, 6, spec, photos, tmp_path / "cut")
     first, second = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -300,21 +307,9 @@ def test_training_goes_on_from_a_card(photos: Path, tmp_path: Path) -> None:
 def test_a_run_from_a_card_that_is_stopped_at_once_goes_on_from_it(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from darnet.training.trainer import StageRun
-
     first = launch.start(recipe(epochs=1), photos, tmp_path / "a", CPU, quiet=True)
     whole = launch.start(recipe(), photos, tmp_path / "b", CPU, weights=first, quiet=True)
-    step = StageRun._step
-
-    def stopped(self: StageRun) -> dict[str, torch.Tensor]:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(StageRun, "_step", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        launch.start(recipe(), photos, tmp_path / "c", CPU, weights=first, quiet=True)
-    monkeypatch.setattr(StageRun, "_step", step)
-    (run,) = (tmp_path / "c" / "tiny").iterdir()
-    again = launch.resume(run, quiet=True)
+    again = interrupted_and_taken_up(monkeypatch, 0, recipe(), photos, tmp_path / "c", weights=first)
     wanted, found = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
 

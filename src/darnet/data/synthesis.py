@@ -105,8 +105,8 @@ class Synthesis:
             views = [self._views(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
         else:
             return self._crops(source, pictures, picks, rng)
-        degraded, clean, level, thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
-        return Batch(degraded, clean, self._label(source, clean), level, thumbnail if self.thumbnail_px else None)
+        degraded, clean, level, *thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
+        return Batch(degraded, clean, self._label(source, clean), level, thumbnail[0] if thumbnail else None)
 
     def _crops(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
         """Crops are cut, with a margin, and degraded together."""
@@ -139,12 +139,14 @@ class Synthesis:
         return _square(pictures.shape, self.scene_px, picks)(pictures)
 
     def _views(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
-        """The crops of one picture: (degraded, clean, level, thumbnail), N of each."""
+        """The crops of one picture: (degraded, clean, level) and, where it is wanted, the thumbnail, N of each."""
         count = self.crops_per_picture
         cuts = [_square(clean.shape, self.crop_px, picks) for _ in range(count)]
-        thumbnail = make_thumbnail(degraded, max(1, self.thumbnail_px)).expand(count, -1, -1, -1)
         crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
-        return *crops, level.expand(count), thumbnail
+        views = (*crops, level.expand(count))
+        if not self.thumbnail_px:
+            return views
+        return *views, make_thumbnail(degraded, self.thumbnail_px).expand(count, -1, -1, -1)
 
     def _damage(
         self,
