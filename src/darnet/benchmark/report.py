@@ -26,6 +26,8 @@ Array = np.ndarray[Any, Any]
 
 WORST = 5
 CROP_PX = 112
+#: Over more than this factor of times, ticks between the powers of ten run into each other.
+FEW_DECADES = 200
 LABELS = ("damaged", "restored", "clean")
 
 
@@ -82,7 +84,8 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> str:
         axes.set_title(f"{set_name}: {kind}{'' if level is None else f' {level:g}'}", fontsize=10)
         axes.grid(visible=True, alpha=0.3)
         axes.margins(0.22)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        times = [point["ms_per_megapixel"] for point in points]
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(times) < FEW_DECADES * min(times) else (1,)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
         for point in points:
