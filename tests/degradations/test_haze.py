@@ -7,7 +7,6 @@ import torch
 from torch import Generator
 
 from darnet.degradations import Haze
-from darnet.degradations.haze import smooth_depth
 
 
 def rng(seed: int = 0) -> Generator:
@@ -37,12 +36,3 @@ def test_a_tint_darkens_some_colours_and_never_the_brightest() -> None:
     top = 1 - math.exp(-2.0)
     assert float(hazy.max()) == pytest.approx(top, abs=1e-5)
     assert float(hazy.min()) < top - 0.02
-
-
-def test_depth_is_smooth_and_fills_its_range() -> None:
-    depth = smooth_depth(3, 200, 300, rng())
-    assert depth.amin(dim=(1, 2, 3)).tolist() == pytest.approx([0, 0, 0])
-    assert depth.amax(dim=(1, 2, 3)).tolist() == pytest.approx([1, 1, 1])
-    assert float(depth.diff(dim=2).abs().max()) < 0.05
-    assert not torch.equal(depth[0], depth[1])
-    assert float(depth[:, :, :40].mean()) > float(depth[:, :, -40:].mean())  # the ground recedes upwards

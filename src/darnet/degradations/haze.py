@@ -11,17 +11,14 @@ from typing import ClassVar
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
-from torch.nn import functional as F
 
 from darnet.degradations.base import Degradation, Range, per_sample
-
-#: Points a side of the grids that the relief of a scene is drawn on: hills, and houses.
-RELIEF_GRIDS = (4, 9)
+from darnet.degradations.fields import smooth_depth
 
 
 @dataclass(frozen=True)
 class Haze(Degradation):
-    """y = x·t + a·(1 − t), t = exp(−β·d): airlight a, transmission t, depth d in [0, 1] (`smooth_depth`).
+    """y = x·t + a·(1 − t), t = exp(−β·d): airlight a, transmission t, depth d in [0, 1] (`fields.smooth_depth`).
 
     Source: Narasimhan and Nayar, "Vision and the atmosphere", IJCV 2002, eq. 5 and 7 (after Koschmieder, 1924), on sRGB
     values as RESIDE does (Li et al., IEEE TIP 2019, §II: β in 0.6–1.8, a in 0.7–1). β counts optical depths from the
@@ -51,20 +48,3 @@ class Haze(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """β, in optical depths."""
         return parameters[:, 0]
-
-
-def smooth_depth(batch: int, height: int, width: int, rng: Generator) -> Float[Tensor, "B 1 H W"]:
-    """Depths of scenes from 0 (nearest) to 1: ground that recedes upwards, with relief, each at most as deep as wide.
-
-    A weighted sum of a ramp from bottom to top and of random grids, enlarged bicubically; on the device of `rng`.
-    """
-    device = rng.device
-    ramp = torch.linspace(1, 0, height, device=device)[:, None].expand(batch, 1, height, width)
-    weights = torch.rand(batch, 1 + len(RELIEF_GRIDS), 1, 1, 1, generator=rng, device=device)
-    depth = weights[:, 0] * ramp
-    for index, side in enumerate(RELIEF_GRIDS):
-        relief = torch.rand(batch, 1, side, side, generator=rng, device=device)
-        relief = F.interpolate(relief, (height, width), mode="bicubic", align_corners=True)
-        depth = depth + weights[:, index + 1] / (index + 1) * relief
-    low, high = (edge(dim=(2, 3), keepdim=True) for edge in (depth.amin, depth.amax))
-    return (depth - low) / (high - low).clamp_min(1e-6)

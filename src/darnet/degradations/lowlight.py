@@ -13,34 +13,40 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
+from darnet.degradations.fields import smooth_light
 
 
 @dataclass(frozen=True)
 class LowLight(Degradation):
-    """y = clip(z + √(a·z + b²)·n, 0, 1), z = e·x^γ: exposure e, contrast γ, then the noise of a sensor, n ~ N(0, 1).
+    """y = clip(z + √(a·z + b²)·n, 0, 1), z = e^(1 − u·m)·x^γ: uneven light, contrast γ, noise of a sensor n ~ N(0, 1).
 
     Source: Lv, Li and Lu, "Attention guided low-light image enhancement", IJCV 2021, eq. 2 (β·(α·x)^γ, then
     Poisson–Gaussian noise); that noise in its normal approximation (Foi et al., IEEE TIP 2008, eq. 10), which is ten
-    times as fast to draw. `exposure` is the share of light that is left; `shot` is a, the variance per unit of signal;
-    `read_sigma_255` is b on the 0–255 scale.
+    times as fast to draw. `exposure` is e, the share of light that is left in the darkest place; `unevenness` is u, of
+    a smooth map m in [0, 1] (`fields.smooth_light`; u = 1: full light somewhere, as with a lamp or a window); `shot` is
+    a, the variance per unit of signal; `read_sigma_255` is b on the 0–255 scale.
     """
 
     exposure: Range = (0.06, 0.5)
     gamma: Range = (1.0, 1.8)
+    unevenness: Range = (0.0, 1.0)
     shot: Range = (0.0001, 0.003)
     read_sigma_255: Range = (0.3, 3.0)
     kind: ClassVar[str] = "lowlight"
-    parameters: ClassVar[tuple[str, ...]] = ("exposure", "gamma", "shot", "read_sigma_255")
+    parameters: ClassVar[tuple[str, ...]] = ("exposure", "gamma", "unevenness", "shot", "read_sigma_255")
+    needs_scene: ClassVar[bool] = True
 
     def apply(
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
         """Take the light away, then expose the sensor."""
-        dark = per_sample(parameters, 0) * clean.clamp(0, 1) ** per_sample(parameters, 1)
-        variance = per_sample(parameters, 2) * dark + (per_sample(parameters, 3) / 255) ** 2
+        light = smooth_light(len(clean), clean.shape[2], clean.shape[3], rng).to(clean)
+        light = per_sample(parameters, 0) ** (1 - per_sample(parameters, 2) * light)
+        dark = light * clean.clamp(0, 1) ** per_sample(parameters, 1)
+        variance = per_sample(parameters, 3) * dark + (per_sample(parameters, 4) / 255) ** 2
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
         return (dark + variance.sqrt() * noise).clamp(0, 1)
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
-        """Share of the light that is left."""
+        """Share of the light that is left in the darkest place."""
         return parameters[:, 0]
