@@ -40,7 +40,7 @@ class Hungry(Model):
         super().__init__()
         self.error = error
 
-    def forward(self, degraded: torch.Tensor, thumbnail: torch.Tensor | None = None) -> Output:
+    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
         raise self.error
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -16,25 +18,25 @@ class Spy(Model):
     """Notes what it is given; returns it."""
 
     multiple_of = 4
-    thumbnail_px = 8
+    context = partial(make_thumbnail, side_px=8)
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[torch.Tensor, torch.Tensor | None]] = []
 
-    def forward(self, degraded: torch.Tensor, thumbnail: torch.Tensor | None = None) -> Output:
-        self.calls.append((degraded, thumbnail))
+    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+        self.calls.append((degraded, context))
         return Output(degraded * 2 - 0.5)
 
 
-def test_every_tile_gets_the_thumbnail_of_the_whole_picture() -> None:
+def test_every_tile_gets_the_context_of_the_whole_picture() -> None:
     spy = Spy()
     pixels = torch.rand(3, 50, 70)
     NetworkExpert(TorchBackend(spy, "cpu"), Tiles(32, 8))(pixels)
     assert len(spy.calls) > 1
-    for tile, thumbnail in spy.calls:
+    for tile, context in spy.calls:
         assert tile.shape[2] % 4 == tile.shape[3] % 4 == 0
-        torch.testing.assert_close(thumbnail, make_thumbnail(pixels[None], 8))
+        torch.testing.assert_close(context, make_thumbnail(pixels[None], 8))
 
 
 def test_off_is_one_call() -> None:

@@ -1,6 +1,6 @@
-"""How a network is executed. A backend is a plain function of (pictures, thumbnail) on some device.
+"""How a network is executed. A backend is a plain function of (pictures, context) on some device.
 
-Shapes: B batch, T side of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class TorchBackend:
         self.dtype = DTYPES[precision]
         self.model = channels_last(model.to(self.device))
 
-    def __call__(self, pictures: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
+    def __call__(self, pictures: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
         """Run the network; the answer is on its device. Raises ResourceError where memory runs out."""
         pictures = pictures.to(self.device, memory_format=torch.channels_last)
-        thumbnail = None if thumbnail is None else thumbnail.to(self.device)
+        context = None if context is None else context.to(self.device)
         try:
             with torch.inference_mode(), self._autocast():
-                output: Output = self.model(pictures, thumbnail)
+                output: Output = self.model(pictures, context)
         except (MemoryError, RuntimeError) as error:
             # On a GPU torch.OutOfMemoryError; on a CPU a plain RuntimeError, known by its text alone.
             if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):

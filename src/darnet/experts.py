@@ -15,7 +15,6 @@ from torch import Tensor
 from darnet import views
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError, UsageError
-from darnet.models.base import make_thumbnail
 from darnet.tiling import pad_to, tiled
 
 Pixels = Float[Tensor, "3 H W"]
@@ -45,7 +44,7 @@ class Tiles:
 
 @dataclass(frozen=True)
 class NetworkExpert:
-    """A network that looks at the whole picture once, as a thumbnail, and then repairs it tile by tile."""
+    """A network that looks at the whole picture once, for its context, and then repairs it tile by tile."""
 
     backend: TorchBackend
     tiles: Tiles = Tiles()
@@ -53,10 +52,10 @@ class NetworkExpert:
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError if the network answers with anything but finite pixels."""
         model = self.backend.model
-        thumbnail = make_thumbnail(pixels[None], model.thumbnail_px) if model.thumbnail_px else None
+        context = model.context(pixels[None]) if model.context else None
 
         def repair(tile: Tensor) -> Tensor:
-            image = self.backend(tile, thumbnail).image
+            image = self.backend(tile, context).image
             if image is None:
                 raise DarnetError(f"{type(model).__name__} makes no image: it is no expert")
             return image.to(tile.device, tile.dtype).clamp(0, 1)

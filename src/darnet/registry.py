@@ -17,6 +17,7 @@ Group = Literal["model", "degradation"]
 BUILTIN: Mapping[Group, Mapping[str, str]] = {
     "model": {
         "compact-unet": "darnet.models.compact:CompactUNet",
+        "deconvolution-unet": "darnet.models.deconvolution:DeconvolutionUNet",
         "degradation-classifier": "darnet.models.classifier:DegradationClassifier",
         "unet": "darnet.models.unet:UNet",
     },

@@ -8,6 +8,7 @@ import torch
 from darnet.backends import TorchBackend
 from darnet.experts import NetworkExpert, Tiles
 from darnet.models.compact import CompactUNet
+from darnet.models.deconvolution import DeconvolutionUNet
 from darnet.models.unet import UNet
 from darnet.testing import check_expert
 
@@ -15,8 +16,8 @@ from darnet.testing import check_expert
 @pytest.mark.parametrize("tiles", [Tiles(), Tiles(0), Tiles(32, 8)], ids=str)
 @pytest.mark.parametrize(
     "model",
-    [CompactUNet(4, (1, 1)), CompactUNet(4, (1, 1), thumbnail_px=16), UNet(4, 2)],
-    ids=["compact", "compact-thumbnail", "unet"],
+    [CompactUNet(4, (1, 1)), CompactUNet(4, (1, 1), thumbnail_px=16), DeconvolutionUNet(4, (1, 1), 2), UNet(4, 2)],
+    ids=["compact", "compact-thumbnail", "deconvolution", "unet"],
 )
 def test_the_contract(model: torch.nn.Module, tiles: Tiles) -> None:
     check_expert(NetworkExpert(TorchBackend(model.eval(), "cpu"), tiles))

@@ -14,6 +14,7 @@ from darnet.testing import check_model, tensors
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
     "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
+    "deconvolution-unet": [{"width": 4, "blocks": [1, 1], "spectrum_width": 2}],
     "degradation-classifier": [{"kinds": ["clean", "noise"], "width": 4}],
     "unet": [{"width": 4, "depth": 2}],
 }
@@ -23,6 +24,8 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("compact-unet", SMALL["compact-unet"][0], {"width": 8, "blocks": [1, 1, 1]}),
     ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 2, 1]}),
     ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 1, 1], "thumbnail_px": 16}),
+    ("deconvolution-unet", SMALL["deconvolution-unet"][0], {"width": 8, "blocks": [1, 1], "spectrum_width": 2}),
+    ("deconvolution-unet", SMALL["deconvolution-unet"][0], {"width": 4, "blocks": [1, 1], "spectrum_width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean"], "width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean", "noise"], "width": 8}),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),
@@ -64,7 +67,7 @@ class Broken(Model):
         self.not_saved = next(COUNTER)
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
-    def forward(self, degraded: torch.Tensor, thumbnail: torch.Tensor | None = None):
+    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None):
         from darnet.models.base import Output
 
         image = self.layer(degraded) + (0 if self.fault == "unused" else self.unused(degraded))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overex
 from darnet.models.base import make_thumbnail
 
 KINDS = ("clean", "noise", "blur", "overexposure")
+THUMBNAIL = partial(make_thumbnail, side_px=8)
 
 
 def photo(index: int, height: int = 60, width: int = 80) -> Tensor:
@@ -71,14 +74,14 @@ def test_crops_of_pictures_that_are_too_small_are_mirrored() -> None:
 
 def test_thumbnails_show_the_whole_degraded_picture() -> None:
     synthesis = replace(
-        ALL, sources=(Overexposure((2.0, 2.0)),), shares=(1.0,), thumbnail_px=8, augment=False, rounding="none"
+        ALL, sources=(Overexposure((2.0, 2.0)),), shares=(1.0,), context=THUMBNAIL, augment=False, rounding="none"
     )
     batch = replace(synthesis, crops_per_picture=2)(6, rng())
-    assert batch.thumbnail is not None
-    for first, second in zip(batch.thumbnail[::2], batch.thumbnail[1::2], strict=True):
+    assert batch.context is not None
+    for first, second in zip(batch.context[::2], batch.context[1::2], strict=True):
         assert torch.equal(first, second)  # crops of one picture
     wanted = [make_thumbnail((p[None].float() / 255 * 2).clamp(0, 1), 8)[0] for p in PHOTOS]
-    for thumbnail in batch.thumbnail:
+    for thumbnail in batch.context:
         assert min(float((thumbnail - w).abs().max()) for w in wanted) < 1e-6
 
 
@@ -109,14 +112,14 @@ def test_crops_of_one_picture_follow_each_other_and_are_degraded_alike() -> None
 
 
 def test_thumbnails_of_pictures_smaller_than_the_crop() -> None:
-    small = replace(ALL, photos=[photo(0, 21, 18), photo(1, 30, 40)], crop_px=28, thumbnail_px=8)
+    small = replace(ALL, photos=[photo(0, 21, 18), photo(1, 30, 40)], crop_px=28, context=THUMBNAIL)
     assert small(12, rng()).clean.shape == (12, 3, 28, 28)
 
 
-@pytest.mark.parametrize("thumbnail_px", [0, 8])
-def test_grey_pictures_have_one_noise(thumbnail_px: int) -> None:
+@pytest.mark.parametrize("context", [None, THUMBNAIL])
+def test_grey_pictures_have_one_noise(context: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
     noise = (GaussianNoise((25.0, 25.0)),)
-    coloured = Synthesis(PHOTOS, noise, (1.0,), KINDS, crop_px=16, thumbnail_px=thumbnail_px)
+    coloured = Synthesis(PHOTOS, noise, (1.0,), KINDS, crop_px=16, context=context)
     half = replace(coloured, grey=0.5, crops_per_picture=2)(64, rng(0))
     for pixels in (half.degraded, half.clean):
         grey = (pixels == pixels[:, :1]).flatten(1).all(dim=1)
@@ -141,15 +144,15 @@ def test_haze_thickens_over_the_scene_and_not_over_a_crop() -> None:
     spans = hazy.degraded.amax(dim=(1, 2, 3)) - hazy.degraded.amin(dim=(1, 2, 3))
     assert float(spans.median()) < 0.3
     assert float(hazy.degraded.max() - hazy.degraded.min()) > 0.6
-    assert hazy.thumbnail is None
+    assert hazy.context is None
 
 
 def test_a_scene_is_as_large_as_it_may_be() -> None:
     """Its thumbnail shows 32 of 80 columns: never both ends of a picture that is dark on the left."""
     ramp = torch.arange(0, 240, 3).expand(3, 60, 80).to(torch.uint8)
-    synthesis = Synthesis([ramp], (Clean(),), (1.0,), KINDS, crop_px=16, thumbnail_px=8, augment=False)
+    synthesis = Synthesis([ramp], (Clean(),), (1.0,), KINDS, crop_px=16, context=THUMBNAIL, augment=False)
     for scene_px, widest in ((32, 0.4), (None, 1.0)):
-        thumbnail = replace(synthesis, scene_px=scene_px)(16, rng()).thumbnail
+        thumbnail = replace(synthesis, scene_px=scene_px)(16, rng()).context
         assert thumbnail is not None
         spans = thumbnail.amax(dim=(1, 2, 3)) - thumbnail.amin(dim=(1, 2, 3))
         assert float(spans.max()) == pytest.approx(widest * 240 / 255 * 7 / 8, abs=0.03)
@@ -166,12 +169,12 @@ def test_crops_of_a_pair_show_the_same_place() -> None:
         (batch.degraded - batch.clean)[real], torch.full((int(real.sum()), 3, 16, 16), 100 / 255)
     )
     assert not batch.level.any()
-    assert replace(synthesis, thumbnail_px=8)(8, rng()).thumbnail.shape == (8, 3, 8, 8)
+    assert replace(synthesis, context=THUMBNAIL)(8, rng()).context.shape == (8, 3, 8, 8)
 
 
-@pytest.mark.parametrize("thumbnail_px", [0, 8])
-def test_some_pictures_were_saved_as_jpeg(thumbnail_px: int) -> None:
-    plain = Synthesis(PHOTOS, (Clean(),), (1.0,), KINDS, crop_px=16, thumbnail_px=thumbnail_px)
+@pytest.mark.parametrize("context", [None, THUMBNAIL])
+def test_some_pictures_were_saved_as_jpeg(context: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+    plain = Synthesis(PHOTOS, (Clean(),), (1.0,), KINDS, crop_px=16, context=context)
     stored = replace(plain, storage=Storage(0.5, (40.0, 40.0)))(64, rng())
     changed = (stored.degraded != stored.clean).flatten(1).any(dim=1)
     assert 16 < int(changed.sum()) < 48

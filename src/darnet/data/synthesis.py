@@ -5,7 +5,7 @@ other way: whole pictures are degraded, then cropped. Real pairs are only croppe
 
 Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
 
-Shapes: B batch, N crops of one picture, S their side with margin, T side of a thumbnail, H × W pixels of a crop.
+Shapes: B batch, N crops of one picture, S their side with margin, C × S × T a context, H × W pixels of a crop.
 Pictures are sRGB in [0, 1].
 """
 
@@ -24,7 +24,6 @@ from darnet.data.photos import Photo
 from darnet.degradations import Degradation, quantise
 from darnet.degradations.base import Range, Rounding, mirror_pad, turn_grey
 from darnet.degradations.jpeg import compressed
-from darnet.models.base import make_thumbnail
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Batch:
     clean: Float[Tensor, "B 3 H W"]
     label: Int[Tensor, " B"]  # index into the kinds that are told apart
     level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
-    thumbnail: Float[Tensor, "B 3 T T"] | None = None  # of the whole degraded picture
+    context: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
     crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
 
 
@@ -69,7 +68,7 @@ class Synthesis:
     shares: Sequence[float]
     kinds: Sequence[str]
     crop_px: int
-    thumbnail_px: int = 0
+    context: Callable[[Tensor], Tensor] | None = None  # what the network is told of whole pictures
     scene_px: int | None = None  # where whole pictures are degraded: at most so much of them, a side
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
@@ -94,19 +93,19 @@ class Synthesis:
             torch.cat([getattr(part, name) for part in parts])[order]
             for name in ("degraded", "clean", "label", "level")
         )
-        thumbnails = [part.thumbnail for part in parts if part.thumbnail is not None]
-        thumbnail = torch.cat(thumbnails)[order] if thumbnails else None
-        return Batch(degraded, clean, label, level, thumbnail, self.crops_per_picture)
+        contexts = [part.context for part in parts if part.context is not None]
+        context = torch.cat(contexts)[order] if contexts else None
+        return Batch(degraded, clean, label, level, context, self.crops_per_picture)
 
     def _part(self, source: Degradation | Pairs, pictures: int, picks: Generator, rng: Generator) -> Batch:
         if isinstance(source, Pairs):
             views = [self._views(*self._pair(source, picks), picks) for _ in range(pictures)]
-        elif self.thumbnail_px or source.needs_scene:
+        elif self.context or source.needs_scene:
             views = [self._views(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
         else:
             return self._crops(source, pictures, picks, rng)
-        degraded, clean, level, *thumbnail = (torch.cat(tensors) for tensors in zip(*views, strict=True))
-        return Batch(degraded, clean, self._label(source, clean), level, thumbnail[0] if thumbnail else None)
+        degraded, clean, level, *context = (torch.cat(tensors) for tensors in zip(*views, strict=True))
+        return Batch(degraded, clean, self._label(source, clean), level, context[0] if context else None)
 
     def _crops(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
         """Crops are cut, with a margin, and degraded together."""
@@ -139,14 +138,12 @@ class Synthesis:
         return _square(pictures.shape, self.scene_px, picks)(pictures)
 
     def _views(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
-        """The crops of one picture: (degraded, clean, level) and, where it is wanted, the thumbnail, N of each."""
+        """The crops of one picture: (degraded, clean, level) and, where it is wanted, the context, N of each."""
         count = self.crops_per_picture
         cuts = [_square(clean.shape, self.crop_px, picks) for _ in range(count)]
         crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
         views = (*crops, level.expand(count))
-        if not self.thumbnail_px:
-            return views
-        return *views, make_thumbnail(degraded, self.thumbnail_px).expand(count, -1, -1, -1)
+        return (*views, self.context(degraded).expand(count, -1, -1, -1)) if self.context else views
 
     def _damage(
         self,

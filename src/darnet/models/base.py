@@ -1,11 +1,12 @@
 """What every trainable network is, and what it returns.
 
-Shapes: B batch, E experts, T side of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, E experts, T side of a thumbnail, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -29,17 +30,18 @@ class Output:
 
 
 class Model(nn.Module, ABC):
-    """A plain function of (tile, thumbnail of the whole picture). Every subclass is final.
+    """A plain function of (tile, context of the whole picture). Every subclass is final.
 
     Constructors take plain JSON values, which is what a card stores, and run on the meta device.
     """
 
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
-    thumbnail_px: int = 0  #: side T of the thumbnail that `forward` wants; 0: it needs none
+    #: Whole pictures (B, 3, H, W) -> what `forward` wants to know of them beside a tile, (B, C, S, T); None: nothing.
+    context: Callable[[Tensor], Tensor] | None = None
 
     @abstractmethod
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
         """Look at, or repair, a batch of pictures or tiles."""
 
     def adopt(self, other: Model) -> None:

@@ -66,8 +66,8 @@ class DegradationClassifier(Model):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
-        """Name the degradation of each crop; the thumbnail is not looked at."""
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
+        """Name the degradation of each crop; the context is not looked at."""
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution in self.features:
             features = F.relu(convolution(features))

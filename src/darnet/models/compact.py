@@ -4,12 +4,13 @@ Dense 3×3 convolutions are what a CPU runs fastest, and a quarter of the pixels
 four times the channels. An expert that must know the whole picture (exposure) reads a thumbnail of it once: that scales
 the deepest features (FiLM, Perez et al. 2018) and sets one gain and offset per colour, so that all tiles agree.
 
-Shapes: B batch, T side of the thumbnail, F features, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, D = 3 per picture, T side of the thumbnail, F features, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -24,16 +25,20 @@ class CompactUNet(Model):
     """y = gain·x + offset + up(net(down(x))); gain and offset are 1 and 0 without a thumbnail.
 
     `width` channels at the top level, doubled per level; `blocks` residual blocks at each level, on the way down and
-    up; `thumbnail_px` > 0 makes it look at the whole picture.
+    up; `thumbnail_px` > 0 makes it look at the whole picture. Of several `pictures` of 3 channels each, the first is
+    repaired.
     """
 
-    def __init__(self, width: int = 32, blocks: Sequence[int] = (2, 2, 2), thumbnail_px: int = 0) -> None:
+    def __init__(
+        self, width: int = 32, blocks: Sequence[int] = (2, 2, 2), thumbnail_px: int = 0, pictures: int = 1
+    ) -> None:
         super().__init__()
-        self.thumbnail_px = thumbnail_px
+        if thumbnail_px:
+            self.context = partial(make_thumbnail, side_px=thumbnail_px)
         self.multiple_of = 2 ** len(blocks)
         widths = [width * 2**level for level in range(len(blocks))]
         steps = list(pairwise(widths))
-        self.head = nn.Conv2d(12, width, 3, padding=1)
+        self.head = nn.Conv2d(12 * pictures, width, 3, padding=1)
         self.encoder = nn.ModuleList(_residual_blocks(c, n) for c, n in zip(widths, blocks, strict=True))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in steps)
         self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in reversed(steps))
@@ -44,7 +49,7 @@ class CompactUNet(Model):
         _silence(self.tail)  # an untrained expert returns its input
         self.overview = Overview(widths[-1]) if thumbnail_px else None
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
+    def forward(self, degraded: Float[Tensor, "B D H W"], context: Float[Tensor, "B 3 T T"] | None = None) -> Output:
         """Repair. Without a thumbnail the tile is taken for the whole picture."""
         features, skips = self.head(F.pixel_unshuffle(degraded, 2)), []
         *fine, coarsest = self.encoder
@@ -52,12 +57,11 @@ class CompactUNet(Model):
             features = level(features)
             skips.append(features)
             features = down(features)
-        base = degraded
-        if self.overview is not None:
-            whole = make_thumbnail(degraded, self.thumbnail_px) if thumbnail is None else thumbnail
-            scale, gain, offset = self.overview(whole)
+        base = degraded[:, :3]
+        if self.overview is not None and self.context is not None:
+            scale, gain, offset = self.overview(self.context(base) if context is None else context)
             features = features * (1 + scale)
-            base = degraded * (1 + gain) + offset
+            base = base * (1 + gain) + offset
         features = coarsest(features)
         for up, level in zip(self.up, self.decoder, strict=True):
             features = level(up(features) + skips.pop())

@@ -28,8 +28,8 @@ class UNet(Model):
         self.decoder = nn.ModuleList(_double_convolution(2 * c, c) for c in reversed(widths[:-1]))
         self.output = nn.Conv2d(width, 3, 1)
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], thumbnail: Float[Tensor, "B 3 T T"] | None = None) -> Output:
-        """Repair; the thumbnail is not looked at."""
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
+        """Repair; the context is not looked at."""
         *levels, bottom = self.encoder
         features, skips = degraded, []
         for level in levels:

@@ -32,7 +32,7 @@ def calibrate(model: Model, batches: Iterable[Batch]) -> float:
     logits, labels = [], []
     with torch.inference_mode():
         for batch in batches:
-            logits.append(per_picture(model(batch.degraded, batch.thumbnail).routings[-1].logits, batch).float())
+            logits.append(per_picture(model(batch.degraded, batch.context).routings[-1].logits, batch).float())
             labels.append(batch.label[:: batch.crops_per_picture])
     temperature = best_temperature(torch.cat(logits), torch.cat(labels))
     model.divide_logits(temperature)

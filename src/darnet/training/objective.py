@@ -25,16 +25,16 @@ class Objective(nn.Module):
         self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
 
     def forward(
-        self, degraded: Tensor, clean: Tensor, label: Tensor, level: Tensor, thumbnail: Tensor | None
+        self, degraded: Tensor, clean: Tensor, label: Tensor, level: Tensor, context: Tensor | None
     ) -> dict[str, Tensor]:
         """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
-        batch = Batch(degraded, clean, label, level, thumbnail, self.crops_per_picture)
+        batch = Batch(degraded, clean, label, level, context, self.crops_per_picture)
         return self.score(self.look(batch), batch)
 
     def look(self, batch: Batch) -> Output:
         """What the network says, in float32."""
         degraded = batch.degraded.contiguous(memory_format=torch.channels_last)
-        return _in_float32(self.model(degraded, batch.thumbnail))
+        return _in_float32(self.model(degraded, batch.context))
 
     def score(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Each loss, weighted."""
@@ -44,7 +44,7 @@ class Objective(nn.Module):
 
 def tensors(batch: Batch) -> list[Tensor | None]:
     """A batch as the arguments of `Objective.forward`."""
-    return [batch.degraded, batch.clean, batch.label, batch.level, batch.thumbnail]
+    return [batch.degraded, batch.clean, batch.label, batch.level, batch.context]
 
 
 def scores(output: Output, batch: Batch) -> dict[str, float]:

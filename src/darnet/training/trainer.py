@@ -104,7 +104,7 @@ class Trainer:
             shares=[spec.share for spec in stage.degradations],
             kinds=self.kinds,
             crop_px=stage.crop_px,
-            thumbnail_px=self.model.thumbnail_px,
+            context=self.model.context,
             scene_px=stage.scene_px,
             rounding=stage.rounding,
             augment=augment,

@@ -1,0 +1,137 @@
+"""An expert for blur: it reads from the spectrum of the whole picture how it was blurred, filters, and then repairs.
+
+One kernel for a picture multiplies its spectrum by that of the kernel, and photos by themselves have smooth spectra: so
+dark bands and rings tell the kernel (Cannon, "Blind deconvolution of spatially invariant image blurs with phase", IEEE
+TASSP 1976). A small network turns the spectrum into the response of a filter, as Chakrabarti ("A neural approach to
+blind motion deblurring", ECCV 2016) does for patches. Reach and sharpness of a deconvolution are what a compact U-Net
+lacks; it removes what the filter leaves.
+
+Shapes: B batch, N side of the spectrum, K side of a filter, F features, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet.degradations.base import mirror_pad
+from darnet.degradations.convolution import convolve
+from darnet.models.base import Model, Output
+from darnet.models.compact import CompactUNet, ResidualBlock
+
+#: Side N of the windows that a spectrum is averaged over; a filter reaches half of it.
+WINDOW_PX = 64
+#: Power under which there is nothing but rounding to 8 bits.
+FLOOR = 1e-4
+#: About the mean and the spread of the logarithms of photos' power.
+LOG_MEAN, LOG_SPREAD = -2.0, 5.0
+
+
+class DeconvolutionUNet(Model):
+    """y = U-Net(x * g, x): the filter g follows from the spectrum of the whole picture."""
+
+    def __init__(self, width: int = 32, blocks: Sequence[int] = (2, 2, 2), spectrum_width: int = 24) -> None:
+        super().__init__()
+        self.estimator = FilterEstimator(spectrum_width)
+        self.unet = CompactUNet(width, blocks, pictures=2)
+        self.multiple_of = self.unet.multiple_of
+        self.context = make_spectrum
+
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 2 N N"] | None = None) -> Output:
+        """Repair. Without the spectrum the tile is taken for the whole picture."""
+        spectrum = make_spectrum(degraded) if context is None else context
+        filters = make_filter(self.estimator(spectrum))
+        reach = (WINDOW_PX // 2, WINDOW_PX // 2)
+        filtered = convolve(
+            mirror_pad(degraded.float(), reach, reach), filters
+        )  # the transform knows no half precision
+        filtered = filtered.to(degraded.dtype)
+        output: Output = self.unet(torch.cat([filtered, degraded], dim=1))
+        return output
+
+
+def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"]:
+    """Logarithm of the mean power, and mean of its logarithm, over windows that overlap by half; frequency 0 central.
+
+    Of the mean of the three colours. Both are scaled to about [-1, 1]. Memory is that of one row of windows.
+    """
+    grey = pictures.float().mean(dim=1)
+    missing = [max(0, WINDOW_PX - side) for side in grey.shape[1:]]
+    grey = mirror_pad(grey[:, None], (0, missing[0]), (0, missing[1]))[:, 0]
+    grey = grey - grey.mean(dim=(1, 2), keepdim=True)
+    taper = _taper(WINDOW_PX, grey)
+    rows = []
+    for top in range(0, grey.shape[1] - WINDOW_PX + 1, WINDOW_PX // 2):
+        windows = grey[:, top : top + WINDOW_PX].unfold(2, WINDOW_PX, WINDOW_PX // 2).transpose(1, 2)
+        power = torch.fft.fft2(windows * taper).abs().square() + FLOOR
+        rows.append(torch.stack([power.mean(dim=1), power.log().mean(dim=1)], dim=1))
+    power, logarithm = torch.stack(rows).mean(dim=0).unbind(dim=1)
+    both = torch.stack([power.log(), logarithm], dim=1)
+    shifted: Tensor = torch.fft.fftshift(both, dim=(2, 3))
+    return (shifted - LOG_MEAN) / LOG_SPREAD
+
+
+def make_filter(response: Float[Tensor, "B N N"]) -> Float[Tensor, "B K K"]:
+    """The filter of K = N + 1 taps a side that has a real, even response (frequency 0 central); tapered to its ends."""
+    response = response.float()
+    # Even, so that the filter is real: what N/2 has no partner for stays.
+    response = (response + response.flip((1, 2)).roll((1, 1), (1, 2))) / 2
+    taps = torch.fft.fftshift(torch.fft.ifft2(torch.fft.ifftshift(response, dim=(1, 2))).real, dim=(1, 2))
+    return F.pad(taps, (0, 1, 0, 1)) * _taper(WINDOW_PX + 1, taps).sqrt()
+
+
+def _taper(side: int, like: Tensor) -> Float[Tensor, "N N"]:
+    window = torch.hann_window(side, periodic=False, device=like.device, dtype=like.dtype)
+    return window[:, None] * window
+
+
+class FilterEstimator(nn.Module):
+    """Spectrum (B, 2, N, N) -> response of a filter (B, N, N); 1 everywhere when new.
+
+    A U-Net over frequencies, whose lowest level sees all of them: bands belong together across the whole plane.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = [width, 2 * width, 3 * width, 4 * width]
+        steps, side, narrow = list(pairwise(widths)), WINDOW_PX // 8, 8
+        self.head = nn.Conv2d(4, width, 3, padding=1)
+        self.encoder = nn.ModuleList(ResidualBlock(channels) for channels in widths)
+        self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in steps)
+        self.all_frequencies = nn.Sequential(
+            nn.Conv2d(widths[-1], narrow, 1),
+            nn.Flatten(),
+            nn.Linear(narrow * side**2, 128),
+            nn.ReLU(),
+            nn.Linear(128, narrow * side**2),
+            nn.Unflatten(1, (narrow, side, side)),
+            nn.Conv2d(narrow, widths[-1], 1),
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in reversed(steps))
+        self.decoder = nn.ModuleList(ResidualBlock(channels) for channels in reversed(widths[:-1]))
+        self.tail = nn.Conv2d(width, 1, 3, padding=1)
+        for weight in self.tail.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, spectrum: Float[Tensor, "B 2 N N"]) -> Float[Tensor, "B N N"]:
+        """Estimate; each frequency is told how far from 0 it is."""
+        axis = torch.arange(WINDOW_PX, device=spectrum.device, dtype=spectrum.dtype) * 2 / WINDOW_PX - 1
+        radius = (axis[:, None].square() + axis.square()).sqrt()
+        place = torch.stack([radius, (radius + 1 / WINDOW_PX).log()]).expand(len(spectrum), -1, -1, -1)
+        features, skips = self.head(torch.cat([spectrum, place], dim=1)), []
+        *fine, coarsest = self.encoder
+        for level, down in zip(fine, self.down, strict=True):
+            features = level(features)
+            skips.append(features)
+            features = down(features)
+        features = coarsest(features)
+        features = features + self.all_frequencies(features)
+        for up, level in zip(self.up, self.decoder, strict=True):
+            features = level(up(features) + skips.pop())
+        response: Tensor = 1 + self.tail(features)[:, 0].float()
+        return response
