@@ -9,7 +9,7 @@ Shapes: B batch, D = 3 per picture, T side of the thumbnail, F features, H × W 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -51,20 +51,14 @@ class CompactUNet(Model):
 
     def forward(self, degraded: Float[Tensor, "B D H W"], context: Float[Tensor, "B 3 T T"] | None = None) -> Output:
         """Repair. Without a thumbnail the tile is taken for the whole picture."""
-        features, skips = self.head(F.pixel_unshuffle(degraded, 2)), []
         *fine, coarsest = self.encoder
-        for level, down in zip(fine, self.down, strict=True):
-            features = level(features)
-            skips.append(features)
-            features = down(features)
+        features, skips = descend(self.head(F.pixel_unshuffle(degraded, 2)), fine, self.down)
         base = degraded[:, :3]
         if self.overview is not None and self.context is not None:
             scale, gain, offset = self.overview(self.context(base) if context is None else context)
             features = features * (1 + scale)
             base = base * (1 + gain) + offset
-        features = coarsest(features)
-        for up, level in zip(self.up, self.decoder, strict=True):
-            features = level(up(features) + skips.pop())
+        features = ascend(coarsest(features), skips, self.up, self.decoder)
         return Output(base + F.pixel_shuffle(self.tail(features), 2))
 
 
@@ -101,6 +95,23 @@ class ResidualBlock(nn.Module):
         """Same shape out."""
         change: Tensor = self.second(F.relu(self.first(features)))
         return features + change
+
+
+def descend(features: Tensor, levels: Iterable[nn.Module], down: Iterable[nn.Module]) -> tuple[Tensor, list[Tensor]]:
+    """The way down a U-Net: features of its coarsest level, and what each finer one leaves for the way up."""
+    skips = []
+    for level, step in zip(levels, down, strict=True):
+        features = level(features)
+        skips.append(features)
+        features = step(features)
+    return features, skips
+
+
+def ascend(features: Tensor, skips: list[Tensor], up: Iterable[nn.Module], levels: Iterable[nn.Module]) -> Tensor:
+    """The way up, with additive skips."""
+    for step, skip, level in zip(up, reversed(skips), levels, strict=True):
+        features = level(step(features) + skip)
+    return features
 
 
 def _silence(layer: nn.Module) -> None:

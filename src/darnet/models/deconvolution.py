@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from darnet.degradations.base import mirror_pad
 from darnet.degradations.convolution import convolve
 from darnet.models.base import Model, Output
-from darnet.models.compact import CompactUNet, ResidualBlock
+from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
 
 #: Side N of the windows that a spectrum is averaged over; a filter reaches half of it.
 WINDOW_PX = 64
@@ -47,10 +47,8 @@ class DeconvolutionUNet(Model):
         spectrum = make_spectrum(degraded) if context is None else context
         filters = make_filter(self.estimator(spectrum))
         reach = (WINDOW_PX // 2, WINDOW_PX // 2)
-        filtered = convolve(
-            mirror_pad(degraded.float(), reach, reach), filters
-        )  # the transform knows no half precision
-        filtered = filtered.to(degraded.dtype)
+        padded = mirror_pad(degraded.float(), reach, reach)  # the transform knows no half precision
+        filtered = convolve(padded, filters).to(degraded.dtype)
         output: Output = self.unet(torch.cat([filtered, degraded], dim=1))
         return output
 
@@ -58,7 +56,8 @@ class DeconvolutionUNet(Model):
 def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"]:
     """Logarithm of the mean power, and mean of its logarithm, over windows that overlap by half; frequency 0 central.
 
-    Of the mean of the three colours. Both are scaled to about [-1, 1]. Memory is that of one row of windows.
+    Of the mean of the three colours. Both are scaled to about [-1, 1]. Beside the grey picture, memory is that
+    of one row of windows.
     """
     grey = pictures.float().mean(dim=1)
     missing = [max(0, WINDOW_PX - side) for side in grey.shape[1:]]
@@ -79,7 +78,7 @@ def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"
 def make_filter(response: Float[Tensor, "B N N"]) -> Float[Tensor, "B K K"]:
     """The filter of K = N + 1 taps a side that has a real, even response (frequency 0 central); tapered to its ends."""
     response = response.float()
-    # Even, so that the filter is real: what N/2 has no partner for stays.
+    # Even, so that the filter is real; frequency -N/2 is its own partner.
     response = (response + response.flip((1, 2)).roll((1, 1), (1, 2))) / 2
     taps = torch.fft.fftshift(torch.fft.ifft2(torch.fft.ifftshift(response, dim=(1, 2))).real, dim=(1, 2))
     return F.pad(taps, (0, 1, 0, 1)) * _taper(WINDOW_PX + 1, taps).sqrt()
@@ -123,15 +122,9 @@ class FilterEstimator(nn.Module):
         axis = torch.arange(WINDOW_PX, device=spectrum.device, dtype=spectrum.dtype) * 2 / WINDOW_PX - 1
         radius = (axis[:, None].square() + axis.square()).sqrt()
         place = torch.stack([radius, (radius + 1 / WINDOW_PX).log()]).expand(len(spectrum), -1, -1, -1)
-        features, skips = self.head(torch.cat([spectrum, place], dim=1)), []
         *fine, coarsest = self.encoder
-        for level, down in zip(fine, self.down, strict=True):
-            features = level(features)
-            skips.append(features)
-            features = down(features)
+        features, skips = descend(self.head(torch.cat([spectrum, place], dim=1)), fine, self.down)
         features = coarsest(features)
-        features = features + self.all_frequencies(features)
-        for up, level in zip(self.up, self.decoder, strict=True):
-            features = level(up(features) + skips.pop())
+        features = ascend(features + self.all_frequencies(features), skips, self.up, self.decoder)
         response: Tensor = 1 + self.tail(features)[:, 0].float()
         return response
