@@ -7,7 +7,7 @@ from darnet.backends import TorchBackend
 from darnet.errors import DarnetError
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
-from darnet.routers import Always, NetworkRouter
+from darnet.routers import BLOCK_PX, Always, NetworkRouter
 from darnet.tiling import grid_crops
 
 KINDS = ["clean", "noise", "blur"]
@@ -29,7 +29,7 @@ def test_any_size_gets_scores_that_sum_to_one(router: NetworkRouter, size: tuple
 
 def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRouter) -> None:
     pixels = torch.rand(3, 120, 100)
-    crops = grid_crops(pixels, size_px=32, grid=3)
+    crops = grid_crops(pixels, size_px=32, grid=3, align_px=BLOCK_PX)
     assert len(crops) == 9
     with torch.inference_mode():
         logits = router.backend.model(crops).routings[0].logits.mean(dim=0)

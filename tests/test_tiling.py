@@ -201,7 +201,14 @@ def test_one_crop_is_the_centre_and_the_exact_size_is_the_picture():
     assert torch.equal(grid_crops(pixels[:, :, :20], size_px=20, grid=4), pixels[None, :, :, :20])
 
 
-@pytest.mark.parametrize(("size_px", "grid"), [(0, 2), (8, 0)])
-def test_impossible_grids_are_refused(size_px: int, grid: int):
+def test_crops_begin_where_they_are_aligned():
+    """JPEG blocks begin in the corner; crops that begin with a block show them alike."""
+    pixels = torch.arange(50 * 90, dtype=torch.float32).view(1, 50, 90).repeat(3, 1, 1)
+    crops = grid_crops(pixels, size_px=10, grid=3, align_px=16)
+    assert [divmod(int(crop[0, 0, 0]), 90) for crop in crops] == [(y, x) for y in (0, 16, 32) for x in (0, 32, 80)]
+
+
+@pytest.mark.parametrize(("size_px", "grid", "align_px"), [(0, 2, 1), (8, 0, 1), (8, 2, 0)])
+def test_impossible_grids_are_refused(size_px: int, grid: int, align_px: int):
     with pytest.raises(ValueError, match="at least 1"):
-        grid_crops(picture(20, 20), size_px=size_px, grid=grid)
+        grid_crops(picture(20, 20), size_px=size_px, grid=grid, align_px=align_px)

@@ -67,7 +67,9 @@ def tiled(
     return output[:, :height, :width]
 
 
-def grid_crops(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int) -> Float[Tensor, "N C s s"]:
+def grid_crops(
+    pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1
+) -> Float[Tensor, "N C s s"]:
     """Square crops at native resolution, evenly spread over the whole picture, its four corners included.
 
     This is how a router looks at a picture: resizing would destroy the noise and the blur that it looks for.
@@ -76,19 +78,20 @@ def grid_crops(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int) -> Fl
         pixels: "C H W".
         size_px: Side s of a crop.
         grid: Crops a side. With 1 it is the centre. Crops that would coincide, in a small picture, appear once.
+        align_px: Crops begin at multiples of this, up to one less before their even place.
 
     Returns:
         "N C s s", 1 ≤ N ≤ grid², row by row. A picture shorter than a crop is first padded to it,
         at the bottom and right.
 
     Raises:
-        ValueError: A size or grid below 1, or pixels that are not "C H W".
+        ValueError: A size, grid or alignment below 1, or pixels that are not "C H W".
     """
-    if size_px < 1 or grid < 1:
-        raise ValueError(f"size_px and grid must be at least 1, got {size_px} and {grid}")
+    if min(size_px, grid, align_px) < 1:
+        raise ValueError(f"size_px, grid and align_px must be at least 1, got {size_px}, {grid} and {align_px}")
     _check_shape(pixels)
     padded = _padded(pixels, max(pixels.shape[-2], size_px), max(pixels.shape[-1], size_px))
-    rows, columns = (_spread(length - size_px, grid) for length in padded.shape[-2:])
+    rows, columns = (_spread(length - size_px, grid, align_px) for length in padded.shape[-2:])
     return torch.stack([padded[:, y : y + size_px, x : x + size_px] for y, x in product(rows, columns)])
 
 
@@ -152,11 +155,10 @@ def _ramp(positions: Tensor, begin: int, shared: int) -> Tensor:
     return ((positions - (begin + discarded) + 0.5) / length).clamp(0, 1)
 
 
-def _spread(slack: int, count: int) -> list[int]:
+def _spread(slack: int, count: int, align: int) -> list[int]:
     """Up to `count` different offsets, evenly spaced from 0 to `slack`, both included; the middle if `count` is 1."""
-    if count == 1:
-        return [slack // 2]
-    return sorted({round(index * slack / (count - 1)) for index in range(count)})
+    even = [slack // 2] if count == 1 else [round(index * slack / (count - 1)) for index in range(count)]
+    return sorted({offset - offset % align for offset in even})
 
 
 def _padded(pixels: Tensor, height: int, width: int) -> Tensor:
