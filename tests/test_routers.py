@@ -5,6 +5,7 @@ import torch
 
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError
+from darnet.models.base import make_thumbnail
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.routers import BLOCK_PX, Always, NetworkRouter
@@ -51,3 +52,21 @@ def test_a_network_that_names_nothing_is_no_router() -> None:
 def test_always() -> None:
     diagnosis = Always("haze")(torch.rand(3, 2, 2))
     assert (diagnosis.label, diagnosis.confidence, diagnosis.level) == ("haze", 1.0, None)
+
+
+def test_every_crop_is_told_of_the_whole_picture() -> None:
+    """A picture whose corner alone is bright: one crop shows it, and all are told."""
+    seen = []
+
+    class Spy(DegradationClassifier):
+        def forward(self, degraded, context=None):
+            seen.append(context)
+            return super().forward(degraded, context)
+
+    pixels = torch.zeros(3, 300, 300)
+    pixels[:, :100, :100] = 1
+    NetworkRouter(TorchBackend(Spy(["clean", "haze"], 4, thumbnail_px=16).eval(), "cpu"))(pixels)
+    assert seen[0].shape[1:] == (3, 16, 16)
+    assert len(seen[0]) > 1
+    for context in seen[0]:
+        torch.testing.assert_close(context, make_thumbnail(pixels[None], 16)[0])

@@ -49,7 +49,9 @@ class NetworkRouter:
         model = self.backend.model
         if not model.kinds:
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
-        output = self.backend(grid_crops(pixels, size_px=self.crop_px, grid=self.grid, align_px=BLOCK_PX))
+        crops = grid_crops(pixels, size_px=self.crop_px, grid=self.grid, align_px=BLOCK_PX)
+        context = model.context(pixels[None]).expand(len(crops), -1, -1, -1) if model.context else None
+        output = self.backend(crops, context)
         logits = output.routings[-1].logits.float().mean(dim=0)
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")

@@ -15,7 +15,10 @@ from darnet.testing import check_model, tensors
 SMALL: dict[str, list[dict[str, object]]] = {
     "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
     "deconvolution-unet": [{"width": 4, "blocks": [1, 1], "spectrum_width": 2}],
-    "degradation-classifier": [{"kinds": ["clean", "noise"], "width": 4}],
+    "degradation-classifier": [
+        {"kinds": ["clean", "noise"], "width": 4},
+        {"kinds": ["clean", "noise"], "width": 4, "thumbnail_px": 16},
+    ],
     "unet": [{"width": 4, "depth": 2}],
 }
 CASES = [(kind, config) for kind in registry.BUILTIN["model"] for config in SMALL[kind]]
@@ -28,6 +31,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("deconvolution-unet", SMALL["deconvolution-unet"][0], {"width": 4, "blocks": [1, 1], "spectrum_width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean"], "width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean", "noise"], "width": 8}),
+    ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][1]),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),
     ("unet", SMALL["unet"][0], {"width": 4, "depth": 3}),
 ]

@@ -158,6 +158,18 @@ def test_a_scene_is_as_large_as_it_may_be() -> None:
         assert float(spans.max()) == pytest.approx(widest * 240 / 255 * 7 / 8, abs=0.03)
 
 
+def test_crops_of_whole_pictures_begin_where_they_are_asked_to() -> None:
+    """A photo whose pixels say where they are."""
+    rows, columns = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")
+    place = torch.stack([rows, columns, torch.zeros(96, 96, dtype=torch.long)]).byte()
+    pairs = Pairs("noise", [(place, place)])
+    for align, allowed in ((16, {0, 16, 32, 48, 64}), (1, set(range(65)))):
+        make = Synthesis([place], [pairs], [1.0], ["noise"], 32, augment=False, align_px=align)
+        corners = (make(64, rng()).clean[:, :2, 0, 0] * 255).round().long()
+        assert set(corners.flatten().tolist()) <= allowed
+        assert len(set(corners.flatten().tolist())) > 3
+
+
 def test_crops_of_a_pair_show_the_same_place() -> None:
     clean = [photo(index) // 2 for index in range(3)]
     pairs = Pairs("haze", [(picture + 100, picture) for picture in clean])

@@ -19,8 +19,20 @@ def test_it_routes_hard_and_estimates_positive_levels() -> None:
 
 def test_what_ships_is_lightweight() -> None:
     with torch.device("meta"):
-        size = sum(weight.numel() for weight in DegradationClassifier(KINDS).parameters())
+        size = sum(weight.numel() for weight in DegradationClassifier(KINDS, thumbnail_px=64).parameters())
     assert 0.1e6 < size < 0.5e6
+
+
+def test_the_whole_picture_is_looked_at_where_it_is_wanted() -> None:
+    torch.manual_seed(0)
+    crop, context = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 16, 16)
+    looking, blind = (DegradationClassifier(KINDS, 4, thumbnail_px=px).eval() for px in (16, 0))
+    told, other = (looking(crop, picture).routings[0].logits for picture in (context, 1 - context))
+    assert not torch.allclose(told, other)
+    assert blind.context is None
+    torch.testing.assert_close(
+        looking(crop).routings[0].logits, looking(crop, looking.context(crop)).routings[0].logits
+    )
 
 
 def test_the_tone_histogram_counts_levels() -> None:

@@ -75,6 +75,7 @@ class Synthesis:
     grey: float = 0.0  # share of pictures that are turned grey, with damage that is the same in the three channels
     storage: Storage = Storage()
     crops_per_picture: int = 1
+    align_px: int = 1  # crops of whole pictures begin at multiples of this, as the blocks of a JPEG file do
 
     def __call__(self, size: int, rng: Generator) -> Batch:
         """`size` samples on the device of the photos; `size` is a multiple of `crops_per_picture`.
@@ -140,7 +141,7 @@ class Synthesis:
     def _views(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
         """The crops of one picture: (degraded, clean, level) and, where it is wanted, the context, N of each."""
         count = self.crops_per_picture
-        cuts = [_square(clean.shape, self.crop_px, picks) for _ in range(count)]
+        cuts = [_square(clean.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
         crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
         views = (*crops, level.expand(count))
         return (*views, self.context(degraded).expand(count, -1, -1, -1)) if self.context else views
@@ -186,9 +187,9 @@ def _integer(below: int, picks: Generator) -> int:
     return int(torch.randint(below, (1,), generator=picks))
 
 
-def _square(shape: Sequence[int], side: int, picks: Generator) -> Callable[[Tensor], Tensor]:
+def _square(shape: Sequence[int], side: int, picks: Generator, align: int = 1) -> Callable[[Tensor], Tensor]:
     """A random square of (B, C, H, W) pictures, the same for all that are cut with it; mirrored where they end."""
-    top, left = (_integer(max(1, extent - side + 1), picks) for extent in shape[2:])
+    top, left = (_integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
 
     def cut(pictures: Tensor) -> Tensor:
         crop = pictures[..., top : top + side, left : left + side]

@@ -3,12 +3,13 @@
 The text gives no layers; from its 14 minutes of training it is well under 1 M parameters. The estimated level of each
 kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
 
-Shapes: B batch, E kinds, T tone features, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, E kinds, F features, T tone features, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.models.base import Model, Output
+from darnet.models.base import Model, Output, make_thumbnail
 from darnet.routing import Routing
 
 #: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.
@@ -47,34 +48,52 @@ class DegradationClassifier(Model):
 
     Half resolution without loss (pixel-unshuffle 2), then strided 3×3 convolutions; mean and maximum over the crop,
     since noise shows in the mean and the sharpest edge shows blur. Beside them the tones: overexposure is a pile of
-    clipped pixels at the top of the histogram, which convolutions learn from many photos only.
+    clipped pixels at the top of the histogram, which convolutions learn from many photos only. And, where
+    `thumbnail_px` > 0, the whole picture: haze thickens with distance, which no crop of the foreground shows.
     """
 
     multiple_of = 2
 
-    def __init__(self, kinds: Sequence[str], width: int = 32) -> None:
+    def __init__(self, kinds: Sequence[str], width: int = 32, thumbnail_px: int = 0) -> None:
         super().__init__()
         self.kinds = tuple(kinds)
         widths = [width, 2 * width, 3 * width, 4 * width]
         self.head = nn.Conv2d(12, width, 3, padding=1)
         self.features = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(widths))
         self.tones = nn.Linear(TONES, width)
-        self.classify = nn.Linear(2 * widths[-1] + width, len(self.kinds))
-        self.estimate = nn.Linear(2 * widths[-1] + width, len(self.kinds))
-        for layer in (self.head, *self.features, self.tones):
+        self.overview = nn.ModuleList()
+        summary = 2 * widths[-1] + width
+        if thumbnail_px:
+            self.context = partial(make_thumbnail, side_px=thumbnail_px)
+            self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
+            summary += 2 * widths[2]
+        self.classify = nn.Linear(summary, len(self.kinds))
+        self.estimate = nn.Linear(summary, len(self.kinds))
+        for layer in (self.head, *self.features, self.tones, *self.overview):
             # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
-        """Name the degradation of each crop; the context is not looked at."""
+        """Name the degradation of each crop. Without a thumbnail the crop is taken for the whole picture."""
+        summary = self.summarise(degraded, context)
+        # Levels are positive and span a decade, so their logarithm is what is regressed.
+        return Output(routings=(Routing.hard(self.classify(summary)),), levels=self.estimate(summary).exp())
+
+    def summarise(
+        self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None
+    ) -> Float[Tensor, "B F"]:
+        """What the two heads read of each crop, and of the picture that it is from."""
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution in self.features:
             features = F.relu(convolution(features))
-        tones = F.relu(self.tones(tone_histogram(degraded)))
-        summary = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3)), tones], dim=1)
-        # Levels are positive and span a decade, so their logarithm is what is regressed.
-        return Output(routings=(Routing.hard(self.classify(summary)),), levels=self.estimate(summary).exp())
+        parts = [*_pooled(features), F.relu(self.tones(tone_histogram(degraded)))]
+        if self.context is not None:
+            seen = (self.context(degraded) if context is None else context) - 0.5
+            for convolution in self.overview:
+                seen = F.relu(convolution(seen))
+            parts += _pooled(seen)
+        return torch.cat(parts, dim=1)
 
     def adopt(self, other: Model) -> None:
         """Take over all weights; of the heads, the rows of the kinds that both know."""
@@ -93,3 +112,7 @@ class DegradationClassifier(Model):
         with torch.no_grad():
             for weight in self.classify.parameters():
                 weight.div_(temperature)
+
+
+def _pooled(features: Float[Tensor, "B F h w"]) -> list[Float[Tensor, "B F"]]:
+    return [features.mean(dim=(2, 3)), features.amax(dim=(2, 3))]

@@ -142,6 +142,7 @@ class Stage(_Strict):
     grey_share: float = Field(0.0, ge=0, le=1)  # pictures turned grey, their damage the same in the three channels
     jpeg_share: float = Field(0.0, ge=0, le=1)  # damaged pictures that were then saved as a JPEG file
     jpeg_quality: tuple[float, float] = (75.0, 98.0)
+    align_px: int = Field(1, gt=0)  # crops of whole pictures begin at multiples of this
     scene_px: int | None = Field(None, gt=0)  # where whole pictures are degraded: at most so much of them, a side
     degradations: tuple[SourceSpec, ...] = Field(min_length=1)
     losses: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
@@ -184,9 +185,7 @@ class Data(_Strict):
     smallest_px: int = Field(64, gt=0)
     halve_above_px: int | None = Field(None, gt=0)
     validation_samples: int = Field(256, gt=0)
-    calibration_pictures: int = Field(
-        0, ge=0
-    )  # validation pictures that a router's confidence is fitted to; 0: it is not
+    calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's confidence is fitted to; 0: it is not
 
 
 class Recipe(_Strict):

@@ -111,6 +111,7 @@ class Trainer:
             grey=stage.grey_share,
             storage=Storage(stage.jpeg_share, stage.jpeg_quality),
             crops_per_picture=stage.crops_per_picture,
+            align_px=stage.align_px,
         )
 
     def save(self, state: dict[str, Any]) -> None:
