@@ -17,8 +17,13 @@ from darnet.degradations import (
     Degradation,
     GaussianBlur,
     GaussianNoise,
+    Haze,
+    Jpeg,
+    LowLight,
+    MotionBlur,
     Overexposure,
     PoissonGaussianNoise,
+    Rain,
     named_generator,
 )
 
@@ -28,6 +33,14 @@ PICTURES: dict[str, tuple[str, Degradation]] = {
     "rocket-grainy.jpg": ("rocket", PoissonGaussianNoise((0.012, 0.012), (8, 8))),
     "coffee-blurred.png": ("coffee", GaussianBlur((1.8, 1.8))),
     "astronaut-overexposed.jpg": ("astronaut", Overexposure((1.7, 1.7))),
+    "rocket-hazy.jpg": ("rocket", Haze((2.0, 2.0), (0.85, 0.85), (0.03, 0.03))),
+    "cat-rainy.jpg": (
+        "chelsea",
+        Rain((3.0, 3.0), (28.0, 28.0), (0.7, 0.7), (78.0, 78.0), (0.45, 0.45), (0.0, 0.0)),
+    ),
+    "coffee-shaken.png": ("coffee", MotionBlur((14.0, 14.0), (0.4, 0.4))),
+    "astronaut-dark.jpg": ("astronaut", LowLight((0.2, 0.2), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0))),
+    "cat-compressed.jpg": ("chelsea", Jpeg((12.0, 12.0))),
     "coffee-clean.jpg": ("coffee", Clean()),
 }
 

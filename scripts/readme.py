@@ -14,7 +14,15 @@ from darnet.benchmark import tables
 
 README, PAGE, FOLDER = Path("README.md"), Path("docs/benchmarks.md"), Path("benchmarks")
 BEGIN, END = "<!-- figures: scripts/readme.py -->", "<!-- /figures -->"
-KINDS = {"noise": "noise σ", "blur": "Gaussian blur σ", "overexposure": "overexposure gain"}
+KINDS = {
+    "noise": "noise σ",
+    "blur": "Gaussian blur σ",
+    "overexposure": "overexposure gain",
+    "jpeg": "JPEG quality",
+    "motion": "motion blur, path of px",
+}
+#: Real damage, and damage of published test sets.
+SETS = {"rain": "Rain100L", "haze": "SOTS-indoor", "lowlight": "LOLv1", "motion": "GoPro-like"}
 #: Who else stands in the README's table, by kind.
 PEERS = {"noise": "ffdnet", "blur": "wiener", "overexposure": "divide"}
 NAMES = {"ffdnet": "FFDNet", "wiener": "Wiener filter", "divide": "division by the gain"}
@@ -27,6 +35,11 @@ TITLES = {
     "blur": "Gaussian blur",
     "blur-peers": "Gaussian blur, with the slow peers, on 12 photos",
     "overexposure": "Overexposure",
+    "haze": "Haze",
+    "rain": "Rain",
+    "motion": "Motion blur",
+    "lowlight": "Low light",
+    "jpeg": "JPEG",
     "end-to-end": "The price of a wrong diagnosis",
     "router": "Router",
     "speed": "Speed (level: side in pixels)",
@@ -44,11 +57,12 @@ def figures(documents: Documents) -> str:
     """The README's table, the router in a sentence, and where all of it comes from."""
     lines = []
     for kind, name in KINDS.items():
-        rows = {(row["method"], row["level"]): row for row in documents[kind]["rows"] if row["set"] == "CBSD68"}
+        rows = _rows(documents, kind, "CBSD68")
         for level in sorted({level for _, level in rows}):
-            damaged, restored, peer = (rows[method, level] for method in ("identity", "darnet", PEERS[kind]))
-            cells = [f"{row['psnr']:.2f} / {row['ssim']:.3f}" for row in (damaged, restored, peer)]
-            lines.append((f"{name} {level:g}", *cells[:2], f"{cells[2]} ({NAMES[PEERS[kind]]})"))
+            lines.append((f"{name} {level:g}", *_cells(rows, level, PEERS.get(kind))))
+    for kind, name in SETS.items():
+        rows = _rows(documents, kind, name)
+        lines.append((f"{kind}: {name}, {rows['darnet', None]['n']} pairs", *_cells(rows, None, None)))
     router, first = documents["router"]["router"]["darnet"], documents["noise"]
     speed = {row["level"]: row for row in documents["speed"]["rows"] if row["method"] == "darnet"}
     machine = first["machine"]
@@ -60,7 +74,7 @@ def figures(documents: Documents) -> str:
             ),
             "",
             f"The router names {100 * router['accuracy']:.1f} % of {router['pictures']} pictures rightly (CBSD68 and "
-            "McMaster, clean and damaged as above), and calls "
+            "McMaster, clean and with each of eight kinds of damage at three levels), and calls "
             f"{100 * router['clean_called_damaged']:.1f} % of the clean ones damaged. "
             f"A picture of 1024×1024 pixels takes {speed[1024]['ms_per_megapixel'] * 1.024**2:.0f} ms, "
             "diagnosis included.",
@@ -70,6 +84,20 @@ def figures(documents: Documents) -> str:
             "the commands are in [benchmarks](docs/benchmarks.md).",
         ]
     )
+
+
+def _rows(documents: Documents, kind: str, name: str) -> dict[tuple[str, float | None], Mapping[str, Any]]:
+    return {(row["method"], row["level"]): row for row in documents[kind]["rows"] if row["set"] == name}
+
+
+def _cells(
+    rows: Mapping[tuple[str, float | None], Mapping[str, Any]], level: float | None, peer: str | None
+) -> tuple[str, str, str]:
+    damaged, restored, other = (
+        f"{row['psnr']:.2f} / {row['ssim']:.3f}" if (row := rows.get((method, level))) else "–"
+        for method in ("identity", "darnet", peer or "")
+    )
+    return damaged, restored, f"{other} ({NAMES[peer]})" if peer else other
 
 
 def page(documents: Documents) -> str:

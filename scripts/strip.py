@@ -14,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 
 import darnet
 
-EXAMPLES = ("cat-noisy.jpg", "coffee-blurred.png", "astronaut-overexposed.jpg")
+EXAMPLES = ("cat-noisy.jpg", "coffee-shaken.png", "astronaut-dark.jpg", "rocket-hazy.jpg", "cat-rainy.jpg")
 SIDE, TEXT_WIDTH, GAP = 260, 200, 8
 
 

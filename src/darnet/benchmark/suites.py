@@ -62,13 +62,13 @@ LEVELS: Mapping[str, tuple[Degradation, ...]] = {
     ),
     "motion": tuple(MotionBlur((length, length), (0.4, 0.4)) for length in (8.0, 14.0, 22.0)),
     "lowlight": tuple(
-        LowLight((light, light), (1.2, 1.2), (0.0005, 0.0005), (1.0, 1.0)) for light in (0.4, 0.25, 0.12)
+        LowLight((light, light), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0)) for light in (0.4, 0.25, 0.12)
     ),
     "jpeg": tuple(Jpeg((quality, quality)) for quality in (10.0, 20.0, 40.0)),
 }
 KIND_SUITES = tuple(sorted({*LEVELS, *PAIRED_SETS}))
 #: The kinds that a router is asked to tell apart, one suite each.
-ROUTED = ("clean", "noise", "blur", "overexposure")
+ROUTED = ("clean", "noise", "blur", "overexposure", "haze", "rain", "motion", "lowlight", "jpeg")
 #: The photo sets of a suite over several kinds, and of one kind.
 ROUTER_SETS, DEFAULT_SETS = ("CBSD68", "McMaster"), ("CBSD68",)
 
