@@ -75,8 +75,8 @@ def figures(documents: Documents) -> str:
             "",
             f"The router names {100 * router['accuracy']:.1f} % of {router['pictures']} pictures rightly (CBSD68 and "
             "McMaster, clean and with each of eight kinds of damage at three levels), and calls "
-            f"{100 * router['clean_called_damaged']:.1f} % of the clean ones damaged; {100 * router['false_repairs']:.1f} % "
-            "so surely that they are repaired. "
+            f"{100 * router['clean_called_damaged']:.1f} % of the clean ones damaged; "
+            f"{100 * router['false_repairs']:.1f} % so surely that they are repaired. "
             f"A picture of 1024×1024 pixels takes {speed[1024]['ms_per_megapixel'] * 1.024**2:.0f} ms, "
             "diagnosis included.",
             "",
