@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from darnet.data.material import Pairs
 from darnet.data.synthesis import Storage, Synthesis
+from darnet.data.variety import Variety
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
 from darnet.models.base import make_thumbnail
 
@@ -193,3 +194,13 @@ def test_some_pictures_were_saved_as_jpeg(context: Callable[[torch.Tensor], torc
     assert float((stored.degraded - stored.clean).abs().mean()) < 0.15  # pictures of nothing but noise
     torch.testing.assert_close(stored.degraded, replace(plain, storage=Storage(0.5, (40.0, 40.0)))(64, rng()).degraded)
     assert torch.equal(plain(8, rng()).clean, plain(8, rng()).degraded)
+
+
+@pytest.mark.parametrize("context", [None, THUMBNAIL])
+def test_some_photos_are_varied_before_they_are_damaged(context: Callable[[Tensor], Tensor] | None) -> None:
+    """The tones of a flat photo say whether it was."""
+    flat = Synthesis([torch.full((3, 60, 80), 100, dtype=torch.uint8)], (Clean(),), (1.0,), KINDS, 16, context=context)
+    varied = replace(flat, variety=Variety(0.5))(32, rng()).clean
+    tones = {round(float(crop.mean()) * 255) for crop in varied}
+    assert 100 in tones and len(tones) > 5
+    assert {round(float(crop.mean()) * 255) for crop in flat(32, rng()).clean} == {100}

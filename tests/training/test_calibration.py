@@ -9,7 +9,7 @@ from darnet.data.synthesis import Batch
 from darnet.errors import RecipeError
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
-from darnet.training.calibration import best_temperature, calibrate
+from darnet.training.calibration import best_temperature, calibrate, least_margin
 
 KINDS = ("clean", "noise", "blur")
 
@@ -43,10 +43,32 @@ def test_the_router_names_the_same_kinds_less_surely() -> None:
         before = model(pictures).routings[-1].logits
     labels = torch.randint(0, 3, (24,), generator=rng)
     batch = Batch(pictures, pictures, labels, torch.zeros(24))
-    temperature = calibrate(model, [batch])
+    temperature, margin = calibrate(model, [batch])
     after = model(pictures).routings[-1].logits
     assert temperature > 1
+    assert margin == 0
     torch.testing.assert_close(after, before / temperature, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("alarms", "margin"), [(0.2, 1.0), (0.4, 0.5), (0.5, 0.5), (0.6, 0.0), (1.0, 0.0)])
+def test_the_margin_is_the_least_that_leaves_so_many_alarms(alarms: float, margin: float) -> None:
+    logits = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    assert least_margin(logits, 0, alarms) == margin
+    raised = logits + torch.tensor([margin, 0.0, 0.0])
+    assert int((raised.argmax(dim=1) != 0).sum()) <= alarms * 5
+
+
+def test_clean_pictures_are_called_damaged_no_more_often_than_allowed() -> None:
+    model = DegradationClassifier(KINDS, width=4).eval()
+    pictures = torch.rand(40, 3, 16, 16, generator=Generator().manual_seed(0))
+    with torch.no_grad():
+        model.classify.weight.mul_(50)
+        model.classify.bias.copy_(torch.tensor([-1.0, 0.0, 0.0]))
+    batch = Batch(pictures, pictures, torch.arange(40) % 3 // 2, torch.zeros(40))  # two thirds are clean
+    _, margin = calibrate(model, [batch], 0.1)
+    assert margin > 0
+    named = model(pictures).routings[-1].logits.argmax(dim=1)[batch.label == 0]
+    assert 0 < int((named != 0).sum()) <= 2
 
 
 def test_an_expert_has_no_confidence() -> None:
@@ -54,3 +76,5 @@ def test_an_expert_has_no_confidence() -> None:
         calibrate(CompactUNet(width=4, blocks=(1, 1)), [])
     with pytest.raises(ValueError, match="no logits"):
         CompactUNet(width=4, blocks=(1, 1)).divide_logits(2.0)
+    with pytest.raises(ValueError, match="no logits"):
+        CompactUNet(width=4, blocks=(1, 1)).raise_logit("clean", 1.0)

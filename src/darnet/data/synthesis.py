@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 from darnet import views
 from darnet.data.material import Pairs
 from darnet.data.photos import Photo
+from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, quantise
 from darnet.degradations.base import Range, Rounding, mirror_pad, turn_grey
 from darnet.degradations.jpeg import compressed
@@ -72,6 +73,7 @@ class Synthesis:
     scene_px: int | None = None  # where whole pictures are degraded: at most so much of them, a side
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
+    variety: Variety = AS_TAKEN
     grey: float = 0.0  # share of pictures that are turned grey, with damage that is the same in the three channels
     storage: Storage = Storage()
     crops_per_picture: int = 1
@@ -121,8 +123,7 @@ class Synthesis:
 
     def _scene(self, degradation: Degradation, picks: Generator, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(degraded, clean, level) of a whole picture, or as much of it as a scene may hold."""
-        photo = self.photos[_integer(len(self.photos), picks)]
-        whole = self._turned(self._cut_scene(photo[None], picks), picks)
+        whole = self._turned(self._cut_scene(self._photo(picks), picks), picks)
         parameters = degradation.draw(1, rng)
         clean, degraded = self._damage(whole, degradation, parameters, self._grey(1, picks), picks, rng)
         return degraded, clean, degradation.level(parameters)
@@ -173,10 +174,13 @@ class Synthesis:
 
     def _pick(self, margin_px: int, picks: Generator) -> UInt8[Tensor, "N 3 S S"]:
         """Random crops of one photo with a margin around them; mirrored where the photo ends."""
-        photo = self.photos[_integer(len(self.photos), picks)][None]
+        photo = self._photo(picks)
         side = self.crop_px + 2 * margin_px
         crops = [_square(photo.shape, side, picks)(photo)[0] for _ in range(self.crops_per_picture)]
         return torch.stack([self._turned(crop, picks) for crop in crops])
+
+    def _photo(self, picks: Generator) -> UInt8[Tensor, "1 3 _H _W"]:
+        return self.variety(self.photos[_integer(len(self.photos), picks)], picks)[None]
 
     def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
         """One of the eight views, where the recipe wants them."""

@@ -52,6 +52,10 @@ class Model(nn.Module, ABC):
         """Make a classifier less sure of itself (above 1) or more; raises ValueError for any other network."""
         raise ValueError(f"{type(self).__name__} has no logits")
 
+    def raise_logit(self, kind: str, margin: float) -> None:
+        """Make a classifier name one kind more often; raises ValueError for any other network."""
+        raise ValueError(f"{type(self).__name__} has no logits")
+
     def after_step(self) -> None:
         """Run once after every optimiser step, for updates that are not gradients. Default: nothing."""
 

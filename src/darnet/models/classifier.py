@@ -113,6 +113,11 @@ class DegradationClassifier(Model):
             for weight in self.classify.parameters():
                 weight.div_(temperature)
 
+    def raise_logit(self, kind: str, margin: float) -> None:
+        """Name one kind more often."""
+        with torch.no_grad():
+            self.classify.bias[self.kinds.index(kind)] += margin
+
 
 def _pooled(features: Float[Tensor, "B F h w"]) -> list[Float[Tensor, "B F"]]:
     return [features.mean(dim=(2, 3)), features.amax(dim=(2, 3))]

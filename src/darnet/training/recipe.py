@@ -139,6 +139,7 @@ class Stage(_Strict):
     crops_per_picture: int = Field(1, gt=0)  # crops in a batch that come from one picture, degraded alike
     rounding: Rounding = "round"
     augment: bool = True
+    varied_share: float = Field(0.0, ge=0, le=1)  # photos whose size and tones are varied before they are damaged
     grey_share: float = Field(0.0, ge=0, le=1)  # pictures turned grey, their damage the same in the three channels
     jpeg_share: float = Field(0.0, ge=0, le=1)  # damaged pictures that were then saved as a JPEG file
     jpeg_quality: tuple[float, float] = (75.0, 98.0)
@@ -186,6 +187,7 @@ class Data(_Strict):
     halve_above_px: int | None = Field(None, gt=0)
     validation_samples: int = Field(256, gt=0)
     calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's confidence is fitted to; 0: it is not
+    clean_alarms: float = Field(1.0, gt=0, le=1)  # share of clean ones that a calibrated router may call damaged
 
 
 class Recipe(_Strict):

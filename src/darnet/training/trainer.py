@@ -19,6 +19,7 @@ from torch import Generator, Tensor, nn
 
 from darnet.data.material import Material
 from darnet.data.synthesis import Batch, Storage, Synthesis
+from darnet.data.variety import Variety
 from darnet.errors import DarnetError, RecipeError
 from darnet.models.base import Model, channels_last
 from darnet.training import optimizers as optim
@@ -93,8 +94,8 @@ class Trainer:
         synthesis = self.synthesis(last, self.validation, augment=False)
         count = math.ceil(self.recipe.data.calibration_pictures * CALIBRATION_CROPS / VALIDATION_BATCH)
         batches = (synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + index)) for index in range(count))
-        temperature = calibrate(self.model, batches)
-        self.journal.say(f"temperature {temperature:.3f}")
+        temperature, margin = calibrate(self.model, batches, self.recipe.data.clean_alarms)
+        self.journal.say(f"temperature {temperature:.3f}, margin for clean {margin:.3f}")
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
         """How batches of a stage are made."""
@@ -108,6 +109,7 @@ class Trainer:
             scene_px=stage.scene_px,
             rounding=stage.rounding,
             augment=augment,
+            variety=Variety(stage.varied_share if augment else 0.0, stage.crop_px),
             grey=stage.grey_share,
             storage=Storage(stage.jpeg_share, stage.jpeg_quality),
             crops_per_picture=stage.crops_per_picture,
