@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from darnet import registry
-from darnet.errors import UnknownNameError
+from darnet.errors import MissingPackageError, UnknownNameError
 
 NAMES = [(group, name) for group, table in registry.BUILTIN.items() for name in table]
 
@@ -38,3 +38,22 @@ def test_a_third_party_adds_names_but_shadows_none(monkeypatch: pytest.MonkeyPat
     assert registry.find("model", "mine") == "third-party mine"
     assert registry.find("model", "unet") != "third-party unet"
     assert registry.names("model").count("unet") == 1
+
+
+def test_a_class_by_its_place() -> None:
+    place = "darnet.degradations.base:Clean"
+    assert registry.find("degradation", place, places=True) is registry.find("degradation", "clean")
+    with pytest.raises(UnknownNameError):
+        registry.find("degradation", place)
+
+
+@pytest.mark.parametrize("name", ["gone_module:Class", "darnet.degradations.base:Gone", "a b:c"])
+def test_a_place_where_nothing_is(name: str) -> None:
+    with pytest.raises(UnknownNameError, match=name):
+        registry.find("degradation", name, places=True)
+
+
+def test_a_package_of_an_extra() -> None:
+    assert registry.optional("json", "train").dumps({}) == "{}"
+    with pytest.raises(MissingPackageError, match=r"gone_module.*darnet\[train\]"):
+        registry.optional("gone_module", "train")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from darnet import store
 from darnet.backends import TorchBackend
-from darnet.errors import DarnetError
+from darnet.errors import DarnetError, WeightsError
 from darnet.models.base import make_thumbnail
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
-from darnet.routers import BLOCK_PX, Always, NetworkRouter
+from darnet.routers import BLOCK_PX, Always, NetworkRouter, load_router
 from darnet.tiling import grid_crops
 
 KINDS = ["clean", "noise", "blur"]
@@ -54,8 +57,24 @@ def test_always() -> None:
     assert (diagnosis.label, diagnosis.confidence, diagnosis.level) == ("haze", 1.0, None)
 
 
+def test_a_router_by_name(tmp_path: Path) -> None:
+    reference = store.Reference(name="always", registered="always", config={"label": "rain"})
+    store.write_reference(reference, tmp_path / "router")
+    assert load_router(tmp_path / "router")(torch.rand(3, 8, 8)).label == "rain"
+
+
+def test_routers_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"x")
+    store.write_reference(store.Reference(name="x", file="net.onnx"), tmp_path / "file", tmp_path / "net.onnx")
+    with pytest.raises(WeightsError, match="only be an expert"):
+        load_router(tmp_path / "file")
+    store.write_reference(store.Reference(name="x", registered="always", config={"x": 1}), tmp_path / "odd")
+    with pytest.raises(WeightsError, match="always"):
+        load_router(tmp_path / "odd")
+
+
 def test_every_crop_is_told_of_the_whole_picture() -> None:
-    """A picture whose corner alone is bright: one crop shows it, and all are told."""
+    """A picture whose corner alone is bright: no crop but one shows it, and all are told."""
     seen = []
 
     class Spy(DegradationClassifier):
@@ -66,7 +85,6 @@ def test_every_crop_is_told_of_the_whole_picture() -> None:
     pixels = torch.zeros(3, 300, 300)
     pixels[:, :100, :100] = 1
     NetworkRouter(TorchBackend(Spy(["clean", "haze"], 4, thumbnail_px=16).eval(), "cpu"))(pixels)
-    assert seen[0].shape[1:] == (3, 16, 16)
-    assert len(seen[0]) > 1
-    for context in seen[0]:
-        torch.testing.assert_close(context, make_thumbnail(pixels[None], 16)[0])
+    assert seen[0].shape == (16, 3, 16, 16)
+    assert all(torch.equal(context, seen[0][0]) for context in seen[0])
+    torch.testing.assert_close(seen[0][0], make_thumbnail(pixels[None], 16)[0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,7 @@ def test_one_changed_byte_is_found(folder: Path) -> None:
     [
         ({"format": 2}, "format 2, this version reads 1"),
         ({"kind": "nothing"}, "no model called 'nothing'"),
+        ({"kind": "subprocess:Popen"}, "no model called"),
         ({"config": {"width": 8, "blocks": [1, 1]}}, "does not fit its card"),
         ({"config": {"wide": 8}}, "unexpected keyword"),
         ({"extra": 1}, "extra"),
@@ -94,3 +96,14 @@ def test_systems_are_found_by_name_or_folder(tmp_path: Path) -> None:
     (tmp_path / "system.json").unlink()
     with pytest.raises(WeightsError, match=r"no system\.json"):
         store.read_system(str(tmp_path))
+
+
+def test_versions_are_never_written_over(tiny_system: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_system, tmp_path / "system")
+    system, _ = store.read_system(str(folder))
+    for name in ("a", "b", "c"):
+        store.write_system(system.model_copy(update={"name": name}), folder)
+    (folder / "system.1.json").unlink()
+    store.write_system(system.model_copy(update={"name": "d"}), folder)
+    assert [path.name for path in store.versions(folder)] == ["system.2.json", "system.3.json", "system.4.json"]
+    assert [store.rollback(folder).name for _ in range(3)] == ["c", "b", "a"]

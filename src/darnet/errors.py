@@ -4,7 +4,8 @@ DarnetError              1
 ├── ImageError           1   a file that is no picture, is damaged, or cannot be written
 ├── UsageError           2   an option, name or argument that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
-│   └── UnknownNameError 2   a name that nothing is registered under
+│   ├── UnknownNameError 2   a name that nothing is registered under
+│   └── MissingPackageError 2  something that only an extra of darnet brings
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
 └── ResourceError        5   memory or device limit
@@ -49,6 +50,10 @@ class UnknownNameError(UsageError):
         near = get_close_matches(name, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         super().__init__(f"no {what} called {name!r}{hint} (there are: {', '.join(known) or 'none'})")
+
+
+class MissingPackageError(UsageError):
+    """Something that only an extra of darnet brings, and that is not installed."""
 
 
 class NoInputError(DarnetError):

@@ -14,12 +14,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darnet import store
-from darnet.backends import Precision, TorchBackend
+from darnet.backends import Precision
 from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
 from darnet.errors import UnknownNameError, UsageError
-from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles
+from darnet.experts import Expert, Pixels, SelfEnsemble, Tiles, load_expert
 from darnet.image import Image
-from darnet.routers import NetworkRouter, Router
+from darnet.routers import Router, load_router
 from darnet.routing import Routing, dispatch
 
 Quality = Literal["fast", "best"]
@@ -139,17 +139,14 @@ def load(  # noqa: PLR0913  how a system runs
     """
     system, folder = store.read_system(str(name))
 
-    def backend(part: str) -> TorchBackend:
-        return TorchBackend(store.load(folder / part)[0], device, precision)
-
     def expert(kind: str) -> Expert:
         if quality == "fast":
-            return NetworkExpert(backend(system.experts[kind]), tiles or Tiles())
+            return load_expert(folder / system.experts[kind], device, precision, tiles)
         part = system.large_experts.get(kind, system.experts[kind])
-        return SelfEnsemble(NetworkExpert(backend(part), tiles or Tiles()))
+        return SelfEnsemble(load_expert(folder / part, device, precision, tiles))
 
     return Restorer(
-        router=NetworkRouter(backend(system.router)),
+        router=load_router(folder / system.router, device, precision),
         experts={kind: expert(kind) for kind in system.experts},
         min_confidence=system.min_confidence if min_confidence is None else min_confidence,
         max_steps=max_steps,

@@ -8,14 +8,16 @@ Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.backends import TorchBackend
+from darnet import registry, store
+from darnet.backends import Precision, TorchBackend
 from darnet.diagnosis import CLEAN, Diagnosis
-from darnet.errors import DarnetError
+from darnet.errors import DarnetError, WeightsError
 from darnet.tiling import grid_crops
 
 Pixels = Float[Tensor, "3 H W"]
@@ -71,3 +73,20 @@ class Always:
     def __call__(self, pixels: Pixels) -> Diagnosis:
         """`label`, with certainty."""
         return Diagnosis({self.label: 1.0})
+
+
+def load_router(folder: Path, device: str = "auto", precision: Precision = "auto") -> Router:
+    """Whoever the folder holds: a network of darnet's, or a router by its name in the registry.
+
+    Raises WeightsError (missing, damaged, incompatible), UnknownNameError or UsageError (device, precision).
+    """
+    reference = store.read_reference(folder)
+    if reference is None:
+        return NetworkRouter(TorchBackend(store.load(folder)[0], device, precision))
+    if reference.file:
+        raise WeightsError(folder / reference.file, "no router: a file can only be an expert")
+    try:
+        router: Router = registry.find("router", reference.registered)(**reference.config)
+    except TypeError as error:
+        raise WeightsError(folder / store.REFERENCE, f"{reference.registered}: {error}") from error
+    return router

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
@@ -24,6 +25,7 @@ from darnet.models.base import Model
 
 FORMAT = 1
 CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
+REFERENCE = "reference.json"
 DEFAULT = "darnet"
 #: Systems that ship with the package.
 SHIPPED = Path(__file__).parent / "weights"
@@ -49,6 +51,28 @@ class Card(BaseModel):
     dtype: Literal["float16", "float32"] = "float16"
     parameters: int = 0
     sha256: str = ""  # of model.safetensors
+
+
+class Reference(BaseModel):
+    """An expert or router that is no network of darnet's: one by its name in the registry, or somebody else's file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int = FORMAT
+    name: str
+    registered: str = ""  # its name in the registry, or module:Class
+    config: dict[str, Any] = {}  # its constructor's arguments
+    file: str = ""  # beside reference.json: a checkpoint or a graph, of a format that its suffix names
+    sha256: str = ""  # of the file
+    handles: tuple[str, ...] = ()  # kinds of damage it repairs
+    licence: str = "unknown"
+    weaknesses: str = ""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Reference:
+        if bool(self.registered) == bool(self.file):
+            raise ValueError("one of `registered` and `file` must be given")
+        return self
 
 
 class System(BaseModel):
@@ -113,6 +137,31 @@ def read_card(folder: Path) -> Card:
     return _read(folder / CARD, Card)
 
 
+def read_reference(folder: Path) -> Reference | None:
+    """The reference of a folder; None where it holds a network. Raises WeightsError, also where the file is another."""
+    if not (folder / REFERENCE).is_file():
+        return None
+    reference = _read(folder / REFERENCE, Reference)
+    path = folder / reference.file
+    if reference.file and (not path.is_file() or _sha256(path) != reference.sha256):
+        raise WeightsError(path, f"missing, or not the file that {REFERENCE} describes (sha256 differs)")
+    return reference
+
+
+def read_part(folder: Path) -> Card | Reference:
+    """What is known about a part of a system, whatever it is. Raises WeightsError."""
+    return read_reference(folder) or read_card(folder)
+
+
+def write_reference(reference: Reference, folder: Path, file: Path | None = None) -> None:
+    """Make a folder of a reference, and a copy of its file."""
+    folder.mkdir(parents=True)
+    if file is not None:
+        shutil.copyfile(file, folder / file.name)
+        reference = reference.model_copy(update={"file": file.name, "sha256": _sha256(file)})
+    (folder / REFERENCE).write_text(reference.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
 def read_system(name: str) -> tuple[System, Path]:
     """A system by the name it ships under, or by its folder. Raises UnknownNameError or WeightsError."""
     folder = SHIPPED / name if name in shipped() else Path(name)
@@ -125,14 +174,41 @@ def read_system(name: str) -> tuple[System, Path]:
     return _read(folder / SYSTEM, System), folder
 
 
+def write_system(system: System, folder: Path) -> None:
+    """Put `system.json` into a folder, at once; the one that was there is kept as `system.N.json`, N counting up."""
+    path = folder / SYSTEM
+    new = path.with_suffix(".new")
+    new.write_text(system.model_dump_json(indent=2, exclude_defaults=False) + "\n", encoding="utf-8")
+    if path.exists():
+        numbers = [int(version.name.split(".")[1]) for version in versions(folder)]
+        shutil.copyfile(path, folder / f"system.{max(numbers, default=0) + 1}.json")
+    new.replace(path)
+
+
+def rollback(folder: Path) -> System:
+    """Make the last earlier `system.json` the valid one again. Raises WeightsError where there is none."""
+    earlier = versions(folder)
+    if not earlier:
+        raise WeightsError(folder / SYSTEM, "there is no earlier version of it")
+    system = _read(earlier[-1], System)
+    earlier[-1].replace(folder / SYSTEM)
+    return system
+
+
+def versions(folder: Path) -> list[Path]:
+    """Earlier versions of `system.json`, the oldest first."""
+    numbered = ((path, path.name.split(".")[1]) for path in folder.glob("system.*.json"))
+    return [path for path, number in sorted(numbered, key=lambda item: item[1].zfill(9)) if number.isdecimal()]
+
+
 def shipped() -> list[str]:
     """Names of the systems in the package."""
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{SYSTEM}"))
 
 
-def verify(folder: Path) -> Card:
+def verify(folder: Path) -> Card | Reference:
     """Check a folder of weights without running anything. Raises WeightsError."""
-    return load(folder)[1]
+    return read_reference(folder) or load(folder)[1]
 
 
 def render(card: Card) -> str:
@@ -150,7 +226,7 @@ def _bullets(values: Mapping[str, Any]) -> list[str]:
     return [f"- {key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
 
 
-_Schema = TypeVar("_Schema", Card, System)
+_Schema = TypeVar("_Schema", Card, Reference, System)
 
 
 def _read(path: Path, schema: type[_Schema]) -> _Schema:

@@ -1,4 +1,4 @@
-"""The contracts: what every model, expert and degradation keeps, for darnet's own tests and for those of plug-ins.
+"""The contracts of models, experts, routers and degradations, for darnet's own tests and for those of plug-ins.
 
 Each check raises AssertionError with a line that says what is wrong.
 
@@ -7,6 +7,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +18,7 @@ from darnet import store
 from darnet.degradations import Degradation
 from darnet.experts import Expert
 from darnet.models.base import Model, Output
+from darnet.routers import Router
 
 #: Sizes nobody plans for.
 AWKWARD_SIZES = ((37, 31), (1, 1), (8, 129), (64, 64))
@@ -85,6 +87,22 @@ def check_expert(expert: Expert) -> None:
         assert bool(restored.isfinite().all()), "the expert answers with pixels that are not finite"
         assert 0 <= float(restored.min()) <= float(restored.max()) <= 1, "the expert leaves [0, 1]"
         assert torch.equal(restored, expert(pixels)), "the expert answers differently the second time"
+
+
+def check_router(router: Router) -> None:
+    """Any size; the same kinds, scores that sum to 1, finite levels; the same answer twice; the input untouched."""
+    kinds: set[str] | None = None
+    for height, width in AWKWARD_SIZES:
+        pixels = torch.rand(3, height, width, generator=Generator().manual_seed(0))
+        given = pixels.clone()
+        diagnosis = router(pixels)
+        assert torch.equal(pixels, given), "the router changes its input"
+        assert kinds in (None, set(diagnosis.scores)), "the router knows other kinds in another picture"
+        kinds = set(diagnosis.scores)
+        assert min(diagnosis.scores.values()) >= 0, "a score is negative"
+        assert abs(sum(diagnosis.scores.values()) - 1) < 1e-4, "the scores do not sum to 1"
+        assert all(math.isfinite(level) for level in diagnosis.levels.values()), "a level is not finite"
+        assert router(pixels).scores == diagnosis.scores, "the router answers differently the second time"
 
 
 def check_degradation(degradation: Degradation) -> None:

@@ -67,6 +67,17 @@ def test_table2_has_a_phase_a_column(tiny_system: Path, sets_root: Path) -> None
         documents.run(Request("table2", sets_root, (str(tiny_system),) * 2))
 
 
+def test_table2_takes_the_routers_of_a_curriculum(tiny_system: Path, sets_root: Path, tmp_path: Path) -> None:
+    routers = ["1-noise/a/model", "2-blur/b/model", "3-overexposure/c/model"]
+    for router in routers:
+        shutil.copytree(tiny_system / "router", tmp_path / router)
+    (tmp_path / "curriculum.json").write_text(json.dumps({"routers": routers}))
+    document = documents.run(Request("table2", sets_root, (f"{tiny_system}@{tmp_path}",), limit=1))
+    assert document["phases"] == [f"{tiny_system}@{tmp_path / router}" for router in routers]
+    labels = {row["per_image"][0]["label"] for row in document["rows"] if row["method"] != "identity"}
+    assert labels == {"noise"}
+
+
 def test_table1_keeps_its_protocols_apart(sets_root: Path) -> None:
     document = documents.run(Request("table1", sets_root, ("identity",), limit=1))
     assert [part["protocol"]["name"] for part in document["parts"]] == ["darnet", "promptir", "moceir"]

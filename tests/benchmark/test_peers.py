@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from darnet.benchmark.peers import PEERS, MissingPeerError, load_method, repairs
+from darnet.benchmark.peers import PEERS, load_method, repairs
 from darnet.benchmark.suites import Case
 from darnet.degradations import GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
-from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.errors import MissingPackageError, UnknownNameError, UsageError, WeightsError
 from darnet.image import Image
 from darnet.metrics import psnr
 
@@ -64,7 +64,7 @@ def test_peers_are_only_asked_for_what_they_repair() -> None:
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bm3d", None)
-    with pytest.raises(MissingPeerError, match=r"bm3d.*darnet\[bench\]"):
+    with pytest.raises(MissingPackageError, match=r"bm3d.*darnet\[bench\]"):
         load_method("bm3d")
 
 
@@ -110,5 +110,5 @@ def test_foreign_files_that_are_no_network(tmp_path: Path) -> None:
 def test_spandrel_is_asked_for_by_the_name_of_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spandrel", None)
     save_file({"weight": torch.zeros(3)}, tmp_path / "odd.safetensors")
-    with pytest.raises(MissingPeerError, match=r"darnet\[foreign\]"):
+    with pytest.raises(MissingPackageError, match=r"darnet\[foreign\]"):
         load_method(str(tmp_path / "odd.safetensors"))

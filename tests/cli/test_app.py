@@ -23,14 +23,26 @@ def test_help_is_quick_and_imports_nothing_heavy():
         times.append(time.perf_counter() - started)
     assert not set(HEAVY) & set(ran.stderr.split())
     assert min(times) < 0.5
-    for command in ("diagnose", "restore", "degrade", "compare", "experts", "train", "doctor"):
+    for command in ("diagnose", "restore", "degrade", "compare", "experts", "train", "extend", "doctor"):
         assert command in ran.stdout
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["diagnose", "restore", "degrade", "compare", "experts", "experts list", "experts info", "train", "doctor"],
+COMMANDS = (
+    "diagnose",
+    "restore",
+    "degrade",
+    "compare",
+    "experts",
+    "experts list",
+    "experts info",
+    "experts add",
+    "train",
+    "extend",
+    "doctor",
 )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(darnet, command):
     ran = darnet(*command.split(), "--help")
     assert (ran.code, ran.err) == (0, "")

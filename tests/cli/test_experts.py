@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
+from tests.experts.test_foreign import checkpoint, graph
+
+from darnet.image import Image
 
 
 def test_list(darnet, tiny_system):
     ran = darnet("experts", "list", "--model", tiny_system)
-    assert [line.split()[0] for line in ran.out.splitlines()] == ["router", "noise", "blur", "overexposure"]
-    rows = json.loads(darnet("experts", "list", "--model", tiny_system, "--json").out)
+    *parts, available = ran.out.splitlines()
+    assert [line.split()[0] for line in parts] == ["router", "noise", "blur", "overexposure"]
+    assert available.startswith("by name: ") and "median" in available
+    document = json.loads(darnet("experts", "list", "--model", tiny_system, "--json").out)
+    assert "median" in document["available"]
+    rows = document["system"]
     assert rows[1]["kind"] == "compact-unet"
     assert rows[1]["parameters"] > 0
     assert rows[1]["bytes"] > 0
@@ -45,3 +54,59 @@ def test_verify(darnet, tiny_system, damaged_system):
 def test_unknown_and_broken_systems(darnet, tmp_path, command):
     assert darnet("experts", *command, "--model", "nobody").code == 2
     assert darnet("experts", *command, "--model", tmp_path).code == 4
+
+
+@pytest.fixture
+def system(tiny_system, tmp_path):
+    """A copy that may be changed."""
+    return shutil.copytree(tiny_system, tmp_path / "system")
+
+
+def test_an_expert_is_added_used_and_removed(darnet, pictures, system):
+    ran = darnet("experts", "add", "median", "--as", "salt", "--model", system)
+    assert (ran.code, ran.out) == (0, f"{system}\n")
+    assert "router does not know it" in ran.err
+    assert "median" in darnet("experts", "list", "--model", system).out
+    assert "median {}" in darnet("experts", "info", "salt", "--model", system).out
+    assert "salt  ok" in darnet("experts", "verify", "--model", system).out
+    ran = darnet("restore", pictures("a.png"), "--as", "salt", "--model", system)
+    assert ran.code == 0 and "salt" in ran.out
+    assert darnet("experts", "remove", "salt", "--model", system).code == 0
+    assert "salt" not in darnet("experts", "list", "--model", system).out
+    assert "salt" in darnet("experts", "rollback", "--model", system).out
+
+
+def test_a_checkpoint_and_a_graph_restore_a_picture(darnet, pictures, system, tmp_path):
+    checkpoint(tmp_path / "net.pth")
+    graph(tmp_path / "half.onnx")
+    for kind, file in (("grain", "net.pth"), ("glare", "half.onnx")):
+        assert darnet("experts", "add", tmp_path / file, "--as", kind, "--model", system).code == 0
+        (tmp_path / file).unlink()  # the system has a copy
+        ran = darnet("restore", pictures(f"{kind}.png", 40), "--as", kind, "--model", system)
+        assert ran.code == 0, ran.err
+    before, after = (Image.read(Path(name)).array for name in ("glare.png", "glare.restored.png"))
+    assert abs(after.astype(float) - before / 2).max() <= 0.5
+    assert darnet("experts", "info", "glare", "--model", system).out.count("half.onnx") == 1
+
+
+def test_a_file_that_changed_is_found(darnet, system, tmp_path):
+    darnet("experts", "add", graph(tmp_path / "half.onnx"), "--as", "glare", "--model", system)
+    graph(system / "glare" / "half.onnx", factor=0.4)
+    ran = darnet("experts", "verify", "--model", system)
+    assert ran.code == 4 and "half.onnx" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("add", "median", "--as", "noise"), ("add", "nobody", "--as", "salt"), ("add", "median"), ("remove", "nobody")],
+)
+def test_usage(darnet, system, arguments):
+    before = (system / "system.json").read_bytes()
+    assert darnet("experts", *arguments, "--model", system).code == 2
+    assert (system / "system.json").read_bytes() == before
+
+
+def test_what_ships_is_not_changed(darnet):
+    for arguments in (("add", "median", "--as", "salt"), ("remove", "noise"), ("rollback",)):
+        ran = darnet("experts", *arguments)
+        assert ran.code == 2 and "--output" in ran.err

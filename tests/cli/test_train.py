@@ -99,3 +99,30 @@ def test_a_missing_extra_says_how_to_install_it(darnet, calls, monkeypatch):
     ran = darnet("train", "tiny.toml", "--data", "photos")
     assert ran.code == 2
     assert "pip install 'darnet[train]'" in ran.err
+
+
+def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch):
+    from darnet.training import curriculum, figure
+
+    told, drawn = [], []
+
+    def start(plan, data, runs, hardware, *, quiet):
+        told.append((plan, data, runs))
+        Path("runs/phases/1").mkdir(parents=True)
+        Path("runs/phases/1/curriculum.json").write_text('{"phases": []}')
+        return Path("runs/phases/1")
+
+    monkeypatch.setattr(curriculum, "start", start)
+    monkeypatch.setattr(figure, "draw", lambda report, path: drawn.append((report, path)))
+    ran = darnet("train", "phases", "--data", "photos", "--set", "examined=7")
+    assert ran == (0, "runs/phases/1\n", "")
+    plan, data, runs = told[0]
+    assert (plan.name, plan.examined, data, runs) == ("phases", 7, Path("photos"), Path("runs"))
+    assert drawn == [({"phases": []}, Path("runs/phases/1/curriculum.png"))]
+    assert not calls
+
+
+def test_a_curriculum_begins_with_chance(darnet, calls):
+    Path("card").mkdir()
+    ran = darnet("train", "phases", "--data", "photos", "--from", "card")
+    assert ran.code == 2 and "first phase" in ran.err

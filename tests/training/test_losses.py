@@ -77,3 +77,25 @@ def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
     output = Output(routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 50.0], [1.0, 12.5]]))
     assert float(LOSSES["classification"](output, batch)) == pytest.approx(float(wanted), rel=1e-5)
     assert float(LOSSES["level"](output, batch)) == pytest.approx(0, abs=1e-6)  # the geometric mean is 25
+
+
+def test_distillation_keeps_what_the_teacher_said() -> None:
+    """Two kinds that the teacher knows, and one that it does not, which may say what it likes."""
+    taught = torch.tensor([[2.0, -1.0], [0.5, 0.0]])
+    told = replace(BATCH, taught=taught)
+
+    def loss(logits: torch.Tensor, batch: Batch = told) -> float:
+        return float(LOSSES["distillation"](Output(routings=(Routing.hard(logits),)), batch))
+
+    same = torch.cat([taught + 3.0, torch.tensor([[9.0], [-9.0]])], dim=1)  # softmax knows no constant
+    assert loss(same) == pytest.approx(0, abs=1e-6)
+    moved = same.clone()
+    moved[0, 0] -= 1
+    further = same.clone()
+    further[0, 0] -= 2
+    assert 0 < loss(moved) < loss(further)
+    p, q = (torch.softmax(values / 2, dim=0) for values in (taught[0], moved[0, :2]))
+    assert loss(moved) == pytest.approx(4 * float((p * (p / q).log()).sum()) / 2, rel=1e-4)  # T² KL, mean of two
+    assert loss(moved, BATCH) == 0  # nobody to ask
+    with pytest.raises(RecipeError, match="routes"):
+        LOSSES["distillation"](Output(), BATCH)

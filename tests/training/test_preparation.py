@@ -64,3 +64,30 @@ def test_what_cannot_be_trained_is_refused(stage: dict[str, object], message: st
     model = build_model(recipe)
     with pytest.raises(DarnetError, match=message):
         check(recipe, model, model.kinds)
+
+
+def test_distillation_needs_a_teacher_whose_kinds_come_first() -> None:
+    lesson = router("clean", "noise", "blur", losses={"distillation": 1.0})
+    model = build_model(lesson)
+    check(lesson, model, model.kinds, DegradationClassifier(["clean", "noise"], 4))
+    for teacher in (None, DegradationClassifier(["noise", "clean"], 4)):
+        with pytest.raises(RecipeError, match="teacher"):
+            check(lesson, model, model.kinds, teacher)
+
+
+def test_what_is_replayed_must_be_remembered_and_known() -> None:
+    lesson = router("clean", "noise", replay=0.5)
+    model = build_model(lesson)
+    check(lesson, model, model.kinds, None, ("clean", "noise"))
+    with pytest.raises(RecipeError, match="remember nothing"):
+        check(lesson, model, model.kinds)
+    with pytest.raises(RecipeError, match="'rain'"):
+        check(lesson, model, model.kinds, None, ("clean", "rain"))
+
+
+def test_an_expert_has_nothing_to_remember() -> None:
+    document = router("clean").model_dump()
+    document |= {"model": {"kind": "compact-unet", "config": {"width": 4, "blocks": [1, 1]}}, "memory": {}}
+    expert = parse_recipe(document)
+    with pytest.raises(RecipeError, match="no router"):
+        check(expert, build_model(expert), ("clean",))

@@ -15,11 +15,18 @@ from safetensors.torch import load_file
 
 import darnet
 from darnet import store
-from darnet.data.material import Material
+from darnet.data.material import Material, load_material
+from darnet.data.memory import Exemplar, Memory, as_scene
+from darnet.data.synthesis import Batch
 from darnet.errors import DarnetError, NoInputError, RecipeError, UnknownNameError
 from darnet.image import Image
+from darnet.models.base import Output
+from darnet.models.classifier import DegradationClassifier
 from darnet.training import checkpoint, launch
+from darnet.training.journal import Journal
+from darnet.training.objective import Objective
 from darnet.training.recipe import Recipe, parse_recipe
+from darnet.training.trainer import Trainer
 
 CPU = launch.Hardware(device="cpu", precision="fp32")
 
@@ -321,3 +328,52 @@ def test_weights_of_another_shape_are_refused_before_anything_is_written(photos:
     with pytest.raises(RecipeError, match="cannot start from these weights"):
         launch.start(parse_recipe(document), photos, tmp_path / "b", CPU, weights=first, quiet=True)
     assert not (tmp_path / "b").exists()
+
+
+def remembering(photos: Path) -> tuple[Recipe, Material]:
+    """A lesson in blur for a router, with noise and clean pictures in memory."""
+    document = recipe(
+        losses={"classification": 1.0, "distillation": 1.0},
+        degradations=[{"name": "blur", "share": 2.0}],
+        replay=0.6,
+        crops_per_picture=2,
+    ).model_dump()
+    kinds = ["clean", "noise", "blur"]
+    document |= {"handles": [], "model": {"kind": "degradation-classifier", "config": {"kinds": kinds, "width": 4}}}
+    scenes = tuple(as_scene(torch.full((3, 32, 32), 20 * index).byte()) for index in range(10))
+    exemplars = [Exemplar("noise", index, "noise", (40.0,), index) for index in range(10)]
+    exemplars += [Exemplar("clean", index, "clean") for index in range(10)]
+    material = load_material(photos, smallest_px=32, memory=Memory(scenes, tuple(exemplars)))
+    return parse_recipe(document), material
+
+
+def test_replay_has_its_share_and_its_levels(photos: Path) -> None:
+    lesson, material = remembering(photos)
+    trainer = Trainer(lesson, material, CPU.fabric(), DegradationClassifier(["clean", "noise"], 4))
+    batch = trainer.synthesis(lesson.stage[0], trainer.training, augment=True)(2000, torch.Generator().manual_seed(0))
+    shares = torch.bincount(batch.label, minlength=3) / 2000
+    torch.testing.assert_close(shares, torch.tensor([0.3, 0.3, 0.4]), atol=0.05, rtol=0)
+    assert set(batch.level[batch.label == 1].tolist()) == {40.0}
+    used = [{exemplar.scene for exemplar in part.memory.exemplars} for part in (trainer.training, trainer.validation)]
+    assert not used[0] & used[1]
+
+
+def test_the_teacher_is_asked_about_every_batch(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson, material = remembering(photos)
+    torch.manual_seed(0)
+    teacher = DegradationClassifier(["clean", "noise"], 4)
+    trainer = Trainer(lesson, material, CPU.fabric(), teacher)
+    asked: list[torch.Tensor] = []
+    score = Objective.score
+
+    def spy(self: Objective, output: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            torch.testing.assert_close(batch.taught, teacher(batch.degraded).routings[-1].logits)
+        asked.append(batch.taught)
+        return score(self, output, batch)
+
+    monkeypatch.setattr(Objective, "score", spy)
+    with Journal(tmp_path, torch.device("cpu"), speaks=True, quiet=True) as journal:
+        trainer.run(tmp_path, journal)
+    assert len(asked) >= 8
+    assert all(taught.shape[1] == 2 for taught in asked)

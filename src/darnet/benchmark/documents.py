@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import darnet
 from darnet import store
 from darnet.backends import environment, pick_device
 from darnet.benchmark import routing, speed
-from darnet.benchmark.methods import ORACLE, ROUTER
+from darnet.benchmark.methods import ORACLE, OTHER, ROUTER
 from darnet.benchmark.peers import PEERS
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.rows import Record
@@ -183,16 +184,32 @@ def _table1(request: Request, chosen: list[Case], progress: Progress) -> Documen
 
 
 def _table2(request: Request, chosen: list[Case], progress: Progress) -> Document:
-    """Table II of DaR-Net: what each phase of continual learning repairs. A phase's router knows only its kinds."""
+    """Table II of DaR-Net: what each phase of continual learning repairs.
+
+    The routers of the phases are those of a curriculum (`NAME@RUN`), of three systems, or one that is limited to the
+    kinds of a phase.
+    """
     kinds = [CLEAN, *(damage.kind for damage in TABLE2)]
     systems = _systems(request)
     if len(systems) not in (1, len(TABLE2)):
         raise UsageError(f"suite {request.suite}: give one system, or {len(TABLE2)}: one a phase")
     phases = list(systems)
-    if len(systems) == 1:
+    if len(systems) == 1 and (routers := _curriculum(systems[0])):
+        phases = routers
+    elif len(systems) == 1:
         phases = [f"{systems[0]}:{'+'.join(kinds[: known + 1])}" for known in range(1, len(kinds))]
     protocol = request.protocol or PROTOCOLS["darnet"]
     return _measure(request, progress, [INPUT, *phases], chosen, protocol) | {"phases": phases}
+
+
+def _curriculum(name: str) -> list[str]:
+    """`NAME@ROUTER` for each phase of `NAME@RUN`; nothing where it is no run of a curriculum."""
+    system, _, run = name.partition(OTHER)
+    path = Path(run) / "curriculum.json"
+    if not run or not path.is_file():
+        return []
+    routers = json.loads(path.read_text(encoding="utf-8"))["routers"]
+    return [f"{system}{OTHER}{Path(run) / router}" for router in routers]
 
 
 def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document:

@@ -21,10 +21,10 @@ from darnet.benchmark.suites import Case
 from darnet.diagnosis import CLEAN, Diagnosis
 from darnet.experts import NetworkExpert, SelfEnsemble
 from darnet.restorer import Restorer, load
-from darnet.routers import NetworkRouter, Router
+from darnet.routers import NetworkRouter, Router, load_router
 
 COST_PX = 256
-ORACLE, ROUTER, BEST = ":oracle", ":router", ":best"
+ORACLE, ROUTER, BEST, OTHER = ":oracle", ":router", ":best", "@"
 
 
 class Answer(NamedTuple):
@@ -162,9 +162,13 @@ class Limited:
 def load_system(name: str, device: str) -> Method:
     """A system by `NAME`, or one of its variants.
 
-    `NAME:best` (quality), `NAME:oracle`, `NAME:router`, or `NAME:clean+noise` (a router limited to these kinds).
+    `NAME:best` (quality), `NAME:oracle`, `NAME:router`, `NAME:clean+noise` (a router limited to these kinds), or
+    `NAME@FOLDER` (the router of another folder).
     Raises UnknownNameError or WeightsError.
     """
+    if OTHER in name and not Path(name).exists():
+        system, _, router = name.partition(OTHER)
+        return System(replace(load(system, device=device), router=load_router(Path(router), device)))
     folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
     restorer = load(folder, device=device, quality="best" if f":{variant}" == BEST else "fast")
     if f":{variant}" == ORACLE:

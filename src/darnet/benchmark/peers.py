@@ -2,7 +2,7 @@
 
 They come with the `bench` extra, never with darnet.
 Most are told the true level, which darnet is not. Settings are those of authors or manuals, or, where there are none,
-chosen on training photos.
+chosen on training photos (the defaults in `darnet.experts.classical`).
 
 Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
 """
@@ -11,32 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
-from darnet import store
+from darnet import registry, store
 from darnet.benchmark.methods import Answer, Method, load_network, load_system
 from darnet.benchmark.protocol import Pixels
 from darnet.benchmark.suites import Case
-from darnet.degradations.base import mirror_pad
-from darnet.degradations.blur import TRUNCATE_SIGMAS, gaussian_kernels
-from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsError
+from darnet.errors import UnknownNameError, UsageError
+from darnet.experts import Tiles
+from darnet.experts.classical import NonLocalMeans, RichardsonLucy, Wiener
+from darnet.experts.foreign import FILES, ForeignExpert
 
+EXTRA = "bench"
 Repair = Callable[[Pixels, float], Pixels]
-
-WIENER_BALANCE = 1e-4  # chosen, as what follows, on training photos
-NLM_STRENGTH = 0.7  # of σ
-RICHARDSON_LUCY_STEPS = 100
-FOREIGN = (".pth", ".pt", ".ckpt", ".safetensors")
-
-
-class MissingPeerError(DarnetError):
-    """A peer whose package is not installed: it is named and left out."""
 
 
 @dataclass
@@ -68,7 +60,7 @@ class Identity(Method):
 
 def _ffdnet(device: str) -> Method:
     """FFDNet for colour (Zhang, Zuo, Zhang 2018), real weights, on whichever device."""
-    package = _need("ffdnet")
+    package = registry.optional("ffdnet", EXTRA)
     network = package.FFDNet(num_input_channels=3)
     network.load()
     network = network.eval().requires_grad_(False)
@@ -83,33 +75,31 @@ def _ffdnet(device: str) -> Method:
 
 def _bm3d(device: str) -> Method:
     """Colour BM3D (Dabov, Foi, Katkovnik, Egiazarian 2007)."""
-    bm3d = _need("bm3d")
-    return Peer(_on_arrays(lambda pixels, sigma_255: bm3d.bm3d_rgb(pixels, sigma_255 / 255)))
+    bm3d = registry.optional("bm3d", EXTRA)
+
+    def repair(pixels: Pixels, sigma_255: float) -> Pixels:
+        denoised = bm3d.bm3d_rgb(np.ascontiguousarray(pixels.permute(1, 2, 0).numpy()), sigma_255 / 255)
+        return torch.from_numpy(np.ascontiguousarray(denoised, dtype=np.float32)).permute(2, 0, 1)
+
+    return Peer(repair)
 
 
 def _nlm(device: str) -> Method:
-    """Fast non-local means of OpenCV in Lab (Buades, Coll, Morel 2011), on 8 bits, filter strength 0.7 σ."""
-    cv2 = _need("cv2")
-    cv2.setNumThreads(1)  # as everybody here
-
-    def repair(pixels: np.ndarray[Any, Any], sigma_255: float) -> Any:
-        eight_bit = np.rint(pixels.clip(0, 1) * 255).astype(np.uint8)
-        strength = NLM_STRENGTH * sigma_255
-        return cv2.fastNlMeansDenoisingColored(eight_bit, None, strength, strength, 7, 21) / 255
-
-    return Peer(_on_arrays(repair))
+    """Fast non-local means, filter strength 0.7 σ."""
+    registry.optional("cv2", EXTRA).setNumThreads(1)  # as everybody here
+    return Peer(lambda pixels, sigma_255: NonLocalMeans(sigma_255)(pixels))
 
 
 def _wiener(device: str) -> Method:
-    """Wiener filter with a Laplacian prior (scikit-image), true kernel, mirrored border."""
-    restoration = _need("skimage.restoration")
-    return Peer(_deconvolution(lambda plane, psf: restoration.wiener(plane, psf, WIENER_BALANCE)))
+    """Wiener filter with the true kernel."""
+    Wiener()  # whether it is installed
+    return Peer(lambda pixels, sigma_px: Wiener(sigma_px)(pixels))
 
 
 def _richardson_lucy(device: str) -> Method:
-    """Richardson–Lucy (scikit-image), 100 steps, true kernel, mirrored border."""
-    restoration = _need("skimage.restoration")
-    return Peer(_deconvolution(lambda plane, psf: restoration.richardson_lucy(plane, psf, RICHARDSON_LUCY_STEPS)))
+    """Richardson–Lucy with the true kernel, 100 steps."""
+    RichardsonLucy()
+    return Peer(lambda pixels, sigma_px: RichardsonLucy(sigma_px)(pixels))
 
 
 def _divide(device: str) -> Method:
@@ -138,13 +128,13 @@ PEERS: Mapping[str, Offer] = {
 def load_method(name: str, device: str = "cpu") -> Method:
     """Whoever `name` stands for: a peer, a foreign checkpoint, a folder of weights, or a system.
 
-    Raises MissingPeerError for a peer that is not installed, UnknownNameError, WeightsError or UsageError.
+    Raises MissingPackageError for a peer that is not installed, UnknownNameError, WeightsError or UsageError.
     """
     path = Path(name)
     if name in PEERS:
         return PEERS[name].make(device)
-    if path.suffix.lower() in FOREIGN:
-        return _foreign(path, device)
+    if path.suffix.lower() in FILES:
+        return Foreign(FILES[path.suffix.lower()](path, device, Tiles(0)))
     if (path / store.CARD).is_file():
         return load_network(path, device)
     try:
@@ -158,72 +148,17 @@ def repairs(name: str, kind: str) -> bool:
     return name not in PEERS or not PEERS[name].kinds or kind in PEERS[name].kinds
 
 
-def _foreign(path: Path, device: str) -> Method:
-    """A checkpoint of somebody else's network, known by its weights (spandrel); read as tensors, never as code."""
-    if not path.is_file():
-        raise WeightsError(path, "no such file")
-    spandrel = _need("spandrel", extra="foreign")
-    try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
-
-            tensors: Any = load_file(path)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  tensors only
-        known = spandrel.canonicalize_state_dict(tensors)
-        descriptor = spandrel.ModelLoader(device=device).load_from_state_dict(known)
-    except Exception as error:  # whatever a stranger's file brings
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(path, f"no network that is known ({reason})") from error
-    if descriptor.scale != 1 or descriptor.input_channels != 3:
-        raise WeightsError(path, f"{descriptor.architecture.name} does not map a colour picture to one of its size")
-
-    def repair(pixels: Pixels, level: float) -> Pixels:
-        with torch.inference_mode():
-            repaired: Pixels = descriptor(pixels[None].to(descriptor.device))[0].cpu()
-            return repaired
-
-    return Foreign(repair, descriptor.model)
-
-
 @dataclass
-class Foreign(Peer):
+class Foreign(Method):
     """A foreign network is told nothing but that its kind of damage is at hand."""
 
-    told: str | None = "kind"
+    expert: ForeignExpert
+    told = "kind"
 
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Repair."""
-        return Answer(self.repair(observed, 0.0))
+        return Answer(self.expert(observed))
 
-
-def _need(module: str, extra: str = "bench") -> Any:
-    try:
-        return import_module(module)
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision that does not fit its torch
-        reason = " ".join(str(error).split())
-        raise MissingPeerError(f"needs {module} ({reason}): pip install 'darnet[{extra}]'") from error
-
-
-def _on_arrays(function: Callable[[Any, float], Any]) -> Repair:
-    """(H, W, 3) arrays for those who want them."""
-
-    def repair(pixels: Pixels, level: float) -> Pixels:
-        array = np.ascontiguousarray(pixels.permute(1, 2, 0).numpy())
-        return torch.from_numpy(np.ascontiguousarray(function(array, level), dtype=np.float32)).permute(2, 0, 1)
-
-    return repair
-
-
-def _deconvolution(deconvolve: Callable[[Any, Any], Any]) -> Repair:
-    """Channel by channel, with a mirrored margin that is cut off again: these filters see a picture as a torus."""
-
-    def repair(pixels: Pixels, sigma_px: float) -> Pixels:
-        radius = int(np.ceil(TRUNCATE_SIGMAS * sigma_px))
-        taps = gaussian_kernels(torch.tensor([sigma_px], dtype=torch.float64), radius)[0].numpy()
-        margin = 4 * radius
-        wide = mirror_pad(pixels[None].clamp(0, 1), (margin, margin), (margin, margin))[0].double().numpy()
-        planes = np.stack([deconvolve(plane, np.outer(taps, taps)) for plane in wide])
-        return torch.from_numpy(planes[:, margin:-margin, margin:-margin].astype(np.float32))
-
-    return repair
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The one, where torch knows it."""
+        return () if self.expert.network is None else (self.expert.network,)

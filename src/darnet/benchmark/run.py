@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from darnet.benchmark.methods import Cost
-from darnet.benchmark.peers import MissingPeerError, load_method, repairs
+from darnet.benchmark.peers import load_method, repairs
 from darnet.benchmark.protocol import Protocol
 from darnet.benchmark.rows import Record, groups, row
 from darnet.benchmark.suites import Case
-from darnet.errors import DarnetError
+from darnet.errors import DarnetError, MissingPackageError
 
 Advance = Callable[[Record], None]
 
@@ -111,7 +111,7 @@ def unusable(method: str, device: str, cases: Sequence[Case]) -> str | None:
         return f"not meant for {', '.join(sorted({case.kind for case in cases}))}"
     try:
         load_method(method, device)
-    except MissingPeerError as error:
+    except MissingPackageError as error:
         return str(error)
     return None
 

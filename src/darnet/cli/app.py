@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from darnet import __version__
-from darnet.cli import bench, compare, degrade, diagnose, doctor, experts, restore, train
+from darnet.cli import bench, compare, degrade, diagnose, doctor, experts, extend, restore, train
 
 
 def build() -> typer.Typer:
@@ -18,12 +18,16 @@ def build() -> typer.Typer:
     app.command()(restore.restore)
     app.command()(degrade.degrade)
     app.command()(compare.compare)
-    group = typer.Typer(no_args_is_help=True, help="Which experts there are, and whether their weights are sound.")
+    group = typer.Typer(no_args_is_help=True, help="Which experts there are, whether they are sound; add, remove.")
     group.command("list")(experts.list_experts)
     group.command("info")(experts.info)
     group.command("verify")(experts.verify)
+    group.command("add")(experts.add)
+    group.command("remove")(experts.remove)
+    group.command("rollback")(experts.rollback)
     app.add_typer(group, name="experts")
     app.command()(train.train)
+    app.command()(extend.extend)
     app.command()(bench.bench)
     app.command()(doctor.doctor)
     return app

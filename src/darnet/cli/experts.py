@@ -1,8 +1,9 @@
-"""`darnet experts`: which experts a system has, what is known about them, and whether their weights are sound."""
+"""`darnet experts`: which experts a system has, what is known about them, whether they are sound; add and remove."""
 
 from __future__ import annotations
 
 import json as json_module
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -13,22 +14,37 @@ from darnet.cli.session import Session
 from darnet.errors import UnknownNameError
 
 if TYPE_CHECKING:
-    from darnet.store import Card
+    from darnet.store import Card, Reference
 
 ROUTER = "router"
 
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A kind of damage, or router.")]
 
 
+Source: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="FOLDER|FILE|NAME", help="Weights, a checkpoint or graph, or a name of `experts list`."),
+]
+AsKinds: TypeAlias = Annotated[
+    list[str],
+    typer.Option("--as", metavar="KIND", help="The kind of damage that it repairs (repeat for several), or router."),
+]
+
+
 def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
-    """List the router and the experts of a system."""
+    """List the router and the experts of a system, and those that could be added to it by name."""
+    from darnet import registry
+
     rows = [_summary(role, folder) for role, folder in parts(model).items()]
+    available = registry.names("expert")
     if json:
-        print(json_module.dumps(rows, indent=2))
+        print(json_module.dumps({"system": rows, "available": available}, indent=2))
         return 0
     for row in rows:
-        size = f"{row['parameters'] / 1e6:.2f} M parameters  {row['bytes'] / 1e6:.1f} MB"
-        print(f"{row['role']:<14}{row['kind']:<24}{size:<34}{' '.join(row['handles'])}")
+        known = "" if row["parameters"] is None else f"{row['parameters'] / 1e6:.2f} M parameters  "
+        size = f"{known}{row['bytes'] / 1e6:.1f} MB"
+        print(f"{row['role']:<14}{row['kind']:<24}{size:<34}{' '.join(row['handles'])}".rstrip())
+    print(f"by name: {', '.join(available)}")
     return 0
 
 
@@ -40,11 +56,11 @@ def info(name: Name, model: o.Model = "darnet", json: o.AsJson = False) -> int:
     if name not in known:
         raise UnknownNameError("expert", name, known)
     folder = known[name]
-    card = store.read_card(folder)
+    part = store.read_part(folder)
     if json:
-        print(json_module.dumps({"role": name, "bytes": _bytes(folder), **card.model_dump(mode="json")}, indent=2))
+        print(json_module.dumps({"role": name, "bytes": _bytes(folder), **part.model_dump(mode="json")}, indent=2))
         return 0
-    for title, text in _facts(card, folder).items():
+    for title, text in (_facts(part, folder) if isinstance(part, store.Card) else _reference(part)).items():
         print(f"{title:<12}{text}")
     return 0
 
@@ -63,6 +79,35 @@ def verify(model: o.Model = "darnet") -> int:
     return session.finish(len(folders))
 
 
+def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", output: o.SystemOutput = None) -> int:
+    """Give a system an expert: a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
+    from darnet import assembly
+
+    folder = assembly.add(model, source, kinds, output)
+    router = parts(str(folder))[ROUTER]
+    for kind in kinds:
+        if kind != ROUTER and not _routable(router, kind):
+            print(f"{kind}: the router does not know it; `restore --as {kind}` does", file=sys.stderr)
+    print(folder)
+    return 0
+
+
+def remove(name: Name, model: o.Model = "darnet", output: o.SystemOutput = None) -> int:
+    """Take an expert out of a system; its weights stay, for a rollback."""
+    from darnet import assembly
+
+    print(assembly.remove(model, name, output))
+    return 0
+
+
+def rollback(model: o.Model = "darnet") -> int:
+    """Take the last change of a system back."""
+    from darnet import assembly
+
+    print(" ".join([ROUTER, *assembly.rollback(model).experts]))
+    return 0
+
+
 def parts(model: str) -> dict[str, Path]:
     """The folders of a system: its router, then each expert by the kind of damage it repairs."""
     from darnet import store
@@ -71,16 +116,39 @@ def parts(model: str) -> dict[str, Path]:
     return {ROUTER: folder / system.router} | {kind: folder / part for kind, part in system.experts.items()}
 
 
+def _routable(router: Path, kind: str) -> bool:
+    """Whether a router names a kind, as far as anybody can tell."""
+    from darnet import store
+
+    return not (card := store.read_part(router)).handles or kind in card.handles
+
+
 def _summary(role: str, folder: Path) -> dict[str, Any]:
     from darnet import store
 
-    card = store.read_card(folder)
-    size = {"parameters": card.parameters, "bytes": _bytes(folder)}
-    return {"role": role, "name": card.name, "kind": card.kind, **size, "handles": list(card.handles)}
+    part = store.read_part(folder)
+    if isinstance(part, store.Card):
+        kind, parameters = part.kind, part.parameters
+    else:
+        kind, parameters = part.registered or part.file, None
+    size = {"parameters": parameters, "bytes": _bytes(folder)}
+    return {"role": role, "name": part.name, "kind": kind, **size, "handles": list(part.handles)}
 
 
 def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _reference(part: Reference) -> dict[str, str]:
+    facts = {
+        "name": part.name,
+        "expert": f"{part.registered} {json_module.dumps(part.config)}" if part.registered else part.file,
+        "handles": " ".join(part.handles) or "–",
+        "licence": part.licence,
+        "sha256": part.sha256,
+        "weaknesses": part.weaknesses,
+    }
+    return {title: text for title, text in facts.items() if text}
 
 
 def _facts(card: Card, folder: Path) -> dict[str, str]:

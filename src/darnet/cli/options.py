@@ -38,6 +38,10 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]
 FailFast: TypeAlias = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
 Model: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME|PATH", help="Which system restores.")]
+SystemOutput: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="A new folder for the changed system; default: change it."),
+]
 Device: TypeAlias = Annotated[
     str, typer.Option("--device", "-d", metavar="auto|cpu|cuda[:i]|mps", help="What computes.")
 ]

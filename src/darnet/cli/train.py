@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from darnet.cli import options as o
-from darnet.errors import UsageError
+from darnet.errors import MissingPackageError, UsageError
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+REPORT = "curriculum.json"
 EXTRA = {"lightning_fabric", "lightning_utilities", "tensorboard", "tomli_w"}  # what `darnet[train]` brings
 
 RecipeName: TypeAlias = Annotated[
@@ -53,33 +57,64 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
 ) -> int:
     """Train a router or an expert as a recipe says; prints the folder of the trained model."""
-    if (recipe is None) == (resume is None):
-        raise UsageError("give a RECIPE, or --resume with a run")
-    if resume is not None and overrides:
-        raise UsageError("--set: a run goes on with the recipe it began with")
-    if resume is None and data is None:
-        raise UsageError("--data: which folder of photos is to be learned from?")
-    if resume is not None and weights is not None:
-        raise UsageError("--from: a run goes on with the weights it has")
+    asked = {"device": device, "devices": devices, "precision": precision}
+    hardware = {name: value for name, value in asked.items() if value is not None}
     for option, folder in (("--data", data), ("--resume", resume), ("--from", weights)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
-    asked = {"device": device, "devices": devices, "precision": precision}
-    hardware = {name: value for name, value in asked.items() if value is not None}
-    if resume is not None and hardware:
-        raise UsageError(f"--{next(iter(hardware))}: a run goes on with the hardware it began on")
-    launch = _launch()
+    if (recipe is None) == (resume is None):
+        raise UsageError("give a RECIPE, or --resume with a run")
+    sys.path.insert(0, str(Path.cwd()))  # degradations named module:Class may lie here
     if resume is not None:
-        model = launch.resume(resume, data, quiet=quiet)
+        _refuse({"--set": overrides, "--from": weights, **{f"--{name}": value for name, value in hardware.items()}})
+        model = _resume(resume, data, quiet=quiet)
     else:
+        if data is None:
+            raise UsageError("--data: which folder of photos is to be learned from?")
+        launch = _launch()
+        from darnet.training import curriculum
         from darnet.training.recipe import find_recipe, load_recipe
 
-        assert recipe is not None
-        document = load_recipe(find_recipe(recipe), overrides or ())
-        model = launch.start(document, data, out, launch.Hardware(**hardware), weights=weights, quiet=quiet)
+        path, chosen = find_recipe(recipe or ""), overrides or ()
+        if curriculum.is_curriculum(path):
+            if weights is not None:
+                raise UsageError("--from: the first phase of a curriculum begins with chance")
+            plan = curriculum.load_curriculum(path, chosen)
+            model = curriculum.start(plan, data, out, launch.Hardware(**hardware), quiet=quiet)
+        else:
+            document = load_recipe(path, chosen)
+            model = launch.start(document, data, out, launch.Hardware(**hardware), weights=weights, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
+        _draw(model / REPORT)
         print(model)
     return 0
+
+
+def _refuse(options: Mapping[str, object]) -> None:
+    """Raise UsageError for what a run that goes on has already."""
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"{name}: a run goes on with what it began with")
+
+
+def _resume(run: Path, data: Path | None, *, quiet: bool) -> Path:
+    launch = _launch()
+    from darnet.training import curriculum
+
+    model: Path = (curriculum if (run / curriculum.DOCUMENT).is_file() else launch).resume(run, data, quiet=quiet)
+    return model
+
+
+def _draw(report: Path) -> None:
+    """The plot beside the report of a curriculum, where there is one; training ends well without it."""
+    if not report.is_file():
+        return
+    from darnet.training.figure import draw
+
+    try:
+        draw(json.loads(report.read_text(encoding="utf-8")), report.with_suffix(".png"))
+    except MissingPackageError as error:
+        print(f"darnet: no plot: {error}", file=sys.stderr)
 
 
 def _launch() -> ModuleType:
@@ -87,7 +122,12 @@ def _launch() -> ModuleType:
     try:
         from darnet.training import launch
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise UsageError(f"training needs {error.name}: pip install 'darnet[train]'") from error
+        raise needs_extra(error) from error
     return launch
+
+
+def needs_extra(error: ImportError) -> Exception:
+    """What to raise where an import failed: how to install the extra, or the error itself if it is another."""
+    if (error.name or "").partition(".")[0] not in EXTRA:
+        return error
+    return UsageError(f"training needs {error.name}: pip install 'darnet[train]'")

@@ -8,50 +8,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
-from darnet.data.pairs import find_pairs
+from darnet.data.memory import Memory
+from darnet.data.pairs import Pairs, find_pairs
 from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves
 from darnet.errors import ImageError, RecipeError
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Real pictures of one kind of damage: (degraded, clean) of the same size."""
-
-    kind: str
-    photos: Sequence[tuple[Photo, Photo]]
-
-
-@dataclass(frozen=True)
 class Material:
-    """Photos, and for each kind its scenes: the pairs that share one clean picture."""
+    """Photos; for each kind its scenes: the pairs that share one clean picture; and what a router remembers."""
 
     root: Path
     photos: Sequence[Photo]
     scenes: Mapping[str, Sequence[Sequence[tuple[Photo, Photo]]]] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def pictures(self) -> int:
         """How many there are: clean ones, and damaged ones of pairs."""
         return len(self.photos) + sum(len(scene) for scenes in self.scenes.values() for scene in scenes)
 
+    @property
+    def complete(self) -> bool:
+        """Whether it holds something of everything that it is meant to hold."""
+        return bool(self.photos) and all(self.scenes.values()) and bool(self.memory.exemplars or not self.memory.scenes)
+
+    @cached_property
+    def replay(self) -> Mapping[str, Pairs]:
+        """What is remembered, as pictures, where the photos are."""
+        return {kind: self.memory.pairs(kind).on(self.photos[0].device) for kind in self.memory.kinds}
+
     def split(self, shares: Sequence[float], seed: int) -> list[Material]:
-        """Parts of the given shares; no scene is in two of them."""
+        """Parts of the given shares; no scene is in two of them. What is remembered is shared out whole."""
         photos = split(self.photos, shares, seed)
         scenes = {kind: split(scenes, shares, seed) for kind, scenes in self.scenes.items()}
+        memories = self.memory.split(shares, seed)
         return [
-            Material(self.root, part, {kind: parts[index] for kind, parts in scenes.items()})
+            Material(self.root, part, {kind: parts[index] for kind, parts in scenes.items()}, memories[index])
             for index, part in enumerate(photos)
         ]
 
     def with_halves(self, above_px: int | None) -> Material:
         """Half-size copies of large photos added (see `darnet.data.photos.with_halves`)."""
-        return Material(self.root, with_halves(self.photos, above_px), self.scenes)
+        return replace(self, photos=with_halves(self.photos, above_px))
 
     def on(self, device: torch.device) -> Material:
         """The same on a device."""
@@ -59,26 +65,38 @@ class Material:
             kind: [[(degraded.to(device), clean.to(device)) for degraded, clean in scene] for scene in scenes]
             for kind, scenes in self.scenes.items()
         }
-        return Material(self.root, [photo.to(device) for photo in self.photos], scenes)
+        return Material(self.root, [photo.to(device) for photo in self.photos], scenes, self.memory)
 
     def pairs(self, kind: str) -> Pairs:
         """The pairs of a kind, whatever their scenes."""
         return Pairs(kind, [pair for scene in self.scenes[kind] for pair in scene])
 
 
-def load_material(root: Path, kinds: Sequence[str] = (), *, smallest_px: int = 1) -> Material:
-    """The photos under `root`, and the pairs of `kinds`, decoded into memory.
+def load_material(
+    root: Path,
+    kinds: Sequence[str] = (),
+    *,
+    smallest_px: int = 1,
+    pairs: Mapping[str, Path] | None = None,
+    memory: Memory | None = None,
+) -> Material:
+    """The photos under `root`, and the pairs of `kinds`, decoded into memory; and what is to be replayed.
+
+    `pairs`: folders of pairs that lie elsewhere, by kind; all of them are read.
 
     Raises NoInputError for a folder without photos or pairs, ImageError for a bad picture or a pair of two sizes, and
     RecipeError where pairs of a kind are wanted and `root` has none.
     """
     clean = root / "clean"
     photos = load_photos(clean if clean.is_dir() else root, smallest_px=smallest_px)
-    return Material(root, photos, {kind: _scenes(root, kind) for kind in kinds})
+    elsewhere = pairs or {}
+    scenes = {
+        kind: _scenes(elsewhere.get(kind, root / "pairs" / kind), kind) for kind in dict.fromkeys((*kinds, *elsewhere))
+    }
+    return Material(root, photos, scenes, memory or Memory())
 
 
-def _scenes(root: Path, kind: str) -> list[list[tuple[Photo, Photo]]]:
-    folder = root / "pairs" / kind
+def _scenes(folder: Path, kind: str) -> list[list[tuple[Photo, Photo]]]:
     if not folder.is_dir():
         raise RecipeError(f"{folder}: the recipe learns from real pairs of {kind}, and there is no such folder")
     found = sorted(find_pairs(folder), key=lambda pair: (pair.clean, pair.name))

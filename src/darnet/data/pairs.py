@@ -6,10 +6,14 @@ rainy/norain and rain/norain (Rain100), blur/sharp (GoPro, a folder a scene), an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
+from darnet.data.photos import Photo
 from darnet.errors import ImageError, NoInputError
 from darnet.image import SUFFIXES
 
@@ -21,6 +25,20 @@ FOLDERS = (
     ("rain", "norain"),
     ("blur", "sharp"),
 )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures of one kind of damage: (degraded, clean) of the same size. `levels`: one each; none: nobody knows."""
+
+    kind: str
+    photos: Sequence[tuple[Photo, Photo]]
+    levels: Sequence[float] = ()
+
+    def on(self, device: torch.device) -> Pairs:
+        """The same on a device."""
+        photos = [(degraded.to(device), clean.to(device)) for degraded, clean in self.photos]
+        return Pairs(self.kind, photos, self.levels)
 
 
 class Pair(NamedTuple):

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
 
 from darnet import views
-from darnet.data.material import Pairs
+from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
 from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, quantise
@@ -37,6 +37,7 @@ class Batch:
     level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
     context: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
     crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
+    taught: Float[Tensor, "B K"] | None = None  # logits of the teacher, which knows the first K kinds
 
 
 @dataclass(frozen=True)
@@ -119,20 +120,22 @@ class Synthesis:
         clean, degraded = self._damage(crops, degradation, parameters, grey, picks, rng)
         inner = (..., *2 * (slice(margin_px, clean.shape[3] - margin_px),))
         level = degradation.level(parameters)
-        return Batch(degraded[inner], clean[inner], self._label(degradation, clean), level)
+        return Batch(self.storage(degraded[inner], picks), clean[inner], self._label(degradation, clean), level)
 
     def _scene(self, degradation: Degradation, picks: Generator, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(degraded, clean, level) of a whole picture, or as much of it as a scene may hold."""
         whole = self._turned(self._cut_scene(self._photo(picks), picks), picks)
         parameters = degradation.draw(1, rng)
         clean, degraded = self._damage(whole, degradation, parameters, self._grey(1, picks), picks, rng)
-        return degraded, clean, degradation.level(parameters)
+        return self.storage(degraded, picks), clean, degradation.level(parameters)
 
     def _pair(self, pairs: Pairs, picks: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(degraded, clean, level 0: nobody measured it) of a real pair."""
-        both = torch.stack(pairs.photos[_integer(len(pairs.photos), picks)])
+        """(degraded, clean, level; 0: nobody measured it) of a pair."""
+        index = _integer(len(pairs.photos), picks)
+        both = torch.stack(pairs.photos[index])
+        level = pairs.levels[index] if pairs.levels else 0.0
         both = self._turned(self._cut_scene(both, picks), picks).float() / 255
-        return self.storage(both[:1], picks), both[1:], torch.zeros(1, device=both.device)
+        return self.storage(both[:1], picks), both[1:], torch.tensor([level], device=both.device)
 
     def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:
         if self.scene_px is None or min(pictures.shape[2:]) <= self.scene_px:
@@ -162,7 +165,7 @@ class Synthesis:
         if self.grey:
             clean = torch.where(grey, turn_grey(clean), clean)
         degraded = quantise(degradation.apply(clean, parameters, rng), self.rounding)
-        return clean, self.storage(torch.where(grey, degraded[:, :1], degraded), picks)
+        return clean, torch.where(grey, degraded[:, :1], degraded)
 
     def _grey(self, pictures: int, picks: Generator) -> Bool[Tensor, " B"]:
         if not self.grey:  # and no chance is used up

@@ -83,7 +83,7 @@ class DegradationClassifier(Model):
     def summarise(
         self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None
     ) -> Float[Tensor, "B F"]:
-        """What the two heads read of each crop, and of the picture that it is from."""
+        """What the two heads read of each crop and its picture: the features by which exemplars are chosen, too."""
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution in self.features:
             features = F.relu(convolution(features))

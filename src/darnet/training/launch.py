@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,19 +20,26 @@ from typing import Literal
 import tomli_w
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
-from torch import distributed
+from torch import Generator, distributed
 
 from darnet import store
 from darnet.backends import environment, pick_device
 from darnet.data.material import Material, load_material
+from darnet.data.memory import Memory, load_memory
 from darnet.errors import RecipeError, UsageError
 from darnet.models.base import Model
+from darnet.models.classifier import DegradationClassifier
 from darnet.training.journal import Journal
 from darnet.training.recipe import Recipe, load_recipe
+from darnet.training.remembering import remember
 from darnet.training.trainer import Trainer
 
 Precision = Literal["fp32", "bf16"]
 RECIPE, MODEL, SETTING = "recipe.toml", "model", "run.json"
+#: A copy of the weights that a run begins with, and of what they remember: it is taken up without the original.
+START = "start"
+#: Beside the weights of a router: what it remembers.
+MEMORY = "memory"
 
 
 @dataclass(frozen=True)
@@ -59,34 +68,52 @@ class Hardware:
         return fabric
 
 
-def start(
+def start(  # noqa: PLR0913  what a run begins with
     recipe: Recipe,
     data: Path,
     runs: Path,
     hardware: Hardware = Hardware(),
     *,
     weights: Path | None = None,
+    pairs: Mapping[str, Path] | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train a recipe on the material under `data` in a new folder of `runs`; returns the folder of the trained model.
 
-    `weights`: the folder of a card to begin from, instead of chance. Under torchrun every process calls this, and
+    `weights`: the folder of a card to begin from, instead of chance. `pairs`: folders of real pairs that lie elsewhere
+    than under `data`, by kind. Under torchrun every process calls this, and
     `runs` must be the same for all.
     Raises NoInputError for a folder without pictures, WeightsError for bad weights, and RecipeError for a recipe that
     cannot be trained on them, before anything is written.
     """
-    fabric = hardware.fabric()
-    begin, card = (None, None) if weights is None else store.load(weights)
-    material = _material(recipe, data)
-    trainer = Trainer(recipe, material, fabric, begin)
-    folder = Path(fabric.broadcast(str(_new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
+    trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs)
+    fabric, material = trainer.fabric, trainer.material
+    card = None if weights is None else store.read_card(weights)
+    folder = Path(fabric.broadcast(str(new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
     if fabric.global_rank == 0:
         document = recipe.model_dump(mode="json", exclude_none=True)
         (folder / RECIPE).write_text(tomli_w.dumps(document), encoding="utf-8")
         origin = {} if card is None else {"from": {"name": card.name, "sha256": card.sha256}}
         setting = {"data": str(data.resolve()), "pictures": material.pictures, "hardware": asdict(hardware), **origin}
+        if pairs:
+            setting["pairs"] = {kind: str(folder.resolve()) for kind, folder in pairs.items()}
+        if weights is not None:
+            shutil.copytree(weights, folder / START)
         (folder / SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
     return _run(trainer, folder, quiet=quiet)
+
+
+def prepare(
+    recipe: Recipe,
+    data: Path,
+    hardware: Hardware = Hardware(),
+    *,
+    weights: Path | None = None,
+    pairs: Mapping[str, Path] | None = None,
+) -> Trainer:
+    """All that happens before a run begins: whoever is to learn much wants to know beforehand that all of it can."""
+    begin = None if weights is None else store.load(weights)[0]
+    return Trainer(recipe, _material(recipe, data, weights, pairs or {}), hardware.fabric(), begin)
 
 
 def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
@@ -99,17 +126,28 @@ def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
         setting = json.loads((run / SETTING).read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{run / SETTING}: {error.strerror}") from error
-    material = _material(recipe, data or Path(setting["data"]))
+    start = run / START if (run / START).is_dir() else None
+    pairs = {kind: Path(folder) for kind, folder in setting.get("pairs", {}).items()}
+    material = _material(recipe, data or Path(setting["data"]), start, pairs)
     if material.pictures != setting["pictures"]:
         raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {material.pictures} now")
-    return _run(Trainer(recipe, material, Hardware(**setting["hardware"]).fabric()), run, quiet=quiet)
+    begin = None if start is None else store.load(start)[0]
+    return _run(Trainer(recipe, material, Hardware(**setting["hardware"]).fabric(), begin), run, quiet=quiet)
 
 
-def _material(recipe: Recipe, data: Path) -> Material:
-    return load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px)
+def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:
+    replays = any(stage.replay for stage in recipe.stage)
+    memory = _memory(weights) if replays else None
+    return load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px, pairs=pairs, memory=memory)
 
 
-def _new_folder(parent: Path) -> Path:
+def _memory(weights: Path | None) -> Memory:
+    """What a router remembers; nothing where it has no memory."""
+    known = weights is not None and (weights / MEMORY).is_dir()
+    return load_memory(weights / MEMORY) if weights is not None and known else Memory()
+
+
+def new_folder(parent: Path) -> Path:
     """A folder named by the time, which no other run has. Raises RecipeError where none can be made."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     try:
@@ -154,4 +192,12 @@ def _save(model: Model, trainer: Trainer, folder: Path) -> None:
             "environment": environment(trainer.fabric.device),
         },
     )
-    store.save(model, card, folder / MODEL)
+    made = folder / f".{MODEL}"
+    shutil.rmtree(made, ignore_errors=True)
+    if recipe.memory is not None and isinstance(model, DegradationClassifier):
+        start = folder / START if (folder / START).is_dir() else None
+        rng = Generator().manual_seed(recipe.seed)
+        remember(model, recipe, trainer.training, _memory(start), rng).save(made / MEMORY)
+    store.save(model, card, made)
+    shutil.rmtree(folder / MODEL, ignore_errors=True)
+    made.rename(folder / MODEL)

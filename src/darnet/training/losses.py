@@ -18,6 +18,8 @@ from darnet.errors import RecipeError
 from darnet.models.base import Output
 
 Scalar = Float[Tensor, ""]
+#: By which the answers of teacher and learner are softened.
+TEMPERATURE = 2.0
 Loss = Callable[[Output, Batch], Scalar]
 
 
@@ -70,8 +72,24 @@ def level(output: Output, batch: Batch) -> Scalar:
     return F.smooth_l1_loss(error * known, torch.zeros_like(error), beta=0.1)
 
 
+def distillation(output: Output, batch: Batch) -> Scalar:
+    """How far the kinds that the teacher knows moved: Kullback–Leibler divergence of softened answers, times T².
+
+    Hinton, Vinyals, Dean 2015, with T = 2 as in Li and Hoiem, "Learning without forgetting", 2016. 0 without a teacher.
+    """
+    if not output.routings:
+        raise RecipeError("loss 'distillation' needs a model that routes")
+    logits = per_picture(output.routings[-1].logits, batch)
+    if batch.taught is None:
+        return 0 * logits.sum()
+    taught = per_picture(batch.taught, batch)
+    answers = (values / TEMPERATURE for values in (logits[:, : taught.shape[1]], taught))
+    learner, teacher = (values.log_softmax(dim=1) for values in answers)
+    return TEMPERATURE**2 * F.kl_div(learner, teacher, reduction="batchmean", log_target=True)
+
+
 LOSSES: Mapping[str, Loss] = {
-    loss.__name__: loss for loss in (l1, mse, charbonnier, ssim, frequency, classification, level)
+    loss.__name__: loss for loss in (l1, mse, charbonnier, ssim, frequency, classification, level, distillation)
 }
 
 

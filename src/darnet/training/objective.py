@@ -25,10 +25,16 @@ class Objective(nn.Module):
         self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
 
     def forward(
-        self, degraded: Tensor, clean: Tensor, label: Tensor, level: Tensor, context: Tensor | None
+        self,
+        degraded: Tensor,
+        clean: Tensor,
+        label: Tensor,
+        level: Tensor,
+        context: Tensor | None,
+        taught: Tensor | None,
     ) -> dict[str, Tensor]:
         """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
-        batch = Batch(degraded, clean, label, level, context, self.crops_per_picture)
+        batch = Batch(degraded, clean, label, level, context, self.crops_per_picture, taught)
         return self.score(self.look(batch), batch)
 
     def look(self, batch: Batch) -> Output:
@@ -44,7 +50,7 @@ class Objective(nn.Module):
 
 def tensors(batch: Batch) -> list[Tensor | None]:
     """A batch as the arguments of `Objective.forward`."""
-    return [batch.degraded, batch.clean, batch.label, batch.level, batch.context]
+    return [batch.degraded, batch.clean, batch.label, batch.level, batch.context, batch.taught]
 
 
 def scores(output: Output, batch: Batch) -> dict[str, float]:

@@ -13,8 +13,9 @@ import torch
 from darnet import registry
 from darnet.errors import RecipeError, UnknownNameError
 from darnet.models.base import Model
+from darnet.models.classifier import DegradationClassifier
 from darnet.training.losses import LOSSES
-from darnet.training.recipe import Recipe
+from darnet.training.recipe import Recipe, Stage
 
 
 def build_model(recipe: Recipe, start: Model | None = None) -> Model:
@@ -38,19 +39,42 @@ def build_model(recipe: Recipe, start: Model | None = None) -> Model:
     return model
 
 
-def check(recipe: Recipe, model: Model, kinds: Sequence[str]) -> None:
+def check(
+    recipe: Recipe,
+    model: Model,
+    kinds: Sequence[str],
+    start: Model | None = None,
+    remembered: Sequence[str] = (),
+) -> None:
     """Raise RecipeError for what could only fail, or do nothing, once training has begun."""
-    names = [name for name, _ in model.named_parameters()]
+    if recipe.memory is not None and not isinstance(model, DegradationClassifier):
+        raise RecipeError(f"memory: {recipe.model.kind!r} is no router, it has nothing to remember")
     for stage in recipe.stage:
-        where = f"stage {stage.name!r}"
-        for name in stage.losses:
-            if name not in LOSSES:
-                raise UnknownNameError("loss", name, LOSSES)
-        if stage.crop_px % model.multiple_of:
-            raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
-        for pattern in stage.freeze:
-            if not fnmatch.filter(names, pattern):
-                raise RecipeError(f"{where}: freeze {pattern!r} matches no parameter")
-        for spec in stage.degradations:
-            if spec.kind not in kinds:
-                raise RecipeError(f"{where}: the model knows no kind {spec.kind!r} (it knows: {', '.join(kinds)})")
+        _check_network(stage, model)
+        _check_kinds(stage, kinds, start, remembered)
+
+
+def _check_network(stage: Stage, model: Model) -> None:
+    """What a stage wants of the network."""
+    names = [name for name, _ in model.named_parameters()]
+    where = f"stage {stage.name!r}"
+    for name in stage.losses:
+        if name not in LOSSES:
+            raise UnknownNameError("loss", name, LOSSES)
+    if stage.crop_px % model.multiple_of:
+        raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
+    for pattern in stage.freeze:
+        if not fnmatch.filter(names, pattern):
+            raise RecipeError(f"{where}: freeze {pattern!r} matches no parameter")
+
+
+def _check_kinds(stage: Stage, kinds: Sequence[str], start: Model | None, remembered: Sequence[str]) -> None:
+    """What a stage wants to show, and whom it asks."""
+    where = f"stage {stage.name!r}"
+    if "distillation" in stage.losses and (start is None or tuple(kinds[: len(start.kinds)]) != tuple(start.kinds)):
+        raise RecipeError(f"{where}: distillation needs a teacher (--from) whose kinds come first, in its order")
+    if stage.replay and not remembered:
+        raise RecipeError(f"{where}: replay, and the weights it begins with remember nothing")
+    for kind in (*(remembered if stage.replay else ()), *stage.kinds):
+        if kind not in kinds:
+            raise RecipeError(f"{where}: the model knows no kind {kind!r} (it knows: {', '.join(kinds)})")

@@ -8,26 +8,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from darnet import registry
-from darnet.data.material import Material, Pairs
-from darnet.degradations import Degradation
 from darnet.degradations.base import Rounding
 from darnet.errors import RecipeError, UnknownNameError
+from darnet.training.sources import SourceSpec, Strict
 
-#: The name of a source that is no degradation: real pictures.
-PAIRS = "pairs"
 MOST_JPEG_QUALITY = 100
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _refuse_idle(spec: Optimizer | Schedule, idle: set[str]) -> None:
@@ -37,64 +28,14 @@ def _refuse_idle(spec: Optimizer | Schedule, idle: set[str]) -> None:
             raise ValueError(f"{key} does nothing with {spec.name!r}")
 
 
-class ModelSpec(_Strict):
+class ModelSpec(Strict):
     """Which network: a name in the registry and its constructor's arguments."""
 
     kind: str
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field({})
 
 
-class SourceSpec(_Strict):
-    """One source of damaged pictures, and how often it is drawn.
-
-    A degradation by its name in the registry, with the ranges of its parameters and, where it needs them, files of the
-    material; or `pairs` of a kind.
-    """
-
-    name: str
-    share: float = Field(1.0, gt=0)
-    ranges: dict[str, tuple[float, float]] = {}
-    files: dict[str, str] = {}  # paths below the folder of material
-    of: str | None = None  # the kind of `pairs`
-
-    @model_validator(mode="after")
-    def _consistent(self) -> SourceSpec:
-        if (self.name == PAIRS) != (self.of is not None):
-            raise ValueError(f"`of` names the kind of {PAIRS!r}, and of nothing else")
-        if self.name == PAIRS and (self.ranges or self.files):
-            raise ValueError(f"{PAIRS!r} have no ranges and no files")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """The kind of damage. Raises UnknownNameError."""
-        return self.of or str(registry.find("degradation", self.name).kind)
-
-    def check(self) -> None:
-        """Raise RecipeError for what `build` would refuse whatever the material."""
-        if self.files:
-            known = {field.name for field in fields(registry.find("degradation", self.name))}
-            for key in (*self.ranges, *self.files):
-                if key not in known:
-                    raise RecipeError(f"degradation {self.name!r}: it has no {key!r}")
-        elif self.of is None:
-            self._degradation({})
-
-    def build(self, material: Material) -> Degradation | Pairs:
-        """The source itself. Raises RecipeError for a range or file it does not have or cannot take."""
-        if self.of is not None:
-            return material.pairs(self.of)
-        return self._degradation({key: material.root / path for key, path in self.files.items()})
-
-    def _degradation(self, files: dict[str, Path]) -> Degradation:
-        try:
-            degradation: Degradation = registry.find("degradation", self.name)(**self.ranges, **files)
-        except (TypeError, ValueError, UnknownNameError) as error:
-            raise RecipeError(f"degradation {self.name!r}: {error}") from error
-        return degradation
-
-
-class Optimizer(_Strict):
+class Optimizer(Strict):
     """The optimiser. Muon takes the convolutions that `muon_exclude` does not name; AdamW takes the rest."""
 
     name: Literal["adam", "adamw", "muon"] = "adamw"
@@ -111,7 +52,7 @@ class Optimizer(_Strict):
         return self
 
 
-class Schedule(_Strict):
+class Schedule(Strict):
     """How the learning rate moves: `cosine` over the stage's steps, `plateau` on the validation loss, or `constant`."""
 
     name: Literal["constant", "cosine", "plateau"] = "constant"
@@ -127,7 +68,7 @@ class Schedule(_Strict):
         return self
 
 
-class Stage(_Strict):
+class Stage(Strict):
     """One stage of training, run to its end before the next begins."""
 
     name: str
@@ -144,6 +85,7 @@ class Stage(_Strict):
     jpeg_share: float = Field(0.0, ge=0, le=1)  # damaged pictures that were then saved as a JPEG file
     jpeg_quality: tuple[float, float] = (75.0, 98.0)
     align_px: int = Field(1, gt=0)  # crops of whole pictures begin at multiples of this
+    replay: float = Field(0.0, ge=0, lt=1)  # share of pictures that are replayed from memory, its kinds alike
     scene_px: int | None = Field(None, gt=0)  # where whole pictures are degraded: at most so much of them, a side
     degradations: tuple[SourceSpec, ...] = Field(min_length=1)
     losses: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
@@ -178,7 +120,7 @@ class Stage(_Strict):
         return max(1, self.crops_per_photo * photos // self.batch)
 
 
-class Data(_Strict):
+class Data(Strict):
     """How the folder of photos is read and cut into training, validation and (left untouched) test parts."""
 
     validation: float = Field(0.1, gt=0, lt=1)
@@ -190,7 +132,17 @@ class Data(_Strict):
     clean_alarms: float = Field(1.0, gt=0, le=1)  # share of clean ones that a calibrated router may call damaged
 
 
-class Recipe(_Strict):
+class MemorySpec(Strict):
+    """What a router remembers once it is trained (`darnet.data.memory`), so that it can be taught more later."""
+
+    exemplars: int = Field(100, gt=0)  # of each kind
+    budget_kb: int = Field(2048, gt=0)  # of scenes on disk, those of earlier kinds included
+    scene_px: int = Field(192, gt=0)
+    candidates: int = Field(4, gt=0)  # drawn for each exemplar
+    selection: Literal["herding", "reservoir"] = "herding"
+
+
+class Recipe(Strict):
     """All of a training run but the pictures."""
 
     name: str
@@ -199,6 +151,7 @@ class Recipe(_Strict):
     model: ModelSpec
     data: Data = Data()
     ema_decay: float = Field(0.999, ge=0, lt=1)  # 0: no averaging
+    memory: MemorySpec | None = None  # none: it remembers nothing
     stage: tuple[Stage, ...] = Field(min_length=1)
 
     @property
@@ -224,8 +177,8 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
-    for override in overrides:
-        _override(document, override)
+    for text in overrides:
+        override(document, text)
     return parse_recipe(document, str(path))
 
 
@@ -254,15 +207,15 @@ def _nearest(location: tuple[int | str, ...]) -> str:
     return "unknown key" + (f"; did you mean {near[0]!r}?" if near else f" (known: {', '.join(level.model_fields)})")
 
 
-def _override(document: dict[str, Any], override: str) -> None:
+def override(document: dict[str, Any], text: str) -> None:
     """Set one value in place; only keys and list positions that make sense, whether or not the file names them."""
-    key, separator, text = override.partition("=")
+    key, separator, written = text.partition("=")
     if not separator:
-        raise RecipeError(f"--set {override}: expected key=value")
+        raise RecipeError(f"--set {text}: expected key=value")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {written}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text
+        value = written
     *parents, last = key.split(".")
     node: Any = document
     try:
@@ -273,7 +226,7 @@ def _override(document: dict[str, Any], override: str) -> None:
         else:
             node[last] = value
     except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise RecipeError(f"--set {override}: there is no {key!r} in the recipe") from error
+        raise RecipeError(f"--set {text}: there is no {key!r} in the recipe") from error
 
 
 def shipped_recipes() -> dict[str, Path]:

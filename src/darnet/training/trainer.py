@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,24 +54,24 @@ class Trainer:
     """
 
     def __init__(self, recipe: Recipe, material: Material, fabric: Fabric, start: Model | None = None) -> None:
-        self.recipe, self.fabric = recipe, fabric
+        self.recipe, self.material, self.fabric = recipe, material, fabric
         shares = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation]
         parts = [part.with_halves(recipe.data.halve_above_px) for part in material.split(shares, recipe.seed)]
-        if not all(part.photos and all(part.scenes.values()) for part in parts):
+        if not all(part.complete for part in parts) or set(parts[0].memory.kinds) != set(material.memory.kinds):
             raise RecipeError(f"{material.pictures} pictures are too few to train and validate on")
         self.training, self.validation = (part.on(fabric.device) for part in parts)
         self.model = channels_last(build_model(recipe, start).to(fabric.device))
-        self.adopted = start is not None
+        self.teacher = None if start is None else start.to(fabric.device).eval()
         self.kinds = self.model.kinds or recipe.kinds
         self.position = Position()
         self.checkpoint_seconds = 120.0
-        check(recipe, self.model, self.kinds)
+        check(recipe, self.model, self.kinds, start, material.memory.kinds)
 
     def run(self, folder: Path, journal: Journal) -> Model:
         """All stages that the last checkpoint in `folder` leaves; returns the network, averaged, in evaluation mode."""
         self.journal, self.checkpoint = journal, folder / "checkpoints" / "last.safetensors"
         state = load_checkpoint(self.checkpoint) if self.checkpoint.exists() else None
-        if state is None and self.adopted:
+        if state is None and self.teacher is not None:
             self.save({"model": self.model.state_dict()})  # chance does not give them back should it be stopped early
         if state is not None:
             self.model.load_state_dict(state["model"])
@@ -99,10 +99,16 @@ class Trainer:
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
         """How batches of a stage are made."""
+        sources = [spec.build(material) for spec in stage.degradations]
+        shares = [spec.share for spec in stage.degradations]
+        if stage.replay:
+            earlier = list(material.replay.values())
+            share = stage.replay / (1 - stage.replay) * sum(shares) / len(earlier)
+            sources, shares = [*sources, *earlier], [*shares, *[share] * len(earlier)]
         return Synthesis(
             photos=material.photos,
-            sources=[spec.build(material) for spec in stage.degradations],
-            shares=[spec.share for spec in stage.degradations],
+            sources=sources,
+            shares=shares,
             kinds=self.kinds,
             crop_px=stage.crop_px,
             context=self.model.context,
@@ -185,7 +191,7 @@ class StageRun:
         pictures = self.stage.batch // self.stage.crops_per_picture // self.fabric.world_size
         size = max(1, pictures) * self.stage.crops_per_picture
         batch = self.synthesis(size, self.trainer.generator(self.position.step))
-        terms: dict[str, Tensor] = self.objective(*tensors(batch))
+        terms: dict[str, Tensor] = self.objective(*tensors(self._taught(batch)))
         loss = torch.stack(list(terms.values())).sum()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -199,6 +205,14 @@ class StageRun:
         self.trainer.model.after_step()
         self.average.update_parameters(self.trainer.model)
         return {name: term.detach() for name, term in terms.items()}
+
+    def _taught(self, batch: Batch) -> Batch:
+        """With the answers of the teacher, where they are to be kept."""
+        teacher = self.trainer.teacher
+        if teacher is None or "distillation" not in self.stage.losses:
+            return batch
+        with torch.no_grad(), self.fabric.autocast():
+            return replace(batch, taught=teacher(batch.degraded, batch.context).routings[-1].logits.float())
 
     def _end_epoch(self, running: dict[str, float]) -> bool:
         """Validate, keep the best, move the plateau schedule; true where the stage should stop early."""
@@ -231,7 +245,7 @@ class StageRun:
         for batch in self.validation:
             with self.fabric.autocast():
                 output = objective.look(batch)
-            terms = objective.score(output, batch)
+            terms = objective.score(output, self._taught(batch))
             values = {"val_loss": float(torch.stack(list(terms.values())).sum()), **scores(output, batch)}
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + value / len(self.validation)

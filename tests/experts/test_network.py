@@ -6,12 +6,11 @@ import pytest
 import torch
 
 from darnet.backends import TorchBackend
-from darnet.errors import DarnetError, UsageError
-from darnet.experts import NetworkExpert, SelfEnsemble, Tiles
+from darnet.errors import DarnetError
+from darnet.experts import NetworkExpert, Tiles
 from darnet.models.base import Model, Output, make_thumbnail
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
-from darnet.testing import check_expert
 
 
 class Spy(Model):
@@ -69,43 +68,3 @@ def test_pixels_that_are_not_finite_are_an_error() -> None:
     torch.nn.init.constant_(model.tail.bias, float("nan"))
     with pytest.raises(DarnetError, match="not finite"):
         NetworkExpert(TorchBackend(model, "cpu"))(torch.rand(3, 16, 16))
-
-
-@pytest.mark.parametrize(("size_px", "overlap_px"), [(32, 32), (32, 64), (-1, 0), (32, -1)])
-def test_tiles_that_make_no_sense(size_px: int, overlap_px: int) -> None:
-    with pytest.raises(UsageError, match=f"tiles of {size_px} px"):
-        Tiles(size_px, overlap_px)
-
-
-def test_the_self_ensemble_is_the_mean_over_eight_views() -> None:
-    """An expert that brightens the left half: each view's left is another side of the picture."""
-
-    def left(pixels: torch.Tensor) -> torch.Tensor:
-        brighter = pixels.clone()
-        brighter[:, :, : pixels.shape[2] // 2] += 0.4
-        return brighter
-
-    restored = SelfEnsemble(left)(torch.zeros(3, 32, 32))
-    torch.testing.assert_close(restored, torch.full((3, 32, 32), 0.2))
-
-
-@pytest.mark.parametrize("size", [(32, 32), (37, 21), (1, 50)])
-def test_an_ensemble_of_what_does_nothing_does_nothing(size: tuple[int, int]) -> None:
-    pixels = torch.rand(3, *size)
-    torch.testing.assert_close(SelfEnsemble(lambda view: view)(pixels), pixels)
-
-
-def test_the_blocks_of_a_file_stay_where_they_are_in_every_view() -> None:
-    """Of a picture whose sides are no multiples of 16."""
-
-    def seen(view: torch.Tensor) -> torch.Tensor:
-        assert view.shape[1] % 16 == view.shape[2] % 16 == 0
-        return view
-
-    SelfEnsemble(seen)(torch.rand(3, 37, 21))
-
-
-def test_a_self_ensemble_is_an_expert() -> None:
-    model = CompactUNet(8, (1, 1)).eval()
-    torch.nn.init.normal_(model.tail.weight, std=0.05)
-    check_expert(SelfEnsemble(NetworkExpert(TorchBackend(model, "cpu"))))

@@ -1,4 +1,4 @@
-"""Experts: pixels -> pixels. Same shape and range out; H and W are anything, padding is the expert's business.
+"""What an expert is: pixels -> pixels. Same shape and range out; H and W are anything, padding is its business.
 
 Shapes: H × W pixels, sRGB in [0, 1].
 """
@@ -13,9 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darnet import views
-from darnet.backends import TorchBackend
 from darnet.errors import DarnetError, UsageError
-from darnet.tiling import pad_to, tiled
+from darnet.tiling import pad_to
 
 Pixels = Float[Tensor, "3 H W"]
 
@@ -42,30 +41,32 @@ class Tiles:
             raise UsageError(f"tiles of {self.size_px} px that share {self.overlap_px} px")
 
 
-@dataclass(frozen=True)
-class NetworkExpert:
-    """A network that looks at the whole picture once, for its context, and then repairs it tile by tile."""
+TILES = Tiles()
+#: How far beyond [0, 1] an answer may lie: networks overshoot at edges, those for 0 to 255 go much further.
+OVERSHOOT = 1.0
 
-    backend: TorchBackend
-    tiles: Tiles = Tiles()
+
+@dataclass(frozen=True)
+class Checked:
+    """An expert of somebody else's, whose answer is looked at before it is believed."""
+
+    name: str
+    expert: Expert
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """Repair. Raises DarnetError if the network answers with anything but finite pixels."""
-        model = self.backend.model
-        context = model.context(pixels[None]) if model.context else None
+        """Repair, and clip what overshoots a little.
 
-        def repair(tile: Tensor) -> Tensor:
-            image = self.backend(tile, context).image
-            if image is None:
-                raise DarnetError(f"{type(model).__name__} makes no image: it is no expert")
-            return image.to(tile.device, tile.dtype).clamp(0, 1)
-
-        size_px = self.tiles.size_px or max(pixels.shape[1:])
-        overlap_px = self.tiles.overlap_px if self.tiles.size_px else 0
-        restored = tiled(repair, pixels, tile_px=size_px, overlap_px=overlap_px, multiple_of=model.multiple_of)
+        Raises DarnetError for an answer of another shape or range, or with pixels that are not finite.
+        """
+        restored = self.expert(pixels)
+        if restored.shape != pixels.shape:
+            raise DarnetError(f"{self.name}: {tuple(pixels.shape)} comes back as {tuple(restored.shape)}")
         if not bool(restored.isfinite().all()):
-            raise DarnetError(f"{type(model).__name__} answered with pixels that are not finite")
-        return restored
+            raise DarnetError(f"{self.name} answered with pixels that are not finite")
+        low, high = float(restored.min()), float(restored.max())
+        if not -OVERSHOOT <= low <= high <= 1 + OVERSHOOT:
+            raise DarnetError(f"{self.name} answered with pixels from {low:.3g} to {high:.3g}; they belong in [0, 1]")
+        return restored.to(pixels).clamp(0, 1)
 
 
 #: A flipped picture keeps the blocks of a JPEG file (8 px, colour 16) where they were if its sides are multiples of it.

@@ -1,0 +1,171 @@
+"""Change which experts a system has. A change is whole or not at all, and can be taken back.
+
+Every part of a system is a folder that nobody changes once it is there; `system.json` says which of them take part.
+So a change adds folders, and then replaces that one file. The one before is kept (`store.rollback`).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from darnet import store
+from darnet.diagnosis import CLEAN
+from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.experts import load_expert
+from darnet.routers import load_router
+from darnet.store import Reference, System
+from darnet.testing import check_expert, check_router
+
+KIND = re.compile(r"[a-z][a-z0-9-]*")
+ROUTER = "router"
+RESERVED = (CLEAN, ROUTER)
+
+
+def check_kind(kind: str, system: System) -> None:
+    """Raise UsageError for a name that cannot be one, or that the system has an expert for."""
+    if not KIND.fullmatch(kind) or kind in RESERVED:
+        raise UsageError(f"{kind!r}: a kind of damage is named in small letters, digits and hyphens, and not so")
+    if kind in system.experts:
+        raise UsageError(f"{kind!r}: the system has an expert for it; remove that one first")
+
+
+def stage_expert(source: str, kinds: Sequence[str], folder: Path) -> None:
+    """Make the folder of an expert, and see that it keeps its contract (`darnet.testing.check_expert`).
+
+    `source`: the folder of a card or of a reference, a file (checkpoint or graph), or a name in the registry.
+    Raises UsageError or WeightsError saying what is wrong with it; then the folder may be there, and is worth nothing.
+    """
+    path = Path(source)
+    if path.is_dir():
+        shutil.copytree(path, folder)
+    elif path.is_file():
+        store.write_reference(Reference(name=path.stem, file=path.name, handles=tuple(kinds)), folder, path)
+    else:
+        store.write_reference(Reference(name=source, registered=source, handles=tuple(kinds)), folder)
+    _keeps(source, "expert", lambda: check_expert(load_expert(folder, "cpu")))
+
+
+def _keeps(source: str, what: str, check: Callable[[], None]) -> None:
+    """Raise UsageError or WeightsError where a contract is not kept."""
+    try:
+        check()
+    except UnknownNameError as error:
+        raise UsageError(f"{source}: neither a folder nor a file, and {error}") from error
+    except AssertionError as error:
+        raise UsageError(f"{source}: it does not keep the contract of its kind ({what}): {error}") from error
+    except (UsageError, WeightsError):
+        raise
+    except Exception as error:  # whatever a stranger's code brings
+        raise UsageError(f"{source}: no {what} that works: {' '.join(str(error).split())[:200]}") from error
+
+
+def stage_router(source: str, folder: Path) -> None:
+    """Make the folder of a router, and see that it keeps its contract (`darnet.testing.check_router`).
+
+    `source`: the folder of a card or of a reference, or a name in the registry. Raises UsageError or WeightsError.
+    """
+    if Path(source).is_dir():
+        shutil.copytree(source, folder)
+    else:
+        store.write_reference(Reference(name=source, registered=source), folder)
+    _keeps(source, "router", lambda: check_router(load_router(folder, "cpu")))
+
+
+def add(model: str, source: str, kinds: Sequence[str], out: Path | None = None) -> Path:
+    """Give a system an expert for `kinds`, in place or in a copy at `out`; returns the folder of the system.
+
+    The one kind `router` gives it another router. Raises UsageError for kinds that it has experts for, or a source that
+    is no expert.
+    """
+    system, folder = opened(model, out)
+    if list(kinds) == [ROUTER]:
+        with TemporaryDirectory() as scratch:
+            staged, name = Path(scratch) / ROUTER, free_name(folder, ROUTER)
+            stage_router(source, staged)
+            return commit(folder, out, (system, system.model_copy(update={"router": name})), {name: staged})
+    for kind in kinds:
+        check_kind(kind, system)
+    with TemporaryDirectory() as scratch:
+        staged = Path(scratch) / "expert"
+        stage_expert(source, kinds, staged)
+        name = free_name(folder, kinds[0])
+        experts = {**system.experts, **dict.fromkeys(kinds, name)}
+        return commit(folder, out, (system, system.model_copy(update={"experts": experts})), {name: staged})
+
+
+def remove(model: str, kind: str, out: Path | None = None) -> Path:
+    """Take the expert for a kind out of a system; its folder stays. Raises UnknownNameError."""
+    system, folder = opened(model, out)
+    if kind not in system.experts:
+        raise UnknownNameError("expert", kind, system.experts)
+    left = {
+        field: {name: part for name, part in getattr(system, field).items() if name != kind}
+        for field in ("experts", "large_experts")
+    }
+    return commit(folder, out, (system, system.model_copy(update=left)), {})
+
+
+def rollback(model: str) -> System:
+    """Take the last change of a system back. Raises WeightsError where there was none."""
+    return store.rollback(opened(model, None)[1])
+
+
+def opened(model: str, out: Path | None) -> tuple[System, Path]:
+    """A system that is to be changed, in place or in a copy at `out`.
+
+    Raises UsageError where it ships with darnet and no copy is wanted, or where there is something at `out`.
+    """
+    system, folder = store.read_system(model)
+    if out is None and store.SHIPPED.resolve() in folder.resolve().parents:
+        raise UsageError(f"{model}: what ships with darnet is not changed; give the folder of a copy with --output")
+    if out is not None and out.exists():
+        raise UsageError(f"--output {out}: there is something already")
+    return system, folder
+
+
+def free_name(folder: Path, stem: str) -> str:
+    """A name for a new part that no part has, present or past."""
+    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    return next(name for name in names if not (folder / name).exists())
+
+
+def commit(folder: Path, out: Path | None, change: tuple[System, System], parts: Mapping[str, Path]) -> Path:
+    """Put copies of `parts` (name -> folder) beside those that are there, and make a change of the system valid.
+
+    `change`: (the system as it was opened, the system as it is to be).
+
+    Raises UsageError where somebody else has changed it meanwhile.
+    """
+    before, system = change
+    if store.read_system(str(folder))[0] != before:
+        raise UsageError(f"{folder}: it was changed by somebody else meanwhile; nothing was done")
+    target = folder if out is None else out.with_name(f".{out.name}.partial")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(folder, target)
+    made = []
+    try:
+        for name, part in parts.items():
+            shutil.copytree(part, target / name)
+            made.append(name)
+        store.write_system(system, target)
+    except BaseException:
+        named = set() if out is not None else _named(target)
+        for name in [name for name in made if name not in named]:
+            shutil.rmtree(target / name, ignore_errors=True)
+        if out is not None:
+            shutil.rmtree(target, ignore_errors=True)
+        raise
+    return target if out is None else target.rename(out)
+
+
+def _named(folder: Path) -> set[str]:
+    """The parts that the valid system names: an interrupt may come after it was written."""
+    system, _ = store.read_system(str(folder))
+    return {system.router, *system.experts.values(), *system.large_experts.values()}

@@ -1,0 +1,41 @@
+"""An expert made of a network: it looks at the whole picture once, and repairs it tile by tile.
+
+Shapes: H × W pixels, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from darnet.backends import TorchBackend
+from darnet.errors import DarnetError
+from darnet.experts.base import TILES, Pixels, Tiles
+from darnet.tiling import tiled
+
+
+@dataclass(frozen=True)
+class NetworkExpert:
+    """A network that looks at the whole picture once, for its context, and then repairs it tile by tile."""
+
+    backend: TorchBackend
+    tiles: Tiles = TILES
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Repair. Raises DarnetError if the network answers with anything but finite pixels."""
+        model = self.backend.model
+        context = model.context(pixels[None]) if model.context else None
+
+        def repair(tile: Tensor) -> Tensor:
+            image = self.backend(tile, context).image
+            if image is None:
+                raise DarnetError(f"{type(model).__name__} makes no image: it is no expert")
+            return image.to(tile.device, tile.dtype).clamp(0, 1)
+
+        size_px = self.tiles.size_px or max(pixels.shape[1:])
+        overlap_px = self.tiles.overlap_px if self.tiles.size_px else 0
+        restored = tiled(repair, pixels, tile_px=size_px, overlap_px=overlap_px, multiple_of=model.multiple_of)
+        if not bool(restored.isfinite().all()):
+            raise DarnetError(f"{type(model).__name__} answered with pixels that are not finite")
+        return restored

@@ -1,0 +1,188 @@
+"""A router that learns kind after kind: DaR-Net's three phases (§IV-A), as one document.
+
+Each phase is an ordinary run that begins with the router of the one before, knows its kinds and the new ones, and
+replays what that one remembers. A curriculum is `runs/<name>/<time>/{curriculum.toml, curriculum.json, curriculum.png,
+<phase>/<time>/…}`; a phase that is finished is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import Field, ValidationError
+
+from darnet.data.material import load_material
+from darnet.data.pairs import Pairs
+from darnet.degradations import Degradation
+from darnet.errors import RecipeError, UsageError
+from darnet.routers import load_router
+from darnet.training import launch
+from darnet.training.examination import Examination, Marks, compose
+from darnet.training.launch import Hardware
+from darnet.training.recipe import Recipe, override, parse_recipe
+from darnet.training.sources import SourceSpec, Strict
+
+DOCUMENT, REPORT = "curriculum.toml", "curriculum.json"
+
+
+class Phase(Strict):
+    """What is new, and the share of pictures that are replayed from memory beside it."""
+
+    name: str
+    replay: float = Field(0.0, ge=0, lt=1)
+    degradations: tuple[SourceSpec, ...] = Field(min_length=1)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that it brings."""
+        return tuple(dict.fromkeys(spec.kind for spec in self.degradations))
+
+
+class Curriculum(Strict):
+    """A recipe without kinds, sources and replay, and the phases that bring them."""
+
+    name: str
+    examined: int = Field(200, gt=0)  # pictures of each kind, of the test part of the material
+    recipe: dict[str, Any]
+    phase: tuple[Phase, ...] = Field(min_length=1)
+
+    def kinds(self, index: int) -> list[str]:
+        """What a router knows after the phase of this number."""
+        return list(dict.fromkeys(kind for phase in self.phase[: index + 1] for kind in phase.kinds))
+
+    def plan(self, index: int) -> Recipe:
+        """The recipe of one phase. Raises RecipeError."""
+        phase, document = self.phase[index], deepcopy(self.recipe)
+        document["name"] = phase.name
+        document.setdefault("model", {}).setdefault("config", {})["kinds"] = self.kinds(index)
+        for stage in document.get("stage", []):
+            stage["degradations"] = [spec.model_dump(exclude_none=True) for spec in phase.degradations]
+            stage["replay"] = phase.replay
+            if not index:
+                stage.get("losses", {}).pop("distillation", None)  # nobody to ask
+        return parse_recipe(document, f"phase {phase.name!r}")
+
+
+def is_curriculum(path: Path) -> bool:
+    """Whether a TOML file describes phases rather than one run."""
+    try:
+        return "phase" in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False  # whoever reads it as a recipe says what is wrong with it
+
+
+def load_curriculum(path: Path, overrides: Sequence[str] = ()) -> Curriculum:
+    """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    for text in overrides:
+        override(document, text)
+    try:
+        curriculum = Curriculum.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    recipes = [curriculum.plan(index) for index in range(len(curriculum.phase))]
+    if not recipes[0].data.test:
+        raise RecipeError(f"{path}: recipe.data.test: a curriculum is examined on photos that it never sees")
+    return curriculum
+
+
+def start(
+    curriculum: Curriculum, data: Path, runs: Path, hardware: Hardware | None = None, *, quiet: bool = False
+) -> Path:
+    """All phases in a new folder of `runs`; returns it. Raises what `darnet.training.launch.start` does."""
+    document = curriculum.model_dump(mode="json", exclude_none=True)
+    hardware = hardware or Hardware()
+    if hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("a curriculum is run by one process; its phases alone are too short to be shared out")
+    setting = {"data": str(data.resolve()), "hardware": asdict(hardware)}
+    folder = launch.new_folder(runs / curriculum.name)
+    (folder / DOCUMENT).write_text(tomli_w.dumps({**document, "setting": setting}), encoding="utf-8")
+    return _run(curriculum, data, folder, hardware, quiet=quiet)
+
+
+def resume(folder: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
+    """Go on where it stopped, on the hardware it began on."""
+    document = tomllib.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
+    setting = document.pop("setting")
+    hardware = Hardware(**setting["hardware"])
+    return _run(Curriculum.model_validate(document), data or Path(setting["data"]), folder, hardware, quiet=quiet)
+
+
+def _run(curriculum: Curriculum, data: Path, folder: Path, hardware: Hardware, *, quiet: bool) -> Path:
+    weights: Path | None = None
+    routers = []
+    for index, phase in enumerate(curriculum.phase):
+        begun = sorted((folder / phase.name).glob("*/")) if (folder / phase.name).is_dir() else []
+        if not begun:
+            weights = launch.start(curriculum.plan(index), data, folder, hardware, weights=weights, quiet=quiet)
+        elif (begun[-1] / launch.MODEL).is_dir():
+            weights = begun[-1] / launch.MODEL
+        else:
+            weights = launch.resume(begun[-1], data, quiet=quiet)
+        routers.append(weights)
+    examination = _examination(curriculum, data)
+    marks = [examination(load_router(router, hardware.device, "fp32")) for router in routers]
+    report = summary(curriculum, marks, [_epochs(router.parent) for router in routers])
+    report["routers"] = [router.relative_to(folder).as_posix() for router in routers]
+    (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def _examination(curriculum: Curriculum, data: Path) -> Examination:
+    """Of every kind of every phase, on photos that no phase has seen."""
+    recipe = curriculum.plan(len(curriculum.phase) - 1)
+    specs = [spec for phase in curriculum.phase for spec in phase.degradations]
+    paired = tuple(dict.fromkeys(spec.of for spec in specs if spec.of is not None))
+    material = load_material(data, paired, smallest_px=recipe.data.smallest_px)
+    seen = 1 - recipe.data.validation - recipe.data.test
+    test = material.split([seen, recipe.data.validation, recipe.data.test], recipe.seed)[2]
+    sources: dict[str, list[Degradation | Pairs]] = {}
+    for spec in specs:
+        sources.setdefault(spec.kind, []).append(spec.build(test))
+    return compose(test, sources, recipe.stage[-1], curriculum.examined, recipe.seed)
+
+
+def _epochs(run: Path) -> list[float]:
+    """Validation accuracy after each epoch of a run."""
+    rows = (json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return [row["val_accuracy"] for row in rows]
+
+
+def summary(
+    curriculum: Curriculum, marks: Sequence[Mapping[str, Marks]], epochs: Sequence[Sequence[float]]
+) -> dict[str, Any]:
+    """What Fig. 2 shows, and what was forgotten.
+
+    `accuracy`: phase -> mean over the kinds known by then. `matrix`: phase -> kind -> accuracy, of kinds known by then.
+    `forgetting`: points that a kind lost between its best phase and the last (Chaudhry et al. 2018, eq. 3).
+    `backward_transfer`: mean over the earlier kinds of accuracy at the end less accuracy when it was learnt, in points
+    (Lopez-Paz, Ranzato 2017, eq. 3).
+    """
+    known = [curriculum.kinds(index) for index in range(len(curriculum.phase))]
+    matrix = [{kind: phase[kind].accuracy for kind in kinds} for phase, kinds in zip(marks, known, strict=True)]
+    learnt = {kind: next(row[kind] for row in matrix if kind in row) for kind in known[-1]}
+    earlier = known[-2] if len(known) > 1 else []
+    last = matrix[-1]
+    transfers = [100 * (last[kind] - learnt[kind]) for kind in earlier]
+    return {
+        "name": curriculum.name,
+        "phases": [phase.name for phase in curriculum.phase],
+        "starts": [0, *accumulate(len(values) for values in epochs)][:-1],
+        "validation_accuracy": [list(values) for values in epochs],
+        "accuracy": [sum(row.values()) / len(row) for row in matrix],
+        "pictures_of_each_kind": curriculum.examined,
+        "matrix": matrix,
+        "named": [{kind: marks.to_dict()["named"] for kind, marks in phase.items()} for phase in marks],
+        "forgetting": {kind: 100 * (max(r[kind] for r in matrix if kind in r) - last[kind]) for kind in earlier},
+        "backward_transfer": sum(transfers) / len(transfers) if transfers else None,
+    }

@@ -1,0 +1,35 @@
+"""Routers keep the contract of `darnet.testing`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from darnet.backends import TorchBackend
+from darnet.diagnosis import Diagnosis
+from darnet.models.classifier import DegradationClassifier
+from darnet.routers import Always, NetworkRouter
+from darnet.testing import check_router
+
+
+@pytest.mark.parametrize("thumbnail_px", [0, 16])
+def test_the_contract(thumbnail_px: int) -> None:
+    model = DegradationClassifier(["clean", "noise"], 4, thumbnail_px).eval()
+    check_router(NetworkRouter(TorchBackend(model, "cpu")))
+    check_router(Always("rain"))
+
+
+@pytest.mark.parametrize(
+    ("router", "message"),
+    [
+        (lambda x: Diagnosis({"clean": 0.5}), "sum to 1"),
+        (lambda x: Diagnosis({"clean": 2.0, "noise": -1.0}), "negative"),
+        (lambda x: Diagnosis({f"kind{x.shape[1]}": 1.0}), "other kinds"),
+        (lambda x: Diagnosis({"clean": 1.0}, {"clean": float("nan")}), "not finite"),
+        (lambda x: Diagnosis({"clean": (p := float(torch.rand(()))), "noise": 1 - p}), "second time"),
+        (lambda x: Diagnosis({"clean": float(x.zero_().sum()) + 1}), "changes its input"),
+    ],
+)
+def test_the_contract_catches_what_it_is_for(router, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_router(router)
