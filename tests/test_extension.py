@@ -56,6 +56,8 @@ PARAMETERS = {"clean": (), "noise": (30.0,), "blur": (2.0,), "overexposure": (1.
 #: A lesson that spoils whatever was known.
 WILD = (
     "router.ema_decay=0",
+    "router.stage.0.freeze=[]",
+    "router.stage.0.losses={classification = 1.0}",
     "router.stage.0.optimizer.lr=1.0",
     "router.stage.0.schedule.warmup_steps=0",
     "router.stage.0.steps_per_epoch=8",
@@ -133,6 +135,9 @@ def test_a_new_kind_costs_one_expert_and_one_router(system: Path, photos: Path, 
     assert store.read_card(folder / "salt").handles == ("salt",)
     assert set(outcome.after) == {*KINDS, "salt"} and set(outcome.before) == set(KINDS)
     assert load(system)(np.zeros((40, 40, 3), np.uint8)).diagnosis.label in card.handles
+    old, new = (store.load(folder / name)[0].state_dict() for name in ("router", found.router))
+    changed = {name.partition(".")[0] for name in old if not torch.equal(old[name], new[name])}
+    assert changed == {"classify", "estimate"}, "only the heads learn"
 
 
 def test_the_head_grows_and_old_rows_keep_their_weights(system: Path, photos: Path, settings: Settings) -> None:

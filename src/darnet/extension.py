@@ -33,8 +33,9 @@ TRAIN = "train"
 TEMPLATES = {"router": "extend/router", "expert": "extend/expert"}
 #: Experts whose weights a new one begins with: the first that the system has of the same network.
 ORIGINS = ("noise", "jpeg", "rain", "blur")
-#: How often the router sees the new kind, and each old one on the new photos, beside the sources of its recipe.
-NEW_SHARE, OLD_SHARE = 2.0, 0.25
+#: How often the router sees the new kind, and each source of an old one on the new photos, beside those of its recipe.
+#: The new kind is rare, as it will be at work: shown as often as the others it takes pictures from its nearest kin.
+NEW_SHARE, OLD_SHARE = 0.3, 0.6
 REPORT = "extension.json"
 
 
@@ -95,7 +96,7 @@ class Settings:
 
     max_forgetting: float = 1.0  # points of accuracy that no old kind may lose
     replay: bool = True
-    pictures: int = 100  # of each kind in the examination: a point is one of them
+    pictures: int = 200  # of each kind in the examination
     runs: Path = Path("runs")
     hardware: Hardware = field(default_factory=Hardware)
     overrides: Sequence[str] = ()

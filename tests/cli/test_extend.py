@@ -36,6 +36,7 @@ def test_what_is_told(darnet, asked):
     assert ran.out.splitlines()[-1] == "my-system"
     assert "noise           90.0 %  -10.0 points" in ran.out
     assert "salt           100.0 %  new" in ran.out
+    assert "warning" not in ran.err
     (told,) = asked
     assert (told["model"], told["out"], told["expert"]) == ("darnet", Path("new"), "median")
     assert told["lesson"] == extension.Lesson("salt", Path("photos"), "mine:Salt")
@@ -54,6 +55,15 @@ def test_json(darnet, asked):
 def test_quiet(darnet, asked):
     ran = darnet("extend", "salt", "--data", "photos", "--degradation", "mine:Salt", "--quiet")
     assert ran == (0, "my-system\n", "")
+
+
+@pytest.mark.parametrize(("right", "warned"), [(8, True), (9, False)])
+def test_a_kind_that_was_not_learnt_well_is_warned_of(darnet, asked, monkeypatch, right, warned):
+    after = {"salt": Marks("salt", {"salt": right, "noise": 10 - right})}
+    monkeypatch.setattr(extension, "extend", lambda *_, **__: Outcome(Path("new"), {}, after))
+    ran = darnet("extend", "salt", "--data", "photos", "--degradation", "mine:Salt")
+    assert ran.code == 0
+    assert ("not told apart well" in ran.err) is warned
 
 
 def test_the_clean_side_of_pairs_is_what_is_learnt_from(darnet, asked, pictures):

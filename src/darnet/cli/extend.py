@@ -42,6 +42,9 @@ Replay: TypeAlias = Annotated[
     bool, typer.Option("--replay/--no-replay", help="Whether the router is shown again what it knew.")
 ]
 
+#: Share of pictures of a new kind that are named rightly, below which there is a warning.
+WELL_LEARNT = 0.9
+
 
 def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     kind: Kind,
@@ -104,4 +107,8 @@ def _show(outcome: Outcome, *, json: bool, quiet: bool) -> None:
             lost = outcome.forgetting.get(kind)
             change = "new" if lost is None else f"{-lost:+.1f} points"
             print(f"{kind:<14}{100 * marks.accuracy:6.1f} %  {change}")
+            if lost is None and marks.accuracy < WELL_LEARNT:
+                print(
+                    f"warning: {kind} is not told apart well; a longer lesson or more photos may help", file=sys.stderr
+                )
     print(outcome.system)
