@@ -50,4 +50,4 @@ def _matrix(axes: Any, report: Mapping[str, Any]) -> None:
     axes.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right", fontsize=8)
     axes.set_yticks(range(len(rows)), [f"after {name}" for name in report["phases"]], fontsize=8)
     transfer = report["backward_transfer"]
-    axes.set_title("Test accuracy, %" + ("" if transfer is None else f" (backward transfer {transfer:+.2f} points)"))
+    axes.set_title("Test accuracy, %" + ("" if transfer is None else f"\nbackward transfer {transfer:+.2f} points"))
