@@ -95,28 +95,33 @@ def _as_pairs(kind: str, stage: Stage, material: Material, spec: MemorySpec, rng
 
 def _draw_scenes(photos: Sequence[Photo], spec: MemorySpec, budget: float, rng: Generator) -> list[Scene]:
     """As many random scenes as the budget allows (none for no budget), and no more than there may be exemplars."""
-    scenes: list[Scene] = []
     if not budget:
-        return scenes
-    while len(scenes) < spec.exemplars:
-        photo = photos[_integer(len(photos), rng)]
-        scene = as_scene(_cut([photo], spec.scene_px, rng)[0])
+        return []
+    drawn = (as_scene(_cut([photos[_integer(len(photos), rng)]], spec.scene_px, rng)[0]) for _ in range(spec.exemplars))
+    return _within(budget, drawn, "scenes")
+
+
+def _within(budget: float, scenes: Iterable[Scene], what: str) -> list[Scene]:
+    """The first of them, as many as a budget of bytes allows. Raises RecipeError where there is no room for one."""
+    kept: list[Scene] = []
+    for scene in scenes:
         budget -= scene.size
         if budget < 0:
             break
-        scenes.append(scene)
-    if not scenes:
-        raise RecipeError(f"memory.budget_kb {spec.budget_kb}: no room for anything new")
-    return scenes
+        kept.append(scene)
+    if not kept:
+        raise RecipeError(f"{what}: memory.budget_kb has no room for one more")
+    return kept
 
 
 def _draw(specs: Sequence[SourceSpec], kind: str, scenes: int, count: int, rng: Generator) -> list[Exemplar]:
     shares = torch.tensor([source.share for source in specs])
+    functions = [(source.name, source.function()) for source in specs]
     drawn = []
     for _ in range(count):
-        source = specs[int(torch.multinomial(shares, 1, generator=rng))]
-        parameters = source.function().draw(1, rng)[0].tolist()
-        drawn.append(Exemplar(kind, _integer(scenes, rng), source.name, tuple(parameters), _integer(SEEDS, rng)))
+        name, function = functions[int(torch.multinomial(shares, 1, generator=rng))]
+        parameters = function.draw(1, rng)[0].tolist()
+        drawn.append(Exemplar(kind, _integer(scenes, rng), name, tuple(parameters), _integer(SEEDS, rng)))
     return drawn
 
 
@@ -131,15 +136,7 @@ def _cut_pairs(pairs: Pairs, spec: MemorySpec, rng: Generator) -> list[tuple[Pho
 
 def _packed(kind: str, pairs: Sequence[tuple[Photo, Photo]], budget: float) -> Memory:
     """The best of them, as many as the budget allows. Raises RecipeError where there is no room for one."""
-    scenes: list[Scene] = []
-    for damaged, clean in pairs:
-        scene = as_scene(clean, damaged)
-        budget -= scene.size
-        if budget < 0:
-            break
-        scenes.append(scene)
-    if not scenes:
-        raise RecipeError(f"{kind}: memory.budget_kb has no room for it")
+    scenes = _within(budget, (as_scene(clean, damaged) for damaged, clean in pairs), kind)
     return Memory(tuple(scenes), tuple(Exemplar(kind, index, PAIRS) for index in range(len(scenes))))
 
 
