@@ -112,6 +112,12 @@ def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
     assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %",)
 
 
+@pytest.mark.parametrize(("least", "experts"), [({"noise": 0.5}, ("noise",)), ({"blur": 0.5}, ())])
+def test_a_kind_may_have_a_least_confidence_of_its_own(least: dict[str, float], experts: tuple[str, ...]) -> None:
+    diagnosis = Diagnosis({"noise": 0.6, "clean": 0.4})
+    assert Restorer(lambda _: diagnosis, EXPERTS, 0.7, least)(PICTURE).experts == experts
+
+
 def test_a_kind_without_an_expert_is_left_alone() -> None:
     result = restorer("haze")(PICTURE)
     assert not result.changed
@@ -151,6 +157,8 @@ def test_strength_out_of_range(strength: float) -> None:
 def test_options_out_of_range() -> None:
     with pytest.raises(UsageError, match="--min-confidence"):
         restorer("noise", min_confidence=2.0)
+    with pytest.raises(UsageError, match="--min-confidence -1"):
+        restorer("noise", min_confidences={"noise": -1.0})
     with pytest.raises(UsageError, match="--max-steps"):
         restorer("noise", max_steps=0)
 

@@ -105,7 +105,7 @@ def remove(model: str, kind: str, out: Path | None = None) -> Path:
         raise UnknownNameError("expert", kind, system.experts)
     left = {
         field: {name: part for name, part in getattr(system, field).items() if name != kind}
-        for field in ("experts", "large_experts")
+        for field in ("experts", "large_experts", "min_confidences")
     }
     return commit(folder, out, (system, system.model_copy(update=left)), {})
 

@@ -28,6 +28,7 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "clean": "darnet.degradations.base:Clean",
         "noise": "darnet.degradations.noise:GaussianNoise",
         "poisson-noise": "darnet.degradations.noise:PoissonGaussianNoise",
+        "grain": "darnet.degradations.noise:Grain",
         "blur": "darnet.degradations.blur:GaussianBlur",
         "overexposure": "darnet.degradations.exposure:Overexposure",
         "haze": "darnet.degradations.haze:Haze",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -29,19 +29,22 @@ Quality = Literal["fast", "best"]
 class Restorer:
     """A router and experts. An all-in-one network is a Restorer with one expert: no special case.
 
-    Below `min_confidence` a picture is left alone. With `max_steps` > 1 it is looked at again after each repair, until
-    it is clean or only kinds that were already treated are found.
+    A diagnosis less certain than `min_confidence`, or than what `min_confidences` says of its kind, is not acted on:
+    what a wrong repair costs differs by expert. With `max_steps` > 1 a picture is looked at again after each repair,
+    until it is clean or only kinds that were already treated are found.
     """
 
     router: Router
     experts: Mapping[str, Expert]
     min_confidence: float = 0.6
+    min_confidences: Mapping[str, float] = field(default_factory=dict)
     max_steps: int = 1
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
-        if not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"--min-confidence {self.min_confidence}: expected 0 to 1")
+        for confidence in (self.min_confidence, *self.min_confidences.values()):
+            if not 0 <= confidence <= 1:
+                raise UsageError(f"--min-confidence {confidence}: expected 0 to 1")
         if self.max_steps < 1:
             raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
 
@@ -95,7 +98,7 @@ class Restorer:
         while len(steps) < self.max_steps:
             started = time.perf_counter()
             diagnosis = self.router(pixels)
-            refusal = self._refuses(diagnosis)
+            refusal = self.refuses(diagnosis)
             repeated = any(step.expert == diagnosis.label for step in steps)
             if diagnosis.label == CLEAN or refusal or repeated:
                 warnings += [refusal] if refusal else []
@@ -105,10 +108,11 @@ class Restorer:
             steps.append(Step(diagnosis, diagnosis.label, time.perf_counter() - started))
         return pixels, steps, warnings
 
-    def _refuses(self, diagnosis: Diagnosis) -> str | None:
-        """Why a picture is left alone although it may not be clean."""
-        if not diagnosis.confidence >= self.min_confidence:  # also where it is not a number
-            return f"left alone: {diagnosis} is below the least confidence of {100 * self.min_confidence:.0f} %"
+    def refuses(self, diagnosis: Diagnosis) -> str | None:
+        """Why a picture is left alone although it may not be clean; None where nothing speaks against a repair."""
+        least = self.min_confidences.get(diagnosis.label, self.min_confidence)
+        if not diagnosis.confidence >= least:  # also where it is not a number
+            return f"left alone: {diagnosis} is below the least confidence of {100 * least:.0f} %"
         if diagnosis.label != CLEAN and diagnosis.label not in self.experts:
             return f"left alone: there is no expert for {diagnosis.label}"
         return None
@@ -135,6 +139,7 @@ def load(  # noqa: PLR0913  how a system runs
 
     `quality`: "best" takes the large expert of a kind where the system has one, and asks every expert eight times
     (`SelfEnsemble`).
+    `min_confidence`: for all kinds, in place of what the system says.
     Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
     """
     system, folder = store.read_system(str(name))
@@ -149,6 +154,7 @@ def load(  # noqa: PLR0913  how a system runs
         router=load_router(folder / system.router, device, precision),
         experts={kind: expert(kind) for kind in system.experts},
         min_confidence=system.min_confidence if min_confidence is None else min_confidence,
+        min_confidences=system.min_confidences if min_confidence is None else {},
         max_steps=max_steps,
     )
 

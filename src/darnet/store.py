@@ -86,6 +86,7 @@ class System(BaseModel):
     experts: dict[str, str]  # kind of damage -> folder
     large_experts: dict[str, str] = {}  # the same for experts of the best quality, where there are any
     min_confidence: float = 0.6
+    min_confidences: dict[str, float] = {}  # kind of damage -> its own, in place of the one for all
 
 
 def save(model: Model, card: Card, folder: Path) -> Card:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Generator
 
-from darnet.degradations import GaussianNoise, PoissonGaussianNoise
+from darnet.degradations import GaussianNoise, Grain, PoissonGaussianNoise
 
 GREY = torch.full((2, 3, 128, 128), 0.5)
 
@@ -33,6 +33,15 @@ def test_each_sample_has_its_own_sigma() -> None:
     assert float(strong / weak) == pytest.approx(8, rel=0.05)
 
 
+@pytest.mark.parametrize(("grain_px", "likeness"), [(0.3, 0.015), (0.7, 0.60), (1.2, 0.84)])
+def test_grain_has_the_stated_deviation_and_neighbours_alike(grain_px: float, likeness: float) -> None:
+    parameters = torch.tensor([[20.0, grain_px]]).expand(2, -1)
+    noise = (Grain((20, 20), (grain_px, grain_px)).apply(GREY, parameters, Generator().manual_seed(0)) - GREY) * 255
+    assert float(noise.std()) == pytest.approx(20, rel=0.03)
+    beside = (noise[..., 1:] * noise[..., :-1]).mean() / noise.var()
+    assert float(beside) == pytest.approx(likeness, abs=0.03)  # of a Gaussian: exp(-1 / 4r²)
+
+
 def test_poisson_noise_grows_with_light() -> None:
     noise = PoissonGaussianNoise((0.01, 0.01), (0, 0))
     for light in (0.1, 0.4):
@@ -54,7 +63,7 @@ def test_no_shot_noise_leaves_only_read_noise() -> None:
     torch.testing.assert_close(noisy, GREY, rtol=0, atol=0.005)
 
 
-@pytest.mark.parametrize("noise", [GaussianNoise(), PoissonGaussianNoise()])
+@pytest.mark.parametrize("noise", [GaussianNoise(), Grain(), PoissonGaussianNoise()])
 def test_clamping_what_is_unclipped_gives_apply(noise: GaussianNoise | PoissonGaussianNoise) -> None:
     clean = torch.rand(2, 3, 32, 32, generator=Generator().manual_seed(1))
     parameters = noise.draw(2, Generator().manual_seed(2))

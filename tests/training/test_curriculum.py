@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from darnet import store
-from darnet.data.memory import load_memory
+from darnet.data.memory import Exemplar, Memory, Scene, load_memory
 from darnet.errors import RecipeError
 from darnet.image import Image
 from darnet.training import curriculum, launch
@@ -73,6 +73,14 @@ def test_a_stopped_curriculum_goes_on_and_ends_in_the_same_weights(
     again = next((folder / "3-overexposure").iterdir())
     assert (again / "model" / "model.safetensors").read_bytes() == weights
     assert (folder / "curriculum.json").is_file()
+
+
+def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
+    found = curriculum.load_curriculum(find_recipe("phases"), ["phase.2.remade=0.25"])
+    memory = Memory((Scene(b""),), (Exemplar("blur", 0, "blur", (1.5,)), Exemplar("blur", 0, "blur", (2.0,))))
+    sources = {spec.name: spec for spec in found.plan(2, memory).stage[0].degradations}
+    assert (sources["blur"].share, sources["blur"].ranges) == (0.25, {"sigma_px": (1.5, 2.0)})
+    assert "blur" not in {spec.name for spec in found.plan(2).stage[0].degradations}
 
 
 @pytest.mark.parametrize("name", ["phases", "paper/phases"])

@@ -97,7 +97,7 @@ NOBODY = _Nobody()
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
     """The methods, or the defaults of a suite over one kind, and every peer that repairs this kind."""
-    kind = {"table1": "noise", "poisson-noise": "noise"}.get(suite, suite)
+    kind = {"table1": "noise", "poisson-noise": "noise", "grain": "noise"}.get(suite, suite)
     peers = [name for name, offer in PEERS.items() if kind in offer.kinds]
     return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
 

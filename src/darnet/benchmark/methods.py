@@ -121,8 +121,7 @@ class OnlyRouter(Method):
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Diagnose."""
         diagnosis = self.restorer.diagnose(observed.clamp(0, 1))
-        repaired = diagnosis.label != CLEAN and diagnosis.confidence >= self.restorer.min_confidence
-        return Answer(None, diagnosis, not repaired)
+        return Answer(None, diagnosis, diagnosis.label == CLEAN or self.restorer.refuses(diagnosis) is not None)
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The router."""

@@ -7,7 +7,7 @@ from darnet.degradations.haze import Haze
 from darnet.degradations.jpeg import Jpeg
 from darnet.degradations.lowlight import LowLight
 from darnet.degradations.motion import MeasuredMotion, MotionBlur
-from darnet.degradations.noise import GaussianNoise, PoissonGaussianNoise
+from darnet.degradations.noise import GaussianNoise, Grain, PoissonGaussianNoise
 from darnet.degradations.rain import Rain
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Degradation",
     "GaussianBlur",
     "GaussianNoise",
+    "Grain",
     "Haze",
     "Jpeg",
     "LowLight",

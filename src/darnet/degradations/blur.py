@@ -37,20 +37,25 @@ class GaussianBlur(Degradation):
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
         """Convolve rows, then columns (the Gaussian is separable), each sample with its own kernel."""
-        batch, channels, height, width = clean.shape
         # The radius of the range, not of the values: asking for those would wait for the device.
-        kernels = gaussian_kernels(parameters[:, 0], self.margin_px).repeat_interleave(channels, dim=0)  # (B·C, K)
-        radius = kernels.shape[1] // 2
-        planes = mirror_pad(clean, (radius, radius), (radius, radius)).reshape(
-            1, batch * channels, height + 2 * radius, width + 2 * radius
-        )
-        planes = F.conv2d(planes, kernels[:, None, None, :], groups=batch * channels)
-        planes = F.conv2d(planes, kernels[:, None, :, None], groups=batch * channels)
-        return planes.reshape(clean.shape).clamp(0, 1)
+        radius = self.margin_px
+        padded = mirror_pad(clean, (radius, radius), (radius, radius))
+        return convolve_separably(padded, gaussian_kernels(parameters[:, 0], radius)).clamp(0, 1)
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ in pixels."""
         return parameters[:, 0]
+
+
+def convolve_separably(
+    pictures: Float[Tensor, "B C H W"], kernels: Float[Tensor, "B K"]
+) -> Float[Tensor, "B C H2 W2"]:
+    """Along rows, then columns, each sample with its own kernel: H2 = H − K + 1, W2 = W − K + 1."""
+    planes = pictures.flatten(0, 1)[None]
+    kernels = kernels.repeat_interleave(pictures.shape[1], dim=0)[:, None]  # (B·C, 1, K)
+    planes = F.conv2d(planes, kernels[:, :, None, :], groups=len(kernels))
+    planes = F.conv2d(planes, kernels[:, :, :, None], groups=len(kernels))
+    return planes.reshape(*pictures.shape[:2], *planes.shape[2:])
 
 
 def gaussian_kernels(sigma_px: Float[Tensor, " B"], radius: int) -> Float[Tensor, "B K"]:

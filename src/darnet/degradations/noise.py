@@ -1,10 +1,11 @@
-"""Noise: of a file (Gaussian) and of a sensor (Poisson–Gaussian).
+"""Noise: of a file (Gaussian), of a sensor (Poisson–Gaussian), and as film or a developed raw file shows it (grain).
 
 Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
+from darnet.degradations.blur import TRUNCATE_SIGMAS, convolve_separably, gaussian_kernels
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,32 @@ class GaussianNoise(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ on the 0–255 scale."""
         return parameters[:, 0]
+
+
+@dataclass(frozen=True)
+class Grain(GaussianNoise):
+    """y = clip(x + σ·(n * g(r)) / ‖g(r)‖, 0, 1), n ~ N(0, 1): noise whose neighbours resemble each other.
+
+    Film, demosaicing and every resize correlate noise; g(r) is a Gaussian of r pixels, and σ on the 0–255 scale is what
+    is left after it. Source: Newson, Delon, Galerne, "A stochastic film grain model for resolution-independent
+    rendering", CGF 2017, of which this keeps the correlation alone.
+    """
+
+    sigma_255: Range = (5.0, 30.0)
+    grain_px: Range = (0.3, 1.2)
+    parameters: ClassVar[tuple[str, ...]] = ("sigma_255", "grain_px")
+
+    def unclipped(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """The grainy picture before the clip."""
+        radius = math.ceil(TRUNCATE_SIGMAS * self.grain_px[1])
+        height, width = clean.shape[2:]
+        size = (*clean.shape[:2], height + 2 * radius, width + 2 * radius)
+        white = torch.randn(size, generator=rng, device=clean.device, dtype=clean.dtype)
+        kernels = gaussian_kernels(parameters[:, 1], radius)
+        kernels = kernels / kernels.norm(dim=1, keepdim=True)  # so that the noise keeps its variance
+        return clean + per_sample(parameters, 0) / 255 * convolve_separably(white, kernels)
 
 
 @dataclass(frozen=True)

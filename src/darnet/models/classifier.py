@@ -49,12 +49,13 @@ class DegradationClassifier(Model):
     Half resolution without loss (pixel-unshuffle 2), then strided 3×3 convolutions; mean and maximum over the crop,
     since noise shows in the mean and the sharpest edge shows blur. Beside them the tones: overexposure is a pile of
     clipped pixels at the top of the histogram, which convolutions learn from many photos only. And, where
-    `thumbnail_px` > 0, the whole picture: haze thickens with distance, which no crop of the foreground shows.
+    `thumbnail_px` > 0, the whole picture: haze thickens with distance, which no crop of the foreground shows. In
+    training a share `dropout` of what names the kind is left out, so that no photo is known by one feature.
     """
 
     multiple_of = 2
 
-    def __init__(self, kinds: Sequence[str], width: int = 32, thumbnail_px: int = 0) -> None:
+    def __init__(self, kinds: Sequence[str], width: int = 32, thumbnail_px: int = 0, dropout: float = 0.0) -> None:
         super().__init__()
         self.kinds = tuple(kinds)
         widths = [width, 2 * width, 3 * width, 4 * width]
@@ -67,6 +68,7 @@ class DegradationClassifier(Model):
             self.context = partial(make_thumbnail, side_px=thumbnail_px)
             self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
             summary += 2 * widths[2]
+        self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(summary, len(self.kinds))
         self.estimate = nn.Linear(summary, len(self.kinds))
         for layer in (self.head, *self.features, self.tones, *self.overview):
@@ -78,7 +80,7 @@ class DegradationClassifier(Model):
         """Name the degradation of each crop. Without a thumbnail the crop is taken for the whole picture."""
         summary = self.summarise(degraded, context)
         # Levels are positive and span a decade, so their logarithm is what is regressed.
-        return Output(routings=(Routing.hard(self.classify(summary)),), levels=self.estimate(summary).exp())
+        return Output(routings=(Routing.hard(self.classify(self.dropout(summary))),), levels=self.estimate(summary).exp())
 
     def summarise(
         self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None

@@ -21,6 +21,7 @@ import tomli_w
 from pydantic import Field, ValidationError
 
 from darnet.data.material import load_material
+from darnet.data.memory import Memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
 from darnet.errors import RecipeError, UsageError
@@ -32,13 +33,20 @@ from darnet.training.recipe import Recipe, override, parse_recipe
 from darnet.training.sources import SourceSpec, Strict
 
 DOCUMENT, REPORT = "curriculum.toml", "curriculum.json"
+NOTHING = Memory()
 
 
 class Phase(Strict):
-    """What is new, and the share of pictures that are replayed from memory beside it."""
+    """What is new, and what is shown of the old beside it.
+
+    `replay`: share of pictures that are exemplars of the memory. `remade`: how often each damage that the memory knows
+    is made anew, with parameters from the range of its exemplars, on the photos at hand; beside the shares of what is
+    new.
+    """
 
     name: str
     replay: float = Field(0.0, ge=0, lt=1)
+    remade: float = Field(0.0, ge=0)
     degradations: tuple[SourceSpec, ...] = Field(min_length=1)
 
     @property
@@ -59,13 +67,15 @@ class Curriculum(Strict):
         """What a router knows after the phase of this number."""
         return list(dict.fromkeys(kind for phase in self.phase[: index + 1] for kind in phase.kinds))
 
-    def plan(self, index: int) -> Recipe:
-        """The recipe of one phase. Raises RecipeError."""
+    def plan(self, index: int, memory: Memory = NOTHING) -> Recipe:
+        """The recipe of one phase, after those that `memory` remembers. Raises RecipeError."""
         phase, document = self.phase[index], deepcopy(self.recipe)
+        old = memory.ranges() if phase.remade else {}
+        remade = [{"name": name, "share": phase.remade, "ranges": ranges} for name, ranges in old.items()]
         document["name"] = phase.name
         document.setdefault("model", {}).setdefault("config", {})["kinds"] = self.kinds(index)
         for stage in document.get("stage", []):
-            stage["degradations"] = [spec.model_dump(exclude_none=True) for spec in phase.degradations]
+            stage["degradations"] = [*(spec.model_dump(exclude_none=True) for spec in phase.degradations), *remade]
             stage["replay"] = phase.replay
             if not index:
                 stage.get("losses", {}).pop("distillation", None)  # nobody to ask
@@ -124,7 +134,8 @@ def _run(curriculum: Curriculum, data: Path, folder: Path, hardware: Hardware, *
     for index, phase in enumerate(curriculum.phase):
         begun = sorted((folder / phase.name).glob("*/")) if (folder / phase.name).is_dir() else []
         if not begun:
-            weights = launch.start(curriculum.plan(index), data, folder, hardware, weights=weights, quiet=quiet)
+            plan = curriculum.plan(index, launch.remembered(weights))
+            weights = launch.start(plan, data, folder, hardware, weights=weights, quiet=quiet)
         elif (begun[-1] / launch.MODEL).is_dir():
             weights = begun[-1] / launch.MODEL
         else:

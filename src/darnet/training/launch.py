@@ -137,11 +137,11 @@ def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
 
 def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:
     replays = any(stage.replay for stage in recipe.stage)
-    memory = _memory(weights) if replays else None
+    memory = remembered(weights) if replays else None
     return load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px, pairs=pairs, memory=memory)
 
 
-def _memory(weights: Path | None) -> Memory:
+def remembered(weights: Path | None) -> Memory:
     """What a router remembers; nothing where it has no memory."""
     known = weights is not None and (weights / MEMORY).is_dir()
     return load_memory(weights / MEMORY) if weights is not None and known else Memory()
@@ -197,7 +197,7 @@ def _save(model: Model, trainer: Trainer, folder: Path) -> None:
     if recipe.memory is not None and isinstance(model, DegradationClassifier):
         start = folder / START if (folder / START).is_dir() else None
         rng = Generator().manual_seed(recipe.seed)
-        remember(model, recipe, trainer.training, _memory(start), rng).save(made / MEMORY)
+        remember(model, recipe, trainer.training, remembered(start), rng).save(made / MEMORY)
     store.save(model, card, made)
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     made.rename(folder / MODEL)
