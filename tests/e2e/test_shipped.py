@@ -113,7 +113,7 @@ def test_estimated_levels_follow_the_damage(restorer: darnet.Restorer) -> None:
         for level in levels:
             damaged = quantise(make((level, level))(clean, named_generator("levels")), "round")
             found = restorer.diagnose(damaged).levels[make.kind]
-            assert found == pytest.approx(level, rel=0.5 if make is MotionBlur else 0.35)  # paths tend to the mean
+            assert found == pytest.approx(level, rel=0.6 if make is MotionBlur else 0.35)  # paths tend to the mean
             estimated.append(found)
         assert estimated == sorted(estimated)
 

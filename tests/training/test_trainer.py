@@ -198,6 +198,20 @@ def test_a_run_goes_on_from_the_middle_of_an_epoch(
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_what_dropout_leaves_out_follows_from_the_seed(photos: Path, tmp_path: Path) -> None:
+    document = recipe(losses={"classification": 1.0}).model_dump()
+    document |= {"handles": (), "model": {"kind": "degradation-classifier", "config": {"kinds": ["noise", "clean"]}}}
+    weights = []
+    for dropout, elsewhere in ((0.5, 1), (0.5, 2), (0.0, 1)):
+        document["model"]["config"] |= {"width": 4, "dropout": dropout}
+        state = torch.manual_seed(elsewhere).get_state()
+        model = launch.start(parse_recipe(document), photos, tmp_path / f"{dropout}-{elsewhere}", CPU, quiet=True)
+        assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
+        weights.append(load_file(model / "model.safetensors"))
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[0]["classify.weight"], weights[2]["classify.weight"])
+
+
 def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
     file = write(recipe(), tmp_path / "tiny.toml")
     torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "darnet")

@@ -5,10 +5,12 @@ Shapes: see `darnet.data.synthesis.Batch`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from darnet import metrics
 from darnet.data.synthesis import Batch
@@ -46,6 +48,16 @@ class Objective(nn.Module):
         """Each loss, weighted."""
         with torch.autocast(batch.degraded.device.type, enabled=False):
             return {name: weight * LOSSES[name](output, batch) for name, weight in self.weights.items()}
+
+
+@contextmanager
+def seeded(rng: Generator, device: torch.device) -> Iterator[None]:
+    """Layers that leave things to chance (dropout) know only the global generator: lend it a seed from `rng`."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(rng.initial_seed())
+        if device.type == "cuda":
+            torch.cuda.default_generators[device.index or 0].manual_seed(rng.initial_seed())
+        yield
 
 
 def tensors(batch: Batch) -> list[Tensor | None]:

@@ -26,7 +26,7 @@ from darnet.training import optimizers as optim
 from darnet.training.calibration import calibrate
 from darnet.training.checkpoint import load_checkpoint, save_checkpoint
 from darnet.training.journal import Journal
-from darnet.training.objective import Objective, scores, tensors
+from darnet.training.objective import Objective, scores, seeded, tensors
 from darnet.training.preparation import build_model, check
 from darnet.training.recipe import Recipe, Stage
 
@@ -190,8 +190,10 @@ class StageRun:
         self.objective.train()
         pictures = self.stage.batch // self.stage.crops_per_picture // self.fabric.world_size
         size = max(1, pictures) * self.stage.crops_per_picture
-        batch = self.synthesis(size, self.trainer.generator(self.position.step))
-        terms: dict[str, Tensor] = self.objective(*tensors(self._taught(batch)))
+        rng = self.trainer.generator(self.position.step)
+        batch = self._taught(self.synthesis(size, rng))
+        with seeded(rng, self.fabric.device):
+            terms: dict[str, Tensor] = self.objective(*tensors(batch))
         loss = torch.stack(list(terms.values())).sum()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
