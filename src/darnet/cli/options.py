@@ -51,7 +51,11 @@ Tile: TypeAlias = Annotated[
 ]
 MinConfidence: TypeAlias = Annotated[
     float | None,
-    typer.Option("--min-confidence", metavar="P", help="Below it a picture is left alone, whatever the kind; default: the system's."),
+    typer.Option(
+        "--min-confidence",
+        metavar="P",
+        help="Below it a picture is left alone, whatever the kind; default: the system's.",
+    ),
 ]
 MaxSteps: TypeAlias = Annotated[
     int, typer.Option("--max-steps", metavar="N", help="Mixed damage: look again after each repair, up to N times.")

@@ -47,9 +47,7 @@ class GaussianBlur(Degradation):
         return parameters[:, 0]
 
 
-def convolve_separably(
-    pictures: Float[Tensor, "B C H W"], kernels: Float[Tensor, "B K"]
-) -> Float[Tensor, "B C H2 W2"]:
+def convolve_separably(pictures: Float[Tensor, "B C H W"], kernels: Float[Tensor, "B K"]) -> Float[Tensor, "B C H2 W2"]:
     """Along rows, then columns, each sample with its own kernel: H2 = H − K + 1, W2 = W − K + 1."""
     planes = pictures.flatten(0, 1)[None]
     kernels = kernels.repeat_interleave(pictures.shape[1], dim=0)[:, None]  # (B·C, 1, K)

@@ -80,7 +80,9 @@ class DegradationClassifier(Model):
         """Name the degradation of each crop. Without a thumbnail the crop is taken for the whole picture."""
         summary = self.summarise(degraded, context)
         # Levels are positive and span a decade, so their logarithm is what is regressed.
-        return Output(routings=(Routing.hard(self.classify(self.dropout(summary))),), levels=self.estimate(summary).exp())
+        return Output(
+            routings=(Routing.hard(self.classify(self.dropout(summary))),), levels=self.estimate(summary).exp()
+        )
 
     def summarise(
         self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None
