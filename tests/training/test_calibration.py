@@ -53,8 +53,8 @@ def test_the_router_names_the_same_kinds_less_surely() -> None:
 @pytest.mark.parametrize(("alarms", "margin"), [(0.2, 1.0), (0.4, 0.5), (0.5, 0.5), (0.6, 0.0), (1.0, 0.0)])
 def test_the_margin_is_the_least_that_leaves_so_many_alarms(alarms: float, margin: float) -> None:
     logits = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-    assert least_margin(logits, 0, alarms) == margin
-    raised = logits + torch.tensor([margin, 0.0, 0.0])
+    assert least_margin(logits, (True, False, False), alarms) == pytest.approx(margin, abs=1e-3)
+    raised = logits + torch.tensor([least_margin(logits, (True, False, False), alarms), 0.0, 0.0])
     assert int((raised.argmax(dim=1) != 0).sum()) <= alarms * 5
 
 
@@ -69,6 +69,24 @@ def test_clean_pictures_are_called_damaged_no_more_often_than_allowed() -> None:
     assert margin > 0
     named = model(pictures).routings[-1].logits.argmax(dim=1)[batch.label == 0]
     assert 0 < int((named != 0).sum()) <= 2
+
+
+def test_a_mild_kind_needs_no_margin() -> None:
+    logits = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+    assert least_margin(logits, (True, True, False), 0.1) == pytest.approx(1.0, abs=1e-3)
+    assert least_margin(logits, (True, True, False), 0.2) == 0.0
+    assert least_margin(logits, (True, True, True), 0.1) == 0.0
+    model = DegradationClassifier(KINDS, width=4).eval()
+    pictures = torch.rand(40, 3, 16, 16, generator=Generator().manual_seed(0))
+    with torch.no_grad():
+        model.classify.weight.mul_(50)
+        model.classify.bias.copy_(torch.tensor([-1.0, 0.0, 0.5]))
+    batch = Batch(pictures, pictures, torch.zeros(40, dtype=torch.long), torch.zeros(40))
+    before = model(pictures).routings[-1].logits
+    temperature, margin = calibrate(model, [batch], 0.02, ("noise",))
+    after = model(pictures).routings[-1].logits
+    assert margin > 0 and not (after.argmax(dim=1) == 2).any()
+    torch.testing.assert_close((after[:, 1] - after[:, 0]) * temperature, before[:, 1] - before[:, 0])
 
 
 def test_an_expert_has_no_confidence() -> None:

@@ -94,7 +94,8 @@ class Trainer:
         synthesis = self.synthesis(last, self.validation, augment=False)
         count = math.ceil(self.recipe.data.calibration_pictures * CALIBRATION_CROPS / VALIDATION_BATCH)
         batches = (synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + index)) for index in range(count))
-        temperature, margin = calibrate(self.model, batches, self.recipe.data.clean_alarms)
+        data = self.recipe.data
+        temperature, margin = calibrate(self.model, batches, data.clean_alarms, data.mild)
         self.journal.say(f"temperature {temperature:.3f}, margin for clean {margin:.3f}")
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
