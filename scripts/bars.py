@@ -23,7 +23,7 @@ SYSTEM = store.SHIPPED / "darnet" / "system.json"
 LOOKED_AT = 30  # photos, evenly from all of validation
 LARGEST_PX = 512
 #: What a clean photo must keep for a wrong repair to be called mild; the bar for those, and for the others.
-MILD_DB, MORE_LIKELY_THAN_NOT, SURE = 35.0, 0.5, 0.75
+MILD_DB, MORE_LIKELY_THAN_NOT, SURE = 35.0, 0.5, 0.6
 
 
 def main(data: Path) -> None:
