@@ -32,9 +32,9 @@ def main(data: Path) -> None:
     material = load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px)
     photos = material.split([1 - recipe.data.validation, recipe.data.validation], recipe.seed)[1].photos
     chosen = photos[:: max(1, len(photos) // LOOKED_AT)]
+    clean = [photo[:, :LARGEST_PX, :LARGEST_PX].float() / 255 for photo in chosen]
     bars = {}
     for kind, expert in load("darnet", device="cpu").experts.items():
-        clean = [photo[:, :LARGEST_PX, :LARGEST_PX].float() / 255 for photo in chosen]
         errors = torch.stack([(expert(picture) - picture).square().mean() for picture in clean])
         typical, worst = (float(-10 * error.log10()) for error in (errors.mean(), errors.max()))
         print(f"{kind:13} {typical:6.2f} dB, {worst:6.2f} dB at worst, {len(clean)} photos")

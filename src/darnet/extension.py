@@ -213,9 +213,7 @@ def _router_recipe(lesson: Lesson, old: Card, memory: Memory, settings: Settings
         if not settings.replay:
             stage["replay"] = 0.0
             continue
-        stage["degradations"] += [
-            {"name": name, "share": OLD_SHARE, "ranges": ranges} for name, ranges in memory.ranges().items()
-        ]
+        stage["degradations"] += memory.sources(OLD_SHARE)
     return parse_recipe(_planned(document, lesson, NEW_SHARE))
 
 

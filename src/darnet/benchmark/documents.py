@@ -23,6 +23,7 @@ from darnet.benchmark.run import Bench, Measured, unusable
 from darnet.benchmark.suites import (
     DEFAULT_SETS,
     KIND_SUITES,
+    LEVELS,
     ROUTED,
     ROUTER_SETS,
     Case,
@@ -97,7 +98,7 @@ NOBODY = _Nobody()
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
     """The methods, or the defaults of a suite over one kind, and every peer that repairs this kind."""
-    kind = {"table1": "noise", "poisson-noise": "noise", "grain": "noise"}.get(suite, suite)
+    kind = "noise" if suite == "table1" else LEVELS[suite][0].kind if suite in LEVELS else suite
     peers = [name for name, offer in PEERS.items() if kind in offer.kinds]
     return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
 

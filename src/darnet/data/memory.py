@@ -118,6 +118,10 @@ class Memory:
             }
         return found
 
+    def sources(self, share: float) -> list[dict[str, Any]]:
+        """Each degradation, with its ranges, as a recipe names what it shows `share` as often as others."""
+        return [{"name": name, "share": share, "ranges": ranges} for name, ranges in self.ranges().items()]
+
     def split(self, shares: Sequence[float], seed: int) -> list[Memory]:
         """Parts of the given shares of the scenes; no scene is in two of them, and none is left over."""
         whole = [share / sum(shares) for share in shares]

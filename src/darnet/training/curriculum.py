@@ -70,8 +70,7 @@ class Curriculum(Strict):
     def plan(self, index: int, memory: Memory = NOTHING) -> Recipe:
         """The recipe of one phase, after those that `memory` remembers. Raises RecipeError."""
         phase, document = self.phase[index], deepcopy(self.recipe)
-        old = memory.ranges() if phase.remade else {}
-        remade = [{"name": name, "share": phase.remade, "ranges": ranges} for name, ranges in old.items()]
+        remade = memory.sources(phase.remade) if phase.remade else []
         document["name"] = phase.name
         document.setdefault("model", {}).setdefault("config", {})["kinds"] = self.kinds(index)
         for stage in document.get("stage", []):
