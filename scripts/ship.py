@@ -35,7 +35,7 @@ WEAKNESSES = {
     "router": (
         "Learnt from synthetic damage and two sets of real pairs. It would rather leave a damaged photo alone than "
         "touch a clean one: real haze and darkness beside parts that are bright and crisp are often called clean (of 8 "
-        "real hazy and 8 real dark photos it named 2 and 0), and so is coarse noise, enlarged or smeared by JPEG (2 of "
+        "real hazy and 8 real dark photos it named 2 and 0), and so is coarse noise, enlarged or smeared by JPEG (1 of "
         "8 real noisy photos; 1 more was called compressed). Some clean photos that are bright, misty or "
         "dark are taken for damage, mostly below the confidence that a repair needs. Faint damage (a few streaks, thin "
         "haze, gain under 1.4, paths under 8 px, blur under σ 0.7) and JPEG files that were cropped afterwards may be "
