@@ -26,6 +26,7 @@ SMALL = [
     "recipe.data.validation_samples=8",
     "recipe.data.smallest_px=16",
     "recipe.stage.0.epochs=2",
+    "phase.2.epochs=2",
     "recipe.stage.0.steps_per_epoch=1",
     "recipe.stage.0.batch=8",
     "recipe.stage.0.crop_px=32",
@@ -81,6 +82,11 @@ def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
     sources = {spec.name: spec for spec in found.plan(2, memory).stage[0].degradations}
     assert (sources["blur"].share, sources["blur"].ranges) == (0.25, {"sigma_px": (1.5, 2.0)})
     assert "blur" not in {spec.name for spec in found.plan(2).stage[0].degradations}
+
+
+def test_a_phase_may_take_longer() -> None:
+    found = curriculum.load_curriculum(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
+    assert [found.plan(index).stage[0].epochs for index in range(3)] == [2, 3, 20]
 
 
 @pytest.mark.parametrize("name", ["phases", "paper/phases"])

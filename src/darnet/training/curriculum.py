@@ -41,10 +41,11 @@ class Phase(Strict):
 
     `replay`: share of pictures that are exemplars of the memory. `remade`: how often each damage that the memory knows
     is made anew, with parameters from the range of its exemplars, on the photos at hand; beside the shares of what is
-    new.
+    new. `epochs`: of each stage, in place of the recipe's.
     """
 
     name: str
+    epochs: int | None = Field(None, gt=0)
     replay: float = Field(0.0, ge=0, lt=1)
     remade: float = Field(0.0, ge=0)
     degradations: tuple[SourceSpec, ...] = Field(min_length=1)
@@ -76,6 +77,8 @@ class Curriculum(Strict):
         for stage in document.get("stage", []):
             stage["degradations"] = [*(spec.model_dump(exclude_none=True) for spec in phase.degradations), *remade]
             stage["replay"] = phase.replay
+            if phase.epochs is not None:
+                stage["epochs"] = phase.epochs
             if not index:
                 stage.get("losses", {}).pop("distillation", None)  # nobody to ask
         return parse_recipe(document, f"phase {phase.name!r}")

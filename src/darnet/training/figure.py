@@ -36,7 +36,7 @@ def _curve(axes: Any, report: Mapping[str, Any]) -> None:
         axes.plot(ends, PAPER, "x", color="crimson", label="paper, end of phase (STL-10)")
     axes.set(xlabel="epoch", ylabel="accuracy, %", title="One phase after the other")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)  # beside all points
 
 
 def _matrix(axes: Any, report: Mapping[str, Any]) -> None:
