@@ -98,7 +98,8 @@ NOBODY = _Nobody()
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
     """The methods, or the defaults of a suite over one kind, and every peer that repairs this kind."""
-    kind = "noise" if suite == "table1" else LEVELS[suite][0].kind if suite in LEVELS else suite
+    suite = _damage(suite)
+    kind = LEVELS[suite][0].kind if suite in LEVELS else suite
     peers = [name for name, offer in PEERS.items() if kind in offer.kinds]
     return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
 
@@ -129,8 +130,12 @@ def commit() -> str | None:
 
 
 def _of_one_kind(request: Request) -> list[Case]:
-    suite = "noise" if request.suite == "table1" else request.suite
-    return cases(suite, request.root, request.sets, request.limit)
+    return cases(_damage(request.suite), request.root, request.sets, request.limit)
+
+
+def _damage(suite: str) -> str:
+    """The suite whose pictures a suite over one kind is measured on."""
+    return "noise" if suite == "table1" else suite
 
 
 def _of_every_kind(request: Request) -> list[Case]:

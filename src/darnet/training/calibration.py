@@ -66,7 +66,7 @@ def least_margin(logits: Float[Tensor, "N E"], kept: Sequence[bool], alarms: flo
         return 0.0
     gaps = (logits[:, ~spared].amax(dim=1) - logits[:, spared].amax(dim=1)).sort(descending=True).values
     allowed = int(alarms * len(gaps))
-    return max(0.0, float(gaps[allowed]) + TIE) if allowed < len(gaps) and gaps[allowed] > 0 else 0.0
+    return float(gaps[allowed]) + TIE if allowed < len(gaps) and gaps[allowed] > 0 else 0.0
 
 
 def best_temperature(logits: Float[Tensor, "N E"], labels: Int[Tensor, " N"]) -> float:

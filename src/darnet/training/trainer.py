@@ -96,7 +96,7 @@ class Trainer:
         batches = (synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + index)) for index in range(count))
         data = self.recipe.data
         temperature, margin = calibrate(self.model, batches, data.clean_alarms, data.mild)
-        self.journal.say(f"temperature {temperature:.3f}, margin for clean {margin:.3f}")
+        self.journal.say(f"temperature {temperature:.3f}, margin of damage {margin:.3f}")
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
         """How batches of a stage are made."""
