@@ -20,6 +20,7 @@ Group = Literal["model", "degradation", "expert", "router"]
 BUILTIN: Mapping[Group, Mapping[str, str]] = {
     "model": {
         "compact-unet": "darnet.models.compact:CompactUNet",
+        "daair": "darnet.models.daair:DaAIR",
         "deconvolution-unet": "darnet.models.deconvolution:DeconvolutionUNet",
         "degradation-classifier": "darnet.models.classifier:DegradationClassifier",
         "unet": "darnet.models.unet:UNet",

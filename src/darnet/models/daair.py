@@ -1,0 +1,192 @@
+"""DaAIR: one network for all damages, with experts inside every block (arXiv 2405.15475).
+
+A degradation-aware learner (DaLe, §3.1) stands before the attention of each block: a router, one low-rank expert a kind
+of damage, and an agnostic one. In the decoder a controller (§3.2) gives the keys of a cross-attention; it follows the
+agnostic expert of the encoder by a moving average. What the paper leaves out is in docs/papers/daair.md.
+
+Shapes: B batch, E experts, F features, R = F / rank_divisor of them in a low rank, H × W pixels. Pictures are sRGB in
+[0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet.models.base import Model, Output
+from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass
+from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward
+from darnet.routing import Routing, dispatch
+
+Trace = list[Routing]
+
+
+class DaAIR(Model):
+    """(B, 3, H, W) -> repaired, and the routing of every block that has a router, in the order in which they run.
+
+    Args:
+        kinds: The E kinds of damage, an expert each in every block.
+        width: Features at the first level.
+        blocks: How many blocks fill each of the eight places.
+        heads: Of the attention, at each of the four levels.
+        expansion: Of the feed-forward.
+        rank_divisor: F / R.
+        kernel: Side of the experts' large kernel, odd.
+        momentum: Of the controllers: how much of themselves they keep in a step (§3.2).
+        patch: Side of the pixels folded into channels in front; 1 is the paper's.
+        specialised: Whether there are experts for the kinds, and a router; the paper's Table 4 goes without.
+        agnostic: Whether there is an expert for all of them. Without either, blocks are Restormer's.
+        controller: Whether decoders attend to a controller.
+
+    Raises ValueError for arguments that make no network.
+    """
+
+    def __init__(  # noqa: PLR0913  every gap of the paper is a knob
+        self,
+        kinds: Sequence[str],
+        width: int = 24,
+        blocks: Sequence[int] = (3, 5, 5, 7, 5, 5, 3, 4),
+        heads: Sequence[int] = (1, 2, 4, 8),
+        expansion: float = 2.66,
+        rank_divisor: int = 8,
+        kernel: int = 11,
+        momentum: float = 0.999,
+        patch: int = 1,
+        specialised: bool = True,
+        agnostic: bool = True,
+        controller: bool = True,
+    ) -> None:
+        super().__init__()
+        if len(blocks) != len(PLACES) or min(blocks) < 1:
+            raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(PLACES)} places")
+        if not kinds or len(set(kinds)) != len(kinds):
+            raise ValueError(f"kinds: {list(kinds)}, expected each kind of damage once")
+        if width % rank_divisor or kernel % 2 == 0:
+            raise ValueError(f"rank_divisor {rank_divisor} must divide width {width}, and kernel {kernel} must be odd")
+        if controller and not agnostic:
+            raise ValueError("a controller follows the agnostic experts, and there are none")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum {momentum}: expected 0 to 1")
+        self.kinds, self.momentum = tuple(kinds), momentum
+        experts = len(self.kinds) if specialised else 0
+
+        def stage(place: str, features: int, level: int) -> nn.Module:
+            learner = (features // rank_divisor, kernel, experts, agnostic)
+            controlled = controller and place in PLACES[DECODERS]
+            count = blocks[PLACES.index(place)]
+            return Stage(
+                Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count)
+            )
+
+        self.net = Hourglass(width, stage, patch)
+        self.multiple_of = self.net.multiple_of
+        self._follow(0.0)  # controllers begin as what they follow
+
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
+        """Repair; the context is not looked at."""
+        trace: Trace = []
+        return Output(self.net(degraded, trace), tuple(trace))
+
+    def after_step(self) -> None:
+        """Controllers move towards the agnostic experts of the encoder, at the same level (§3.2)."""
+        self._follow(self.momentum)
+
+    @torch.no_grad()
+    def _follow(self, momentum: float) -> None:
+        encoders, decoders = self.net.stages[ENCODERS], reversed(self.net.stages[DECODERS])
+        for leaders, followers in zip(encoders, decoders, strict=True):
+            for index, block in enumerate(followers):
+                if block.controller is None:
+                    continue
+                leader = leaders[min(index, len(leaders) - 1)].learner.agnostic
+                for follower, weight in zip(block.controller.buffers(), leader.parameters(), strict=True):
+                    follower.lerp_(weight.detach(), 1 - momentum)
+
+
+class Stage(nn.ModuleList):
+    """Blocks, one after the other."""
+
+    def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
+        """Same shape out; `trace` gets what each block decides."""
+        for block in self:
+            features = block(features, trace)
+        return features
+
+
+class Block(nn.Module):
+    """Restormer's block with a DaLe before the attention; `controlled`: keys come from a controller (§3.2)."""
+
+    def __init__(
+        self, features: int, heads: int, expansion: float, learner: tuple[int, int, int, bool], *, controlled: bool
+    ) -> None:
+        super().__init__()
+        rank, kernel, experts, agnostic = learner
+        self.before_attention, self.before_feed_forward = ChannelNorm(features), ChannelNorm(features)
+        self.learner = Learner(features, rank, kernel, experts, agnostic=agnostic) if experts or agnostic else None
+        self.controller = _follower(LowRank(features, rank, kernel)) if controlled else None
+        self.attention = ChannelAttention(features, heads)
+        self.feed_forward = GatedFeedForward(features, expansion)
+
+    def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        normalised = self.before_attention(features)
+        keys = None
+        aware = normalised if self.learner is None else self.learner(normalised, trace)
+        if self.controller is not None and self.learner is not None:
+            keys = self.learner.expand(self.controller(normalised))
+        features = features + self.attention(aware, keys)
+        change: Tensor = self.feed_forward(self.before_feed_forward(features))
+        return features + change
+
+
+class Learner(nn.Module):
+    """The degradation-aware learner, DaLe (§3.1): y = expand(specialised_k(x) ⊙ agnostic(x)), eq. 1–3; k is routed."""
+
+    def __init__(self, features: int, rank: int, kernel: int, experts: int, *, agnostic: bool) -> None:
+        super().__init__()
+        self.route = nn.Linear(features, experts) if experts else None
+        self.specialised = nn.ModuleList(LowRank(features, rank, kernel) for _ in range(experts))
+        self.agnostic = LowRank(features, rank, kernel) if agnostic else None
+        self.expand = nn.Conv2d(rank, features, 1)
+
+    def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
+        """Same shape out; `trace` gets the routing."""
+        parts = []
+        if self.route is not None:
+            routing = Routing.hard(self.route(features.mean(dim=(2, 3))))
+            trace.append(routing)
+            parts.append(dispatch(self.specialised, routing, features))  # eq. 1
+        if self.agnostic is not None:
+            parts.append(self.agnostic(features))  # eq. 2
+        expanded: Tensor = self.expand(parts[0] * parts[1] if len(parts) > 1 else parts[0])  # eq. 3
+        return expanded
+
+
+class LowRank(nn.Module):
+    """F -> R features, then Conv2Former's modulation by a large kernel (Hou et al. 2022, eq. 3–5)."""
+
+    def __init__(self, features: int, rank: int, kernel: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(features, rank, 1)
+        self.look = nn.Conv2d(rank, rank, 1)
+        self.surroundings = nn.Conv2d(rank, rank, kernel, padding=kernel // 2, groups=rank)
+        self.value = nn.Conv2d(rank, rank, 1)
+
+    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B R H W"]:
+        """What one expert makes of the features."""
+        reduced = self.reduce(features)
+        modulated: Tensor = self.surroundings(F.gelu(self.look(reduced))) * self.value(reduced)
+        return modulated
+
+
+def _follower(module: nn.Module) -> nn.Module:
+    """The same with buffers in place of parameters: no optimiser and no gradient moves them, and a card keeps them."""
+    for layer in module.modules():
+        for name, weight in list(layer.named_parameters(recurse=False)):
+            delattr(layer, name)
+            layer.register_buffer(name, weight.detach())
+    return module

@@ -1,0 +1,1 @@
+"""Layers that networks of more than one paper share."""

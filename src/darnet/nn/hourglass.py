@@ -1,0 +1,67 @@
+"""The four-level encoder–decoder of the all-in-one networks (Restormer, PromptIR, DaAIR §3, SLER-IR §3).
+
+Eight places, always in this order. DaAIR fills each with blocks that hold experts, SLER-IR with several experts.
+
+Shapes: B batch, F features, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+PLACES = ("encoder1", "encoder2", "encoder3", "latent", "decoder3", "decoder2", "decoder1", "refinement")
+#: Resolution of each place: that of the picture, halved so many times.
+LEVELS = (0, 1, 2, 3, 2, 1, 0, 0)
+ENCODERS, DECODERS = slice(0, 3), slice(4, 7)
+
+
+class Hourglass(nn.Module):
+    """x ↦ x + tail(places(head(x))); H and W divide by 8 · `patch`.
+
+    Args:
+        width: Features at the first level, doubled per level.
+        make_stage: (place, features, level) -> what fills a place; called as `stage(features, trace)`. The frame hands
+            `trace` down without looking at it.
+        patch: Side of the pixels that are folded into channels in front, without loss: 1 is the papers', 2 costs a
+            quarter.
+    """
+
+    def __init__(self, width: int, make_stage: Callable[[str, int, int], nn.Module], patch: int = 1) -> None:
+        super().__init__()
+        self.patch, self.multiple_of = patch, 8 * patch
+        self.head = nn.Conv2d(3 * patch**2, width, 3, padding=1)
+        self.stages = nn.ModuleList(
+            make_stage(place, width * 2**level, level) for place, level in zip(PLACES, LEVELS, strict=True)
+        )
+        self.down = nn.ModuleList(_down(width * 2**level) for level in range(3))
+        self.up = nn.ModuleList(_up(width * 2**level) for level in (3, 2, 1))
+        self.fuse = nn.ModuleList(nn.Conv2d(2 * width * 2**level, width * 2**level, 1) for level in (2, 1, 0))
+        self.tail = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        for weight in self.tail.parameters():
+            nn.init.zeros_(weight)  # an untrained network returns its input
+
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], trace: object) -> Float[Tensor, "B 3 H W"]:
+        """Repair."""
+        latent, refinement = self.stages[3], self.stages[7]
+        features, skips = self.head(F.pixel_unshuffle(degraded, self.patch)), []
+        for stage, down in zip(self.stages[ENCODERS], self.down, strict=True):
+            features = stage(features, trace)
+            skips.append(features)
+            features = down(features)
+        features = latent(features, trace)
+        for stage, up, fuse in zip(self.stages[DECODERS], self.up, self.fuse, strict=True):
+            features = stage(fuse(torch.cat([up(features), skips.pop()], dim=1)), trace)
+        return degraded + F.pixel_shuffle(self.tail(refinement(features, trace)), self.patch)
+
+
+def _down(features: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(features, features // 2, 3, padding=1, bias=False), nn.PixelUnshuffle(2))
+
+
+def _up(features: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(features, 2 * features, 3, padding=1, bias=False), nn.PixelShuffle(2))

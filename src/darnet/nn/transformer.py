@@ -1,0 +1,70 @@
+"""Channel attention and gated feed-forward (Restormer, Zamir et al. 2022, §3.1–3.2).
+
+Shapes: B batch, F features, H × W pixels; N heads, D = F / N features a head.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ChannelAttention(nn.Module):
+    """Attention across channels, not pixels: its cost is linear in H·W. Keys may come from elsewhere.
+
+    Restormer §3.1 (MDTA): 1×1 and depthwise 3×3 convolutions make queries, keys and values; unit norm along the pixels;
+    one temperature a head.
+    """
+
+    def __init__(self, features: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.query, self.key, self.value = (_projection(features, features) for _ in range(3))
+        self.project = nn.Conv2d(features, features, 1, bias=False)
+
+    def forward(
+        self, features: Float[Tensor, "B F H W"], keys: Float[Tensor, "B F H W"] | None = None
+    ) -> Float[Tensor, "B F H W"]:
+        """Self-attention, or cross-attention where `keys` are made from other features."""
+        height, width = features.shape[2:]
+        query = F.normalize(self._heads(self.query(features)), dim=-1)
+        key = F.normalize(self._heads(self.key(features if keys is None else keys)), dim=-1)
+        value = self._heads(self.value(features))
+        weights = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
+        projected: Tensor = self.project((weights @ value).flatten(1, 2).unflatten(2, (height, width)))
+        return projected
+
+    def _heads(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B N D P"]:
+        return features.unflatten(1, (self.heads, -1)).flatten(3)
+
+
+class GatedFeedForward(nn.Module):
+    """project(gelu(gate) ⊙ value) on `expansion` times as many features (Restormer §3.2, GDFN)."""
+
+    def __init__(self, features: int, expansion: float) -> None:
+        super().__init__()
+        hidden = int(features * expansion)
+        self.expand = _projection(features, 2 * hidden)
+        self.project = nn.Conv2d(hidden, features, 1, bias=False)
+
+    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        gate, value = self.expand(features).chunk(2, dim=1)
+        projected: Tensor = self.project(F.gelu(gate) * value)
+        return projected
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the features of each pixel."""
+
+    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def _projection(inputs: int, outputs: int) -> nn.Module:
+    depthwise = nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs, bias=False)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), depthwise)
