@@ -31,6 +31,19 @@ def test_dispatch_equals_the_dense_weighted_sum(batch: int, seed: int, soft: boo
     torch.testing.assert_close(dispatch(EXPERTS, routing, x), dense)
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_an_exported_graph_gives_the_same_answer(soft: bool) -> None:
+    class Mixture(torch.nn.Module):
+        def forward(self, x: Tensor, logits: Tensor) -> Tensor:
+            return dispatch(EXPERTS, Routing.soft(logits) if soft else Routing.hard(logits), x)
+
+    x, routing = torch.rand(4, 3, 5), routing_of(4, 0, soft=soft)
+    exported = torch.export.export(Mixture(), (x, routing.logits)).module()
+    others = routing_of(4, 1, soft=soft)
+    for decided in (routing, others):  # the graph follows the routing; it did not freeze the first one
+        torch.testing.assert_close(exported(x, decided.logits), dispatch(EXPERTS, decided, x))
+
+
 @given(seed=st.integers(0, 1000), soft=st.booleans())
 def test_permuting_the_batch_permutes_the_output(seed: int, soft: bool) -> None:
     routing = routing_of(6, seed, soft=soft)

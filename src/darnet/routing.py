@@ -3,14 +3,15 @@
 One function, `dispatch`, is the mixture of experts of every system here. Only the size of an expert differs: a whole
 network (DaR-Net), a low-rank branch inside a block (DaAIR), a stage of the backbone (SLER-IR).
 
-Shapes: B batch, E experts, D embedding.
+Shapes: B batch, E experts, D embedding, S what an expert answers with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -36,12 +37,16 @@ class Routing:
         return cls(logits, logits.softmax(dim=1), embedding)
 
 
-def dispatch(experts: Sequence[Callable[..., Tensor]], routing: Routing, *inputs: Tensor) -> Tensor:
+def dispatch(experts: Iterable[Callable[..., Tensor]], routing: Routing, *inputs: Tensor) -> Tensor:
     """y[b] = Σ_e weights[b, e] · experts[e](inputs[b]); an expert sees only the samples it serves.
 
-    `inputs` share the batch dimension. Raises ValueError if the number of experts is not E, or if a sample has no
+    `inputs` share the batch dimension. Where values cannot be looked at (a graph that is exported, the meta device),
+    every expert serves every sample, and weights of 0 leave it out: the same answer at the cost of all. Raises ValueError if the number of experts is not E, or if a sample has no
     expert at all.
     """
+    if torch.compiler.is_exporting() or routing.weights.is_meta:
+        pairs = zip(experts, routing.weights.unbind(dim=1), strict=True)
+        return torch.stack([_weighted(expert(*inputs), weight) for expert, weight in pairs]).sum(dim=0)
     if bool((routing.weights.sum(dim=1) <= 0).any()):
         raise ValueError("routing sends a sample to no expert")
     out: Tensor | None = None
@@ -54,7 +59,11 @@ def dispatch(experts: Sequence[Callable[..., Tensor]], routing: Routing, *inputs
         served = expert(*(tensor[rows] for tensor in inputs))
         if out is None:
             out = served.new_zeros(len(weight), *served.shape[1:])
-        out = out.index_add(0, rows, served * weight[rows].to(served.dtype).view(-1, *[1] * (served.ndim - 1)))
+        out = out.index_add(0, rows, _weighted(served, weight[rows]))
     if out is None:
         raise ValueError("routing of an empty batch")
     return out
+
+
+def _weighted(served: Float[Tensor, "B *S"], weights: Float[Tensor, " B"]) -> Float[Tensor, "B *S"]:
+    return served * weights.to(served.dtype).view(-1, *[1] * (served.ndim - 1))

@@ -14,6 +14,10 @@ from darnet.testing import check_model, tensors
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
     "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
+    "daair": [
+        {"kinds": ["noise", "rain"], "width": 4, "blocks": [1, 1, 1, 2, 1, 1, 1, 1], "expansion": 2, "rank_divisor": 2},
+        {"kinds": ["noise"], "width": 4, "blocks": [1] * 8, "rank_divisor": 2, "patch": 2, "kernel": 3},
+    ],
     "deconvolution-unet": [{"width": 4, "blocks": [1, 1], "spectrum_width": 2}],
     "degradation-classifier": [
         {"kinds": ["clean", "noise"], "width": 4},
@@ -27,6 +31,22 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("compact-unet", SMALL["compact-unet"][0], {"width": 8, "blocks": [1, 1, 1]}),
     ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 2, 1]}),
     ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 1, 1], "thumbnail_px": 16}),
+    *(
+        ("daair", SMALL["daair"][0], {**SMALL["daair"][0], **changed})
+        for changed in (
+            {"kinds": ["noise"]},
+            {"width": 8},
+            {"blocks": [1] * 8},
+            {"heads": [2, 2, 4, 8]},
+            {"expansion": 2.5},
+            {"rank_divisor": 4},
+            {"kernel": 5},
+            {"patch": 2},
+            {"specialised": False},
+            {"agnostic": False, "controller": False},
+            {"controller": False},
+        )
+    ),
     ("deconvolution-unet", SMALL["deconvolution-unet"][0], {"width": 8, "blocks": [1, 1], "spectrum_width": 2}),
     ("deconvolution-unet", SMALL["deconvolution-unet"][0], {"width": 4, "blocks": [1, 1], "spectrum_width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean"], "width": 4}),

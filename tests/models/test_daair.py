@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from darnet import store
+from darnet.models.daair import DaAIR
+from darnet.testing import tensors
+
+TASKS = {3: ["haze", "rain", "noise"], 5: ["haze", "rain", "noise", "motion", "lowlight"]}
+SMALL: dict[str, Any] = {"width": 4, "blocks": [1, 2, 1, 2, 1, 3, 1, 1], "expansion": 2, "rank_divisor": 2, "kernel": 3}
+
+
+def small(**changes: Any) -> DaAIR:
+    return DaAIR(**{"kinds": ["noise", "rain", "haze"], **SMALL, **changes})
+
+
+def awake(model: DaAIR) -> DaAIR:
+    """With a tail that is not silent, so that what happens inside shows."""
+    torch.nn.init.normal_(model.net.tail.weight, std=0.1)
+    return model.eval()
+
+
+@pytest.mark.parametrize("tasks", [3, 5])
+def test_full_size_is_the_papers_six_million(tasks: int) -> None:
+    with torch.device("meta"):
+        model = DaAIR(TASKS[tasks])
+    assert 6.0e6 <= sum(tensor.numel() for tensor in model.state_dict().values()) <= 6.5e6
+
+
+def test_every_block_routes_once() -> None:
+    model = small()
+    output = model(torch.rand(2, 3, 16, 16))
+    assert len(output.routings) == sum(SMALL["blocks"])
+    for routing in output.routings:
+        assert routing.weights.shape == (2, 3)
+        assert bool((routing.weights.sum(dim=1) == 1).all())
+        assert bool((routing.weights.amax(dim=1) == 1).all())
+
+
+def test_the_learner_is_equations_1_to_3() -> None:
+    learner = small().net.stages[0][0].learner
+    features = torch.rand(2, 4, 8, 8)
+    trace: list[Any] = []
+    answer = learner(features, trace)
+    chosen = trace[0].weights.argmax(dim=1).tolist()
+    for index, expert in enumerate(chosen):
+        alone = features[index : index + 1]
+        product = learner.specialised[expert](alone) * learner.agnostic(alone)
+        torch.testing.assert_close(answer[index : index + 1], learner.expand(product))
+
+
+class Scatter(nn.Module):
+    """A router that sends samples all over the place."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.sin(100 * features @ torch.rand(features.shape[1], 3, generator=torch.Generator().manual_seed(0)))
+
+
+def scattered(model: DaAIR) -> DaAIR:
+    for stage in model.net.stages:
+        for block in stage:
+            block.learner.route = Scatter()
+    return model
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_batch_is_its_pictures_one_by_one(training: bool) -> None:
+    model = scattered(awake(small())).train(training)
+    pictures = torch.rand(12, 3, 16, 16) * torch.rand(12, 3, 1, 1)
+    together = model(pictures)
+    assert all(len(routing.weights.argmax(dim=1).unique()) > 1 for routing in together.routings[:3])
+    alone = torch.cat([model(picture[None]).image for picture in pictures])
+    torch.testing.assert_close(together.image, alone, atol=1e-5, rtol=0)
+    assert torch.equal(together.image, model(pictures).image)
+
+
+def controllers(model: DaAIR) -> list[Tensor]:
+    return [b for stage in model.net.stages for block in stage if block.controller for b in block.controller.buffers()]
+
+
+def leaders(model: DaAIR) -> list[Tensor]:
+    """What the controllers follow, in their order: decoders mirror encoders, block by block, the last one repeated."""
+    found: list[Tensor] = []
+    for place, leader in ((4, 2), (5, 1), (6, 0)):
+        blocks = model.net.stages[leader]
+        for index in range(len(model.net.stages[place])):
+            found += blocks[min(index, len(blocks) - 1)].learner.agnostic.parameters()
+    return found
+
+
+def test_controllers_follow_the_encoder_without_a_gradient() -> None:
+    model = small(momentum=0.75).train()
+    names = {name for name, _ in model.named_parameters()}
+    assert not any("controller" in name for name in names)
+    for controller, leader in zip(controllers(model), leaders(model), strict=True):
+        assert torch.equal(controller, leader)  # they begin as what they follow
+    before = [controller.clone() for controller in controllers(model)]
+    with torch.no_grad():
+        for leader in leaders(model):
+            leader.copy_(torch.randn_like(leader))
+    model.after_step()
+    for controller, old, leader in zip(controllers(model), before, leaders(model), strict=True):
+        torch.testing.assert_close(controller, 0.75 * old + 0.25 * leader)
+
+
+def test_a_controller_gives_the_keys() -> None:
+    model = awake(small())
+    picture = torch.rand(1, 3, 16, 16)
+    before = model(picture).image
+    for tensor in controllers(model):
+        tensor.copy_(torch.randn_like(tensor))
+    assert not torch.allclose(model(picture).image, before)
+
+
+def test_controllers_stand_in_the_decoder_only() -> None:
+    model = small()
+    assert [all(b.controller is not None for b in stage) for stage in model.net.stages] == [0, 0, 0, 0, 1, 1, 1, 0]
+
+
+def test_every_parameter_learns() -> None:
+    """Of the experts those that somebody is sent to."""
+    model = awake(small()).train()
+    output = model(torch.rand(2, 3, 16, 16))
+    (output.image.abs().mean() + sum(routing.logits.square().mean() for routing in output.routings)).backward()
+    idle = {name for name, weight in model.named_parameters() if weight.grad is None}
+    assert all(".specialised." in name for name in idle)
+    model.zero_grad()
+    spread = scattered(model)(torch.rand(64, 3, 16, 16) * torch.rand(64, 3, 1, 1))
+    spread.image.abs().mean().backward()
+    assert all(weight.grad is not None and bool(weight.grad.isfinite().all()) for weight in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "routed"),
+    [({"specialised": False}, 0), ({"agnostic": False, "controller": False}, 12), ({"controller": False}, 12)],
+)
+def test_ablations(changes: dict[str, bool], routed: int) -> None:
+    model = small(**changes)
+    assert len(model(torch.rand(1, 3, 16, 16)).routings) == routed
+    assert sum(w.numel() for w in model.parameters()) <= sum(w.numel() for w in small().parameters())
+
+
+def test_without_experts_the_blocks_are_restormers() -> None:
+    model = small(specialised=False, agnostic=False, controller=False)
+    assert not any("learner" in name for name in model.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"blocks": [1, 1]}, "8 places"),
+        ({"blocks": [1, 1, 1, 0, 1, 1, 1, 1]}, "8 places"),
+        ({"kinds": []}, "each kind"),
+        ({"kinds": ["rain", "rain"]}, "each kind"),
+        ({"kernel": 4}, "odd"),
+        ({"rank_divisor": 3}, "divide"),
+        ({"agnostic": False}, "controller follows"),
+        ({"momentum": 1.5}, "0 to 1"),
+    ],
+)
+def test_arguments_that_make_no_network(wrong: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        small(**wrong)
+
+
+def test_a_card_keeps_the_controllers(tmp_path: Path) -> None:
+    model = awake(small())
+    for tensor in controllers(model):
+        tensor.copy_(torch.randn_like(tensor))
+    config = {"kinds": ["noise", "rain", "haze"], **SMALL}
+    store.save(model, store.Card(name="small", kind="daair", config=config, dtype="float32"), tmp_path / "small")
+    loaded, _ = store.load(tmp_path / "small")
+    picture = torch.rand(1, 3, 16, 16)
+    for one, other in zip(tensors(model(picture)), tensors(loaded(picture)), strict=True):
+        assert torch.equal(one, other)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from darnet.nn.hourglass import LEVELS, PLACES, Hourglass
+
+
+class Noting(nn.Module):
+    """A place that notes what it sees."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.place = place
+
+    def forward(self, features: Tensor, trace: list[tuple[str, tuple[int, ...]]]) -> Tensor:
+        trace.append((self.place, tuple(features.shape)))
+        return features
+
+
+def test_eight_places_each_at_its_resolution() -> None:
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    frame = Hourglass(4, lambda place, features, level: Noting(place))
+    frame(torch.rand(2, 3, 16, 24), seen)
+    assert [place for place, _ in seen] == list(PLACES)
+    assert [shape for _, shape in seen] == [(2, 4 * 2**level, 16 // 2**level, 24 // 2**level) for level in LEVELS]
+
+
+def test_a_patch_folds_pixels_into_channels() -> None:
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    frame = Hourglass(4, lambda place, features, level: Noting(place), patch=2)
+    assert frame.multiple_of == 16
+    frame(torch.rand(1, 3, 32, 16), seen)
+    assert seen[0][1] == (1, 4, 16, 8)
+
+
+def test_an_untrained_network_returns_its_input() -> None:
+    picture = torch.rand(1, 3, 16, 16)
+    frame = Hourglass(4, lambda place, features, level: nn.Identity())
+    frame.stages = nn.ModuleList(Noting(place) for place in PLACES)
+    assert torch.equal(frame(picture, []), picture)
+
+
+def test_skips_reach_the_decoder() -> None:
+    frame = Hourglass(4, lambda place, features, level: Noting(place))
+    nn.init.ones_(frame.tail.weight)
+    picture = torch.rand(1, 3, 16, 16, requires_grad=True)
+    for step in frame.up:
+        nn.init.zeros_(step[0].weight)  # nothing comes from below
+    (gradient,) = torch.autograd.grad((frame(picture, []) - picture).sum(), picture)
+    assert bool(gradient.any())

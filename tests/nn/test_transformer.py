@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import torch
+from torch.nn import functional as F
+
+from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward
+
+
+def test_attention_is_across_channels() -> None:
+    """Pixels in another order give the same answer in that order, but for the 3×3 convolutions, silenced here."""
+    attention = ChannelAttention(4, heads=2)
+    for projection in (attention.query, attention.key, attention.value):
+        torch.nn.init.dirac_(projection[1].weight, groups=4)
+    features = torch.rand(1, 4, 3, 5)
+    order = torch.randperm(15)
+    shuffled = features.flatten(2)[..., order].unflatten(2, (3, 5))
+    expected = attention(features).flatten(2)[..., order].unflatten(2, (3, 5))
+    torch.testing.assert_close(attention(shuffled), expected)
+
+
+def test_keys_may_come_from_elsewhere() -> None:
+    attention = ChannelAttention(4, heads=1)
+    features, others = torch.rand(2, 1, 4, 6, 6)
+    torch.testing.assert_close(attention(features, features), attention(features))
+    assert not torch.allclose(attention(features, others), attention(features))
+
+
+def test_attention_is_the_formula() -> None:
+    attention = ChannelAttention(3, heads=1)
+    features = torch.rand(1, 3, 4, 4)
+    query, key, value = (make(features).flatten(2)[0] for make in (attention.query, attention.key, attention.value))
+    weights = (F.normalize(query, dim=1) @ F.normalize(key, dim=1).T).softmax(dim=1)
+    expected = attention.project((weights @ value).reshape(1, 3, 4, 4))
+    torch.testing.assert_close(attention(features), expected)
+
+
+def test_feed_forward_widens_by_the_expansion() -> None:
+    feed_forward = GatedFeedForward(6, 2.5)
+    assert feed_forward.project.weight.shape == (6, 15, 1, 1)
+    assert feed_forward(torch.rand(2, 6, 5, 7)).shape == (2, 6, 5, 7)
+
+
+def test_norm_is_over_the_features_of_a_pixel() -> None:
+    normalised = ChannelNorm(8)(3 * torch.randn(2, 8, 4, 5) + 1)
+    torch.testing.assert_close(normalised.mean(dim=1), torch.zeros(2, 4, 5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised.var(dim=1, unbiased=False), torch.ones(2, 4, 5), atol=1e-3, rtol=0)
