@@ -25,7 +25,7 @@ AWKWARD_SIZES = ((37, 31), (1, 1), (8, 129), (64, 64))
 
 
 def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
-    """Determinism, batch independence, gradients, no state left behind, and a round trip through a card.
+    """Determinism, batch independence, gradients, named routings, no state, and a round trip through a card.
 
     `kind` and `config` are the registry name and the constructor's arguments that made `model`.
     """
@@ -35,8 +35,10 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
     model.eval()
     check_leaves_no_state(model, pictures)
     with torch.inference_mode():
-        together, again = tensors(model(pictures)), tensors(model(pictures))
+        output = model(pictures)
+        together, again = tensors(output), tensors(model(pictures))
         alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
+    assert len(model.places) == len(output.routings), "places does not name where each routing is decided"
     _assert_equal(together, again, 0, "the same pictures give another answer the second time")
     _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
     check_round_trip(model, pictures, kind, config)

@@ -89,6 +89,7 @@ class Broken(Model):
         super().__init__()
         self.fault = fault
         self.not_saved = next(COUNTER)
+        self.places = ("nowhere",) if fault == "places" else ()
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
     def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None):
@@ -111,6 +112,7 @@ class Broken(Model):
     [
         ("unused", "gets no gradient"),
         ("state", "leaves state"),
+        ("places", "where each routing"),
         ("random", "second time"),
         ("batch", "one by one"),
         ("card", "loading changes the answer"),

@@ -6,7 +6,7 @@ Shapes: B batch, E experts, T side of a thumbnail, C × S × T a context, H × W
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,6 +39,7 @@ class Model(nn.Module, ABC):
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
     #: Whole pictures (B, 3, H, W) -> what `forward` wants to know of them beside a tile, (B, C, S, T); None: nothing.
     context: Callable[[Tensor], Tensor] | None = None
+    places: tuple[str, ...] = ()  #: where each entry of `Output.routings` is decided, in their order
 
     @abstractmethod
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
@@ -55,6 +56,13 @@ class Model(nn.Module, ABC):
     def raise_logit(self, kind: str, margin: float) -> None:
         """Make a classifier name one kind more often; raises ValueError for any other network."""
         raise ValueError(f"{type(self).__name__} has no logits")
+
+    def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
+        """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.inspection`).
+
+        A ModuleList holds the experts that the place's routing chooses from. Default: there is nothing to watch.
+        """
+        return {}
 
     def after_step(self) -> None:
         """Run once after every optimiser step, for updates that are not gradients. Default: nothing."""

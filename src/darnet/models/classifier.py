@@ -54,6 +54,7 @@ class DegradationClassifier(Model):
     """
 
     multiple_of = 2
+    places = ("classify",)
 
     def __init__(self, kinds: Sequence[str], width: int = 32, thumbnail_px: int = 0, dropout: float = 0.0) -> None:
         super().__init__()

@@ -78,22 +78,34 @@ class DaAIR(Model):
             learner = (features // rank_divisor, kernel, experts, agnostic)
             controlled = controller and place in PLACES[DECODERS]
             count = blocks[PLACES.index(place)]
-            return Stage(
-                Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count)
-            )
+            return Stage(Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count))
 
         self.net = Hourglass(width, stage, patch)
         self.multiple_of = self.net.multiple_of
         self._follow(0.0)  # controllers begin as what they follow
+        self.places = tuple(self._blocks()) if specialised else ()
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
         """Repair; the context is not looked at."""
         trace: Trace = []
         return Output(self.net(degraded, trace), tuple(trace))
 
+    def parts(self) -> dict[str, dict[str, nn.Module]]:
+        """What works in each block: agnostic, specialised (by kind) and controller, as far as they are there."""
+        return {place: block.parts() for place, block in self._blocks().items()}
+
     def after_step(self) -> None:
         """Controllers move towards the agnostic experts of the encoder, at the same level (§3.2)."""
         self._follow(self.momentum)
+
+    def _blocks(self) -> dict[str, Block]:
+        """`encoder1.0` and so on, in the order in which they run."""
+        return {
+            f"{place}.{index}": block
+            for place, stage in zip(PLACES, self.net.stages, strict=True)
+            for index, block in enumerate(stage.children())
+            if isinstance(block, Block)
+        }
 
     @torch.no_grad()
     def _follow(self, momentum: float) -> None:
@@ -141,6 +153,14 @@ class Block(nn.Module):
         features = features + self.attention(aware, keys)
         change: Tensor = self.feed_forward(self.before_feed_forward(features))
         return features + change
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What is made of the same features, side by side."""
+        if self.learner is None:
+            return {}
+        agnostic, specialised = self.learner.agnostic, self.learner.specialised
+        named = {"agnostic": agnostic, "specialised": specialised, "controller": self.controller}
+        return {name: part for name, part in named.items() if part}
 
 
 class Learner(nn.Module):
