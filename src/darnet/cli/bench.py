@@ -19,7 +19,6 @@ SuiteName: TypeAlias = Annotated[
     str,
     typer.Argument(metavar="SUITE", help="A kind of damage, or router, end-to-end, table1, table2, speed."),
 ]
-Root: TypeAlias = Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")]
 Methods: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--model", metavar="NAME|PATH", help="A system, weights, a peer or a foreign checkpoint. Repeat."),
@@ -31,9 +30,6 @@ ProtocolName: TypeAlias = Annotated[
 Sets: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="SET", help="Which test set; repeat. Default: the suite's.")
 ]
-Limit: TypeAlias = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and level.")
-]
 Jobs: TypeAlias = Annotated[
     int, typer.Option("--jobs", "-j", metavar="N", min=0, help="Processes, of one thread each; 0: one a core.")
 ]
@@ -43,12 +39,12 @@ Saved: TypeAlias = Annotated[Path | None, typer.Option("--report", metavar="FILE
 
 def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     suite: SuiteName,
-    data: Root,
+    data: o.TestSets,
     methods: Methods = None,
     peers: Peers = False,
     protocol: ProtocolName = None,
     sets: Sets = None,
-    limit: Limit = None,
+    limit: o.Limit = None,
     json: o.AsJson = False,
     html: Html = None,
     report: Saved = None,

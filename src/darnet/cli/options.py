@@ -85,6 +85,12 @@ Icc: TypeAlias = Annotated[ProfileChoice, typer.Option("--icc", help="Colour pro
 ReportFile: TypeAlias = Annotated[
     Path | None, typer.Option("--report", metavar="FILE", help="Write what was done to each picture, as JSON.")
 ]
+TestSets: TypeAlias = Annotated[
+    Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")
+]
+Limit: TypeAlias = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and level.")
+]
 DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Diagnose, say what would be done, write nothing.")]
 
 

@@ -31,9 +31,7 @@ class Job:
 
     def check(self, *, overwrite: bool) -> None:
         """Find out before the work whether the output can be written. Raises ImageError."""
-        if os.path.lexists(self.output) and not overwrite:
-            raise ImageError(self.output, "exists already; --overwrite replaces it")
-        check_writable(self.output)
+        check_free(self.output, overwrite=overwrite)
 
 
 @dataclass(frozen=True)
@@ -131,6 +129,13 @@ def sniff(path: Path) -> str | None:
     with suppress(OSError), path.open("rb") as file:
         head = file.read(SNIFFED_BYTES)
     return next((name for name, known in FORMATS.items() if re.match(known.signature, head, re.DOTALL)), None)
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise ImageError if `path` may not be written, or clearly cannot."""
+    if os.path.lexists(path) and not overwrite:
+        raise ImageError(path, "exists already; --overwrite replaces it")
+    check_writable(path)
 
 
 def check_writable(path: Path) -> None:
