@@ -27,6 +27,7 @@ if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
 from darnet import store  # noqa: E402  after the hook
 from darnet.models.classifier import DegradationClassifier  # noqa: E402
 from darnet.models.compact import CompactUNet  # noqa: E402
+from darnet.models.daair import DaAIR  # noqa: E402
 
 # A machine that is busy is no failure.
 settings.register_profile("darnet", deadline=None)
@@ -75,6 +76,34 @@ def tiny_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_clean_system(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Calls everything clean."""
     return build_tiny_system(tmp_path_factory.mktemp("tiny-clean"), says="clean")
+
+
+def build_tiny_daair(folder: Path, *, chooses: int = 0, **changed: object) -> Path:
+    """A DaAIR for noise and rain, every block of which `chooses` the same expert."""
+    config = {"kinds": ["noise", "rain"], "width": 8, "blocks": [1] * 8, "rank_divisor": 4, "kernel": 3, **changed}
+    torch.manual_seed(0)
+    network = DaAIR(**config)
+    with torch.no_grad():
+        network.net.tail.weight.normal_(std=0.02)
+        for name, weight in network.named_parameters():
+            if ".route." in name:
+                weight.zero_()
+                if name.endswith("bias"):
+                    weight[chooses] = 1
+    store.save(network, store.Card(name=folder.name, kind="daair", config=config, dtype="float32"), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_daair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of a network that repairs noise and rain; every block chooses the expert for noise."""
+    return build_tiny_daair(tmp_path_factory.mktemp("networks") / "daair")
+
+
+@pytest.fixture(scope="session")
+def tiny_plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same without specialised experts: it does not route."""
+    return build_tiny_daair(tmp_path_factory.mktemp("networks") / "plain", specialised=False)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
         times.append(time.perf_counter() - started)
     assert not set(HEAVY) & set(ran.stderr.split())
     assert min(times) < 0.5
-    for command in ("diagnose", "restore", "degrade", "compare", "experts", "train", "extend", "doctor"):
+    for command in ("diagnose", "restore", "degrade", "compare", "experts", "train", "extend", "inspect", "doctor"):
         assert command in ran.stdout
 
 
@@ -38,6 +38,9 @@ COMMANDS = (
     "experts add",
     "train",
     "extend",
+    "inspect",
+    "inspect routing",
+    "inspect features",
     "doctor",
 )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from darnet import __version__
-from darnet.cli import bench, compare, degrade, diagnose, doctor, experts, extend, restore, train
+from darnet.cli import bench, compare, degrade, diagnose, doctor, experts, extend, inspect, restore, train
 
 
 def build() -> typer.Typer:
@@ -29,6 +29,10 @@ def build() -> typer.Typer:
     app.command()(train.train)
     app.command()(extend.extend)
     app.command()(bench.bench)
+    looks = typer.Typer(no_args_is_help=True, help="Look into networks with experts inside: who serves what, and how.")
+    looks.command("routing")(inspect.routing)
+    looks.command("features")(inspect.features)
+    app.add_typer(looks, name="inspect")
     app.command()(doctor.doctor)
     return app
 

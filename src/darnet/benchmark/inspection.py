@@ -1,0 +1,179 @@
+"""Who serves which damage, block by block, inside a network that routes (Fig. 6 of DaAIR).
+
+A network says itself where it routes: `Model.places`. Experts have the name of their kind where there is one for each
+kind, and a number otherwise.
+
+Shapes: E experts, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from darnet import store
+from darnet.backends import TorchBackend, environment, pick_device
+from darnet.benchmark.documents import commit
+from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Pixels
+from darnet.benchmark.suites import KIND_SUITES, LEVELS, Case, cases
+from darnet.errors import DarnetError, NoInputError, UsageError
+from darnet.models.base import Model, Output
+from darnet.tiling import pad_to
+
+#: Of a larger picture the centre is looked at: resizing would destroy what noise and blur are known by.
+LONGEST_PX = 768
+PROTOCOL = PROTOCOLS[DEFAULT]
+
+Document = dict[str, Any]
+Weights = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network that is looked into: what it is called, and the kinds of damage it is for."""
+
+    name: str
+    kinds: tuple[str, ...]
+    backend: TorchBackend
+
+    @property
+    def model(self) -> Model:
+        """The network."""
+        return self.backend.model
+
+    def __call__(self, pixels: Pixels) -> Output:
+        """What it says of the centre of a picture, knowing the whole. Raises DarnetError for what is not finite."""
+        context = self.model.context(pixels[None]) if self.model.context else None
+        output = self.backend(pad_to(centre(pixels), self.model.multiple_of)[None], context)
+        answers = [output.image, *(routing.logits for routing in output.routings)]
+        if not all(bool(answer.isfinite().all()) for answer in answers if answer is not None):
+            raise DarnetError(f"{self.name}: the network answered with values that are not finite")
+        return output
+
+    def expert(self, index: int, count: int) -> str:
+        """What one of `count` experts is called."""
+        return self.model.kinds[index] if count == len(self.model.kinds) else str(index)
+
+
+def subjects(name: str, device: str = "auto") -> list[Subject]:
+    """The network of a folder of weights, or those of a system's experts, each once. In float32.
+
+    Raises UnknownNameError, WeightsError or UsageError (device).
+    """
+    if (Path(name) / store.CARD).is_file():
+        return [_load(name, Path(name), device)]
+    system, folder = store.read_system(name)
+    parts = [part for part in dict.fromkeys(system.experts.values()) if store.read_reference(folder / part) is None]
+    return [_load(name if len(parts) == 1 else f"{name}/{part}", folder / part, device) for part in parts]
+
+
+def routed(name: str, device: str = "auto") -> list[Subject]:
+    """Those of `subjects` that route. Raises UsageError where none does, or where one is for no kind of damage."""
+    found = [subject for subject in subjects(name, device) if subject.model.places]
+    if not found:
+        raise UsageError(f"{name}: does not route: no block of it chooses between experts")
+    for subject in found:
+        if not subject.kinds:
+            raise UsageError(f"{subject.name}: neither the network nor its card names a kind of damage to show it")
+    return found
+
+
+def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[list[Case], dict[str, str]]:
+    """Pictures of every kind: photos damaged at the middle of its levels, and pairs. And why a kind has none.
+
+    limit: how many pictures of a set at the most. Raises NoInputError where no kind has any.
+    """
+    chosen: list[Case] = []
+    left_out: dict[str, str] = {}
+    for kind in kinds:
+        if kind not in KIND_SUITES:
+            left_out[kind] = f"no test set of {kind} is known"
+            continue
+        levels = LEVELS.get(kind, ())
+        wanted = (None, *levels[len(levels) // 2 :][:1])
+        try:
+            chosen += [case for case in cases(kind, root, (), limit) if case.degradation in wanted]
+        except NoInputError as error:
+            left_out[kind] = str(error)
+    if not chosen:
+        raise NoInputError("; ".join(dict.fromkeys(left_out.values())))
+    return chosen, left_out
+
+
+def centre(pixels: Pixels) -> Pixels:
+    """The middle of a picture, at native resolution, no side longer than LONGEST_PX."""
+    height, width = (min(side, LONGEST_PX) for side in pixels.shape[1:])
+    top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
+    return pixels[:, top : top + height, left : left + width]
+
+
+class Passage(NamedTuple):
+    """How one picture went through: the weight of every expert, block by block."""
+
+    case: Case
+    weights: tuple[Weights, ...]
+
+
+def follow(subject: Subject, case: Case) -> Passage:
+    """Which experts serve a picture. Raises what loading and running raise."""
+    output = subject(case.load(PROTOCOL).observed)
+    return Passage(case, tuple(tuple(routing.weights[0].tolist()) for routing in output.routings))
+
+
+def summary(subject: Subject, passages: Sequence[Passage]) -> Document:
+    """What experts serve, block by block, and the path of every picture."""
+    seen = Counter((case.kind, case.set) for case, _ in passages)
+    pictures = {kind: {name: count for (of, name), count in seen.items() if of == kind} for kind in subject.kinds}
+    pictures = {kind: sets for kind, sets in pictures.items() if sets}
+    blocks = [
+        {"name": place, **_block(subject, list(pictures), [(case.kind, weights[index]) for case, weights in passages])}
+        for index, place in enumerate(subject.model.places)
+    ]
+    return {
+        "model": subject.name,
+        "pictures": pictures,
+        "blocks": blocks,
+        "paths": [_path(subject, passage) for passage in passages],
+    }
+
+
+def circumstances(device: str) -> Document:
+    """What a reader needs to trust or repeat what was seen."""
+    return {"commit": commit(), "machine": environment(pick_device(device)), "longest_px": LONGEST_PX}
+
+
+def _load(name: str, folder: Path, device: str) -> Subject:
+    model, card = store.load(folder)
+    return Subject(name, model.kinds or card.handles, TorchBackend(model, device, "fp32"))
+
+
+def _block(subject: Subject, kinds: Sequence[str], served: Sequence[tuple[str, Weights]]) -> Document:
+    """What the experts of one block serve.
+
+    shares: damage -> expert -> mean of its weight over the pictures; for hard routing the share of them that it serves.
+    accuracy: the share that goes to the expert of its kind, each kind counting alike; None where experts have no kinds.
+    purity: the same if each expert were for the kind that it serves most; which one is arbitrary (§5).
+    chance: accuracy of experts that are drawn, or of one that serves all.
+    """
+    means = torch.stack([torch.tensor([weights for name, weights in served if name == kind]).mean(0) for kind in kinds])
+    experts = [subject.expert(index, means.shape[1]) for index in range(means.shape[1])]
+    shares = {kind: dict(zip(experts, row, strict=True)) for kind, row in zip(kinds, means.tolist(), strict=True)}
+    own = [shares[kind][kind] for kind in kinds if kind in experts]
+    return {
+        "accuracy": round(sum(own) / len(own), 4) if own else None,
+        "purity": round(float(means.amax(dim=0).sum()) / len(kinds), 4),
+        "chance": round(1 / len(experts), 4),
+        "shares": {kind: {name: round(share, 4) for name, share in row.items()} for kind, row in shares.items()},
+    }
+
+
+def _path(subject: Subject, passage: Passage) -> Document:
+    """The strongest expert of every block."""
+    case = passage.case
+    experts = [subject.expert(row.index(max(row)), len(row)) for row in passage.weights]
+    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.level, "experts": experts}
