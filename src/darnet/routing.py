@@ -3,7 +3,7 @@
 One function, `dispatch`, is the mixture of experts of every system here. Only the size of an expert differs: a whole
 network (DaR-Net), a low-rank branch inside a block (DaAIR), a stage of the backbone (SLER-IR).
 
-Shapes: B batch, E experts, D embedding, S what an expert answers with.
+Shapes: B batch, E experts, D embedding.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def dispatch(experts: Iterable[Callable[..., Tensor]], routing: Routing, *inputs
     """y[b] = Σ_e weights[b, e] · experts[e](inputs[b]); an expert sees only the samples it serves.
 
     `inputs` share the batch dimension. Where values cannot be looked at (a graph that is exported, the meta device),
-    every expert serves every sample, and weights of 0 leave it out: the same answer at the cost of all. Raises ValueError if the number of experts is not E, or if a sample has no
-    expert at all.
+    every expert serves every sample, and weights of 0 leave it out: the same answer at the cost of all.
+    Raises ValueError if the number of experts is not E, or if a sample has no expert at all.
     """
     if torch.compiler.is_exporting() or routing.weights.is_meta:
         pairs = zip(experts, routing.weights.unbind(dim=1), strict=True)
@@ -65,5 +65,5 @@ def dispatch(experts: Iterable[Callable[..., Tensor]], routing: Routing, *inputs
     return out
 
 
-def _weighted(served: Float[Tensor, "B *S"], weights: Float[Tensor, " B"]) -> Float[Tensor, "B *S"]:
+def _weighted(served: Float[Tensor, "B ..."], weights: Float[Tensor, " B"]) -> Float[Tensor, "B ..."]:
     return served * weights.to(served.dtype).view(-1, *[1] * (served.ndim - 1))

@@ -45,7 +45,7 @@ class DaAIR(Model):
     Raises ValueError for arguments that make no network.
     """
 
-    def __init__(  # noqa: PLR0913  every gap of the paper is a knob
+    def __init__(  # noqa: PLR0913, PLR0917  every gap of the paper is a knob
         self,
         kinds: Sequence[str],
         width: int = 24,
@@ -100,22 +100,20 @@ class DaAIR(Model):
 
     def _blocks(self) -> dict[str, Block]:
         """`encoder1.0` and so on, in the order in which they run."""
-        return {
-            f"{place}.{index}": block
-            for place, stage in zip(PLACES, self.net.stages, strict=True)
-            for index, block in enumerate(stage.children())
-            if isinstance(block, Block)
-        }
+        return {f"{place}.{index}": block for place in PLACES for index, block in enumerate(self._stage(place))}
+
+    def _stage(self, place: str) -> list[Block]:
+        return [block for block in self.net.stages[PLACES.index(place)].children() if isinstance(block, Block)]
 
     @torch.no_grad()
     def _follow(self, momentum: float) -> None:
-        encoders, decoders = self.net.stages[ENCODERS], reversed(self.net.stages[DECODERS])
-        for leaders, followers in zip(encoders, decoders, strict=True):
-            for index, block in enumerate(followers):
-                if block.controller is None:
+        for encoder, decoder in zip(PLACES[ENCODERS], reversed(PLACES[DECODERS]), strict=True):
+            leaders = self._stage(encoder)
+            for index, block in enumerate(self._stage(decoder)):
+                leader = leaders[min(index, len(leaders) - 1)].learner
+                if block.controller is None or leader is None or leader.agnostic is None:
                     continue
-                leader = leaders[min(index, len(leaders) - 1)].learner.agnostic
-                for follower, weight in zip(block.controller.buffers(), leader.parameters(), strict=True):
+                for follower, weight in zip(block.controller.buffers(), leader.agnostic.parameters(), strict=True):
                     follower.lerp_(weight.detach(), 1 - momentum)
 
 

@@ -1,6 +1,6 @@
 """Channel attention and gated feed-forward (Restormer, Zamir et al. 2022, §3.1–3.2).
 
-Shapes: B batch, F features, H × W pixels; N heads, D = F / N features a head.
+Shapes: B batch, F features, H × W pixels, P of them; N heads, D = F / N features a head.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ class ChannelAttention(nn.Module):
         key = F.normalize(self._heads(self.key(features if keys is None else keys)), dim=-1)
         value = self._heads(self.value(features))
         weights = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
-        projected: Tensor = self.project((weights @ value).flatten(1, 2).unflatten(2, (height, width)))
+        projected: Tensor = self.project((weights @ value).reshape(-1, features.shape[1], height, width))
         return projected
 
     def _heads(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B N D P"]:
-        return features.unflatten(1, (self.heads, -1)).flatten(3)
+        batch, count, height, width = features.shape
+        return features.reshape(batch, self.heads, count // self.heads, height * width)
 
 
 class GatedFeedForward(nn.Module):
