@@ -107,3 +107,16 @@ def test_versions_are_never_written_over(tiny_system: Path, tmp_path: Path) -> N
     store.write_system(system.model_copy(update={"name": "d"}), folder)
     assert [path.name for path in store.versions(folder)] == ["system.2.json", "system.3.json", "system.4.json"]
     assert [store.rollback(folder).name for _ in range(3)] == ["c", "b", "a"]
+
+
+def test_a_part_lies_beside_its_system_or_in_the_package(tmp_path: Path) -> None:
+    assert store.part(tmp_path, "router") == tmp_path / "router"
+    assert store.part(tmp_path, "package:darnet/router") == store.SHIPPED / "darnet" / "router"
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "../other", "a/b", "", ".", "/etc", "package:", "package:darnet", "package:../x", "package:a/b/c"]
+)
+def test_a_part_leads_nowhere_else(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WeightsError, match="is no part"):
+        store.part(tmp_path, name)

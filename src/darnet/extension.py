@@ -151,11 +151,12 @@ def extend(
     assembly.check_kind(lesson.kind, system)
     lesson.check()
     settings.check(expert)
-    old, memory = _router_card(folder / system.router, lesson.kind), _memory(folder / system.router, settings)
+    origin = store.part(folder, system.router)
+    old, memory = _router_card(origin, lesson.kind), _memory(origin, settings)
     with TemporaryDirectory() as scratch:
         staged = Path(scratch) / "expert"
         lessons: dict[str, tuple[Recipe, Path | None]] = {}
-        lessons["router"] = (_router_recipe(lesson, old, memory, settings), folder / system.router)
+        lessons["router"] = (_router_recipe(lesson, old, memory, settings), origin)
         if expert == TRAIN:
             recipe = _expert_recipe(lesson, settings)
             lessons["expert"] = (recipe, _origin(system, folder, recipe))
@@ -164,7 +165,7 @@ def extend(
         for recipe, weights in lessons.values():
             launch.prepare(recipe, lesson.data, settings.hardware, weights=weights, pairs=lesson.folders)
         examination = _examination(lessons["router"][0], lesson, old, memory, settings)
-        before = examination(_asked(folder / system.router, settings))
+        before = examination(_asked(origin, settings))
         del before[lesson.kind]
         if expert == TRAIN:
             say(f"an expert for {lesson.kind} learns")
@@ -236,8 +237,10 @@ def _train(recipe: Recipe, weights: Path | None, lesson: Lesson, settings: Setti
 def _origin(system: System, folder: Path, recipe: Recipe) -> Path | None:
     """An expert of the same network, to begin with; None where the system has none."""
     for kind in ORIGINS:
-        part = folder / system.experts.get(kind, "")
-        if kind not in system.experts or store.read_reference(part) is not None:
+        if kind not in system.experts:
+            continue
+        part = store.part(folder, system.experts[kind])
+        if store.read_reference(part) is not None:
             continue
         card = store.read_card(part)
         if (card.kind, card.config) == (recipe.model.kind, recipe.model.config):

@@ -27,6 +27,8 @@ FORMAT = 1
 CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
 REFERENCE = "reference.json"
 DEFAULT = "darnet"
+#: Before the name of a part: it is one of a system that ships with darnet, `package:SYSTEM/PART`.
+PACKAGE = "package:"
 #: Systems that ship with the package.
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -76,7 +78,7 @@ class Reference(BaseModel):
 
 
 class System(BaseModel):
-    """A router and its experts, each by the name of its folder."""
+    """A router and its experts, each by the name of its folder, or `package:SYSTEM/PART` (see `part`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -173,6 +175,19 @@ def read_system(name: str) -> tuple[System, Path]:
             raise WeightsError(SHIPPED / name, "the weights that ship with darnet are missing")
         raise UnknownNameError("system", name, shipped())
     return _read(folder / SYSTEM, System), folder
+
+
+def part(folder: Path, name: str) -> Path:
+    """The folder of a part of the system in `folder`: beside its system.json, or `package:SYSTEM/PART`.
+
+    Raises WeightsError for a name that leads anywhere else.
+    """
+    places = name.removeprefix(PACKAGE).split("/")
+    packaged = name.startswith(PACKAGE)
+    plain = all(place == Path(place).name and place not in ("", "..") for place in places)
+    if len(places) != 1 + packaged or not plain:
+        raise WeightsError(folder / SYSTEM, f"{name!r} is no part: a folder beside it, or {PACKAGE}SYSTEM/PART")
+    return (SHIPPED if packaged else folder).joinpath(*places)
 
 
 def write_system(system: System, folder: Path) -> None:

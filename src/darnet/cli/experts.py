@@ -113,7 +113,8 @@ def parts(model: str) -> dict[str, Path]:
     from darnet import store
 
     system, folder = store.read_system(model)
-    return {ROUTER: folder / system.router} | {kind: folder / part for kind, part in system.experts.items()}
+    named = {ROUTER: system.router, **system.experts}
+    return {role: store.part(folder, name) for role, name in named.items()}
 
 
 def _routable(router: Path, kind: str) -> bool:

@@ -1,0 +1,66 @@
+"""A network as a graph that needs neither darnet nor torch: ONNX.
+
+Shapes: H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.export import Dim
+
+from darnet import registry
+from darnet.errors import UsageError
+from darnet.models.base import Model
+
+#: Sides of the picture that a graph is traced with, and the longest that it takes, in `multiple_of`.
+TRACED, LONGEST = (2, 3), 2**12
+
+
+class _Graph(nn.Module):
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, degraded: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "1 3 H W"]:
+        image: Tensor = self.model(degraded).image
+        return image.clamp(0, 1)
+
+
+def export_onnx(model: Model, path: Path) -> None:
+    """Write an expert as a graph of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free.
+
+    Both are multiples of `model.multiple_of`. Experts inside a network all run, and those that are not chosen count for
+    nothing (`darnet.routing.dispatch`). What `darnet experts add` takes as an `.onnx` file.
+
+    Raises UsageError for a network that makes no image or looks at the whole picture beside a tile, and
+    MissingPackageError without the extra `onnx`.
+    """
+    if model.context is not None:
+        raise UsageError(f"{type(model).__name__} looks at the whole picture beside a tile: a graph sees only the tile")
+    registry.optional("onnxscript", "onnx")
+    picture = torch.rand(1, 3, *(count * model.multiple_of for count in TRACED))
+    with torch.inference_mode():
+        if model(picture).image is None:
+            raise UsageError(f"{type(model).__name__} makes no image: there is no graph of it")
+    sides = {2 + axis: model.multiple_of * Dim(name, max=LONGEST) for axis, name in enumerate(("rows", "columns"))}
+    unfinished = path.with_name(f".{path.name}.partial")
+    try:
+        torch.onnx.export(
+            _Graph(model).eval(),
+            (picture,),
+            str(unfinished),
+            input_names=["degraded"],
+            output_names=["restored"],
+            dynamic_shapes={"degraded": sides},
+            dynamo=True,
+            external_data=False,
+            optimize=False,  # onnxruntime does that when it loads; onnxscript's takes minutes for many blocks
+            verbose=False,
+        )
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
