@@ -122,7 +122,24 @@ def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch
     assert not calls
 
 
+def test_a_study_is_run_variant_by_variant(darnet, calls, monkeypatch):
+    from darnet.training import study
+
+    told = []
+
+    def start(plan, data, runs, hardware, *, quiet):
+        told.append((plan, data, runs))
+        return Path("runs/study/1")
+
+    monkeypatch.setattr(study, "start", start)
+    ran = darnet("train", "study/daair", "--data", "photos", "--set", "recipe.stage.0.epochs=7")
+    assert ran == (0, "runs/study/1\n", "")
+    plan, data, runs = told[0]
+    assert (plan.plan(plan.variant[0]).stage[0].epochs, data, runs) == (7, Path("photos"), Path("runs"))
+    assert not calls
+
+
 def test_a_curriculum_begins_with_chance(darnet, calls):
     Path("card").mkdir()
     ran = darnet("train", "phases", "--data", "photos", "--from", "card")
-    assert ran.code == 2 and "first phase" in ran.err
+    assert ran.code == 2 and "begin with chance" in ran.err

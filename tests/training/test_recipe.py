@@ -14,6 +14,7 @@ from darnet.errors import RecipeError, UnknownNameError
 from darnet.training.curriculum import is_curriculum, load_curriculum
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe, shipped_recipes
+from darnet.training.study import is_study, load_study
 
 TEXT = """
 name = "tiny"
@@ -40,7 +41,10 @@ def path(tmp_path: Path) -> Path:
 
 
 def runs(path: Path) -> list[Recipe]:
-    """The recipes in a file: one, or one for each phase."""
+    """The recipes in a file: one, or one for each phase or variant."""
+    if is_study(path):
+        study = load_study(path)
+        return [study.plan(variant) for variant in study.variant]
     if not is_curriculum(path):
         return [load_recipe(path)]
     curriculum = load_curriculum(path)

@@ -72,18 +72,20 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         if data is None:
             raise UsageError("--data: which folder of photos is to be learned from?")
         launch = _launch()
-        from darnet.training import curriculum
+        from darnet.training import curriculum, study
         from darnet.training.recipe import find_recipe, load_recipe
 
         path, chosen = find_recipe(recipe or ""), overrides or ()
+        where = (data, out, launch.Hardware(**hardware))
+        several = curriculum.is_curriculum(path) or study.is_study(path)
+        if several and weights is not None:
+            raise UsageError("--from: a curriculum and a study begin with chance")
         if curriculum.is_curriculum(path):
-            if weights is not None:
-                raise UsageError("--from: the first phase of a curriculum begins with chance")
-            plan = curriculum.load_curriculum(path, chosen)
-            model = curriculum.start(plan, data, out, launch.Hardware(**hardware), quiet=quiet)
+            model = curriculum.start(curriculum.load_curriculum(path, chosen), *where, quiet=quiet)
+        elif study.is_study(path):
+            model = study.start(study.load_study(path, chosen), *where, quiet=quiet)
         else:
-            document = load_recipe(path, chosen)
-            model = launch.start(document, data, out, launch.Hardware(**hardware), weights=weights, quiet=quiet)
+            model = launch.start(load_recipe(path, chosen), *where, weights=weights, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         _draw(model / REPORT)
         print(model)
@@ -99,9 +101,10 @@ def _refuse(options: Mapping[str, object]) -> None:
 
 def _resume(run: Path, data: Path | None, *, quiet: bool) -> Path:
     launch = _launch()
-    from darnet.training import curriculum
+    from darnet.training import curriculum, study
 
-    model: Path = (curriculum if (run / curriculum.DOCUMENT).is_file() else launch).resume(run, data, quiet=quiet)
+    several = next((kind for kind in (curriculum, study) if (run / kind.DOCUMENT).is_file()), None)
+    model: Path = (several or launch).resume(run, data, quiet=quiet)
     return model
 
 

@@ -8,28 +8,26 @@ replays what that one remembers. A curriculum is `runs/<name>/<time>/{curriculum
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 from pydantic import Field, ValidationError
 
 from darnet.data.material import load_material
 from darnet.data.memory import Memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
-from darnet.errors import RecipeError, UsageError
+from darnet.errors import RecipeError
 from darnet.routers import load_router
-from darnet.training import launch
+from darnet.training import launch, series
 from darnet.training.examination import Examination, Marks, compose
 from darnet.training.launch import Hardware
 from darnet.training.recipe import Recipe, override, parse_recipe
+from darnet.training.series import Series
 from darnet.training.sources import SourceSpec, Strict
 
 DOCUMENT, REPORT = "curriculum.toml", "curriculum.json"
@@ -113,42 +111,28 @@ def start(
 ) -> Path:
     """All phases in a new folder of `runs`; returns it. Raises what `darnet.training.launch.start` does."""
     document = curriculum.model_dump(mode="json", exclude_none=True)
-    hardware = hardware or Hardware()
-    if hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UsageError("a curriculum is run by one process; its phases alone are too short to be shared out")
-    setting = {"data": str(data.resolve()), "hardware": asdict(hardware)}
-    folder = launch.new_folder(runs / curriculum.name)
-    (folder / DOCUMENT).write_text(tomli_w.dumps({**document, "setting": setting}), encoding="utf-8")
-    return _run(curriculum, data, folder, hardware, quiet=quiet)
+    place = runs / curriculum.name / DOCUMENT
+    return _run(curriculum, series.begin(document, place, data, hardware or Hardware(), quiet=quiet))
 
 
 def resume(folder: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
     """Go on where it stopped, on the hardware it began on."""
-    document = tomllib.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-    setting = document.pop("setting")
-    hardware = Hardware(**setting["hardware"])
-    return _run(Curriculum.model_validate(document), data or Path(setting["data"]), folder, hardware, quiet=quiet)
+    document, runs = series.again(folder / DOCUMENT, data, quiet=quiet)
+    return _run(Curriculum.model_validate(document), runs)
 
 
-def _run(curriculum: Curriculum, data: Path, folder: Path, hardware: Hardware, *, quiet: bool) -> Path:
+def _run(curriculum: Curriculum, runs: Series) -> Path:
     weights: Path | None = None
     routers = []
     for index, phase in enumerate(curriculum.phase):
-        begun = sorted((folder / phase.name).glob("*/")) if (folder / phase.name).is_dir() else []
-        if not begun:
-            plan = curriculum.plan(index, launch.remembered(weights))
-            weights = launch.start(plan, data, folder, hardware, weights=weights, quiet=quiet)
-        elif (begun[-1] / launch.MODEL).is_dir():
-            weights = begun[-1] / launch.MODEL
-        else:
-            weights = launch.resume(begun[-1], data, quiet=quiet)
+        weights = runs.run(phase.name, curriculum.plan(index, launch.remembered(weights)), weights)
         routers.append(weights)
-    examination = _examination(curriculum, data)
-    marks = [examination(load_router(router, hardware.device, "fp32")) for router in routers]
+    examination = _examination(curriculum, runs.data)
+    marks = [examination(load_router(router, runs.hardware.device, "fp32")) for router in routers]
     report = summary(curriculum, marks, [_epochs(router.parent) for router in routers])
-    report["routers"] = [router.relative_to(folder).as_posix() for router in routers]
-    (folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return folder
+    report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
+    (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return runs.folder
 
 
 def _examination(curriculum: Curriculum, data: Path) -> Examination:

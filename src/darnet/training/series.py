@@ -1,0 +1,60 @@
+"""Several runs that belong together, in one folder. Each is run once: a series that was stopped goes on with the rest.
+
+`<folder>/{DOCUMENT, <name>/<time>/…}`: the document says what the runs are, and what they run on.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from darnet.errors import UsageError
+from darnet.training import launch
+from darnet.training.launch import Hardware
+from darnet.training.recipe import Recipe
+
+SETTING = "setting"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Where the runs are kept, and what they run on."""
+
+    folder: Path
+    data: Path
+    hardware: Hardware
+    quiet: bool = False
+
+    def run(self, name: str, recipe: Recipe, weights: Path | None = None) -> Path:
+        """The folder of the trained model of one run: begun, taken up, or done already."""
+        place = self.folder / name
+        begun = sorted(place.glob("*/")) if place.is_dir() else []
+        if not begun:
+            return launch.start(recipe, self.data, self.folder, self.hardware, weights=weights, quiet=self.quiet)
+        if (begun[-1] / launch.MODEL).is_dir():
+            return begun[-1] / launch.MODEL
+        return launch.resume(begun[-1], self.data, quiet=self.quiet)
+
+
+def begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardware, *, quiet: bool) -> Series:
+    """A new series; `place`: where its document goes, in a new folder. Raises UsageError for many processes."""
+    if hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError("a series of runs is run by one process; its runs alone are too short to be shared out")
+    setting = {"data": str(data.resolve()), "hardware": asdict(hardware)}
+    folder = launch.new_folder(place.parent)
+    (folder / place.name).write_text(tomli_w.dumps({**document, SETTING: setting}), encoding="utf-8")
+    return Series(folder, data, hardware, quiet)
+
+
+def again(path: Path, data: Path | None, *, quiet: bool) -> tuple[dict[str, Any], Series]:
+    """The document at `path` and its series, on the hardware it began on; `data`: its photos' new place."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    setting = document.pop(SETTING)
+    series = Series(path.parent, data or Path(setting["data"]), Hardware(**setting["hardware"]), quiet)
+    return document, series
