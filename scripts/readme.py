@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from darnet.benchmark import tables
+from darnet.benchmark.cells import table
 
 README, PAGE, FOLDER = Path("README.md"), Path("docs/benchmarks.md"), Path("benchmarks")
 BEGIN, END = "<!-- figures: scripts/readme.py -->", "<!-- /figures -->"
@@ -68,7 +69,7 @@ def figures(documents: Documents) -> str:
     machine = first["machine"]
     return "\n".join(
         [
-            tables.table(
+            table(
                 ("CBSD68, all 68 photos", "damaged: dB / SSIM", "darnet: dB / SSIM", "a peer that is told the level"),
                 lines,
             ),

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from typing import Protocol as Structure
 
-import darnet
 from darnet import store
-from darnet.backends import environment, pick_device
+from darnet.backends import pick_device
 from darnet.benchmark import routing, speed
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER
 from darnet.benchmark.peers import PEERS
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
+from darnet.benchmark.provenance import provenance
 from darnet.benchmark.rows import Record
 from darnet.benchmark.run import Bench, Measured, unusable
 from darnet.benchmark.suites import (
@@ -108,25 +106,7 @@ def run(request: Request, progress: Progress = NOBODY) -> Document:
     """Measure a suite. Raises what bad names, missing sets and damaged weights raise; a failing picture is recorded."""
     suite = SUITES[request.suite]
     found = suite.measure(request, suite.cases(request), progress)
-    where = environment(pick_device(request.device))
-    machine = {**where, "cores": os.cpu_count()}
-    return {"suite": request.suite, "command": request.command, "commit": commit(), "machine": machine, **found}
-
-
-def commit() -> str | None:
-    """The commit that darnet is run from, marked where the package differs from it; None outside a checkout."""
-    folder = str(Path(darnet.__file__).parent)
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # not the checkout of something that darnet is installed in
-        changed = git("status", "--porcelain", "--", ".")
-        return git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return {"suite": request.suite, "command": request.command, **provenance(request.device), **found}
 
 
 def _of_one_kind(request: Request) -> list[Case]:
