@@ -194,6 +194,16 @@ def test_the_best_quality_takes_the_large_expert_and_asks_it_eight_times(tiny_sy
     assert not np.array_equal(fast(PICTURE).image, PICTURE)
 
 
+def test_kinds_that_share_a_folder_share_its_expert(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "shared"))
+    document = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps(document | {"experts": {"noise": "noise", "grain": "noise"}}))
+    experts = darnet.load(folder, device="cpu").experts
+    assert experts["noise"] is experts["grain"]
+    best = darnet.load(folder, device="cpu", quality="best").experts
+    assert best["noise"].expert is best["grain"].expert
+
+
 def test_load_refuses_a_damaged_system(tiny_system: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no system called 'nothing'"):
         darnet.load("nothing")
