@@ -11,9 +11,9 @@ from typing import Protocol as Structure
 
 from darnet import store
 from darnet.backends import pick_device
-from darnet.benchmark import routing, speed
+from darnet.benchmark import routing, speed, tasks
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER
-from darnet.benchmark.peers import PEERS
+from darnet.benchmark.peers import PEERS, load_method
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.provenance import provenance
 from darnet.benchmark.rows import Record
@@ -95,10 +95,10 @@ NOBODY = _Nobody()
 
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """The methods, or the defaults of a suite over one kind, and every peer that repairs this kind."""
-    suite = _damage(suite)
-    kind = LEVELS[suite][0].kind if suite in LEVELS else suite
-    peers = [name for name, offer in PEERS.items() if kind in offer.kinds]
+    """The methods, or the defaults of a suite over given kinds, and every peer that repairs one of them."""
+    damage = _damage(suite)
+    kinds = tasks.kinds(suite) if suite in tasks.TASKS else [LEVELS[damage][0].kind if damage in LEVELS else damage]
+    peers = [name for name, offer in PEERS.items() if set(kinds) & set(offer.kinds)]
     return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
 
 
@@ -126,6 +126,10 @@ def _of_every_kind(request: Request) -> list[Case]:
 def _of_table2(request: Request) -> list[Case]:
     sets = request.sets or DEFAULT_SETS
     return [case for damage in TABLE2 for name in sets for case in damaged(damage, request.root, name, request.limit)]
+
+
+def _of_tasks(request: Request) -> list[Case]:
+    return tasks.cases(request.suite, request.root, request.sets, request.limit)
 
 
 def _of_speed(request: Request) -> list[Case]:
@@ -198,6 +202,15 @@ def _curriculum(name: str) -> list[str]:
     return [f"{system}{OTHER}{Path(run) / router}" for router in routers]
 
 
+def _tasks(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """The tasks of all-in-one restoration, and their mean."""
+    document = _kind(request, chosen, progress)
+    names = dict.fromkeys(row["method"] for row in document["rows"])
+    methods = {name: load_method(name, request.device) for name in names}
+    means = tasks.overall(request.suite, document["rows"], methods, chosen)
+    return document | {"overall": means, "left_out": document["left_out"] | tasks.missing(request.suite, chosen)}
+
+
 def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document:
     """Milliseconds and memory at fixed sizes, all cores."""
     protocol = request.protocol or PROTOCOLS[DEFAULT]
@@ -230,6 +243,7 @@ SUITES: Mapping[str, Suite] = {
     "end-to-end": Suite(_of_every_kind, _end_to_end),
     "table1": Suite(_of_one_kind, _table1),
     "table2": Suite(_of_table2, _table2),
+    **dict.fromkeys(tasks.TASKS, Suite(_of_tasks, _tasks)),
     "speed": Suite(_of_speed, _speed),
 }
 

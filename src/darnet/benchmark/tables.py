@@ -1,4 +1,4 @@
-"""What was found, as Markdown: a table a suite, and the two tables of the DaR-Net paper with its rows beside ours."""
+"""What was found, as Markdown: a table a suite, and the tables of papers with their rows beside ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from darnet.benchmark.cells import number, pair, percent, table, with_interval
 from darnet.benchmark.rows import one_protocol
+from darnet.benchmark.tasks import TASKS, tasks
 
 Row = dict[str, Any]
 
@@ -42,6 +43,8 @@ def markdown(document: Mapping[str, Any]) -> str:
         return "\n\n".join(table1(part) for part in document["parts"])
     if suite == "table2":
         return table2(document)
+    if suite in TASKS:
+        return tasks(document)
     parts = [plain(document["rows"])] if suite != "router" else []
     if suite == "end-to-end":
         parts.append(prices(document["prices"]))
