@@ -30,6 +30,8 @@ NAMES = {"ffdnet": "FFDNet", "wiener": "Wiener filter", "divide": "division by t
 TITLES = {
     "table1": "Table I of DaR-Net: denoising",
     "table2": "Table II of DaR-Net: three phases",
+    "3-task": "Three tasks of the all-in-one papers",
+    "5-task": "Five tasks of the all-in-one papers",
     "noise": "Noise, clipped",
     "noise-kair": "Noise, float",
     "noise-peers": "Noise, with the slow peers, on 12 photos",
