@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from darnet.benchmark import tables
+from darnet.benchmark.cells import table
 
 README, PAGE, FOLDER = Path("README.md"), Path("docs/benchmarks.md"), Path("benchmarks")
 BEGIN, END = "<!-- figures: scripts/readme.py -->", "<!-- /figures -->"
@@ -29,6 +30,8 @@ NAMES = {"ffdnet": "FFDNet", "wiener": "Wiener filter", "divide": "division by t
 TITLES = {
     "table1": "Table I of DaR-Net: denoising",
     "table2": "Table II of DaR-Net: three phases",
+    "3-task": "Three tasks of the all-in-one papers",
+    "5-task": "Five tasks of the all-in-one papers",
     "noise": "Noise, clipped",
     "noise-kair": "Noise, float",
     "noise-peers": "Noise, with the slow peers, on 12 photos",
@@ -68,7 +71,7 @@ def figures(documents: Documents) -> str:
     machine = first["machine"]
     return "\n".join(
         [
-            tables.table(
+            table(
                 ("CBSD68, all 68 photos", "damaged: dB / SSIM", "darnet: dB / SSIM", "a peer that is told the level"),
                 lines,
             ),

@@ -122,9 +122,9 @@ def sets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure in a thread: starting processes takes seconds, and test_run.py shows that they work."""
-    from darnet.benchmark import report, run, speed
+    from darnet.benchmark import footprint, report, run, speed
 
-    for module in (run, speed, report):
+    for module in (run, speed, report, footprint):
         monkeypatch.setattr(module, "ProcessPoolExecutor", lambda jobs, **settings: ThreadPoolExecutor(1))
 
 

@@ -194,6 +194,16 @@ def test_the_best_quality_takes_the_large_expert_and_asks_it_eight_times(tiny_sy
     assert not np.array_equal(fast(PICTURE).image, PICTURE)
 
 
+def test_kinds_that_share_a_folder_share_its_expert(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "shared"))
+    document = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps(document | {"experts": {"noise": "noise", "grain": "noise"}}))
+    experts = darnet.load(folder, device="cpu").experts
+    assert experts["noise"] is experts["grain"]
+    best = darnet.load(folder, device="cpu", quality="best").experts
+    assert best["noise"].expert is best["grain"].expert
+
+
 def test_load_refuses_a_damaged_system(tiny_system: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no system called 'nothing'"):
         darnet.load("nothing")
@@ -217,3 +227,14 @@ def test_strength_0_with_a_prescription_does_not_look() -> None:
     result = restorer("clean")(PICTURE, kinds=("noise",), strength=0)
     assert result.diagnosis is None
     assert not result.changed
+
+
+def test_a_system_may_take_a_part_of_one_that_ships(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "borrowing"))
+    document = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps(document | {"router": "package:darnet/router"}))
+    diagnosis = darnet.load(folder, device="cpu").diagnose(PICTURE)
+    assert set(diagnosis.scores) == set(darnet.load("darnet", device="cpu").diagnose(PICTURE).scores)
+    (folder / "system.json").write_text(json.dumps(document | {"router": "../tiny/router"}))
+    with pytest.raises(WeightsError, match="is no part"):
+        darnet.load(folder)

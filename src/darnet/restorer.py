@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -144,14 +145,17 @@ def load(  # noqa: PLR0913  how a system runs
     """
     system, folder = store.read_system(str(name))
 
+    @cache  # kinds may share a folder, and so its expert
+    def loaded(part: str) -> Expert:
+        return load_expert(store.part(folder, part), device, precision, tiles)
+
     def expert(kind: str) -> Expert:
         if quality == "fast":
-            return load_expert(folder / system.experts[kind], device, precision, tiles)
-        part = system.large_experts.get(kind, system.experts[kind])
-        return SelfEnsemble(load_expert(folder / part, device, precision, tiles))
+            return loaded(system.experts[kind])
+        return SelfEnsemble(loaded(system.large_experts.get(kind, system.experts[kind])))
 
     return Restorer(
-        router=load_router(folder / system.router, device, precision),
+        router=load_router(store.part(folder, system.router), device, precision),
         experts={kind: expert(kind) for kind in system.experts},
         min_confidence=system.min_confidence if min_confidence is None else min_confidence,
         min_confidences=system.min_confidences if min_confidence is None else {},

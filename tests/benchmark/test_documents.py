@@ -121,7 +121,3 @@ def test_peers_of_a_suite() -> None:
     assert with_peers("noise", ()) == ("identity", "darnet", "ffdnet", "bm3d", "nlm")
     assert with_peers("table1", ("nlm",)) == ("nlm", "ffdnet", "bm3d")
     assert with_peers("haze", ("darnet",)) == ("darnet",)
-
-
-def test_a_checkout_knows_its_commit() -> None:
-    assert (documents.commit() is None) == (not (Path(documents.darnet.__file__).parents[2] / ".git").exists())

@@ -12,6 +12,7 @@ from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
 from darnet.experts import SelfEnsemble
+from darnet.store import Reference, read_card, write_card, write_reference
 
 PICTURE = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0))
 
@@ -102,3 +103,23 @@ def test_the_best_quality_is_measured_by_its_name(tiny_system: Path) -> None:
     assert isinstance(best.restorer.experts["noise"], SelfEnsemble)
     assert best.cost(case("noise")).params == fast.cost(case("noise")).params
     assert best.cost(case("noise")).gmacs_256 > 4 * fast.cost(case("noise")).gmacs_256
+
+
+def test_an_all_in_one_system_gives_every_kind_to_its_one_expert(tiny_system: Path, tmp_path: Path) -> None:
+    system = Path(shutil.copytree(tiny_system, tmp_path / "one"))
+    (system / "system.json").write_text(
+        json.dumps({"format": 1, "name": "one", "router": "all", "experts": {"all": "noise"}})
+    )
+    write_reference(Reference(name="always", registered="always", config={"label": "all"}), system / "all")
+    expert = load_network(system / "noise", "cpu")
+    for ending in ("", ":oracle"):
+        method = load_system(f"{system}{ending}", "cpu")
+        assert torch.equal(method(PICTURE, case("rain")).pixels, expert(PICTURE, case("noise")).pixels)
+        assert method.cost(case("rain")) == expert.cost(case("noise"))
+
+
+def test_a_network_for_several_kinds_is_not_told_which(tiny_system: Path, tmp_path: Path) -> None:
+    assert load_network(tiny_system / "noise", "cpu").told == "kind"
+    several = Path(shutil.copytree(tiny_system / "noise", tmp_path / "several"))
+    write_card(read_card(several).model_copy(update={"handles": ("noise", "rain")}), several)
+    assert load_network(several, "cpu").told is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from darnet.degradations import GaussianBlur, GaussianNoise, Overexposure, named
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError, WeightsError
 from darnet.image import Image
 from darnet.metrics import psnr
+from darnet.store import read_card, write_card
 
 PHOTO = Image.read(Path(__file__).parents[2] / "examples" / "coffee-clean.jpg").pixels()[:, 100:196, 200:311]
 DAMAGE = {
@@ -53,6 +55,15 @@ def test_the_identity_changes_nothing() -> None:
 def test_a_peer_that_must_be_told_refuses_a_case_of_unknown_level() -> None:
     with pytest.raises(UsageError, match=r"CBSD68/0\.png"):
         load_method("divide")(PHOTO, case("overexposure", None))
+
+
+def test_a_network_is_only_asked_for_what_its_card_says(tiny_system: Path, tmp_path: Path) -> None:
+    folder = tiny_system / "noise"
+    assert repairs(str(folder), "noise")
+    assert not repairs(str(folder), "blur")
+    silent = Path(shutil.copytree(folder, tmp_path / "silent"))
+    write_card(read_card(folder).model_copy(update={"handles": ()}), silent)
+    assert repairs(str(silent), "blur")
 
 
 def test_peers_are_only_asked_for_what_they_repair() -> None:

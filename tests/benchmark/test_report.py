@@ -72,7 +72,7 @@ def test_the_frontier_has_a_panel_a_damage_and_a_point_a_method() -> None:
     assert frontier([row("one", {"a": 30.0}, psnr=None)]) == ""
 
 
-@pytest.mark.parametrize("suite", ["noise", "router", "table1", "speed"])
+@pytest.mark.parametrize("suite", ["noise", "router", "table1", "3-task", "speed"])
 def test_a_page_needs_nothing_but_itself(
     suite: str, tiny_system: Path, sets_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_page_needs_nothing_but_itself(
     sources = re.findall(r'(?:src|href)="([^"]*)"', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert bool(sources) == (suite != "speed")
-    assert ("<svg" in page) == (suite in {"noise", "table1"})
+    assert ("<svg" in page) == (suite in {"noise", "table1", "3-task"})
     assert "<table>" in page
     assert "<script" not in page
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from darnet.benchmark.protocol import PROTOCOLS, Protocol
-from darnet.benchmark.tables import PAPER_PROTOCOL, PAPER_TABLE1, markdown, plain, prices, router, table, table1, table2
+from darnet.benchmark.tables import PAPER_PROTOCOL, PAPER_TABLE1, markdown, plain, prices, router, table1, table2
 from darnet.errors import DarnetError
 
 KIND_OF = {25.0: "noise", 1.5: "blur", 1.725: "overexposure"}
@@ -47,10 +47,6 @@ def cells(text: str) -> list[list[str]]:
     """The lines of a table, without its title and its rule."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
-def test_a_table_is_markdown():
-    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
 
 def test_a_plain_table_has_a_line_a_row():

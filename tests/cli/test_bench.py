@@ -41,6 +41,21 @@ def test_tables_files_and_a_page(bench, tmp_path):
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_tasks_stand_beside_those_of_the_papers(bench, tiny_system, tmp_path):
+    page, report = tmp_path / "page.html", tmp_path / "report.json"
+    ran = bench("5-task", "--limit", 1, "--html", page, "--report", report)
+    assert ran.code == 0
+    assert "| DaAIR | 6 | as printed (DaAIR) | 31.97 / 0.980 |" in ran.out
+    assert f"| {tiny_system} | " in ran.out
+    left_out = [line.split(": ")[1] for line in ran.err.splitlines()]
+    assert left_out == ["haze", "motion", "lowlight"]
+    document = json.loads(report.read_text())
+    assert {(row["kind"], row["n"]) for row in document["rows"]} == {("rain", 1), ("noise", 1)}
+    assert document["overall"][0]["method"] == str(tiny_system)
+    assert "as printed (SLER-IR)" in page.read_text(encoding="utf-8")
+
+
 def test_a_damaged_picture_is_named_and_the_exit_code_says_so(darnet, sets_root, tmp_path):
     root = Path(shutil.copytree(sets_root, tmp_path / "sets"))
     (root / "CBSD68" / "1.png").write_bytes(b"x")
@@ -79,6 +94,8 @@ def test_what_is_left_out_is_named(darnet, sets_root):
         (["noise", "--set", "CBSD86"], 2, "--set CBSD86"),
         (["noise", "--set", "Urban100"], 3, "Urban100: no pictures of this test set"),
         (["haze", "--set", "SOTS-indoor"], 3, "SOTS-indoor"),
+        (["3-task", "--set", "LOLv1"], 2, "--set LOLv1: no set of suite 3-task"),
+        (["5-task", "--set", "LOLv1"], 3, "LOLv1: no such test set"),
         (["noise", "--limit", "0"], 2, "limit"),
         (["noise", "--html", "."], 1, ".: is a directory"),
         (["noise", "--device", "tpu"], 2, "--device tpu"),

@@ -34,10 +34,42 @@ def test_info(darnet, tiny_system):
         assert fact in text
 
 
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("part", ["noise", "router"])
+def test_the_cost_of_a_part_stands_below_its_card(darnet, tiny_system, part):
+    card, text = (darnet("experts", "info", part, "--model", tiny_system, *more) for more in ((), ("--cost",)))
+    assert text.code == 0
+    assert text.out.startswith(card.out)
+    assert [line.split()[0] for line in text.out[len(card.out) :].splitlines()] == ["256×256", "512×512", "MB"]
+    document = json.loads(darnet("experts", "info", part, "--cost", "--json", "--model", tiny_system).out)
+    assert document["cost"]["parameters"] == document["parameters"]
+    assert [at["size_px"] for at in document["cost"]["sizes"]] == [256, 512]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_network_costs_what_its_defaults_take(darnet):
+    ran = darnet("experts", "info", "degradation-classifier")
+    assert ran.code == 0
+    title, count = ran.out.splitlines()[:2]
+    assert title.startswith("network     degradation-classifier ") and "lowlight" in title
+    document = json.loads(darnet("experts", "info", "degradation-classifier", "--json").out)
+    assert f"{document['cost']['parameters']:,}" in count
+    assert document["network"] == "degradation-classifier"
+    assert len(document["config"]["kinds"]) == 5
+
+
+def test_what_is_no_network_has_no_cost(darnet, system):
+    darnet("experts", "add", "median", "--as", "salt", "--model", system)
+    ran = darnet("experts", "info", "salt", "--cost", "--model", system)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "darnet: --cost: salt is no network of darnet's but median\n"
+
+
 def test_info_on_nobody(darnet, tiny_system):
     ran = darnet("experts", "info", "nois", "--model", tiny_system)
     assert ran.code == 2
     assert "did you mean 'noise'?" in ran.err
+    assert "daair" in ran.err  # a network would do as well
 
 
 def test_verify(darnet, tiny_system, damaged_system):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from typing import Protocol as Structure
 
-import darnet
 from darnet import store
-from darnet.backends import environment, pick_device
-from darnet.benchmark import routing, speed
+from darnet.backends import pick_device
+from darnet.benchmark import routing, speed, tasks
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER
-from darnet.benchmark.peers import PEERS
+from darnet.benchmark.peers import PEERS, load_method
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
+from darnet.benchmark.provenance import provenance
 from darnet.benchmark.rows import Record
 from darnet.benchmark.run import Bench, Measured, unusable
 from darnet.benchmark.suites import (
@@ -97,10 +95,10 @@ NOBODY = _Nobody()
 
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
-    """The methods, or the defaults of a suite over one kind, and every peer that repairs this kind."""
-    suite = _damage(suite)
-    kind = LEVELS[suite][0].kind if suite in LEVELS else suite
-    peers = [name for name, offer in PEERS.items() if kind in offer.kinds]
+    """The methods, or the defaults of a suite over given kinds, and every peer that repairs one of them."""
+    damage = _damage(suite)
+    kinds = tasks.kinds(suite) if suite in tasks.TASKS else [LEVELS[damage][0].kind if damage in LEVELS else damage]
+    peers = [name for name, offer in PEERS.items() if set(kinds) & set(offer.kinds)]
     return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
 
 
@@ -108,25 +106,7 @@ def run(request: Request, progress: Progress = NOBODY) -> Document:
     """Measure a suite. Raises what bad names, missing sets and damaged weights raise; a failing picture is recorded."""
     suite = SUITES[request.suite]
     found = suite.measure(request, suite.cases(request), progress)
-    where = environment(pick_device(request.device))
-    machine = {**where, "cores": os.cpu_count()}
-    return {"suite": request.suite, "command": request.command, "commit": commit(), "machine": machine, **found}
-
-
-def commit() -> str | None:
-    """The commit that darnet is run from, marked where the package differs from it; None outside a checkout."""
-    folder = str(Path(darnet.__file__).parent)
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # not the checkout of something that darnet is installed in
-        changed = git("status", "--porcelain", "--", ".")
-        return git("rev-parse", "--short=10", "HEAD") + ("-dirty" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
+    return {"suite": request.suite, "command": request.command, **provenance(request.device), **found}
 
 
 def _of_one_kind(request: Request) -> list[Case]:
@@ -146,6 +126,10 @@ def _of_every_kind(request: Request) -> list[Case]:
 def _of_table2(request: Request) -> list[Case]:
     sets = request.sets or DEFAULT_SETS
     return [case for damage in TABLE2 for name in sets for case in damaged(damage, request.root, name, request.limit)]
+
+
+def _of_tasks(request: Request) -> list[Case]:
+    return tasks.cases(request.suite, request.root, request.sets, request.limit)
 
 
 def _of_speed(request: Request) -> list[Case]:
@@ -218,6 +202,15 @@ def _curriculum(name: str) -> list[str]:
     return [f"{system}{OTHER}{Path(run) / router}" for router in routers]
 
 
+def _tasks(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """The tasks of all-in-one restoration, and their mean."""
+    document = _kind(request, chosen, progress)
+    names = dict.fromkeys(row["method"] for row in document["rows"])
+    methods = {name: load_method(name, request.device) for name in names}
+    means = tasks.overall(request.suite, document["rows"], methods, chosen)
+    return document | {"overall": means, "left_out": document["left_out"] | tasks.missing(request.suite, chosen)}
+
+
 def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document:
     """Milliseconds and memory at fixed sizes, all cores."""
     protocol = request.protocol or PROTOCOLS[DEFAULT]
@@ -250,6 +243,7 @@ SUITES: Mapping[str, Suite] = {
     "end-to-end": Suite(_of_every_kind, _end_to_end),
     "table1": Suite(_of_one_kind, _table1),
     "table2": Suite(_of_table2, _table2),
+    **dict.fromkeys(tasks.TASKS, Suite(_of_tasks, _tasks)),
     "speed": Suite(_of_speed, _speed),
 }
 

@@ -21,7 +21,7 @@ from darnet.benchmark.suites import Case
 from darnet.diagnosis import CLEAN, Diagnosis
 from darnet.experts import NetworkExpert, SelfEnsemble
 from darnet.restorer import Restorer, load
-from darnet.routers import NetworkRouter, Router, load_router
+from darnet.routers import Always, NetworkRouter, Router, load_router
 
 COST_PX = 256
 ORACLE, ROUTER, BEST, OTHER = ":oracle", ":router", ":best", "@"
@@ -90,8 +90,8 @@ class System(Method):
 
     def _pass_through(self, picture: Pixels, case: Case) -> None:
         self.restorer.diagnose(picture)
-        if case.kind in self.restorer.experts:
-            self.restorer(picture, kinds=[case.kind])
+        if (expert := _serving(self.restorer, case.kind)) in self.restorer.experts:
+            self.restorer(picture, kinds=[expert])
 
 
 @dataclass
@@ -103,9 +103,10 @@ class Oracle(Method):
 
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Repair the kind that the case is; leave alone what no expert serves."""
-        if case.kind not in self.restorer.experts:
+        expert = _serving(self.restorer, case.kind)
+        if expert not in self.restorer.experts:
             return Answer(observed)
-        return Answer(self.restorer(observed.clamp(0, 1), kinds=[case.kind]).image)
+        return Answer(self.restorer(observed.clamp(0, 1), kinds=[expert]).image)
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The expert for this kind."""
@@ -130,10 +131,10 @@ class OnlyRouter(Method):
 
 @dataclass
 class Network(Method):
-    """One network as an expert, without a router; told nothing, but only asked for what it handles."""
+    """One network as an expert, without a router, asked only for what it handles: if that is one kind, it is told."""
 
     expert: NetworkExpert
-    told = "kind"
+    told: str | None = "kind"
 
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Run the network."""
@@ -181,7 +182,8 @@ def load_system(name: str, device: str) -> Method:
 
 def load_network(folder: Path, device: str) -> Method:
     """A folder of weights. Raises WeightsError."""
-    return Network(NetworkExpert(TorchBackend(store.load(folder)[0], device)))
+    model, card = store.load(folder)
+    return Network(NetworkExpert(TorchBackend(model, device)), None if len(card.handles) > 1 else "kind")
 
 
 def _networks(router: Router) -> tuple[nn.Module, ...]:
@@ -189,7 +191,12 @@ def _networks(router: Router) -> tuple[nn.Module, ...]:
     return (inner.backend.model,) if isinstance(inner, NetworkRouter) else ()
 
 
+def _serving(restorer: Restorer, kind: str) -> str:
+    """The name of the expert that a kind of damage belongs to: an all-in-one network takes everything."""
+    return restorer.router.label if isinstance(restorer.router, Always) else kind
+
+
 def _expert_networks(restorer: Restorer, kind: str) -> tuple[nn.Module, ...]:
-    expert = restorer.experts.get(kind) if kind != CLEAN else None
+    expert = restorer.experts.get(_serving(restorer, kind)) if kind != CLEAN else None
     expert = expert.expert if isinstance(expert, SelfEnsemble) else expert
     return (expert.backend.model,) if isinstance(expert, NetworkExpert) else ()

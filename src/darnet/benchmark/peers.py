@@ -144,8 +144,12 @@ def load_method(name: str, device: str = "cpu") -> Method:
 
 
 def repairs(name: str, kind: str) -> bool:
-    """Whether a method is meant for a kind of damage."""
-    return name not in PEERS or not PEERS[name].kinds or kind in PEERS[name].kinds
+    """Whether a method is meant for a kind of damage, as far as anybody says. Raises WeightsError."""
+    if name in PEERS:
+        kinds = PEERS[name].kinds
+    else:
+        kinds = store.read_card(Path(name)).handles if (Path(name) / store.CARD).is_file() else ()
+    return not kinds or kind in kinds
 
 
 @dataclass

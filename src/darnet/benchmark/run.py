@@ -62,7 +62,8 @@ class Bench:
                 measured.left_out[method] = reason
                 continue
             told = load_method(method, self.device).told
-            records, costs = self._measure(method, [case for case in cases if repairs(method, case.kind)], advance)
+            kinds = {kind for kind in {case.kind for case in cases} if repairs(method, kind)}
+            records, costs = self._measure(method, [case for case in cases if case.kind in kinds], advance)
             measured.records += records
             measured.rows += [row(group, self.protocol, told, costs[group[0].kind]) for group in groups(records)]
         return measured
@@ -107,8 +108,9 @@ class Bench:
 
 def unusable(method: str, device: str, cases: Sequence[Case]) -> str | None:
     """Why a method must be left out: not installed, or meant for other damage. None: it can be measured."""
-    if not any(repairs(method, case.kind) for case in cases):
-        return f"not meant for {', '.join(sorted({case.kind for case in cases}))}"
+    kinds = {case.kind for case in cases}
+    if not any(repairs(method, kind) for kind in kinds):
+        return f"not meant for {', '.join(sorted(kinds))}"
     try:
         load_method(method, device)
     except MissingPackageError as error:

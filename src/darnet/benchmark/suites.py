@@ -126,7 +126,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
         raise NoInputError(f"{root}: no such folder of test sets")
     paired = PAIRED_SETS.get(suite, ())
     known = (*(DEFAULT_SETS if suite in LEVELS else ()), *paired)
-    chosen = sets or [name for name in known if (root / name).is_dir() or _pair_folder(root, name) is not None]
+    chosen = sets or [name for name in known if is_there(root, name)]
     if not chosen:
         raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(known)})")
     found: list[Case] = []
@@ -139,6 +139,11 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
             known = (*(PHOTO_SETS if suite in LEVELS else ()), *paired)
             raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
     return found
+
+
+def is_there(root: Path, set_name: str) -> bool:
+    """Whether a set has a folder under `root`."""
+    return (root / set_name).is_dir() or _pair_folder(root, set_name) is not None
 
 
 def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | None = None) -> list[Case]:

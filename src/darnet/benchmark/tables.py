@@ -1,11 +1,13 @@
-"""What was found, as Markdown: a table a suite, and the two tables of the DaR-Net paper with its rows beside ours."""
+"""What was found, as Markdown: a table a suite, and the tables of papers with their rows beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from darnet.benchmark.cells import number, pair, percent, table, with_interval
 from darnet.benchmark.rows import one_protocol
+from darnet.benchmark.tasks import TASKS, tasks
 
 Row = dict[str, Any]
 
@@ -41,6 +43,8 @@ def markdown(document: Mapping[str, Any]) -> str:
         return "\n\n".join(table1(part) for part in document["parts"])
     if suite == "table2":
         return table2(document)
+    if suite in TASKS:
+        return tasks(document)
     parts = [plain(document["rows"])] if suite != "router" else []
     if suite == "end-to-end":
         parts.append(prices(document["prices"]))
@@ -70,15 +74,15 @@ def plain(rows: Sequence[Row]) -> str:
             row["method"],
             row["set"],
             row["kind"],
-            _number(row["level"], "g"),
-            _with_interval(row, "psnr", ".2f"),
-            _with_interval(row, "ssim", ".4f"),
+            number(row["level"], "g"),
+            with_interval(row, "psnr", ".2f"),
+            with_interval(row, "ssim", ".4f"),
             f"{row['n']}" + (f" ({row['failed']} failed)" if row["failed"] else ""),
             row["told"] or "–",
-            _number(None if row["params"] is None else row["params"] / 1e6, ".2f"),
-            _number(row["gmacs_256"], ".1f"),
-            _number(row["ms_per_megapixel"], ".0f"),
-            _number(row["peak_mb"], ".0f"),
+            number(None if row["params"] is None else row["params"] / 1e6, ".2f"),
+            number(row["gmacs_256"], ".1f"),
+            number(row["ms_per_megapixel"], ".0f"),
+            number(row["peak_mb"], ".0f"),
         )
         for row in rows
     ]
@@ -91,7 +95,7 @@ def prices(found: Sequence[Row]) -> str:
         (
             entry["method"],
             entry["set"],
-            f"{entry['kind']} {_number(entry['level'], 'g')}",
+            f"{entry['kind']} {number(entry['level'], 'g')}",
             f"{entry['psnr']:.2f}",
             f"{entry['oracle']:.2f}",
             f"{entry['price_db']:.2f}",
@@ -107,11 +111,11 @@ def router(name: str, figures: Mapping[str, Any]) -> str:
     confusion = figures["confusion"]
     kinds = sorted({*confusion, *(kind for named in confusion.values() for kind in named)})
     lines = [(kind, *(str(confusion[kind].get(named, 0)) for named in kinds)) for kind in kinds if kind in confusion]
-    facts = [f"{name}: {_percent(figures['accuracy'])} of {figures['pictures']} pictures named rightly"]
-    facts.append(f"expected calibration error {_percent(figures['calibration_error'])}")
+    facts = [f"{name}: {percent(figures['accuracy'])} of {figures['pictures']} pictures named rightly"]
+    facts.append(f"expected calibration error {percent(figures['calibration_error'])}")
     if figures["clean_called_damaged"] is not None:
-        facts.append(f"clean called damaged {_percent(figures['clean_called_damaged'])}")
-        facts.append(f"clean that would be repaired {_percent(figures['false_repairs'])}")
+        facts.append(f"clean called damaged {percent(figures['clean_called_damaged'])}")
+        facts.append(f"clean that would be repaired {percent(figures['false_repairs'])}")
     return f"{table(('is, called', *kinds), lines)}\n\n{'; '.join(facts)}."
 
 
@@ -127,7 +131,7 @@ def table1(document: Mapping[str, Any]) -> str:
         lines.append((method, "as the DaR-Net paper prints it", *cells, f"{mean:.2f}"))
     for (method, set_name), rows in _grouped(document["rows"]):
         found = {row["level"]: row for row in rows}
-        cells = [_pair(found[sigma]) if sigma in found else "–" for sigma in SIGMAS]
+        cells = [pair(found[sigma]["psnr"], found[sigma]["ssim"]) if sigma in found else "–" for sigma in SIGMAS]
         known = [found[sigma]["psnr"] for sigma in SIGMAS if sigma in found and found[sigma]["psnr"] is not None]
         mean_db = f"{sum(known) / len(known):.2f}" if len(known) == len(SIGMAS) else "–"
         lines.append((f"{method}, {set_name}", name, *cells, mean_db))
@@ -144,7 +148,7 @@ def table2(document: Mapping[str, Any]) -> str:
     lines = []
     for kind, paper in PAPER_TABLE2.items():
         level = next((row["level"] for row in document["rows"] if row["kind"] == kind), None)
-        lines.append((f"{kind} {_number(level, 'g')}", "paper", "as printed", *paper))
+        lines.append((f"{kind} {number(level, 'g')}", "paper", "as printed", *paper))
         for name in sets:
             cells = [_phase(found.get((kind, column, name)), kind, phase) for phase, column in enumerate(columns)]
             lines.append(("", f"ours, {name}", document["protocol"]["name"], *cells))
@@ -154,16 +158,11 @@ def table2(document: Mapping[str, Any]) -> str:
     return f"{table(title, lines)}\n\n{notes}"
 
 
-def table(title: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (title, ["---"] * len(title), *lines))
-
-
 def _phase(row: Row | None, kind: str, phase: int) -> str:
     if row is None:
         return "–"
     wrong = sum(image.get("label") not in (None, kind) for image in row["per_image"])
-    return f"{_pair(row)}" + (f" ({wrong} of {row['n']})" if phase and wrong else "")
+    return f"{pair(row['psnr'], row['ssim'])}" + (f" ({wrong} of {row['n']})" if phase and wrong else "")
 
 
 def _grouped(rows: Iterable[Row]) -> list[tuple[tuple[str, str], list[Row]]]:
@@ -171,21 +170,3 @@ def _grouped(rows: Iterable[Row]) -> list[tuple[tuple[str, str], list[Row]]]:
     for row in rows:
         found.setdefault((row["method"], row["set"]), []).append(row)
     return list(found.items())
-
-
-def _pair(row: Row) -> str:
-    return f"{_number(row['psnr'], '.2f')} / {_number(row['ssim'], '.3f')}"
-
-
-def _with_interval(row: Row, name: str, style: str) -> str:
-    edges = row[f"{name}_interval"]
-    text = _number(row[name], style)
-    return text if edges is None else f"{text} [{edges[0]:{style}}, {edges[1]:{style}}]"
-
-
-def _number(value: float | None, style: str) -> str:
-    return "–" if value is None else f"{value:{style}}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"

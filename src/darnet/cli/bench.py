@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 SuiteName: TypeAlias = Annotated[
     str,
-    typer.Argument(metavar="SUITE", help="A kind of damage, or router, end-to-end, table1, table2, speed."),
+    typer.Argument(
+        metavar="SUITE", help="A kind of damage, or router, end-to-end, table1, table2, 3-task, 5-task, speed."
+    ),
 ]
 Methods: TypeAlias = Annotated[
     list[str] | None,

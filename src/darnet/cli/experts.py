@@ -11,16 +11,21 @@ import typer
 
 from darnet.cli import options as o
 from darnet.cli.session import Session
-from darnet.errors import UnknownNameError
+from darnet.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
+    from darnet.benchmark.footprint import Footprint
     from darnet.store import Card, Reference
 
 ROUTER = "router"
 
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A kind of damage, or router.")]
-
-
+Known: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", help="A kind of damage, router, or a network by its name, such as daair.")
+]
+WithCost: TypeAlias = Annotated[
+    bool, typer.Option("--cost", help="Also multiply–accumulates and memory at 256×256 and 512×512 pixels.")
+]
 Source: TypeAlias = Annotated[
     str,
     typer.Argument(metavar="FOLDER|FILE|NAME", help="Weights, a checkpoint or graph, or a name of `experts list`."),
@@ -48,20 +53,40 @@ def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
     return 0
 
 
-def info(name: Name, model: o.Model = "darnet", json: o.AsJson = False) -> int:
-    """Show the card of one expert, or of the router."""
-    from darnet import store
+def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: WithCost = False) -> int:
+    """Show the card of one expert, or of the router; of a network by its name, what it costs untrained."""
+    from darnet import registry, store
 
     known = parts(model)
     if name not in known:
-        raise UnknownNameError("expert", name, known)
+        networks = registry.names("model")
+        if name not in networks:
+            raise UnknownNameError("expert or network", name, [*known, *networks])
+        return _network(name, json=json)
     folder = known[name]
     part = store.read_part(folder)
+    if cost and not isinstance(part, store.Card):
+        raise UsageError(f"--cost: {name} is no network of darnet's but {part.registered or part.file}")
+    found = _footprint(folder) if cost else None
     if json:
-        print(json_module.dumps({"role": name, "bytes": _bytes(folder), **part.model_dump(mode="json")}, indent=2))
+        document = {"role": name, "bytes": _bytes(folder), **part.model_dump(mode="json")}
+        print(json_module.dumps(document | ({"cost": found.to_dict()} if found else {}), indent=2))
         return 0
-    for title, text in (_facts(part, folder) if isinstance(part, store.Card) else _reference(part)).items():
-        print(f"{title:<12}{text}")
+    _tell(_facts(part, folder) if isinstance(part, store.Card) else _reference(part))
+    _tell(_costs(found) if found else {})
+    return 0
+
+
+def _network(name: str, *, json: bool) -> int:
+    """What a network costs with its default arguments."""
+    from darnet.benchmark.footprint import arguments
+
+    config, found = arguments(name), _footprint(name)
+    if json:
+        print(json_module.dumps({"network": name, "config": config, "cost": found.to_dict()}, indent=2))
+        return 0
+    _tell({"network": f"{name} {json_module.dumps(config)}", "parameters": f"{found.parameters:,}"})
+    _tell(_costs(found))
     return 0
 
 
@@ -165,3 +190,20 @@ def _facts(card: Card, folder: Path) -> dict[str, str]:
     facts |= {f"data {name}": terms for name, terms in card.data.items()}
     facts |= {suite: json_module.dumps(figures) for suite, figures in card.scores.items()}
     return facts | ({"weaknesses": card.weaknesses} if card.weaknesses else {})
+
+
+def _footprint(source: Path | str) -> Footprint:
+    from darnet.benchmark.footprint import footprint
+
+    return footprint(source)
+
+
+def _costs(found: Footprint) -> dict[str, str]:
+    sizes = {f"{at.size_px}×{at.size_px}": f"{at.gmacs:.2f} GMACs, {at.peak_mb:.0f} MB" for at in found.sizes}
+    facts = sizes | {"MB": "peak of the whole process on the CPU, Python and torch included"}
+    return facts | ({"paper": found.paper} if found.paper else {})
+
+
+def _tell(facts: dict[str, str]) -> None:
+    for title, text in facts.items():
+        print(f"{title:<12}{text}")

@@ -1,0 +1,116 @@
+"""What a network takes: parameters, multiply–accumulates and memory at fixed sizes; for experts and routers alike.
+
+Shapes: H × W pixels, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from darnet import registry, store
+from darnet.backends import TorchBackend
+from darnet.benchmark.run import peak_mb
+from darnet.benchmark.tasks import kinds
+from darnet.errors import ResourceError, UsageError
+from darnet.experts import NetworkExpert, Tiles
+from darnet.models.base import Model
+from darnet.routers import NetworkRouter
+
+SIZES_PX = (256, 512)
+#: A network that must be told its kinds of damage is measured with these.
+KINDS = kinds("5-task")
+#: What the paper of a network says of its size, as far as its text is at hand.
+PAPERS: Mapping[str, str] = {
+    "daair": "DaAIR: 6 M parameters for three kinds and for five (Tables 1 and 2), where PromptIR has 36 M; fewer "
+    "multiply–accumulates and less memory than PromptIR (Table 5, whose figures are not at hand)"
+}
+
+#: A folder of weights; or the name of a registered network, which is then untrained and has its default arguments.
+Source = Path | str
+
+
+@dataclass(frozen=True)
+class AtSize:
+    """10⁹ multiply–accumulates on one picture, and the peak of a whole process on the CPU in 10⁶ bytes."""
+
+    size_px: int
+    gmacs: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """All that a network takes, and what its paper says."""
+
+    parameters: int
+    sizes: tuple[AtSize, ...]
+    paper: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
+    """Measure a network. Raises what `build` raises, and ResourceError where a process is killed."""
+    parameters = sum(weight.numel() for weight in build(source).parameters())
+    kind = store.read_card(source).kind if isinstance(source, Path) else source
+    return Footprint(parameters, tuple(_alone(source, size_px) for size_px in sizes_px), PAPERS.get(kind))
+
+
+def build(source: Source) -> Model:
+    """The network itself. Raises WeightsError for a folder, and what `arguments` raises for a name."""
+    if isinstance(source, Path):
+        return store.load(source)[0]
+    model: Model = registry.find("model", source)(**arguments(source))
+    return model.eval().requires_grad_(False)
+
+
+def arguments(name: str) -> dict[str, Any]:
+    """What a registered network must be given beside its defaults: its kinds.
+
+    Raises UnknownNameError, or UsageError for a network that needs more than that.
+    """
+    parameters = inspect.signature(registry.find("model", name)).parameters.values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [one.name for one in parameters if one.default is one.empty and one.kind not in variable]
+    if unknown := [argument for argument in needed if argument != "kinds"]:
+        raise UsageError(f"{name}: no default for {', '.join(unknown)}, so nobody knows how large it is")
+    return {"kinds": list(KINDS)} if needed else {}
+
+
+def _alone(source: Source, size_px: int) -> AtSize:
+    """In a process of its own, so that the memory is its own as well."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        try:
+            return alone.submit(_measure, source, size_px).result()
+        except BrokenProcessPool as error:
+            raise ResourceError(f"{source}: the process was killed at {size_px}×{size_px}") from error
+
+
+def _measure(source: Source, size_px: int) -> AtSize:
+    run = _runner(build(source))
+    picture = torch.rand(3, size_px, size_px, generator=torch.Generator().manual_seed(0))
+    run(picture)
+    peak = peak_mb()  # before anything is counted, which takes memory too
+    with FlopCounterMode(display=False) as counter:
+        run(picture)
+    return AtSize(size_px, round(counter.get_total_flops() / 2e9, 3), round(peak))
+
+
+def _runner(model: Model) -> Callable[..., object]:
+    """How a picture passes through: whole through an expert, by crops through a router."""
+    backend = TorchBackend(model, "cpu")
+    side = 8 * model.multiple_of
+    makes_pictures = backend(torch.zeros(1, 3, side, side)).image is not None
+    return NetworkExpert(backend, Tiles(0)) if makes_pictures else NetworkRouter(backend)
