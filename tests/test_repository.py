@@ -53,12 +53,14 @@ def test_every_shipped_card_is_whole(folder: Path) -> None:
     assert (folder / "README.md").read_text(encoding="utf-8") == store.render(card)
 
 
-def test_the_shipped_system_is_complete() -> None:
-    system, folder = store.read_system("darnet")
-    assert {system.router, *system.experts.values()} == {path.name for path in FOLDERS if path.parent == folder}
-    assert set(store.read_card(folder / system.router).handles) == {"clean", *system.experts}
+@pytest.mark.parametrize("name", store.shipped())
+def test_every_shipped_system_is_complete(name: str) -> None:
+    system, folder = store.read_system(name)
+    own = {part for part in (system.router, *system.experts.values()) if not part.startswith(store.PACKAGE)}
+    assert own == {path.name for path in FOLDERS if path.parent == folder}
+    assert set(store.read_card(store.part(folder, system.router)).handles) == {"clean", *system.experts}
     for kind, part in system.experts.items():
-        assert kind in store.read_card(folder / part).handles
+        assert kind in store.read_card(store.part(folder, part)).handles
 
 
 def test_every_shipped_expert_was_trained_by_the_recipe_in_the_repository() -> None:
