@@ -18,8 +18,8 @@ import torch
 
 from darnet import store
 from darnet.backends import TorchBackend, environment, pick_device
-from darnet.benchmark.provenance import commit
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Pixels
+from darnet.benchmark.provenance import commit
 from darnet.benchmark.suites import KIND_SUITES, LEVELS, Case, cases
 from darnet.errors import DarnetError, NoInputError, UsageError
 from darnet.models.base import Model, Output
