@@ -41,10 +41,6 @@ SMALL: dict[str, list[dict[str, object]]] = {
         {"kinds": ["clean", "noise"], "width": 4},
         {"kinds": ["clean", "noise"], "width": 4, "thumbnail_px": 16},
     ],
-    "daair": [
-        {"kinds": ["noise", "rain"], "width": 4, "blocks": [1, 1, 1, 2, 1, 1, 1, 1], "expansion": 2, "rank_divisor": 2},
-        {"kinds": ["noise"], "width": 4, "blocks": [1] * 8, "rank_divisor": 2, "patch": 2, "kernel": 3},
-    ],
     "slerir": [SLERIR, {**SLERIR, "fusion": 0, "experts": 1, "masked": True}],
     "unet": [{"width": 4, "depth": 2}],
 }
