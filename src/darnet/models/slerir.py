@@ -139,7 +139,9 @@ class SLERIR(Model):
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
         """The experts of each place, and what guides it."""
-        return {name: place.parts() for name, place in zip(PLACES, self.net.stages, strict=True)}
+        return {
+            name: place.parts() for name, place in zip(PLACES, self.net.stages, strict=True) if isinstance(place, Place)
+        }
 
     def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = ()) -> None:
         """While the router learns, the centres move towards what was embedded."""
