@@ -27,6 +27,7 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "unet": "darnet.models.unet:UNet",
     },
     "encoder": {
+        "clip": "darnet.nn.clip:ClipEncoder",
         "convolutional": "darnet.nn.encoders:ConvolutionalEncoder",
     },
     "degradation": {
