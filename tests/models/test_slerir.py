@@ -211,6 +211,7 @@ def test_full_size_has_the_active_parameters_of_the_paper() -> None:
         ({"blocks": [0] + [1] * 7}, "blocks"),
         ({"crop_px": 20}, "crop_px 20 is no multiple of 16"),
         ({"guided": ["decoder4"]}, r"no place 'decoder4' \(there are: encoder1"),
+        ({"guided": []}, "fusion 8: the prior map guides no place"),
         ({"experts": 12}, "experts 12"),
         ({"fusion": 9}, "heads do not divide"),
         ({"encoder": "clop"}, "no encoder called 'clop'"),

@@ -34,7 +34,7 @@ KINDS = kinds("5-task")
 PAPERS: Mapping[str, str] = {
     "daair": "DaAIR: 6 M parameters for three kinds and for five (Tables 1 and 2), where PromptIR has 36 M; fewer "
     "multiply–accumulates and less memory than PromptIR (Table 5, whose figures are not at hand)",
-    "slerir": "SLER-IR prints no size; one path of its blocks at Restormer's width is 26 M parameters, and its two CLIP "
+    "slerir": "SLER-IR prints no size; one path of its blocks at Restormer's width is 26 M parameters, and two CLIP "
     "towers come on top",
 }
 

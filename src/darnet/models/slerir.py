@@ -98,6 +98,8 @@ class SLERIR(Model):
             raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
         if unknown := sorted({*guided} - {*PLACES}):
             raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
+        if fusion and not guided:
+            raise ValueError(f"fusion {fusion}: the prior map guides no place")
         self.masked = masked
         self.context: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
         make_encoder = registry.find("encoder", encoder)
