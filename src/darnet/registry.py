@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from darnet.errors import MissingPackageError, UnknownNameError
 
-Group = Literal["model", "degradation", "expert", "router"]
+Group = Literal["model", "encoder", "degradation", "expert", "router"]
 
 BUILTIN: Mapping[Group, Mapping[str, str]] = {
     "model": {
@@ -23,7 +23,12 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "daair": "darnet.models.daair:DaAIR",
         "deconvolution-unet": "darnet.models.deconvolution:DeconvolutionUNet",
         "degradation-classifier": "darnet.models.classifier:DegradationClassifier",
+        "slerir": "darnet.models.slerir:SLERIR",
         "unet": "darnet.models.unet:UNet",
+    },
+    "encoder": {
+        "clip": "darnet.nn.clip:ClipEncoder",
+        "convolutional": "darnet.nn.encoders:ConvolutionalEncoder",
     },
     "degradation": {
         "clean": "darnet.degradations.base:Clean",

@@ -45,12 +45,20 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
 
 
 def check_gradients(model: Model, pictures: Tensor) -> None:
-    """Every parameter that may learn gets a finite gradient from what the model returns.
+    """Every parameter that may learn gets a finite gradient from what the model returns, under each of its gates.
 
     But for experts inside a network (`Model.parts`) that none of the pictures is sent to.
     """
     model.train()
     _wake(model)
+    own = model.gate
+    for gate in model.gates or (own,):
+        model.gate = gate
+        _check_gradients(model, pictures)
+    model.gate = own
+
+
+def _check_gradients(model: Model, pictures: Tensor) -> None:
     output = model(pictures)
     loss = torch.stack([tensor.float().square().mean() for tensor in tensors(output)]).sum()
     model.zero_grad(set_to_none=True)

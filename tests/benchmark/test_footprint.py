@@ -10,7 +10,7 @@ from torch import nn
 
 from darnet import registry
 from darnet.benchmark import footprint as module
-from darnet.benchmark.footprint import Source, arguments, build, footprint
+from darnet.benchmark.footprint import Source, arguments, build, footprint, idle
 from darnet.benchmark.methods import load_system
 from darnet.benchmark.suites import Case
 from darnet.errors import ResourceError, UnknownNameError, UsageError, WeightsError
@@ -48,7 +48,7 @@ def register(monkeypatch: pytest.MonkeyPatch):
 @pytest.mark.usefixtures("in_this_process")
 def test_multiply_accumulates_of_a_known_network(register) -> None:
     found = footprint(register("plain", Plain), (64, 128))
-    assert found.parameters == 81 + 3
+    assert found.parameters == found.active == 81 + 3
     assert [(at.size_px, at.gmacs) for at in found.sizes] == [(64, round(81 * 64**2 / 1e9, 3)), (128, 0.001)]
     assert found.paper is None
 
@@ -67,6 +67,23 @@ def test_the_memory_is_that_of_one_network_at_one_size(tiny_system: Path) -> Non
     large, small = footprint(tiny_system / "noise", (1024, 64)).sizes
     picture_mb = 1024**2 * 3 * 4 / 1e6
     assert 50 < small.peak_mb < large.peak_mb - 2 * picture_mb
+
+
+@pytest.mark.parametrize("network", ["daair", "slerir"])
+def test_of_experts_side_by_side_one_works(network: str) -> None:
+    """What is left is a network with one expert at each place."""
+    small = {"width": 8, "blocks": [1] * 8}
+    config = {"daair": {"kinds": ["noise", "rain"]}, "slerir": {"experts": 3}}[network] | small
+    fewer = config | {"daair": {"kinds": ["noise"]}, "slerir": {"experts": 1}}[network]
+    model, single = (registry.find("model", network)(**changed) for changed in (config, fewer))
+    routers = 0 if network == "slerir" else sum(block.learner.route.weight[0].numel() + 1 for block in blocks(model))
+    wanted = sum(weight.numel() for weight in single.parameters()) + routers
+    assert sum(weight.numel() for weight in model.parameters()) - idle(model) == wanted
+    assert idle(single) == 0
+
+
+def blocks(model: Model) -> list[nn.Module]:
+    return [block for stage in model.net.stages for block in stage]
 
 
 def test_a_network_that_must_be_told_its_kinds_gets_the_five_tasks() -> None:

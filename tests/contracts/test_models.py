@@ -11,6 +11,24 @@ from darnet import registry
 from darnet.models.base import Model
 from darnet.testing import check_model, tensors
 
+SLERIR: dict[str, object] = {
+    "experts": 3,
+    "width": 4,
+    "blocks": [1] * 8,
+    "heads": [1, 1, 2, 2],
+    "expansion": 1.5,
+    "patch": 1,
+    "dimension": 8,
+    "temperature": 1.0,
+    "masked": False,  # else an expert that is nobody's best gets no gradient
+    "momentum": 0.9,
+    "crop_px": 16,
+    "encoder": "convolutional",
+    "degradation": {"width": 4},
+    "content": {"width": 2},
+    "fusion": 8,
+    "guided": ["latent", "decoder1"],
+}
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
     "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
@@ -23,6 +41,7 @@ SMALL: dict[str, list[dict[str, object]]] = {
         {"kinds": ["clean", "noise"], "width": 4},
         {"kinds": ["clean", "noise"], "width": 4, "thumbnail_px": 16},
     ],
+    "slerir": [SLERIR, {**SLERIR, "fusion": 0, "experts": 1, "masked": True}],
     "unet": [{"width": 4, "depth": 2}],
 }
 CASES = [(kind, config) for kind in registry.BUILTIN["model"] for config in SMALL[kind]]
@@ -52,6 +71,22 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean"], "width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean", "noise"], "width": 8}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][1]),
+    *(
+        ("slerir", SLERIR, {**SLERIR, name: value})
+        for name, value in {
+            "experts": 2,
+            "width": 8,
+            "blocks": [1, 1, 1, 2, 1, 1, 1, 1],
+            "heads": [2, 1, 2, 2],
+            "expansion": 2,
+            "patch": 2,
+            "dimension": 4,
+            "degradation": {"width": 6},
+            "content": {"width": 4},
+            "fusion": 16,
+            "guided": ["latent"],
+        }.items()
+    ),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),
     ("unet", SMALL["unet"][0], {"width": 4, "depth": 3}),
 ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward
+from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward, TransformerBlock
 
 
 def test_attention_is_across_channels() -> None:
@@ -44,3 +44,11 @@ def test_norm_is_over_the_features_of_a_pixel() -> None:
     normalised = ChannelNorm(8)(3 * torch.randn(2, 8, 4, 5) + 1)
     torch.testing.assert_close(normalised.mean(dim=1), torch.zeros(2, 4, 5), atol=1e-5, rtol=0)
     torch.testing.assert_close(normalised.var(dim=1, unbiased=False), torch.ones(2, 4, 5), atol=1e-3, rtol=0)
+
+
+def test_a_block_is_the_two_residual_steps() -> None:
+    torch.manual_seed(0)
+    block, features = TransformerBlock(8, 2, 1.5), torch.rand(2, 8, 4, 6)
+    attended = features + block.attention(block.before_attention(features))
+    torch.testing.assert_close(block(features), attended + block.feed_forward(block.before_feed_forward(attended)))
+    assert not torch.allclose(block(features), attended)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from darnet.data.synthesis import Batch
 from darnet.errors import RecipeError
@@ -99,3 +100,89 @@ def test_distillation_keeps_what_the_teacher_said() -> None:
     assert loss(moved, BATCH) == 0  # nobody to ask
     with pytest.raises(RecipeError, match="routes"):
         LOSSES["distillation"](Output(), BATCH)
+
+
+def on_sphere(*layers: torch.Tensor) -> Output:
+    zeros = torch.zeros(len(layers[0]), 3)
+    return Output(routings=tuple(Routing.soft(zeros, layer) for layer in layers))
+
+
+def contrast(labels: list[int], *layers: torch.Tensor, crops: int = 1, name: str = "contrast") -> torch.Tensor:
+    label = torch.tensor(labels)
+    pictures = CLEAN[:1].expand(len(labels), -1, -1, -1)
+    batch = Batch(pictures, pictures, label, label.float(), crops_per_picture=crops)
+    return LOSSES[name](on_sphere(*layers), batch)
+
+
+EAST, NORTH = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+
+
+def test_contrast_by_hand() -> None:
+    apart = torch.stack([EAST, EAST, NORTH, NORTH])
+    alike = EAST.expand(4, 2)
+    assert float(contrast([0, 0, 1, 1], apart)) == 0  # E_N 0, E_P 1: more than the margin apart
+    assert float(contrast([0, 0, 1, 1], alike)) == pytest.approx(0.5)  # E_N 1, E_P 1: the margin is missed by itself
+    assert float(contrast([0, 1, 0, 1], apart)) == pytest.approx(0.5 - 0 + 0.5)  # E_N (two of four) 0.5, E_P 0
+    assert float(contrast([0, 0, 1, 1], apart, alike)) == pytest.approx(0.25)  # the mean over the layers
+    with pytest.raises(RecipeError, match="sphere"):
+        LOSSES["contrast"](Output(routings=(Routing.hard(torch.zeros(2, 2)),)), BATCH)
+
+
+def test_contrast_of_labels_that_occur_once() -> None:
+    three = torch.stack([EAST, NORTH, EAST])
+    assert float(contrast([0, 1, 2], three)) == 0  # E_N 1/3, E_P 1: each is its own pair, 1/3 - 1 + 0.5 < 0
+    assert float(contrast([0, 1, 2], EAST.expand(3, 2))) == pytest.approx(0.5)
+    assert float(contrast([0, 0, 1], three)) == pytest.approx(0.5 - 0 + 0.5)  # the lonely one is a negative only
+
+
+@pytest.mark.parametrize("name", ["contrast", "triplet"])
+def test_contrast_of_one_label_says_nothing_and_can_be_trained_through(name: str) -> None:
+    embedding = torch.stack([EAST, NORTH]).requires_grad_()
+    loss = contrast([4, 4], embedding, name=name)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert embedding.grad is not None and not bool(embedding.grad.any())
+
+
+def test_crops_of_one_picture_are_no_pair() -> None:
+    four = torch.stack([EAST, EAST, NORTH, NORTH])
+    assert float(contrast([1, 1, 1, 1], four, crops=2)) == 0
+    assert float(contrast([0, 0, 1, 1], four, crops=2)) == float(contrast([0, 1], torch.stack([EAST, NORTH])))
+
+
+def test_triplets_by_hand() -> None:
+    """Labels 0 0 1: of the six pairs two are alike, and each of these has one stranger."""
+    three = torch.stack([EAST, NORTH, EAST])
+    wanted = ((1 - 0 + 0.5) + (0 - 0 + 0.5)) / 2
+    assert float(contrast([0, 0, 1], three, name="triplet")) == pytest.approx(wanted)
+    assert float(contrast([0, 1, 2], three, name="triplet")) == pytest.approx((2 * 0.5) / 6)  # each its own pair
+    with pytest.raises(RecipeError, match="'triplet' needs a model that routes on a sphere"):
+        LOSSES["triplet"](Output(), BATCH)
+
+
+def test_triplets_see_what_the_mean_forgives() -> None:
+    """Two kinds on one spot, and a third on the other side of the sphere."""
+    crowd = torch.stack([EAST] * 4 + [-EAST] * 2)
+    labels = [0, 0, 1, 1, 2, 2]
+    assert float(contrast(labels, crowd)) == 0
+    assert float(contrast(labels, crowd, name="triplet")) > 0.1
+
+
+@pytest.mark.parametrize("name", ["contrast", "triplet"])
+def test_contrast_draws_the_alike_together_and_pushes_others_apart(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    free = torch.randn(12, 8, generator=generator).requires_grad_()
+    labels = [0, 1, 2] * 4
+    descent = torch.optim.SGD([free], lr=2.0)
+    for _ in range(100):
+        descent.zero_grad()
+        contrast(labels, F.normalize(free, dim=1), name=name).backward()
+        descent.step()
+    cosines = (F.normalize(free, dim=1) @ F.normalize(free, dim=1).T).detach()
+    same = torch.tensor(labels)[:, None] == torch.tensor(labels)
+    assert float(cosines[~same].mean()) < float(cosines[same & ~torch.eye(12, dtype=bool)].mean()) - 0.49
+
+
+def test_classification_is_no_loss_for_who_names_no_kind() -> None:
+    with pytest.raises(RecipeError, match="kind of damage"):
+        LOSSES["classification"](on_sphere(torch.stack([EAST, NORTH])), BATCH)

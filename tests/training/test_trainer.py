@@ -25,6 +25,7 @@ from darnet.models.classifier import DegradationClassifier
 from darnet.training import checkpoint, launch
 from darnet.training.journal import Journal
 from darnet.training.objective import Objective
+from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.trainer import Trainer
 
@@ -391,3 +392,69 @@ def test_the_teacher_is_asked_about_every_batch(photos: Path, tmp_path: Path, mo
         trainer.run(tmp_path, journal)
     assert len(asked) >= 8
     assert all(taught.shape[1] == 2 for taught in asked)
+
+
+def on_a_sphere() -> Recipe:
+    """Two stages of a small SLER-IR: the router learns, then it stays as it is."""
+    document = recipe(
+        epochs=1, steps_per_epoch=6, batch=6, crop_px=32, gate="soft", losses={"l1": 1.0, "contrast": 1.0}
+    ).model_dump(exclude_none=True)
+    soft = document["stage"][0] | {"degradations": [{"name": "noise"}, {"name": "blur"}]}
+    hard = soft | {"name": "hard", "gate": "hard", "losses": {"l1": 1.0}, "freeze": ["router.*", "degradation.*"]}
+    config = {"width": 4, "blocks": [1] * 8, "heads": [1, 1, 1, 1], "expansion": 1.5, "dimension": 8, "crop_px": 16}
+    config |= {"degradation": {"width": 4}, "content": {"width": 2}, "fusion": 4, "momentum": 0.8}
+    return parse_recipe({**document, "model": {"kind": "slerir", "config": config}, "stage": [soft, hard]})
+
+
+def test_a_router_learns_softly_and_then_stays_bit_identical(photos: Path, tmp_path: Path) -> None:
+    spec = on_a_sphere()
+    both = launch.start(spec, photos, tmp_path / "both", CPU, quiet=True)
+    one = launch.start(spec.model_copy(update={"stage": spec.stage[:1]}), photos, tmp_path / "one", CPU, quiet=True)
+    new, soft, hard = (
+        {name: tensor.half() for name, tensor in build_model(spec).state_dict().items()},
+        *(load_file(folder / "model.safetensors") for folder in (one, both)),
+    )
+    for name, tensor in soft.items():
+        part = name.partition(".")[0]
+        if part in {"router", "degradation"}:
+            assert torch.equal(tensor, hard[name]), f"{name} moved in the hard stage"
+            assert not torch.equal(tensor, new[name]), f"{name} did not move in the soft stage"
+    assert any(not torch.equal(soft[name], hard[name]) for name in soft if name.startswith("net.stages"))
+    centres = soft["router.centres"].float()
+    torch.testing.assert_close(centres.norm(dim=1), torch.ones(3), atol=0.05, rtol=0)
+    loaded, card = store.load(both)
+    assert loaded.gate == "hard"
+    assert card.training["recipe"]["stage"][0]["gate"] == "soft"
+    assert [set(line) & {"val_neighbours", "val_accuracy"} for line in lines(both.parent)] == [{"val_neighbours"}] * 2
+
+
+def test_every_stage_has_its_gate(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training and validation alike; afterwards it is the one of the network."""
+    material = load_material(photos, smallest_px=32)
+    trainer, gates = Trainer(on_a_sphere(), material, CPU.fabric()), []
+    look = Objective.look
+
+    def spy(self: Objective, batch: Batch) -> Output:
+        gates.append((self.model.training, self.model.gate))
+        return look(self, batch)
+
+    monkeypatch.setattr(Objective, "look", spy)
+    with Journal(tmp_path, torch.device("cpu"), speaks=True, quiet=True) as journal:
+        assert trainer.run(tmp_path, journal).gate == "hard"
+    assert set(gates[: len(gates) // 2]) == {(True, "soft"), (False, "soft")}
+    assert set(gates[len(gates) // 2 :]) == {(True, "hard"), (False, "hard")}
+
+
+def test_a_run_with_a_router_goes_on_with_its_centres(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = on_a_sphere()
+    whole = launch.start(spec, photos, tmp_path / "whole", CPU, quiet=True)
+    again = interrupted_and_taken_up(monkeypatch, 3, spec, photos, tmp_path / "cut")
+    first, second = load_file(whole / "model.safetensors"), load_file(again / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_gate_for_a_network_without_gates_is_refused(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="stage 'first': gate 'soft', and CompactUNet has no gates"):
+        launch.start(recipe(gate="soft"), photos, tmp_path, CPU, quiet=True)

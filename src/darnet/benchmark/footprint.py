@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from darnet import registry, store
@@ -32,7 +33,9 @@ KINDS = kinds("5-task")
 #: What the paper of a network says of its size, as far as its text is at hand.
 PAPERS: Mapping[str, str] = {
     "daair": "DaAIR: 6 M parameters for three kinds and for five (Tables 1 and 2), where PromptIR has 36 M; fewer "
-    "multiply–accumulates and less memory than PromptIR (Table 5, whose figures are not at hand)"
+    "multiply–accumulates and less memory than PromptIR (Table 5, whose figures are not at hand)",
+    "slerir": "SLER-IR prints no size; one path of its blocks at Restormer's width is 26 M parameters, and two CLIP "
+    "towers come on top",
 }
 
 #: A folder of weights; or the name of a registered network, which is then untrained and has its default arguments.
@@ -53,6 +56,7 @@ class Footprint:
     """All that a network takes, and what its paper says."""
 
     parameters: int
+    active: int  # of these, what works on one picture: of experts side by side the largest
     sizes: tuple[AtSize, ...]
     paper: str | None
 
@@ -63,9 +67,21 @@ class Footprint:
 
 def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
     """Measure a network. Raises what `build` raises, and ResourceError where a process is killed."""
-    parameters = sum(weight.numel() for weight in build(source).parameters())
+    model = build(source)
     kind = store.read_card(source).kind if isinstance(source, Path) else source
-    return Footprint(parameters, tuple(_alone(source, size_px) for size_px in sizes_px), PAPERS.get(kind))
+    sizes = tuple(_alone(source, size_px) for size_px in sizes_px)
+    return Footprint(_count(model), _count(model) - idle(model), sizes, PAPERS.get(kind))
+
+
+def idle(model: Model) -> int:
+    """Parameters that rest while one picture is repaired: experts that were not chosen (`Model.parts`)."""
+    groups = [part for parts in model.parts().values() for part in parts.values() if isinstance(part, nn.ModuleList)]
+    counts = [[_count(expert) for expert in group] for group in groups]
+    return sum(sum(group) - max(group) for group in counts)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(weight.numel() for weight in module.parameters())
 
 
 def build(source: Source) -> Model:

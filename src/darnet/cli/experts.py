@@ -201,6 +201,8 @@ def _footprint(source: Path | str) -> Footprint:
 def _costs(found: Footprint) -> dict[str, str]:
     sizes = {f"{at.size_px}×{at.size_px}": f"{at.gmacs:.2f} GMACs, {at.peak_mb:.0f} MB" for at in found.sizes}
     facts = sizes | {"MB": "peak of the whole process on the CPU, Python and torch included"}
+    if found.active < found.parameters:
+        facts = {"active": f"{found.active:,} parameters on one picture"} | facts
     return facts | ({"paper": found.paper} if found.paper else {})
 
 

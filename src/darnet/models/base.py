@@ -1,12 +1,13 @@
 """What every trainable network is, and what it returns.
 
-Shapes: B batch, E experts, T side of a thumbnail, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, D embedding, E experts, T side of a thumbnail, C × S × T a context, H × W pixels. Pictures are sRGB in
+[0, 1].
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,6 +38,8 @@ class Model(nn.Module, ABC):
 
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
+    gates: tuple[str, ...] = ()  #: ways to choose its experts, of which a stage of training names one; mostly none
+    gate: str = ""  #: the one that is used; the class's own is that of weights which ship
     #: Whole pictures (B, 3, H, W) -> what `forward` wants to know of them beside a tile, (B, C, S, T); None: nothing.
     context: Callable[[Tensor], Tensor] | None = None
     places: tuple[str, ...] = ()  #: where each entry of `Output.routings` is decided, in their order
@@ -64,8 +67,11 @@ class Model(nn.Module, ABC):
         """
         return {}
 
-    def after_step(self) -> None:
-        """Run once after every optimiser step, for updates that are not gradients. Default: nothing."""
+    def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = ()) -> None:
+        """Run once after every optimiser step, for updates that are not gradients. Default: nothing.
+
+        `embeddings`: those of the step's routings that were read off a sphere, of all processes.
+        """
 
 
 def channels_last(model: AnyModule) -> AnyModule:

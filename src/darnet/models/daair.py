@@ -94,7 +94,7 @@ class DaAIR(Model):
         """What works in each block: agnostic, specialised (by kind) and controller, as far as they are there."""
         return {place: block.parts() for place, block in self._blocks().items()}
 
-    def after_step(self) -> None:
+    def after_step(self, embeddings: Sequence[Tensor] = ()) -> None:
         """Controllers move towards the agnostic experts of the encoder, at the same level (§3.2)."""
         self._follow(self.momentum)
 

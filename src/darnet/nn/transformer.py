@@ -66,6 +66,22 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class TransformerBlock(nn.Module):
+    """Norm, channel attention, residual; norm, feed-forward, residual (Restormer Fig. 2)."""
+
+    def __init__(self, features: int, heads: int, expansion: float) -> None:
+        super().__init__()
+        self.before_attention, self.before_feed_forward = ChannelNorm(features), ChannelNorm(features)
+        self.attention = ChannelAttention(features, heads)
+        self.feed_forward = GatedFeedForward(features, expansion)
+
+    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        features = features + self.attention(self.before_attention(features))
+        change: Tensor = self.feed_forward(self.before_feed_forward(features))
+        return features + change
+
+
 def _projection(inputs: int, outputs: int) -> nn.Module:
     depthwise = nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs, bias=False)
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), depthwise)

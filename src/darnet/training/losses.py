@@ -1,6 +1,6 @@
 """A loss is a function (output, batch) -> scalar. A recipe names losses and weighs them.
 
-Shapes: B batch, E kinds, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, E kinds, K layers, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,6 +20,8 @@ from darnet.models.base import Output
 Scalar = Float[Tensor, ""]
 #: By which the answers of teacher and learner are softened.
 TEMPERATURE = 2.0
+#: λ of SLER-IR eq. 9: by how much pictures with the same damage are to be more alike than others. The paper's was lost.
+MARGIN = 0.5
 Loss = Callable[[Output, Batch], Scalar]
 
 
@@ -54,8 +56,8 @@ def classification(output: Output, batch: Batch) -> Scalar:
 
     Logits of crops of one picture are averaged first, as `darnet.routers.NetworkRouter` averages them.
     """
-    if not output.routings:
-        raise RecipeError("loss 'classification' needs a model that routes")
+    if not output.routings or output.routings[-1].embedding is not None:
+        raise RecipeError("loss 'classification' needs a model that routes by the kind of damage")
     label = batch.label[:: batch.crops_per_picture]
     losses = [F.cross_entropy(per_picture(routing.logits, batch), label) for routing in output.routings]
     return torch.stack(losses).mean()
@@ -88,8 +90,51 @@ def distillation(output: Output, batch: Batch) -> Scalar:
     return TEMPERATURE**2 * F.kl_div(learner, teacher, reduction="batchmean", log_target=True)
 
 
+def contrast(output: Output, batch: Batch) -> Scalar:
+    """L_HC = max(E_N[S] − E_P[S] + λ, 0), the mean over the layers (SLER-IR §3.3, eq. 8–9).
+
+    S is the cosine between the embeddings of two pictures; P are the pairs with the same kind of damage, N the others.
+    Where no kind occurs twice, a picture is its own pair (S = 1); where there is but one kind, there is nothing to say.
+    """
+    similarity, positive, negative = _pairs(output, batch, "contrast")
+    if not bool(negative.any()):
+        return 0 * similarity.sum()
+    gap = similarity[:, negative].mean(dim=1) - similarity[:, positive].mean(dim=1)
+    return (gap + MARGIN).clamp_min(0).mean()
+
+
+def triplet(output: Output, batch: Batch) -> Scalar:
+    """E[max(S_an − S_ap + λ, 0)] over triplets, (a, p) of P and (a, n) of N: `contrast` with the bound on each triplet.
+
+    Never less than `contrast` of classes of one size (Jensen). That one is content once kinds lie apart on average, and
+    two that are easy to tell are enough for it.
+    """
+    similarity, positive, negative = _pairs(output, batch, "triplet")
+    chosen = positive[:, :, None] & negative[:, None]  # B B B
+    if not bool(chosen.any()):
+        return 0 * similarity.sum()
+    gap = similarity[:, :, None] - similarity[:, :, :, None]  # K a p n
+    return (gap[:, chosen] + MARGIN).clamp_min(0).mean()
+
+
+def _pairs(
+    output: Output, batch: Batch, name: str
+) -> tuple[Float[Tensor, "K B B"], Bool[Tensor, "B B"], Bool[Tensor, "B B"]]:
+    """(S of eq. 8, P, N) of K layers and B pictures."""
+    embeddings = [routing.embedding for routing in output.routings if routing.embedding is not None]
+    if not embeddings:
+        raise RecipeError(f"loss {name!r} needs a model that routes on a sphere")
+    label = batch.label[:: batch.crops_per_picture]
+    chosen = torch.stack(embeddings)[:, :: batch.crops_per_picture]
+    alike = label[:, None] == label
+    itself = torch.eye(len(label), dtype=torch.bool, device=label.device)
+    positive = alike & ~itself
+    return chosen @ chosen.mT, positive if bool(positive.any()) else itself, ~alike
+
+
 LOSSES: Mapping[str, Loss] = {
-    loss.__name__: loss for loss in (l1, mse, charbonnier, ssim, frequency, classification, level, distillation)
+    loss.__name__: loss
+    for loss in (l1, mse, charbonnier, ssim, frequency, classification, level, distillation, contrast, triplet)
 }
 
 

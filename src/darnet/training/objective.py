@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from darnet import metrics
 from darnet.data.synthesis import Batch
 from darnet.models.base import Output
+from darnet.routing import Routing
 from darnet.training.losses import LOSSES, per_picture
 from darnet.training.recipe import Stage
 
 
 class Objective(nn.Module):
-    """(batch) -> each weighted loss, in float32 whatever the precision of the network."""
+    """(batch) -> each weighted loss, and the embeddings; in float32 whatever the precision of the network."""
 
     def __init__(self, model: nn.Module, stage: Stage) -> None:
         super().__init__()
@@ -34,10 +35,12 @@ class Objective(nn.Module):
         level: Tensor,
         context: Tensor | None,
         taught: Tensor | None,
-    ) -> dict[str, Tensor]:
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
         batch = Batch(degraded, clean, label, level, context, self.crops_per_picture, taught)
-        return self.score(self.look(batch), batch)
+        output = self.look(batch)
+        embeddings = [routing.embedding.detach() for routing in output.routings if routing.embedding is not None]
+        return self.score(output, batch), embeddings
 
     def look(self, batch: Batch) -> Output:
         """What the network says, in float32."""
@@ -66,18 +69,34 @@ def tensors(batch: Batch) -> list[Tensor | None]:
 
 
 def scores(output: Output, batch: Batch) -> dict[str, float]:
-    """Figures for a reader: PSNR in dB (at most 100) of an image, accuracy of the last routing."""
+    """Figures for a reader: PSNR in dB (at most 100) of an image, and how well damage is told apart.
+
+    That is the accuracy of the last routing where it names kinds, and of neighbours where routings lie on a sphere.
+    """
     found = {}
     if output.image is not None:
         found["val_psnr"] = float(metrics.psnr(output.image.clamp(0, 1), batch.clean).clamp_max(100).mean())
-    if output.routings:
+    if output.routings and output.routings[-1].embedding is None:
         logits = per_picture(output.routings[-1].logits, batch)
         right = logits.argmax(dim=1) == batch.label[:: batch.crops_per_picture]
         found["val_accuracy"] = float(right.float().mean())
+    if output.routings and output.routings[-1].embedding is not None:
+        found["val_neighbours"] = float(torch.stack([agreement(r, batch) for r in output.routings]).mean())
     return found
 
 
+def agreement(routing: Routing, batch: Batch) -> Float[Tensor, ""]:
+    """Share of pictures whose nearest other picture on the sphere has the same kind of damage."""
+    assert routing.embedding is not None
+    embedding, label = routing.embedding[:: batch.crops_per_picture], batch.label[:: batch.crops_per_picture]
+    nearest = (embedding @ embedding.T).fill_diagonal_(-torch.inf).argmax(dim=1)
+    return (label[nearest] == label).float().mean()
+
+
 def _in_float32(output: Output) -> Output:
-    routings = tuple(replace(r, logits=r.logits.float(), weights=r.weights.float()) for r in output.routings)
+    routings = tuple(
+        Routing(r.logits.float(), r.weights.float(), None if r.embedding is None else r.embedding.float())
+        for r in output.routings
+    )
     image = None if output.image is None else output.image.float()
     return Output(image, routings, None if output.levels is None else output.levels.float())

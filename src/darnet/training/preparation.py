@@ -65,6 +65,9 @@ def _check_network(stage: Stage, model: Model) -> None:
             raise UnknownNameError("loss", name, LOSSES)
     if stage.crop_px % model.multiple_of:
         raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
+    if stage.gate is not None and stage.gate not in model.gates:
+        known = f"gates: {', '.join(model.gates)}" if model.gates else "no gates"
+        raise RecipeError(f"{where}: gate {stage.gate!r}, and {type(model).__name__} has {known}")
     for pattern in stage.freeze:
         if not fnmatch.filter(names, pattern):
             raise RecipeError(f"{where}: freeze {pattern!r} matches no parameter")

@@ -83,6 +83,7 @@ class Trainer:
                 self.position = Position(stage=index + 1)
                 self.save({"model": self.model.state_dict()})
         self.model.eval()
+        self.model.gate = type(self.model).gate
         if self.recipe.data.calibration_pictures:
             self._calibrate()
         return self.model
@@ -143,6 +144,7 @@ class StageRun:
         self.trainer, self.stage = trainer, stage
         self.position, self.fabric = trainer.position, trainer.fabric
         optim.freeze(trainer.model, stage)
+        trainer.model.gate = stage.gate or type(trainer.model).gate
         self.steps_per_epoch = stage.epoch_steps(len(trainer.training.photos))
         self.total = stage.epochs * self.steps_per_epoch
         self.objective = self.fabric.setup(Objective(trainer.model, stage))
@@ -194,7 +196,7 @@ class StageRun:
         rng = self.trainer.generator(self.position.step)
         batch = self._taught(self.synthesis(size, rng))
         with seeded(rng, self.fabric.device):
-            terms: dict[str, Tensor] = self.objective(*tensors(batch))
+            terms, embeddings = self.objective(*tensors(batch))
         loss = torch.stack(list(terms.values())).sum()
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -205,7 +207,8 @@ class StageRun:
             optimizer.step()
             if not isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
                 scheduler.step()
-        self.trainer.model.after_step()
+        gathered = [torch.as_tensor(self.fabric.all_gather(tensor)).flatten(0, -2) for tensor in embeddings]
+        self.trainer.model.after_step(gathered)
         self.average.update_parameters(self.trainer.model)
         return {name: term.detach() for name, term in terms.items()}
 

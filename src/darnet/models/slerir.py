@@ -1,0 +1,177 @@
+"""SLER-IR: every stage of the backbone is several experts, and a router on a sphere picks one for each (§3).
+
+The token of a degradation encoder, looking at crops of the whole picture, becomes a unit vector a stage; its cosines
+with the experts' centres choose (§3.2). Content and degradation are fused into a map that guides the backbone (§3.4).
+What the paper leaves out is in docs/papers/slerir.md.
+
+Shapes: B batch, C experts of a place, D features of the prior, F features, G² crops of S pixels a side, P × Q patches,
+H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet import registry
+from darnet.models.base import Model, Output
+from darnet.nn.encoders import Encoder
+from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
+from darnet.nn.hourglass import PLACES, Hourglass
+from darnet.nn.spherical import SphericalRouter
+from darnet.nn.transformer import TransformerBlock
+from darnet.routing import Routing, dispatch
+
+#: Side of what a degradation encoder takes in one look, in pixels of a crop.
+DEGRADATION_PATCH_PX = 16
+#: Of an expert that is not the best: a softmax of small temperature ends in 0, and `dispatch` wants somebody to serve.
+LEAST_WEIGHT = 1e-30
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the places are told: who serves whom, whether the others learn, and the prior map."""
+
+    routings: tuple[Routing, ...]
+    masked: bool
+    prior: Float[Tensor, "B D P Q"] | None
+
+
+class SLERIR(Model):
+    """(tile, glance of the whole picture) -> repaired, and the routing of every place.
+
+    Args:
+        experts: C, of each place. 1 is a plain backbone.
+        width: Features at the first level.
+        blocks: How many fill each of the eight places; an expert has all of them.
+        heads: Of the attention, at each of the four levels.
+        expansion: Of the feed-forward.
+        patch: Side of the pixels folded into channels in front; 1 is the paper's.
+        dimension: d, of the routing vectors.
+        temperature: Divides the cosines; 1 is the paper's.
+        masked: Under the soft gate, whether only the best expert of a sample learns from it (§4.1), or all (§3.2).
+        momentum: How much of themselves the centres keep in a step.
+        crop_px: S, side of a crop of the glance.
+        encoder: Name of an encoder in the registry.
+        degradation: Options of the one that looks for damage.
+        content: Options of the one that looks for content.
+        fusion: Features D of the prior map; 0 leaves GLGF out, as the paper's Table 4 does.
+        guided: Places that are guided by the prior.
+
+    Raises ValueError for arguments that make no network.
+    """
+
+    gates = ("soft", "hard")
+    gate = "hard"
+    places = PLACES
+
+    def __init__(  # noqa: PLR0913, PLR0917  every gap of the paper is a knob
+        self,
+        experts: int = 3,
+        width: int = 48,
+        blocks: Sequence[int] = (4, 6, 6, 8, 6, 6, 4, 4),
+        heads: Sequence[int] = (1, 2, 4, 8),
+        expansion: float = 2.66,
+        patch: int = 1,
+        dimension: int = 128,
+        temperature: float = 1.0,
+        masked: bool = True,
+        momentum: float = 0.99,
+        crop_px: int = 64,
+        encoder: str = "convolutional",
+        degradation: Mapping[str, Any] | None = None,
+        content: Mapping[str, Any] | None = None,
+        fusion: int = 96,
+        guided: Sequence[str] = ("latent", "decoder3", "decoder2", "decoder1"),
+    ) -> None:
+        super().__init__()
+        if len(blocks) != len(PLACES) or min(blocks) < 1:
+            raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(PLACES)} places")
+        if crop_px < ALIGN_PX or crop_px % ALIGN_PX:
+            raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
+        if unknown := sorted({*guided} - {*PLACES}):
+            raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
+        if fusion and not guided:
+            raise ValueError(f"fusion {fusion}: the prior map guides no place")
+        self.masked = masked
+        self.context: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
+        make_encoder = registry.find("encoder", encoder)
+        self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
+        self.router = SphericalRouter(self.degradation.features, len(PLACES), experts, dimension, temperature, momentum)
+        self.content: Encoder | None = None
+        self.fusion: Fusion | None = None
+        # A patch of the prior is two pixels a side where the backbone is coarsest, so that there is something to ask.
+        patch_px = 16 * patch
+        if fusion:
+            self.content = make_encoder(patch_px, **(content or {}))
+            self.fusion = Fusion(self.content.features, self.degradation.features, fusion, heads[-1])
+
+        def stage(place: str, features: int, level: int) -> nn.Module:
+            index = PLACES.index(place)
+            guidance = Guidance(fusion, features, heads[level]) if fusion and place in guided else None
+            return Place(
+                index,
+                (
+                    nn.Sequential(*(TransformerBlock(features, heads[level], expansion) for _ in range(blocks[index])))
+                    for _ in range(experts)
+                ),
+                guidance,
+            )
+
+        self.net = Hourglass(width, stage, patch)
+        self.multiple_of = patch_px if fusion else self.net.multiple_of
+
+    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 6 T T"] | None = None) -> Output:
+        """Repair. Without a glance the tile is taken for the whole picture."""
+        seen = self.context(degraded) if context is None else context
+        mosaic, thumbnail = seen[:, :3], seen[:, 3:]
+        crops = self.degradation(unfold_crops(mosaic))[0].unflatten(0, (len(degraded), -1))  # B G² F
+        routings = self.router(crops.mean(dim=1), self.gate)
+        prior = None
+        if self.fusion is not None and self.content is not None:
+            prior = self.fusion(self.content(thumbnail)[0], self.content(degraded)[1], crops)
+        return Output(self.net(degraded, Trace(routings, self.masked, prior)), routings)
+
+    def parts(self) -> dict[str, dict[str, nn.Module]]:
+        """The experts of each place, and what guides it."""
+        return {
+            name: place.parts() for name, place in zip(PLACES, self.net.stages, strict=True) if isinstance(place, Place)
+        }
+
+    def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = ()) -> None:
+        """While the router learns, the centres move towards what was embedded."""
+        if self.gate == "soft" and embeddings:
+            self.router.refresh(torch.stack(list(embeddings)))
+
+
+class Place(nn.Module):
+    """Experts, of which one (or, under the soft gate, each by its weight) works on a sample; guided where wanted."""
+
+    def __init__(self, index: int, experts: Iterable[nn.Module], guidance: Guidance | None) -> None:
+        super().__init__()
+        self.index, self.experts, self.guidance = index, nn.ModuleList(experts), guidance
+
+    def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        if self.guidance is not None and trace.prior is not None:
+            features = self.guidance(features, trace.prior)
+        routing = trace.routings[self.index]
+        if not trace.masked or not routing.weights.requires_grad or len(self.experts) == 1:
+            return dispatch(self.experts, routing, features)
+        best = F.one_hot(routing.weights.argmax(dim=1), len(self.experts)).to(routing.weights)
+        served = dispatch(self.experts, replace(routing, weights=routing.weights * best), features)
+        with torch.no_grad():
+            others = routing.weights.clamp_min(LEAST_WEIGHT) * (1 - best)
+            rest = dispatch(self.experts, replace(routing, weights=others), features)
+        return served + rest
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What works here."""
+        return {"experts": self.experts} | ({} if self.guidance is None else {"guidance": self.guidance})

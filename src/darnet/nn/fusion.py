@@ -1,0 +1,131 @@
+"""Global–local granularity fusion, GLGF (SLER-IR §3.4): what a place shows, and how badly the picture is damaged where.
+
+A network is a function of (tile, context of the whole picture). So the whole picture is looked at by its context, a
+`glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
+
+Shapes: B batch, D features of the maps, F features of the backbone or of an encoder, G² crops of S pixels a side, M
+side of the DSP map, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet.degradations.base import mirror_pad
+from darnet.nn.transformer import ChannelNorm
+from darnet.tiling import grid_crops
+
+#: Crops a side (§3.4).
+GRID = 4
+#: Crops begin at multiples of this, where the blocks of a JPEG file do, as those that a router looks at.
+ALIGN_PX = 16
+#: Side of the DSP map: twice as fine as what it is made from. Finer ones hold no more.
+MAP_SIDE = 2 * GRID
+
+
+def glance(pictures: Float[Tensor, "B 3 H W"], crop_px: int) -> Float[Tensor, "B 6 S4 S4"]:
+    """The whole picture in brief: 4 × 4 crops at native resolution, side by side, over a thumbnail of the same size."""
+    least = crop_px + (GRID - 1) * ALIGN_PX  # less than that, and crops would coincide
+    missing = [(0, max(0, least - side)) for side in pictures.shape[2:]]
+    padded = mirror_pad(pictures, *missing) if any(after for _, after in missing) else pictures
+    crops = torch.stack([grid_crops(one, size_px=crop_px, grid=GRID, align_px=ALIGN_PX) for one in padded])
+    mosaic = crops.view(-1, GRID, GRID, 3, crop_px, crop_px).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    return torch.cat([mosaic, F.adaptive_avg_pool2d(pictures, GRID * crop_px)], dim=1)
+
+
+def unfold_crops(mosaic: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
+    """The crops of a glance one by one, row by row, those of a picture together."""
+    side = mosaic.shape[3] // GRID
+    return mosaic.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+class Fusion(nn.Module):
+    """(content token, content patches, degradation tokens) -> prior map: GLMC and CGDF."""
+
+    def __init__(self, content: int, degradation: int, features: int, heads: int) -> None:
+        super().__init__()
+        if features % heads:
+            raise ValueError(f"{heads} heads do not divide {features} features")
+        self.heads = heads
+        self.align_content = nn.Conv2d(content, features, 1)
+        self.align_degradation = nn.Linear(degradation, features)
+        self.film = nn.Sequential(
+            nn.Linear(content, features), nn.GELU(), nn.Linear(features, 2 * features)
+        )  # MLP_c, eq. 11
+        self.norm = ChannelNorm(features)
+        self.query, self.key, self.value, self.project = (nn.Linear(features, features) for _ in range(4))
+        self.before_feed_forward = nn.LayerNorm(features)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(features, 2 * features), nn.GELU(), nn.Linear(2 * features, features)
+        )
+
+    def forward(
+        self,
+        token: Float[Tensor, "B F"],
+        patches: Float[Tensor, "B F P Q"],
+        crops: Float[Tensor, "B G2 F2"],
+    ) -> Float[Tensor, "B D P Q"]:
+        """The restoration prior map F' (eq. 12, then LN and FFN)."""
+        content = self.content_map(token, patches)
+        prior = content.flatten(2).transpose(1, 2) + self._attend(content, self.severity_map(crops))
+        prior = prior + self.feed_forward(self.before_feed_forward(prior))
+        unfolded: Tensor = prior.transpose(1, 2).unflatten(2, content.shape[2:])
+        return unfolded
+
+    def content_map(self, token: Float[Tensor, "B F"], patches: Float[Tensor, "B F P Q"]) -> Float[Tensor, "B D P Q"]:
+        """CSP: content patches, calibrated by the content token of the whole picture (FiLM, eq. 11)."""
+        scale, shift = self.film(token)[:, :, None, None].chunk(2, dim=1)
+        calibrated: Tensor = self.norm((1 + scale) * self.align_content(patches) + shift)
+        return calibrated
+
+    def severity_map(self, crops: Float[Tensor, "B G2 F"]) -> Float[Tensor, "B D M M"]:
+        """DSP: the degradation tokens of the crops where they were cut, upsampled."""
+        coarse = self.align_degradation(crops).transpose(1, 2).unflatten(2, (GRID, GRID))
+        return F.interpolate(coarse, size=(MAP_SIDE, MAP_SIDE), mode="bilinear", align_corners=False)
+
+    def _attend(self, content: Float[Tensor, "B D P Q"], severity: Float[Tensor, "B D M M"]) -> Tensor:
+        """Attn(Q = content, K = V = severity) of eq. 12, as (B, P·Q, D)."""
+        asked, known = content.flatten(2).transpose(1, 2), severity.flatten(2).transpose(1, 2)
+        heads = [
+            layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer, tokens in ((self.query, asked), (self.key, known), (self.value, known))
+        ]
+        answer: Tensor = self.project(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
+        return answer
+
+
+class Guidance(nn.Module):
+    """Guided injection (§3.4): each patch of the prior asks the features at its own place, and they take the answer up.
+
+    Prior as queries, features as keys and values, output projection, residual. Of the features only those of the same
+    patch are asked: so the cost is linear in H·W, and tiles agree. A new one changes nothing.
+    """
+
+    def __init__(self, prior: int, features: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = ChannelNorm(features)
+        self.query = nn.Conv2d(prior, features, 1)  # aligns the prior, too
+        self.key, self.value = nn.Conv2d(features, features, 1), nn.Conv2d(features, features, 1)
+        self.project = nn.Conv2d(features, features, 1)
+        for weight in self.project.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, features: Float[Tensor, "B F H W"], prior: Float[Tensor, "B D P Q"]) -> Float[Tensor, "B F H W"]:
+        """Same shape out; H and W are multiples of P and Q."""
+        normalised = self.norm(features)
+        query = self.query(prior).unflatten(1, (self.heads, -1))[..., None]
+        key, value = (self._patches(layer(normalised), prior) for layer in (self.key, self.value))
+        weights = ((query * key).sum(dim=2, keepdim=True) / key.shape[2] ** 0.5).softmax(dim=-1)
+        change: Tensor = self.project((weights * value).sum(dim=-1).flatten(1, 2))
+        return features + F.interpolate(change, size=features.shape[2:], mode="bilinear", align_corners=False)
+
+    def _patches(self, features: Float[Tensor, "B F H W"], prior: Float[Tensor, "B D P Q"]) -> Tensor:
+        """(B, N, F / N, P, Q, pixels of a patch)."""
+        batch, count, height, width = features.shape
+        rows, columns = prior.shape[2:]
+        sides = (rows, height // rows, columns, width // columns)
+        return features.reshape(batch, self.heads, count // self.heads, *sides).transpose(4, 5).flatten(5)

@@ -1,0 +1,222 @@
+"""SLER-IR: experts that work only where they are chosen, gates, and what the whole network costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from darnet.backends import TorchBackend
+from darnet.errors import UnknownNameError
+from darnet.experts.base import Tiles
+from darnet.experts.network import NetworkExpert
+from darnet.models.slerir import SLERIR
+from darnet.nn.hourglass import PLACES
+
+CONFIG = {
+    "width": 8,
+    "blocks": [1] * 8,
+    "heads": [1, 1, 2, 2],
+    "expansion": 2,
+    "dimension": 8,
+    "crop_px": 16,
+    "degradation": {"width": 4},
+    "content": {"width": 4},
+    "fusion": 8,
+}
+
+
+def network(**changed: object) -> SLERIR:
+    torch.manual_seed(0)
+    model = SLERIR(**{**CONFIG, **changed})
+    torch.nn.init.normal_(model.net.tail.weight, std=0.05)  # a new one returns its input
+    return model
+
+
+def pictures(count: int = 2, side: int = 64) -> torch.Tensor:
+    return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def steer(model: SLERIR, expert: int) -> None:
+    """Everything to one expert, at every place."""
+    with torch.no_grad():
+        last = model.router.mlp[-1]
+        last.weight.zero_()
+        towards = model.router.centres[expert] + 0.1  # at the centre itself no probability has a slope
+        last.bias.copy_(towards.repeat(len(PLACES)))
+
+
+def working(model: SLERIR) -> list[set[int]]:
+    """At every place, the experts that got a gradient."""
+    return [
+        {
+            index
+            for index, expert in enumerate(place.experts)
+            if any(weight.grad is not None and bool(weight.grad.any()) for weight in expert.parameters())
+        }
+        for place in model.net.stages
+    ]
+
+
+def test_a_new_network_returns_its_input() -> None:
+    torch.manual_seed(0)
+    degraded = pictures()
+    assert torch.equal(SLERIR(**CONFIG)(degraded).image, degraded)
+
+
+def test_a_routing_for_every_place() -> None:
+    output = network()(pictures())
+    assert len(output.routings) == len(PLACES)
+    for routing in output.routings:
+        assert routing.weights.shape == (2, 3)
+        assert routing.embedding.shape == (2, 8)
+        assert bool(((routing.weights == 0) | (routing.weights == 1)).all())
+
+
+def test_only_the_chosen_expert_runs() -> None:
+    model = network().eval()
+    ran: list[tuple[int, int]] = []
+    for where, place in enumerate(model.net.stages):
+        for who, expert in enumerate(place.experts):
+            expert.register_forward_hook(lambda *_, name=(where, who): ran.append(name))
+    steer(model, 1)
+    with torch.inference_mode():
+        model(pictures())
+    assert ran == [(where, 1) for where in range(len(PLACES))]
+
+
+@pytest.mark.parametrize(
+    ("gate", "masked", "wanted"), [("hard", True, {2}), ("soft", True, {2}), ("soft", False, {0, 1, 2})]
+)
+def test_who_learns(gate: str, masked: bool, wanted: set[int]) -> None:
+    model = network(masked=masked)
+    model.gate = gate
+    steer(model, 2)
+    model(pictures()).image.square().mean().backward()
+    assert working(model) == [wanted] * len(PLACES)
+    learns = bool(model.router.mlp[-1].bias.grad is not None and model.router.mlp[-1].bias.grad.any())
+    assert learns == (gate == "soft")
+
+
+def test_a_mask_hides_gradients_and_changes_no_answer() -> None:
+    images = []
+    for masked in (True, False):
+        model = network(masked=masked)
+        model.gate = "soft"
+        images.append(model(pictures()).image.detach())
+    torch.testing.assert_close(*images)
+
+
+def test_soft_answers_lie_between_those_of_the_experts() -> None:
+    """With a temperature near 0 the soft gate is the hard one."""
+    model = network(temperature=1e-3)
+    hard = model(pictures()).image
+    model.gate = "soft"
+    torch.testing.assert_close(model(pictures()).image, hard, atol=1e-3, rtol=0)
+
+
+def test_centres_move_under_the_soft_gate_only() -> None:
+    model = network(momentum=0.5)
+    shown = [routing.embedding.detach() for routing in model(pictures(6)).routings]
+    before = model.router.centres.clone()
+    model.after_step(shown)
+    assert torch.equal(model.router.centres, before)
+    model.gate = "soft"
+    model.after_step(shown)
+    assert not torch.equal(model.router.centres, before)
+    cosines = model.router.centres @ model.router.centres.T
+    torch.testing.assert_close(cosines, torch.full((3, 3), -0.5).fill_diagonal_(1), atol=1e-5, rtol=0)
+
+
+def test_tiles_follow_one_path_whatever_they_show() -> None:
+    model = network().eval()
+    whole = pictures(1, 128)
+    seen = model.context(whole)
+    with torch.inference_mode():
+        one, other, all_of_it = (
+            model(tile, seen).routings for tile in (whole[..., :64, :64], torch.zeros(1, 3, 64, 64), whole)
+        )
+        alone = model(whole).routings
+    for routings in zip(one, other, all_of_it, alone, strict=True):
+        for routing in routings:
+            assert torch.equal(routing.logits, routings[0].logits)
+
+
+def test_an_expert_of_it_repairs_tiles_by_the_context_of_the_picture() -> None:
+    model, asked = network().eval(), []
+    forward = model.forward
+
+    def spy(degraded: torch.Tensor, context: torch.Tensor | None = None) -> object:
+        asked.append(context)
+        return forward(degraded, context)
+
+    model.forward = spy  # type: ignore[method-assign]
+    picture = pictures(1, 100)[0]
+    restored = NetworkExpert(TorchBackend(model, "cpu"), Tiles(48, 16))(picture)
+    assert restored.shape == picture.shape
+    assert len(asked) > 1
+    assert all(torch.equal(context, asked[0]) for context in asked)
+
+
+def test_fusion_is_used() -> None:
+    model = network().eval()
+    for place in model.net.stages:
+        if place.guidance is not None:
+            torch.nn.init.normal_(place.guidance.project.weight)
+    whole = pictures(1)
+    seen = model.context(whole)
+    elsewhere = seen.clone()
+    elsewhere[:, 3:] = 0  # another scene, with the same damage: the same path
+    with torch.inference_mode():
+        one, other = model(whole, seen), model(whole, elsewhere)
+    assert not torch.allclose(one.image, other.image)
+    assert all(torch.equal(a.logits, b.logits) for a, b in zip(one.routings, other.routings, strict=True))
+
+
+def cost(model: Callable[[torch.Tensor], object], degraded: torch.Tensor) -> float:
+    """GMACs."""
+    with FlopCounterMode(display=False) as counter:
+        model(degraded)
+    return counter.get_total_flops() / 2e9
+
+
+def test_the_active_cost_is_that_of_a_backbone_with_one_expert() -> None:
+    degraded = pictures(1, 96)
+    with torch.inference_mode():
+        three, one = (cost(network(experts=count, fusion=0).eval(), degraded) for count in (3, 1))
+        model = network(fusion=0)
+        crops = torch.zeros(16, 3, 16, 16)
+        router = cost(model.degradation, crops) + cost(lambda tokens: model.router(tokens, "hard"), torch.zeros(1, 16))
+    assert three - router == pytest.approx(one - router, rel=0.02)
+    assert router < 0.2 * one
+
+
+def test_full_size_has_the_active_parameters_of_the_paper() -> None:
+    """26 M and the encoders; GMACs of one path for a picture of 256×256, from a network of one expert."""
+    with torch.device("meta"):
+        model, single, plain = SLERIR(), SLERIR(experts=1), SLERIR(experts=1, fusion=0)
+        gmacs, backbone = (cost(network, torch.empty(1, 3, 256, 256)) for network in (single, plain))
+    stored, active = (sum(weight.numel() for weight in network.parameters()) for network in (model, single))
+    print(f"SLER-IR at full size: {stored / 1e6:.1f} M stored, {active / 1e6:.1f} M active, {gmacs:.1f} GMACs")
+    assert (round(stored / 1e6, 1), round(active / 1e6, 1)) == (70.1, 26.8)
+    assert gmacs < 1.05 * backbone
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"blocks": [1] * 7}, "blocks"),
+        ({"blocks": [0] + [1] * 7}, "blocks"),
+        ({"crop_px": 20}, "crop_px 20 is no multiple of 16"),
+        ({"guided": ["decoder4"]}, r"no place 'decoder4' \(there are: encoder1"),
+        ({"guided": []}, "fusion 8: the prior map guides no place"),
+        ({"experts": 12}, "experts 12"),
+        ({"fusion": 9}, "heads do not divide"),
+        ({"encoder": "clop"}, "no encoder called 'clop'"),
+    ],
+)
+def test_arguments_that_make_no_network(config: dict[str, object], message: str) -> None:
+    with pytest.raises((ValueError, UnknownNameError), match=message):
+        network(**config)
