@@ -68,6 +68,14 @@ def scattered(model: DaAIR) -> DaAIR:
     return model
 
 
+def test_an_untrained_learner_passes_on_what_it_sees() -> None:
+    """It once answered with a constant, and learnt light and colour alone."""
+    learner = DaAIR(["noise", "rain"], width=16, blocks=[1] * 8, rank_divisor=4).net.stages[0][0].learner
+    answer = learner(torch.randn(4, 16, 32, 32), []).detach()
+    assert float(answer.std(dim=(2, 3)).mean()) > 0.1
+    assert float(answer.mean(dim=(2, 3)).abs().mean()) < float(answer.std(dim=(2, 3)).mean())
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_a_batch_is_its_pictures_one_by_one(training: bool) -> None:
     model = scattered(awake(small())).train(training)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from darnet.nn.hourglass import LEVELS, PLACES, Hourglass
+from darnet.nn.hourglass import LEVELS, PLACES, Hourglass, keep_variance
 
 
 class Noting(nn.Module):
@@ -49,3 +49,18 @@ def test_skips_reach_the_decoder() -> None:
         nn.init.zeros_(step[0].weight)  # nothing comes from below
     (gradient,) = torch.autograd.grad((frame(picture, []) - picture).sum(), picture)
     assert bool(gradient.any())
+
+
+def test_convolutions_begin_by_keeping_the_variance() -> None:
+    layers = nn.Sequential(nn.Conv2d(32, 32, 1), nn.Conv2d(32, 32, 11, padding=5, groups=32), nn.Conv2d(32, 64, 1))
+    keep_variance(layers)
+    answer = layers(torch.randn(4, 32, 48, 48))[..., 10:-10, 10:-10]
+    assert 0.6 < float(answer.detach().std()) < 1.5
+    assert not any(bool(layer.bias.any()) for layer in layers)
+
+
+def test_what_was_silenced_stays_so() -> None:
+    layer = nn.Conv2d(2, 2, 1)
+    nn.init.zeros_(layer.weight)
+    keep_variance(layer)
+    assert not bool(layer.weight.any())

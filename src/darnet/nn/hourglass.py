@@ -42,6 +42,7 @@ class Hourglass(nn.Module):
         self.up = nn.ModuleList(_up(width * 2**level) for level in (3, 2, 1))
         self.fuse = nn.ModuleList(nn.Conv2d(2 * width * 2**level, width * 2**level, 1) for level in (2, 1, 0))
         self.tail = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        keep_variance(self)
         for weight in self.tail.parameters():
             nn.init.zeros_(weight)  # an untrained network returns its input
 
@@ -57,6 +58,20 @@ class Hourglass(nn.Module):
         for stage, up, fuse in zip(self.stages[DECODERS], self.up, self.fuse, strict=True):
             features = stage(fuse(torch.cat([up(features), skips.pop()], dim=1)), trace)
         return degraded + F.pixel_shuffle(self.tail(refinement(features, trace)), self.patch)
+
+
+def keep_variance(network: nn.Module) -> None:
+    """Begin with convolutions that answer with the variance of what they see: 1 / fan-in (LeCun et al. 1998, §4.6).
+
+    Biases begin at 0, and what was silenced stays so. torch's own choice takes two thirds of the variance away at each
+    layer, which products of features cannot bear.
+    """
+    for layer in network.modules():
+        if not isinstance(layer, nn.Conv2d) or layer.weight.is_meta or not bool(layer.weight.any()):
+            continue
+        nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
 
 
 def _down(features: int) -> nn.Module:
