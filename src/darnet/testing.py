@@ -40,7 +40,8 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
         alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
     assert len(model.places) == len(output.routings), "places does not name where each routing is decided"
     _assert_equal(together, again, 0, "the same pictures give another answer the second time")
-    _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
+    # Rounding, which many layers make larger; samples that meet differ by far more.
+    _assert_equal(together, alone, 1e-3, "a batch gives another answer than its pictures one by one")
     check_round_trip(model, pictures, kind, config)
 
 

@@ -83,7 +83,8 @@ def test_a_batch_is_its_pictures_one_by_one(training: bool) -> None:
     together = model(pictures)
     assert all(len(routing.weights.argmax(dim=1).unique()) > 1 for routing in together.routings[:3])
     alone = torch.cat([model(picture[None]).image for picture in pictures])
-    torch.testing.assert_close(together.image, alone, atol=1e-5, rtol=0)
+    torch.testing.assert_close(together.image, alone, atol=1e-3, rtol=0)  # rounding, through nine blocks
+    assert float((together.image - alone.roll(1, 0)).detach().abs().mean()) > 0.01
     assert torch.equal(together.image, model(pictures).image)
 
 
