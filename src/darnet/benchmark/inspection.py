@@ -68,8 +68,9 @@ def subjects(name: str, device: str = "auto") -> list[Subject]:
     if (Path(name) / store.CARD).is_file():
         return [_load(name, Path(name), device)]
     system, folder = store.read_system(name)
-    parts = [part for part in dict.fromkeys(system.experts.values()) if store.read_reference(folder / part) is None]
-    return [_load(name if len(parts) == 1 else f"{name}/{part}", folder / part, device) for part in parts]
+    found = {part: store.part(folder, part) for part in system.experts.values()}
+    networks = {part: path for part, path in found.items() if store.read_reference(path) is None}
+    return [_load(name if len(networks) == 1 else f"{name}/{part}", path, device) for part, path in networks.items()]
 
 
 def routed(name: str, device: str = "auto") -> list[Subject]:
