@@ -45,10 +45,11 @@ def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
     if json:
         print(json_module.dumps({"system": rows, "available": available}, indent=2))
         return 0
+    widest = max(len(row["role"]) for row in rows) + 2
     for row in rows:
         known = "" if row["parameters"] is None else f"{row['parameters'] / 1e6:.2f} M parameters  "
         size = f"{known}{row['bytes'] / 1e6:.1f} MB"
-        print(f"{row['role']:<14}{row['kind']:<24}{size:<34}{' '.join(row['handles'])}".rstrip())
+        print(f"{row['role']:<{widest}}{row['kind']:<24}{size:<34}{' '.join(row['handles'])}".rstrip())
     print(f"by name: {', '.join(available)}")
     return 0
 
