@@ -29,7 +29,9 @@ def test_experts_inside_are_routed_in_a_graph(tmp_path: Path) -> None:
     pictures = torch.rand(8, 3, 16, 32) * torch.rand(8, 3, 1, 1)
     with torch.inference_mode():
         for picture in pictures:
-            torch.testing.assert_close(expert(picture), model(picture[None]).image[0].clamp(0, 1), atol=1e-5, rtol=0)
+            wanted = model(picture[None]).image[0].clamp(0, 1)
+            torch.testing.assert_close(expert(picture), wanted, atol=1e-3, rtol=0)  # rounding, through eight blocks
+            assert float((wanted - picture).abs().mean()) > 0.01
     assert [path.name for path in tmp_path.iterdir()] == ["daair.onnx"]
 
 
