@@ -40,8 +40,7 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
         alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
     assert len(model.places) == len(output.routings), "places does not name where each routing is decided"
     _assert_equal(together, again, 0, "the same pictures give another answer the second time")
-    # Rounding, which many layers make larger; samples that meet differ by far more.
-    _assert_equal(together, alone, 1e-3, "a batch gives another answer than its pictures one by one")
+    _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
     check_round_trip(model, pictures, kind, config)
 
 
@@ -196,4 +195,6 @@ def _assert_equal(first: list[Tensor], second: list[Tensor], tolerance: float, m
     assert len(first) == len(second), message
     for one, other in zip(first, second, strict=True):
         assert one.shape == other.shape, f"{message}: shapes {tuple(one.shape)} and {tuple(other.shape)}"
-        assert torch.allclose(one, other, rtol=0, atol=tolerance), f"{message}: by {float((one - other).abs().max()):g}"
+        # Rounding grows with what is rounded: answers beyond 1 are compared by their own size.
+        allowed = tolerance * max(1.0, float(one.detach().abs().max()))
+        assert torch.allclose(one, other, rtol=0, atol=allowed), f"{message}: by {float((one - other).abs().max()):g}"

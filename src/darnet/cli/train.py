@@ -77,12 +77,12 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
 
         path, chosen = find_recipe(recipe or ""), overrides or ()
         where = (data, out, launch.Hardware(**hardware))
-        several = curriculum.is_curriculum(path) or study.is_study(path)
-        if several and weights is not None:
+        phases, variants = curriculum.is_curriculum(path), study.is_study(path)
+        if (phases or variants) and weights is not None:
             raise UsageError("--from: a curriculum and a study begin with chance")
-        if curriculum.is_curriculum(path):
+        if phases:
             model = curriculum.start(curriculum.load_curriculum(path, chosen), *where, quiet=quiet)
-        elif study.is_study(path):
+        elif variants:
             model = study.start(study.load_study(path, chosen), *where, quiet=quiet)
         else:
             model = launch.start(load_recipe(path, chosen), *where, weights=weights, quiet=quiet)

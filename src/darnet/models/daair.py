@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.models.base import Model, Output
-from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass
+from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
 from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward
 from darnet.routing import Routing, dispatch
 
@@ -61,8 +61,7 @@ class DaAIR(Model):
         controller: bool = True,
     ) -> None:
         super().__init__()
-        if len(blocks) != len(PLACES) or min(blocks) < 1:
-            raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(PLACES)} places")
+        check_blocks(blocks)
         if not kinds or len(set(kinds)) != len(kinds):
             raise ValueError(f"kinds: {list(kinds)}, expected each kind of damage once")
         if width % rank_divisor or kernel % 2 == 0:

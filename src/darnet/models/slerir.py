@@ -24,7 +24,7 @@ from darnet import registry
 from darnet.models.base import Model, Output
 from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
-from darnet.nn.hourglass import PLACES, Hourglass
+from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
 from darnet.nn.spherical import SphericalRouter
 from darnet.nn.transformer import TransformerBlock
 from darnet.routing import Routing, dispatch
@@ -92,8 +92,7 @@ class SLERIR(Model):
         guided: Sequence[str] = ("latent", "decoder3", "decoder2", "decoder1"),
     ) -> None:
         super().__init__()
-        if len(blocks) != len(PLACES) or min(blocks) < 1:
-            raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(PLACES)} places")
+        check_blocks(blocks)
         if crop_px < ALIGN_PX or crop_px % ALIGN_PX:
             raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
         if unknown := sorted({*guided} - {*PLACES}):

@@ -7,7 +7,7 @@ Shapes: B batch, F features, H × W pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -58,6 +58,12 @@ class Hourglass(nn.Module):
         for stage, up, fuse in zip(self.stages[DECODERS], self.up, self.fuse, strict=True):
             features = stage(fuse(torch.cat([up(features), skips.pop()], dim=1)), trace)
         return degraded + F.pixel_shuffle(self.tail(refinement(features, trace)), self.patch)
+
+
+def check_blocks(blocks: Sequence[int]) -> None:
+    """Raise ValueError where it is not said how many blocks fill each place."""
+    if len(blocks) != len(PLACES) or min(blocks) < 1:
+        raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(PLACES)} places")
 
 
 def keep_variance(network: nn.Module) -> None:

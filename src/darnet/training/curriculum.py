@@ -8,14 +8,13 @@ replays what that one remembers. A curriculum is `runs/<name>/<time>/{curriculum
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from darnet.data.material import load_material
 from darnet.data.memory import Memory
@@ -26,7 +25,7 @@ from darnet.routers import load_router
 from darnet.training import launch, series
 from darnet.training.examination import Examination, Marks, compose
 from darnet.training.launch import Hardware
-from darnet.training.recipe import Recipe, override, parse_recipe
+from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.series import Series
 from darnet.training.sources import SourceSpec, Strict
 
@@ -84,22 +83,12 @@ class Curriculum(Strict):
 
 def is_curriculum(path: Path) -> bool:
     """Whether a TOML file describes phases rather than one run."""
-    try:
-        return "phase" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return False  # whoever reads it as a recipe says what is wrong with it
+    return series.has(path, "phase")
 
 
 def load_curriculum(path: Path, overrides: Sequence[str] = ()) -> Curriculum:
     """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    for text in overrides:
-        override(document, text)
-    try:
-        curriculum = Curriculum.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    curriculum = series.load(path, Curriculum, overrides)
     recipes = [curriculum.plan(index) for index in range(len(curriculum.phase))]
     if not recipes[0].data.test:
         raise RecipeError(f"{path}: recipe.data.test: a curriculum is examined on photos that it never sees")

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tomli_w
+from pydantic import BaseModel, ValidationError
 
-from darnet.errors import UsageError
+from darnet.errors import RecipeError, UsageError
 from darnet.training import launch
 from darnet.training.launch import Hardware
-from darnet.training.recipe import Recipe
+from darnet.training.recipe import Recipe, override
 
 SETTING = "setting"
+AnyPlan = TypeVar("AnyPlan", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,26 @@ class Series:
         if (begun[-1] / launch.MODEL).is_dir():
             return begun[-1] / launch.MODEL
         return launch.resume(begun[-1], self.data, quiet=self.quiet)
+
+
+def has(path: Path, key: str) -> bool:
+    """Whether a TOML file has a key that tells a series from a single run."""
+    try:
+        return key in tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False  # whoever reads it as a recipe says what is wrong with it
+
+
+def load(path: Path, schema: type[AnyPlan], overrides: Sequence[str]) -> AnyPlan:
+    """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    for text in overrides:
+        override(document, text)
+    try:
+        return schema.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardware, *, quiet: bool) -> Series:

@@ -7,13 +7,12 @@ again. All are validated on the same pictures.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from darnet import store
 from darnet.errors import RecipeError
@@ -50,22 +49,12 @@ class Study(Strict):
 
 def is_study(path: Path) -> bool:
     """Whether a TOML file describes variants rather than one run."""
-    try:
-        return "variant" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return False  # whoever reads it as a recipe says what is wrong with it
+    return series.has(path, "variant")
 
 
 def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
     """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    for text in overrides:
-        override(document, text)
-    try:
-        study = Study.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    study = series.load(path, Study, overrides)
     names = [variant.name for variant in study.variant]
     if len(set(names)) < len(names):
         raise RecipeError(f"{path}: two variants have one name")
