@@ -1,6 +1,6 @@
 """Put a trained network into the package, with all that its card should say.
 
-python scripts/ship.py RUN          one network: src/darnet/weights/darnet/<recipe name>
+python scripts/ship.py RUN          one network: src/darnet/weights/<system>/<recipe name>
 python scripts/ship.py --scores     write the figures of benchmarks/ into the cards
 """
 
@@ -16,7 +16,8 @@ from darnet import store
 from darnet.store import Card
 from darnet.training.recipe import parse_recipe
 
-SYSTEM = store.SHIPPED / "darnet"
+#: Networks that are whole systems by themselves, but for the router; all others are parts of darnet.
+SYSTEMS = {"daair-small": "daair"}
 BENCHMARKS = Path("benchmarks")
 PHOTOS = {
     "BSDS500 train and test (322 photos that share no scene with CBSD68 or Rain100L)": "Berkeley, research use",
@@ -71,6 +72,11 @@ WEAKNESSES = {
         "pictures are guessed, and a night scene that is meant to be dark comes out bright. A picture that is not dark "
         "all over should not be sent here: bright skies wash out, with a faint grid of 8 px."
     ),
+    "daair-small": (
+        "One small network for eight kinds: on each of them it is behind the expert of its own in the system darnet, "
+        "clearly so where the whole picture has to be judged (overexposure, haze, low light) and on motion blur. "
+        "Trained on crops of at most 160 px, and its attention runs over all pixels of a picture or tile."
+    ),
     "jpeg": (
         "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
         "shifted blocks, little is removed."
@@ -98,7 +104,11 @@ def ship(run: Path, note: str) -> Card:
         "training": training,
         "weaknesses": WEAKNESSES[card.name],
     }
-    return store.save(model, card.model_copy(update=update), SYSTEM / card.name)
+    return store.save(model, card.model_copy(update=update), _place(card))
+
+
+def _place(card: Card) -> Path:
+    return store.SHIPPED / SYSTEMS.get(card.name, store.DEFAULT) / card.name
 
 
 def _origin(card: Card) -> list[str]:
@@ -117,9 +127,9 @@ def _data(card: Card) -> dict[str, str]:
 
 def write_scores() -> None:
     """Every card gets its own rows of the benchmark, with their protocol."""
-    names = ("end-to-end", "router")
+    names = ("end-to-end", "router", "3-task", "5-task")
     found = {name: json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8")) for name in names}
-    for folder in sorted(path.parent for path in SYSTEM.glob("*/card.json")):
+    for folder in sorted(path.parent for path in store.SHIPPED.glob("*/*/card.json")):
         card = store.read_card(folder)
         update = {"scores": _scores(card.name, found), "weaknesses": WEAKNESSES[card.name]}
         store.write_card(card.model_copy(update=update), folder)
@@ -127,13 +137,25 @@ def write_scores() -> None:
 
 def _scores(name: str, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What the network does by itself: an expert that is always asked, a router on every picture."""
-    document = found["router" if name == "router" else "end-to-end"]
-    how = {"protocol": document["protocol"]["text"], "commit": document["commit"], "machine": document["machine"]}
     if name == "router":
-        return {"CBSD68 and McMaster": {**document["router"]["darnet"], **how}}
-    rows = [row for row in document["rows"] if row["kind"] == name and row["method"].endswith(":oracle")]
-    figures = ("psnr", "psnr_interval", "ssim", "n")
-    return {f"{row['set']} {row['level']:g}": {**{figure: row[figure] for figure in figures}, **how} for row in rows}
+        return {"CBSD68 and McMaster": {**found[name]["router"][store.DEFAULT], **_how(found[name])}}
+    if name in SYSTEMS:
+        suites, asked = ("3-task", "5-task"), [f"{SYSTEMS[name]}:oracle"]
+    else:
+        suites, asked = ("end-to-end",), [f"{store.DEFAULT}:oracle"]
+    return {
+        f"{row['set']}" if row["level"] is None else f"{row['set']} {row['level']:g}": {
+            **{figure: row[figure] for figure in ("psnr", "psnr_interval", "ssim", "n")},
+            **_how(found[suite]),
+        }
+        for suite in suites
+        for row in found[suite]["rows"]
+        if row["method"] in asked and (name in SYSTEMS or row["kind"] == name)
+    }
+
+
+def _how(document: dict[str, Any]) -> dict[str, Any]:
+    return {"protocol": document["protocol"]["text"], "commit": document["commit"], "machine": document["machine"]}
 
 
 def main() -> None:
