@@ -14,7 +14,7 @@ from darnet.training.losses import LOSSES
 
 CLEAN = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 BATCH = Batch(CLEAN, CLEAN, torch.tensor([1, 0]), torch.tensor([25.0, 0.0]))
-PIXEL_LOSSES = ["l1", "mse", "charbonnier", "ssim", "frequency"]
+PIXEL_LOSSES = ["l1", "mse", "psnr", "charbonnier", "ssim", "frequency"]
 
 
 @pytest.mark.parametrize("name", PIXEL_LOSSES)
@@ -45,8 +45,18 @@ def test_values_by_hand() -> None:
     image = CLEAN + 0.1
     assert float(LOSSES["l1"](Output(image), BATCH)) == pytest.approx(0.1, rel=1e-4)
     assert float(LOSSES["mse"](Output(image), BATCH)) == pytest.approx(0.01, rel=1e-4)
+    assert float(LOSSES["psnr"](Output(image), BATCH)) == pytest.approx(20, abs=0.1)  # 20 dB, of 40
     # Of a constant 0.1 only the mean's coefficient is left: 0.1 · √(16·16) of 16 × 9 coefficients.
     assert float(LOSSES["frequency"](Output(image), BATCH)) == pytest.approx(0.1 * 16 / (16 * 9), rel=1e-2)
+
+
+def test_a_decibel_counts_alike_in_every_picture() -> None:
+    """The slope along a picture's own error is the same, however large that error is."""
+    image = (CLEAN + torch.tensor([0.5, 0.1]).view(2, 1, 1, 1)).requires_grad_()
+    LOSSES["psnr"](Output(image), BATCH).backward()
+    assert image.grad is not None
+    slopes = (image.grad * (image.detach() - CLEAN)).sum(dim=(1, 2, 3))
+    assert float(slopes[0] / slopes[1]) == pytest.approx(1, abs=0.02)
 
 
 def test_classification_is_the_mean_cross_entropy_of_all_routers() -> None:

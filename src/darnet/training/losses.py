@@ -22,8 +22,8 @@ Scalar = Float[Tensor, ""]
 TEMPERATURE = 2.0
 #: λ of SLER-IR eq. 9: by how much pictures with the same damage are to be more alike than others. The paper's was lost.
 MARGIN = 0.5
-#: Mean squared error that loss `psnr` adds, so that pictures which are all but perfect have a slope: 40 dB.
-PSNR_FLOOR = 1e-4
+#: Mean squared error of 40 dB, below which loss `psnr` asks for little more.
+ALMOST_PERFECT = 1e-4
 Loss = Callable[[Output, Batch], Scalar]
 
 
@@ -38,12 +38,12 @@ def mse(output: Output, batch: Batch) -> Scalar:
 
 
 def psnr(output: Output, batch: Batch) -> Scalar:
-    """−PSNR of each picture, in dB, the mean over the batch (Chen et al. 2022, NAFNet); errors under 40 dB count less.
+    """How many dB each picture falls short of 40, the mean over the batch: minus PSNR (NAFNet, Chen et al. 2022, code).
 
-    A picture's error weighs as much as its own size says: one that is far too dark does not drown one with little noise.
+    A decibel counts alike wherever it is gained: a picture that is far too dark does not drown one with little noise.
     """
     error = (_image(output) - batch.clean).square().mean(dim=(1, 2, 3))
-    return 10 * torch.log10(error + PSNR_FLOOR).mean()
+    return 10 * torch.log10(1 + error / ALMOST_PERFECT).mean()
 
 
 def charbonnier(output: Output, batch: Batch) -> Scalar:
