@@ -35,12 +35,12 @@ class _Graph(nn.Module):
 def export_onnx(model: Model, path: Path) -> None:
     """Write an expert as a graph of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free.
 
-    Both are multiples of `model.multiple_of`. A network that looks at the whole picture beside a tile has a second input,
-    `context`: what `model.context` makes of a picture, whose size is fixed. A graph of one input is what
+    Both are multiples of `model.multiple_of`. A network that looks at the whole picture beside a tile has a second
+    input, `context`: what `model.context` makes of a picture, of fixed size. A graph of one input is what
     `darnet experts add` takes as an `.onnx` file.
 
-    Experts inside a network all run, and those that are not chosen count for nothing (`darnet.routing.dispatch`); a path
-    of SLER-IR's alone costs what it costs (`SLERIR.along`).
+    Experts inside a network all run, and those that are not chosen count for nothing (`darnet.routing.dispatch`). One
+    path of SLER-IR's (`SLERIR.along`) runs alone.
 
     Raises UsageError for a network that makes no image, and MissingPackageError without the extra `onnx`.
     """
