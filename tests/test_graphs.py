@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnxruntime
 import pytest
 import torch
 
-from darnet.errors import UsageError
+from darnet.errors import UsageError, WeightsError
 from darnet.experts.base import Checked
 from darnet.experts.foreign import load_onnx
 from darnet.graphs import export_onnx
-from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
+from darnet.models.slerir import SLERIR
 from darnet.testing import check_expert
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
@@ -43,14 +44,51 @@ def test_a_graph_is_an_expert(tmp_path: Path) -> None:
     check_expert(Checked("compact", load_onnx(tmp_path / "compact.onnx")))
 
 
-@pytest.mark.parametrize(
-    ("model", "reason"),
-    [
-        (CompactUNet(4, (1, 1), thumbnail_px=8), "whole picture"),
-        (DegradationClassifier(["clean"], 4), "makes no image"),
-    ],
-)
-def test_what_cannot_be_a_graph(tmp_path: Path, model: Model, reason: str) -> None:
-    with pytest.raises(UsageError, match=reason):
-        export_onnx(model, tmp_path / "graph.onnx")
+def ask(path: Path, tile: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    """A graph of two inputs, by the runtime alone."""
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {"degraded": tile.numpy(), "context": context.numpy()})[0])
+
+
+@pytest.mark.slow
+def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
+    """What the network answers where its routing picks that path; tiles of two sizes, one glance."""
+    torch.manual_seed(0)
+    small = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 1.5, "dimension": 8, "crop_px": 16}
+    model = SLERIR(**small, degradation={"width": 4}, content={"width": 2}, fusion=4, guided=["latent"]).eval()
+    torch.nn.init.normal_(model.net.tail.weight, std=0.1)
+    torch.nn.init.normal_(model.net.stages[3].guidance.project.weight, std=0.1)
+    picture = torch.rand(1, 3, 64, 96)
+    context = model.context(picture)
+    with torch.inference_mode():
+        path = [int(routing.logits.argmax()) for routing in model(picture, context).routings]
+    assert len(set(path)) > 1
+    export_onnx(model.along(path), tmp_path / "path.onnx")
+    for tile in (picture, picture[..., 16:48, :80].contiguous()):
+        with torch.inference_mode():
+            wanted = model(tile, context).image.clamp(0, 1)
+        torch.testing.assert_close(ask(tmp_path / "path.onnx", tile, context), wanted, atol=1e-4, rtol=0)
+        assert float((wanted - tile).abs().mean()) > 0.01
+    elsewhere = ask(tmp_path / "path.onnx", picture, torch.zeros_like(context))
+    assert float((elsewhere - ask(tmp_path / "path.onnx", picture, context)).abs().max()) > 1e-3
+
+
+@pytest.mark.slow
+def test_a_thumbnail_is_a_second_input(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = CompactUNet(4, (1, 1), thumbnail_px=8).eval()
+    torch.nn.init.normal_(model.tail.weight, std=0.1)
+    picture = torch.rand(1, 3, 32, 48)
+    context = model.context(picture)
+    export_onnx(model, tmp_path / "compact.onnx")
+    with torch.inference_mode():
+        wanted = model(picture, context).image.clamp(0, 1)
+    torch.testing.assert_close(ask(tmp_path / "compact.onnx", picture, context), wanted, atol=1e-4, rtol=0)
+    with pytest.raises(WeightsError, match="one input"):
+        load_onnx(tmp_path / "compact.onnx")
+
+
+def test_what_makes_no_image_cannot_be_a_graph(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="makes no image"):
+        export_onnx(DegradationClassifier(["clean"], 4), tmp_path / "graph.onnx")
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,6 @@
 """A network as a graph that needs neither darnet nor torch: ONNX.
 
-Shapes: H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -25,37 +25,43 @@ class _Graph(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, degraded: Float[Tensor, "1 3 H W"]) -> Float[Tensor, "1 3 H W"]:
-        image: Tensor = self.model(degraded).image
+    def forward(
+        self, degraded: Float[Tensor, "1 3 H W"], context: Float[Tensor, "1 C S T"] | None = None
+    ) -> Float[Tensor, "1 3 H W"]:
+        image: Tensor = self.model(degraded, context).image
         return image.clamp(0, 1)
 
 
 def export_onnx(model: Model, path: Path) -> None:
     """Write an expert as a graph of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free.
 
-    Both are multiples of `model.multiple_of`. Experts inside a network all run, and those that are not chosen count for
-    nothing (`darnet.routing.dispatch`). What `darnet experts add` takes as an `.onnx` file.
+    Both are multiples of `model.multiple_of`. A network that looks at the whole picture beside a tile has a second
+    input, `context`: what `model.context` makes of a picture, of fixed size. A graph of one input is what
+    `darnet experts add` takes as an `.onnx` file.
 
-    Raises UsageError for a network that makes no image or looks at the whole picture beside a tile, and
-    MissingPackageError without the extra `onnx`.
+    Experts inside a network all run, and those that are not chosen count for nothing (`darnet.routing.dispatch`). One
+    path of SLER-IR's (`SLERIR.along`) runs alone.
+
+    Raises UsageError for a network that makes no image, and MissingPackageError without the extra `onnx`.
     """
-    if model.context is not None:
-        raise UsageError(f"{type(model).__name__} looks at the whole picture beside a tile: a graph sees only the tile")
     registry.optional("onnxscript", "onnx")
     picture = torch.rand(1, 3, *(count * model.multiple_of for count in TRACED))
+    inputs = {"degraded": picture}
     with torch.inference_mode():
         if model(picture).image is None:
             raise UsageError(f"{type(model).__name__} makes no image: there is no graph of it")
+    if model.context is not None:
+        inputs["context"] = model.context(picture)
     sides = {2 + axis: model.multiple_of * Dim(name, max=LONGEST) for axis, name in enumerate(("rows", "columns"))}
     unfinished = path.with_name(f".{path.name}.partial")
     try:
         torch.onnx.export(
             _Graph(model).eval(),
-            (picture,),
+            tuple(inputs.values()),
             str(unfinished),
-            input_names=["degraded"],
+            input_names=list(inputs),
             output_names=["restored"],
-            dynamic_shapes={"degraded": sides},
+            dynamic_shapes={name: sides if name == "degraded" else None for name in inputs},
             dynamo=True,
             external_data=False,
             optimize=False,  # onnxruntime does that when it loads; onnxscript's takes minutes for many blocks

@@ -176,7 +176,7 @@ def _check_parameters(degradation: Degradation) -> Tensor:
 
 def tensors(output: Output) -> list[Tensor]:
     """Everything a forward pass says that has a gradient, as a list."""
-    found: list[Tensor | None] = [output.image, output.levels]
+    found: list[Tensor | None] = [output.image, output.levels, output.kinds]
     for routing in output.routings:
         found += [routing.logits, routing.embedding]
     return [tensor for tensor in found if tensor is not None]

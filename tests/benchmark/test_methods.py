@@ -12,6 +12,7 @@ from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
 from darnet.experts import SelfEnsemble
+from darnet.restorer import Restorer
 from darnet.store import Reference, read_card, write_card, write_reference
 
 PICTURE = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0))
@@ -123,3 +124,35 @@ def test_a_network_for_several_kinds_is_not_told_which(tiny_system: Path, tmp_pa
     several = Path(shutil.copytree(tiny_system / "noise", tmp_path / "several"))
     write_card(read_card(several).model_copy(update={"handles": ("noise", "rain")}), several)
     assert load_network(several, "cpu").told is None
+
+
+def spy(method: System | Oracle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which experts work, in their order."""
+    worked: list[str] = []
+    repair = Restorer._repair
+
+    def record(self: Restorer, pixels: torch.Tensor, kind: str) -> torch.Tensor:
+        worked.append(kind)
+        return repair(self, pixels, kind)
+
+    monkeypatch.setattr(Restorer, "_repair", record)
+    method(PICTURE, case("blur+noise"))
+    return worked
+
+
+def test_of_two_kinds_the_last_is_repaired_first(tiny_system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    method = load_system(f"{tiny_system}:oracle", "cpu")
+    assert isinstance(method, Oracle)
+    assert spy(method, monkeypatch) == ["noise", "blur"]
+    one, both = (method.cost(case(kind)) for kind in ("noise", "blur+noise"))
+    assert both.params == 2 * one.params
+    assert both.gmacs_256 == pytest.approx(2 * one.gmacs_256, abs=2e-3)
+
+
+def test_a_system_takes_one_step_or_looks_again(tiny_system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once, again = (load_system(f"{tiny_system}{variant}", "cpu") for variant in ("", ":again"))
+    assert isinstance(again, System)
+    assert (once.restorer.max_steps, again.restorer.max_steps) == (1, 3)
+    assert spy(again, monkeypatch) == ["noise"]  # what was treated is not treated again
+    assert once.cost(case("blur+noise")).params == once.cost(case("noise")).params
+    assert again.cost(case("blur+noise")).params > once.cost(case("noise")).params

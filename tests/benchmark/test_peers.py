@@ -69,7 +69,9 @@ def test_a_network_is_only_asked_for_what_its_card_says(tiny_system: Path, tmp_p
 def test_peers_are_only_asked_for_what_they_repair() -> None:
     assert repairs("ffdnet", "noise")
     assert not repairs("ffdnet", "blur")
+    assert not repairs("ffdnet", "blur+noise")  # not all of it
     assert repairs("identity", "rain")
+    assert repairs("identity", "haze+rain")
     assert repairs("darnet", "blur")
 
 

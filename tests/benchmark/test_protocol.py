@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from darnet.benchmark.protocol import PROTOCOLS, Protocol, find_protocol
-from darnet.degradations import GaussianBlur, GaussianNoise, Overexposure, PoissonGaussianNoise
+from darnet.degradations import GaussianBlur, GaussianNoise, Overexposure, PoissonGaussianNoise, named_generator
 from darnet.errors import UnknownNameError
 from darnet.metrics import psnr, ssim
 
@@ -185,3 +185,22 @@ def test_luma_alone_is_scored_in_its_studio_range():
 def test_pictures_of_different_sizes_are_refused():
     with pytest.raises(ValueError, match="differ in shape"):
         Protocol().score(photo(24, 28), photo(24, 24))
+
+
+def test_what_befell_a_picture_before_is_rounded_once_at_the_end() -> None:
+    """The sensor's noise comes on top of the blurred light, and is cut as the protocol cuts noise."""
+    clean, protocol = photo(), PROTOCOLS["promptir"]
+    rng = named_generator("a.png")
+    noisy = OTHERS[0](clean, rng) + 25 / 255 * torch.randn(clean.shape, generator=skipped(rng))
+    wanted = ((noisy.clamp(0, 1) * 255 + 1e-3).floor()) / 255
+    found = protocol.observe(clean, SIGMA_25, "a.png", OTHERS[:1])
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    assert not torch.equal(found, protocol.observe(clean, SIGMA_25, "a.png"))
+    blurred = protocol.observe(clean, OTHERS[0], "a.png", [SIGMA_25])
+    assert not torch.allclose(blurred, found)
+
+
+def skipped(rng: Generator) -> Generator:
+    """Past the draw of one σ."""
+    torch.rand(1, 1, generator=rng)
+    return rng

@@ -28,6 +28,8 @@ SLERIR: dict[str, object] = {
     "content": {"width": 2},
     "fusion": 8,
     "guided": ["latent", "decoder1"],
+    "selection": "spherical",
+    "kinds": [],
 }
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
@@ -41,7 +43,11 @@ SMALL: dict[str, list[dict[str, object]]] = {
         {"kinds": ["clean", "noise"], "width": 4},
         {"kinds": ["clean", "noise"], "width": 4, "thumbnail_px": 16},
     ],
-    "slerir": [SLERIR, {**SLERIR, "fusion": 0, "experts": 1, "masked": True}],
+    "slerir": [
+        SLERIR,
+        {**SLERIR, "fusion": 0, "experts": 1, "masked": True},
+        {**SLERIR, "selection": "classifier", "kinds": ["noise", "rain"]},
+    ],
     "unet": [{"width": 4, "depth": 2}],
 }
 CASES = [(kind, config) for kind in registry.BUILTIN["model"] for config in SMALL[kind]]
@@ -85,6 +91,8 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             "content": {"width": 4},
             "fusion": 16,
             "guided": ["latent"],
+            "selection": "classifier",
+            "kinds": ["noise", "rain"],
         }.items()
     ),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),

@@ -175,6 +175,53 @@ def test_fusion_is_used() -> None:
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(one.routings, other.routings, strict=True))
 
 
+def test_a_classifier_chooses_and_its_experts_learn() -> None:
+    """The router gets its slope from the soft gate; a head names kinds, and teaches the encoder."""
+    model = network(selection="classifier", kinds=["noise", "rain"])
+    model.gate = "soft"
+    output = model(pictures())
+    output.image.square().mean().backward()
+    assert bool(model.router.classify.weight.grad.any())
+    assert model.naming[1].weight.grad is None
+    output = model(pictures())
+    assert output.kinds.shape == (2, 2)
+    model.zero_grad()
+    torch.nn.functional.cross_entropy(output.kinds, torch.tensor([0, 1])).backward()
+    assert bool(model.degradation.token.weight.grad.any())
+    assert network().kinds == ()
+    assert network()(pictures()).kinds is None
+
+
+def path_of(model: SLERIR, whole: torch.Tensor) -> list[int]:
+    with torch.inference_mode():
+        return [int(routing.logits.argmax()) for routing in model(whole).routings]
+
+
+@pytest.mark.parametrize("changed", [{}, {"fusion": 0}, {"selection": "classifier"}])
+def test_a_path_is_a_plain_backbone_with_the_answer_of_its_experts(changed: dict[str, object]) -> None:
+    model = network(**changed).eval()
+    whole = pictures(1, 96)
+    path = path_of(model, whole)
+    assert len(set(path)) > 1
+    fixed, other = model.along(path), model.along([(expert + 1) % 3 for expert in path])
+    with torch.inference_mode():
+        wanted, output = model(whole), fixed(whole)
+        assert torch.equal(output.image, wanted.image)
+        assert not torch.allclose(other(whole).image, wanted.image, atol=1e-4)
+    assert [routing.weights.tolist() for routing in output.routings] == [[[1.0]]] * len(PLACES)
+    experts = sum(weight.numel() for place in model.net.stages for weight in place.experts.parameters())
+    chooser = sum(weight.numel() for weight in model.router.parameters())
+    stored = sum(weight.numel() for weight in model.parameters())
+    assert sum(weight.numel() for weight in fixed.parameters()) == stored - chooser - 2 * experts // 3
+    assert all(len(place.experts) == 3 for place in model.net.stages)
+
+
+@pytest.mark.parametrize("path", [[0] * 7, [0] * 7 + [3], [-1] + [0] * 7])
+def test_what_is_no_path(path: list[int]) -> None:
+    with pytest.raises(ValueError, match="expected one of the experts 0 to 2 for each of 8 places"):
+        network().along(path)
+
+
 def cost(model: Callable[[torch.Tensor], object], degraded: torch.Tensor) -> float:
     """GMACs."""
     with FlopCounterMode(display=False) as counter:
@@ -215,6 +262,7 @@ def test_full_size_has_the_active_parameters_of_the_paper() -> None:
         ({"experts": 12}, "experts 12"),
         ({"fusion": 9}, "heads do not divide"),
         ({"encoder": "clop"}, "no encoder called 'clop'"),
+        ({"selection": "softest"}, "selection 'softest': expected spherical or classifier"),
     ],
 )
 def test_arguments_that_make_no_network(config: dict[str, object], message: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from darnet.nn.spherical import SphericalRouter, balanced, nearest_simplex, simplex
+from darnet.nn.spherical import ClassifierRouter, SphericalRouter, balanced, nearest_simplex, simplex
 
 
 def router(experts: int = 3, dimension: int = 16, layers: int = 2, **knobs: float) -> SphericalRouter:
@@ -109,3 +109,24 @@ def test_more_experts_than_a_sphere_holds_as_a_simplex_are_refused() -> None:
         router(experts=4, dimension=2)
     with pytest.raises(ValueError, match="temperature 0"):
         router(temperature=0)
+
+
+def test_a_classifier_scores_the_same_vectors_by_weights_that_learn() -> None:
+    torch.manual_seed(0)
+    learner, tokens = ClassifierRouter(8, 2, 3, 16, temperature=0.5), torch.randn(5, 8)
+    assert sum(weight.numel() for weight in learner.mlp.parameters()) == sum(
+        weight.numel() for weight in router().mlp.parameters()
+    )
+    vectors = learner.mlp(tokens).unflatten(1, (2, 16))
+    soft, hard = learner(tokens, "soft"), learner(tokens, "hard")
+    for layer, (one, other) in enumerate(zip(soft, hard, strict=True)):
+        wanted = (vectors[:, layer] @ learner.classify.weight.T) / 0.5
+        torch.testing.assert_close(one.logits, wanted)
+        torch.testing.assert_close(one.weights, wanted.softmax(dim=1))
+        torch.testing.assert_close(one.embedding, F.normalize(vectors[:, layer], dim=1))
+        assert torch.equal(other.weights, F.one_hot(wanted.argmax(dim=1), 3).float())
+    before = learner.classify.weight.clone()
+    learner.refresh(torch.stack([routing.embedding for routing in soft]))
+    assert torch.equal(learner.classify.weight, before)
+    with pytest.raises(ValueError, match="temperature 0"):
+        ClassifierRouter(8, 2, 3, 16, temperature=0)

@@ -134,7 +134,7 @@ def test_contrast_by_hand() -> None:
     assert float(contrast([0, 0, 1, 1], alike)) == pytest.approx(0.5)  # E_N 1, E_P 1: the margin is missed by itself
     assert float(contrast([0, 1, 0, 1], apart)) == pytest.approx(0.5 - 0 + 0.5)  # E_N (two of four) 0.5, E_P 0
     assert float(contrast([0, 0, 1, 1], apart, alike)) == pytest.approx(0.25)  # the mean over the layers
-    with pytest.raises(RecipeError, match="sphere"):
+    with pytest.raises(RecipeError, match="embeds"):
         LOSSES["contrast"](Output(routings=(Routing.hard(torch.zeros(2, 2)),)), BATCH)
 
 
@@ -166,7 +166,7 @@ def test_triplets_by_hand() -> None:
     wanted = ((1 - 0 + 0.5) + (0 - 0 + 0.5)) / 2
     assert float(contrast([0, 0, 1], three, name="triplet")) == pytest.approx(wanted)
     assert float(contrast([0, 1, 2], three, name="triplet")) == pytest.approx((2 * 0.5) / 6)  # each its own pair
-    with pytest.raises(RecipeError, match="'triplet' needs a model that routes on a sphere"):
+    with pytest.raises(RecipeError, match="'triplet' needs a model that embeds what it routes by"):
         LOSSES["triplet"](Output(), BATCH)
 
 
@@ -196,3 +196,10 @@ def test_contrast_draws_the_alike_together_and_pushes_others_apart(name: str) ->
 def test_classification_is_no_loss_for_who_names_no_kind() -> None:
     with pytest.raises(RecipeError, match="kind of damage"):
         LOSSES["classification"](on_sphere(torch.stack([EAST, NORTH])), BATCH)
+
+
+def test_classification_asks_the_head_that_names_kinds_where_there_is_one() -> None:
+    logits = torch.tensor([[0.0, 2.0], [1.0, 0.0]])
+    output = replace(on_sphere(torch.stack([EAST, NORTH])), kinds=logits)
+    wanted = torch.nn.functional.cross_entropy(logits, BATCH.label)
+    assert float(LOSSES["classification"](output, BATCH)) == pytest.approx(float(wanted))

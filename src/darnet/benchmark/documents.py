@@ -11,23 +11,14 @@ from typing import Protocol as Structure
 
 from darnet import store
 from darnet.backends import pick_device
-from darnet.benchmark import routing, speed, tasks
-from darnet.benchmark.methods import ORACLE, OTHER, ROUTER
+from darnet.benchmark import composite, routing, speed, tasks
+from darnet.benchmark.methods import ORACLE, OTHER, ROUTER, Method
 from darnet.benchmark.peers import PEERS, load_method
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.provenance import provenance
 from darnet.benchmark.rows import Record
 from darnet.benchmark.run import Bench, Measured, unusable
-from darnet.benchmark.suites import (
-    DEFAULT_SETS,
-    KIND_SUITES,
-    LEVELS,
-    ROUTED,
-    ROUTER_SETS,
-    Case,
-    cases,
-    damaged,
-)
+from darnet.benchmark.suites import DEFAULT_SETS, KIND_SUITES, LEVELS, ROUTED, ROUTER_SETS, Case, cases, damaged
 from darnet.benchmark.tables import PAPER_PROTOCOL
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
 from darnet.diagnosis import CLEAN
@@ -205,10 +196,17 @@ def _curriculum(name: str) -> list[str]:
 def _tasks(request: Request, chosen: list[Case], progress: Progress) -> Document:
     """The tasks of all-in-one restoration, and their mean."""
     document = _kind(request, chosen, progress)
-    names = dict.fromkeys(row["method"] for row in document["rows"])
-    methods = {name: load_method(name, request.device) for name in names}
-    means = tasks.overall(request.suite, document["rows"], methods, chosen)
+    means = tasks.overall(request.suite, document["rows"], _methods(document, request), chosen)
     return document | {"overall": means, "left_out": document["left_out"] | tasks.missing(request.suite, chosen)}
+
+
+def _composite(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """Two kinds of damage in one picture, and which way it goes through networks that route."""
+    document = _kind(request, chosen, progress)
+    protocol = request.protocol or PROTOCOLS[DEFAULT]
+    methods = _methods(document, request)
+    paths = composite.paths(document["rows"], methods, chosen, protocol, request.device)
+    return document | {"levels": composite.levels(), "paths": paths}
 
 
 def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document:
@@ -244,6 +242,7 @@ SUITES: Mapping[str, Suite] = {
     "table1": Suite(_of_one_kind, _table1),
     "table2": Suite(_of_table2, _table2),
     **dict.fromkeys(tasks.TASKS, Suite(_of_tasks, _tasks)),
+    composite.SUITE: Suite(lambda asked: composite.cases(asked.root, asked.sets, asked.limit), _composite),
     "speed": Suite(_of_speed, _speed),
 }
 
@@ -278,6 +277,11 @@ def _document(measured: Measured, protocol: Protocol) -> Document:
 
 def _described(protocol: Protocol) -> Document:
     return {"name": protocol.name, "digest": protocol.digest, "text": str(protocol), **asdict(protocol)}
+
+
+def _methods(document: Document, request: Request) -> dict[str, Method]:
+    """Who was measured."""
+    return {name: load_method(name, request.device) for name in dict.fromkeys(r["method"] for r in document["rows"])}
 
 
 def _systems(request: Request) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from darnet.restorer import Restorer, load
 from darnet.routers import Always, NetworkRouter, Router, load_router
 
 COST_PX = 256
-ORACLE, ROUTER, BEST, OTHER = ":oracle", ":router", ":best", "@"
+ORACLE, ROUTER, BEST, AGAIN, OTHER = ":oracle", ":router", ":best", ":again", "@"
 
 
 class Answer(NamedTuple):
@@ -85,13 +85,14 @@ class System(Method):
         return Answer(result.image, result.diagnosis)
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
-        """The router, and the expert for this kind."""
-        return _networks(self.restorer.router) + _expert_networks(self.restorer, case.kind)
+        """The router, and the expert for this damage; of several as many as there are steps."""
+        experts = _expert_networks(self.restorer, case)[: self.restorer.max_steps]
+        return _networks(self.restorer.router) + experts
 
     def _pass_through(self, picture: Pixels, case: Case) -> None:
         self.restorer.diagnose(picture)
-        if (expert := _serving(self.restorer, case.kind)) in self.restorer.experts:
-            self.restorer(picture, kinds=[expert])
+        if experts := _serving(self.restorer, case):
+            self.restorer(picture, kinds=experts[: self.restorer.max_steps])
 
 
 @dataclass
@@ -102,15 +103,15 @@ class Oracle(Method):
     told = "kind"
 
     def __call__(self, observed: Pixels, case: Case) -> Answer:
-        """Repair the kind that the case is; leave alone what no expert serves."""
-        expert = _serving(self.restorer, case.kind)
-        if expert not in self.restorer.experts:
+        """Repair the kinds that the case has, the last first; leave alone what no expert serves."""
+        experts = _serving(self.restorer, case)
+        if not experts:
             return Answer(observed)
-        return Answer(self.restorer(observed.clamp(0, 1), kinds=[expert]).image)
+        return Answer(self.restorer(observed.clamp(0, 1), kinds=experts).image)
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
-        """The expert for this kind."""
-        return _expert_networks(self.restorer, case.kind)
+        """The experts for this damage."""
+        return _expert_networks(self.restorer, case)
 
 
 @dataclass
@@ -162,8 +163,8 @@ class Limited:
 def load_system(name: str, device: str) -> Method:
     """A system by `NAME`, or one of its variants.
 
-    `NAME:best` (quality), `NAME:oracle`, `NAME:router`, `NAME:clean+noise` (a router limited to these kinds), or
-    `NAME@FOLDER` (the router of another folder).
+    `NAME:best` (quality), `NAME:again` (which looks again after a repair), `NAME:oracle`, `NAME:router`,
+    `NAME:clean+noise` (a router limited to these kinds), or `NAME@FOLDER` (the router of another folder).
     Raises UnknownNameError or WeightsError.
     """
     if OTHER in name and not Path(name).exists():
@@ -175,6 +176,8 @@ def load_system(name: str, device: str) -> Method:
         return Oracle(restorer)
     if f":{variant}" == ROUTER:
         return OnlyRouter(restorer)
+    if f":{variant}" == AGAIN:
+        return System(replace(restorer, max_steps=len(restorer.experts)))
     if variant and f":{variant}" != BEST:
         restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
     return System(restorer)
@@ -191,12 +194,16 @@ def _networks(router: Router) -> tuple[nn.Module, ...]:
     return (inner.backend.model,) if isinstance(inner, NetworkRouter) else ()
 
 
-def _serving(restorer: Restorer, kind: str) -> str:
-    """The name of the expert that a kind of damage belongs to: an all-in-one network takes everything."""
-    return restorer.router.label if isinstance(restorer.router, Always) else kind
+def _serving(restorer: Restorer, case: Case) -> list[str]:
+    """The experts that the damage of a case belongs to, the last kind first; an all-in-one network takes everything."""
+    always = restorer.router.label if isinstance(restorer.router, Always) else None
+    named = dict.fromkeys(always or kind for kind in reversed(case.kinds))
+    return [name for name in named if name in restorer.experts]
 
 
-def _expert_networks(restorer: Restorer, kind: str) -> tuple[nn.Module, ...]:
-    expert = restorer.experts.get(_serving(restorer, kind)) if kind != CLEAN else None
-    expert = expert.expert if isinstance(expert, SelfEnsemble) else expert
-    return (expert.backend.model,) if isinstance(expert, NetworkExpert) else ()
+def _expert_networks(restorer: Restorer, case: Case) -> tuple[nn.Module, ...]:
+    if case.kind == CLEAN:
+        return ()
+    experts = [restorer.experts[name] for name in _serving(restorer, case)]
+    inner = [expert.expert if isinstance(expert, SelfEnsemble) else expert for expert in experts]
+    return tuple(expert.backend.model for expert in inner if isinstance(expert, NetworkExpert))

@@ -21,7 +21,7 @@ from torch import nn
 from darnet import registry, store
 from darnet.benchmark.methods import Answer, Method, load_network, load_system
 from darnet.benchmark.protocol import Pixels
-from darnet.benchmark.suites import Case
+from darnet.benchmark.suites import TOGETHER, Case
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Tiles
 from darnet.experts.classical import NonLocalMeans, RichardsonLucy, Wiener
@@ -149,7 +149,7 @@ def repairs(name: str, kind: str) -> bool:
         kinds = PEERS[name].kinds
     else:
         kinds = store.read_card(Path(name)).handles if (Path(name) / store.CARD).is_file() else ()
-    return not kinds or kind in kinds
+    return not kinds or {*kind.split(TOGETHER)} <= {*kinds}
 
 
 @dataclass

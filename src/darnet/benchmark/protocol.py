@@ -6,7 +6,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple
@@ -98,9 +98,14 @@ class Protocol:
         top, left = rows // 2, columns // 2
         return photo[:, top : photo.shape[1] - rows + top, left : photo.shape[2] - columns + left].contiguous()
 
-    def observe(self, clean: Pixels, degradation: Degradation, name: str) -> Pixels:
-        """The damaged picture that a method is given: the same for the same name, whatever was observed before it."""
+    def observe(self, clean: Pixels, degradation: Degradation, name: str, before: Sequence[Degradation] = ()) -> Pixels:
+        """The damaged picture that a method is given: the same for the same name, whatever was observed before it.
+
+        `before`: what befalls it first; it is rounded once, at the end.
+        """
         rng = named_generator(name, self.seed)
+        for earlier in before:
+            clean = earlier(clean, rng)
         if isinstance(degradation, GaussianNoise | PoissonGaussianNoise):
             if self.photos == "grey":  # one noise for the three channels: it is a grey picture
                 clean = clean[:1]

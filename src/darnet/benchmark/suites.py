@@ -73,6 +73,8 @@ KIND_SUITES = tuple(sorted({*LEVELS, *PAIRED_SETS}))
 ROUTED = ("clean", "noise", "blur", "overexposure", "haze", "rain", "motion", "lowlight", "jpeg")
 #: The photo sets of a suite over several kinds, and of one kind.
 ROUTER_SETS, DEFAULT_SETS = ("CBSD68", "McMaster"), ("CBSD68",)
+#: Between the names of kinds that befall a picture one after the other.
+TOGETHER = "+"
 
 _Item = TypeVar("_Item")
 
@@ -95,13 +97,19 @@ class Case:
     clean: Path
     degradation: Degradation | None = None  # None: the damaged picture is a file
     degraded: Path | None = None
+    before: tuple[Degradation, ...] = ()  # what befalls the photo first
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of its damage, in the order in which they befall it."""
+        return tuple(self.kind.split(TOGETHER))
 
     def load(self, protocol: Protocol) -> Scene:
         """Read, and damage as the protocol says. Raises ImageError for bad files, or a pair of different sizes."""
         photo = Image.read(self.clean).pixels()
         clean = protocol.prepare(photo)
         if self.degradation is not None:
-            return Scene(protocol.observe(clean, self.degradation, self.name), clean)
+            return Scene(protocol.observe(clean, self.degradation, self.name, self.before), clean)
         assert self.degraded is not None
         damaged = Image.read(self.degraded).pixels()
         if damaged.shape != photo.shape:
@@ -148,7 +156,7 @@ def is_there(root: Path, set_name: str) -> bool:
 
 def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | None = None) -> list[Case]:
     """Every photo of a set under one degradation whose ranges are single values. Raises NoInputError."""
-    level = _level(degradation)
+    level = level_of(degradation)
     return [
         Case(set_name, path.name, degradation.kind, level, path, degradation)
         for path in _thinned(_photos(root, set_name), limit)
@@ -185,7 +193,8 @@ def _thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def _level(degradation: Degradation) -> float | None:
+def level_of(degradation: Degradation) -> float | None:
+    """The level of a degradation whose ranges are single values; None for a kind without one."""
     if not degradation.parameters:
         return None
     parameters = torch.tensor([[getattr(degradation, name)[0] for name in degradation.parameters]], dtype=torch.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from darnet.benchmark import composite
 from darnet.benchmark.cells import number, pair, percent, table, with_interval
 from darnet.benchmark.rows import one_protocol
 from darnet.benchmark.tasks import TASKS, tasks
@@ -49,6 +50,8 @@ def markdown(document: Mapping[str, Any]) -> str:
     if suite == "end-to-end":
         parts.append(prices(document["prices"]))
     parts += [router(name, figures) for name, figures in document.get("router", {}).items()]
+    if suite == composite.SUITE:
+        parts += [*composite.path_tables(document["paths"]), composite.described(document["levels"])]
     return "\n\n".join([*parts, f"Protocol {document['protocol']['text']}."])
 
 

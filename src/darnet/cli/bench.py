@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 SuiteName: TypeAlias = Annotated[
     str,
     typer.Argument(
-        metavar="SUITE", help="A kind of damage, or router, end-to-end, table1, table2, 3-task, 5-task, speed."
+        metavar="SUITE",
+        help="A kind of damage, or router, end-to-end, table1, table2, 3-task, 5-task, composite, speed.",
     ),
 ]
 Methods: TypeAlias = Annotated[

@@ -28,6 +28,7 @@ class Output:
     image: Float[Tensor, "B 3 H W"] | None = None
     routings: tuple[Routing, ...] = ()
     levels: Float[Tensor, "B E"] | None = None  # estimated level of each kind, in the kind's own unit
+    kinds: Float[Tensor, "B E"] | None = None  # logits of each kind, where it is no routing that names them
 
 
 class Model(nn.Module, ABC):

@@ -11,6 +11,7 @@ H × W pixels. Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -25,7 +26,7 @@ from darnet.models.base import Model, Output
 from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
 from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
-from darnet.nn.spherical import SphericalRouter
+from darnet.nn.spherical import ClassifierRouter, LayerRouter, SphericalRouter
 from darnet.nn.transformer import TransformerBlock
 from darnet.routing import Routing, dispatch
 
@@ -33,6 +34,7 @@ from darnet.routing import Routing, dispatch
 DEGRADATION_PATCH_PX = 16
 #: Of an expert that is not the best: a softmax of small temperature ends in 0, and `dispatch` wants somebody to serve.
 LEAST_WEIGHT = 1e-30
+SELECTIONS = ("spherical", "classifier")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class SLERIR(Model):
         content: Options of the one that looks for content.
         fusion: Features D of the prior map; 0 leaves GLGF out, as the paper's Table 4 does.
         guided: Places that are guided by the prior.
+        selection: How experts are chosen: "spherical", or by a "classifier" of the same size (the paper's Table 3).
+        kinds: What the token of damage is to tell apart beside; a head for the loss `classification`, mostly none.
 
     Raises ValueError for arguments that make no network.
     """
@@ -90,6 +94,8 @@ class SLERIR(Model):
         content: Mapping[str, Any] | None = None,
         fusion: int = 96,
         guided: Sequence[str] = ("latent", "decoder3", "decoder2", "decoder1"),
+        selection: str = "spherical",
+        kinds: Sequence[str] = (),
     ) -> None:
         super().__init__()
         check_blocks(blocks)
@@ -99,11 +105,16 @@ class SLERIR(Model):
             raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
         if fusion and not guided:
             raise ValueError(f"fusion {fusion}: the prior map guides no place")
+        if selection not in SELECTIONS:
+            raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
         self.masked = masked
         self.context: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
-        self.router = SphericalRouter(self.degradation.features, len(PLACES), experts, dimension, temperature, momentum)
+        choice = (self.degradation.features, len(PLACES), experts, dimension, temperature)
+        self.router: LayerRouter | None = (
+            SphericalRouter(*choice, momentum) if selection == "spherical" else ClassifierRouter(*choice)
+        )
         self.content: Encoder | None = None
         self.fusion: Fusion | None = None
         # A patch of the prior is two pixels a side where the backbone is coarsest, so that there is something to ask.
@@ -126,17 +137,38 @@ class SLERIR(Model):
 
         self.net = Hourglass(width, stage, patch)
         self.multiple_of = patch_px if fusion else self.net.multiple_of
+        self.kinds = tuple(kinds)
+        features = self.degradation.features
+        self.naming = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, len(kinds))) if kinds else None
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 6 T T"] | None = None) -> Output:
         """Repair. Without a glance the tile is taken for the whole picture."""
         seen = self.context(degraded) if context is None else context
         mosaic, thumbnail = seen[:, :3], seen[:, 3:]
         crops = self.degradation(unfold_crops(mosaic))[0].unflatten(0, (len(degraded), -1))  # B G² F
-        routings = self.router(crops.mean(dim=1), self.gate)
-        prior = None
+        token, prior = crops.mean(dim=1), None
+        named = None if self.naming is None else self.naming(token)
+        if self.router is None:  # one path
+            routings = (Routing.hard(token.new_zeros(len(token), 1)),) * len(PLACES)
+        else:
+            routings = self.router(token, self.gate)
         if self.fusion is not None and self.content is not None:
             prior = self.fusion(self.content(thumbnail)[0], self.content(degraded)[1], crops)
-        return Output(self.net(degraded, Trace(routings, self.masked, prior)), routings)
+        return Output(self.net(degraded, Trace(routings, self.masked, prior)), routings, kinds=named)
+
+    def along(self, path: Sequence[int]) -> SLERIR:
+        """The plain backbone that a path is: of each place the chosen expert, and no router. Raises ValueError."""
+        fixed = deepcopy(self)
+        stages = [place for place in fixed.net.stages if isinstance(place, Place)]
+        if len(path) != len(stages) or not all(0 <= chosen < len(stages[0].experts) for chosen in path):
+            most = len(stages[0].experts) - 1
+            raise ValueError(
+                f"path {list(path)}: expected one of the experts 0 to {most} for each of {len(stages)} places"
+            )
+        for place, chosen in zip(stages, path, strict=True):
+            place.experts = nn.ModuleList([place.experts[chosen]])
+        fixed.router, fixed.naming, fixed.kinds = None, None, ()
+        return fixed
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
         """The experts of each place, and what guides it."""
@@ -146,7 +178,7 @@ class SLERIR(Model):
 
     def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = ()) -> None:
         """While the router learns, the centres move towards what was embedded."""
-        if self.gate == "soft" and embeddings:
+        if self.gate == "soft" and embeddings and self.router is not None:
             self.router.refresh(torch.stack(list(embeddings)))
 
 

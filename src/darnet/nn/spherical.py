@@ -3,12 +3,14 @@
 The paper keeps the centres apart by "Monte Carlo-regularised uniform clustering" and gives no formula. Here the
 embeddings of a step are the sample; they are clustered with balanced assignment (Sinkhorn), and the centres are the
 vertices of a regular simplex, which are as far apart as C ≤ D + 1 points of a sphere can be, turned to lie as near as
-they can to the clusters (orthogonal Procrustes).
+they can to the clusters (orthogonal Procrustes). A classifier in place of the sphere is the paper's baseline (Table 3).
 
 Shapes: B batch, F features of the token, K layers, C experts of a layer, D embedding.
 """
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
@@ -25,8 +27,61 @@ SINKHORN_STEPS = 10
 RIDGE = 0.05
 
 
-class SphericalRouter(nn.Module):
-    """Tokens -> a routing per layer: f = L2(MLP(token)), cosine with the centres, softmax or argmax (eq. 1–3).
+class LayerRouter(nn.Module, ABC):
+    """Tokens -> a routing per layer: one MLP makes a vector for each, by which the experts are scored (eq. 1–3).
+
+    Raises ValueError for a temperature that divides nothing.
+    """
+
+    def __init__(self, features: int, layers: int, dimension: int, temperature: float) -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise ValueError(f"temperature {temperature} must be above 0")
+        self.layers, self.temperature = layers, temperature
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(features),  # tokens of any encoder
+            nn.Linear(features, features),
+            nn.GELU(),
+            nn.Linear(features, layers * dimension),
+        )
+
+    def forward(self, tokens: Float[Tensor, "B F"], gate: str) -> tuple[Routing, ...]:
+        """Decide for every layer: "soft" (eq. 2) or "hard" (eq. 3). An embedding is the direction of a vector."""
+        vectors = self.mlp(tokens).float().unflatten(1, (self.layers, -1))
+        decide = Routing.soft if gate == "soft" else Routing.hard
+        both = zip(
+            (self.score(vectors) / self.temperature).unbind(1), F.normalize(vectors, dim=2).unbind(1), strict=True
+        )
+        return tuple(decide(logits, embedding) for logits, embedding in both)
+
+    @abstractmethod
+    def score(self, vectors: Float[Tensor, "B K D"]) -> Float[Tensor, "B K C"]:
+        """How well each expert fits."""
+
+    def refresh(self, embeddings: Float[Tensor, "K B D"]) -> None:
+        """Learn from what a step embedded, other than by gradients. Default: nothing."""
+
+
+class ClassifierRouter(LayerRouter):
+    """Scores are linear in the vectors, and nothing keeps experts apart: the baseline of Table 3.
+
+    Weights take the place of centres, one set for all layers, and lengths count: it differs in nothing else.
+    """
+
+    def __init__(
+        self, features: int, layers: int, experts: int, dimension: int = 128, temperature: float = 1.0
+    ) -> None:
+        super().__init__(features, layers, dimension, temperature)
+        self.classify = nn.Linear(dimension, experts, bias=False)
+
+    def score(self, vectors: Float[Tensor, "B K D"]) -> Float[Tensor, "B K C"]:
+        """Logits."""
+        logits: Tensor = self.classify(vectors)
+        return logits
+
+
+class SphericalRouter(LayerRouter):
+    """Vectors of unit length, f = L2(MLP(token)), and their cosines with the experts' centres (eq. 1–3).
 
     Args:
         features: Of the token.
@@ -51,30 +106,21 @@ class SphericalRouter(nn.Module):
         temperature: float = 1.0,
         momentum: float = 0.99,
     ) -> None:
-        super().__init__()
+        super().__init__(features, layers, dimension, temperature)
         if not 1 <= experts <= dimension + 1:
             raise ValueError(f"experts {experts}: expected 1 to {dimension + 1}, on a sphere in {dimension} dimensions")
-        if temperature <= 0 or not 0 <= momentum <= 1:
-            raise ValueError(f"temperature {temperature} must be above 0, and momentum {momentum} within 0 to 1")
-        self.layers, self.temperature, self.momentum = layers, temperature, momentum
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(features),  # tokens of any encoder
-            nn.Linear(features, features),
-            nn.GELU(),
-            nn.Linear(features, layers * dimension),
-        )
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum {momentum}: expected 0 to 1")
+        self.momentum = momentum
         self.register_buffer("centres", F.pad(simplex(experts), (0, dimension - max(experts - 1, 1))))
         self.register_buffer("shared", torch.zeros(layers, dimension))
 
-    def forward(self, tokens: Float[Tensor, "B F"], gate: str) -> tuple[Routing, ...]:
-        """Decide for every layer: "soft" (eq. 2) or "hard" (eq. 3)."""
-        embeddings = F.normalize(self.mlp(tokens).float().unflatten(1, (self.layers, -1)), dim=2)  # eq. 1
+    def score(self, vectors: Float[Tensor, "B K D"]) -> Float[Tensor, "B K C"]:
+        """Cosines."""
         # A sum, not a product of matrices: that would be in half precision under autocast. Centres of averaged weights
         # are means of unit vectors, so they are brought back to the sphere here.
-        cosines = (embeddings[:, :, None] * F.normalize(self.centres, dim=1)).sum(dim=3)
-        decide = Routing.soft if gate == "soft" else Routing.hard
-        both = zip((cosines / self.temperature).unbind(1), embeddings.unbind(1), strict=True)
-        return tuple(decide(logits, embedding) for logits, embedding in both)
+        directions = F.normalize(vectors, dim=2)[:, :, None]
+        return (directions * F.normalize(self.centres, dim=1)).sum(dim=3)
 
     @torch.no_grad()
     def refresh(self, embeddings: Float[Tensor, "K B D"]) -> None:

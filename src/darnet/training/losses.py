@@ -63,15 +63,18 @@ def frequency(output: Output, batch: Batch) -> Scalar:
 
 
 def classification(output: Output, batch: Batch) -> Scalar:
-    """Cross-entropy of every router's logits with the kind (DaR-Net's classifier; DaAIR §3.1, auxiliary loss).
+    """Cross-entropy of logits with the kind.
 
+    The logits are every router's (DaR-Net's classifier; DaAIR §3.1, auxiliary loss), or those of a head that names the
+    kind beside routers which do not (L_cls of SLER-IR, Table 3).
     Logits of crops of one picture are averaged first, as `darnet.routers.NetworkRouter` averages them.
     """
-    if not output.routings or output.routings[-1].embedding is not None:
-        raise RecipeError("loss 'classification' needs a model that routes by the kind of damage")
+    answers = [routing.logits for routing in output.routings if routing.embedding is None]
+    answers = answers if output.kinds is None else [output.kinds]
+    if not answers:
+        raise RecipeError("loss 'classification' needs a model that names, or routes by, the kind of damage")
     label = batch.label[:: batch.crops_per_picture]
-    losses = [F.cross_entropy(per_picture(routing.logits, batch), label) for routing in output.routings]
-    return torch.stack(losses).mean()
+    return torch.stack([F.cross_entropy(per_picture(logits, batch), label) for logits in answers]).mean()
 
 
 def level(output: Output, batch: Batch) -> Scalar:
@@ -134,7 +137,7 @@ def _pairs(
     """(S of eq. 8, P, N) of K layers and B pictures."""
     embeddings = [routing.embedding for routing in output.routings if routing.embedding is not None]
     if not embeddings:
-        raise RecipeError(f"loss {name!r} needs a model that routes on a sphere")
+        raise RecipeError(f"loss {name!r} needs a model that embeds what it routes by")
     label = batch.label[:: batch.crops_per_picture]
     chosen = torch.stack(embeddings)[:, :: batch.crops_per_picture]
     alike = label[:, None] == label

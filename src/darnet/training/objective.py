@@ -71,14 +71,15 @@ def tensors(batch: Batch) -> list[Tensor | None]:
 def scores(output: Output, batch: Batch) -> dict[str, float]:
     """Figures for a reader: PSNR in dB (at most 100) of an image, and how well damage is told apart.
 
-    That is the accuracy of the last routing where it names kinds, and of neighbours where routings lie on a sphere.
+    That is the accuracy of who names kinds, a head or the last routing, and of neighbours where routings are embedded.
     """
-    found = {}
+    found, named = {}, output.kinds
     if output.image is not None:
         found["val_psnr"] = float(metrics.psnr(output.image.clamp(0, 1), batch.clean).clamp_max(100).mean())
-    if output.routings and output.routings[-1].embedding is None:
-        logits = per_picture(output.routings[-1].logits, batch)
-        right = logits.argmax(dim=1) == batch.label[:: batch.crops_per_picture]
+    if named is None and output.routings and output.routings[-1].embedding is None:
+        named = output.routings[-1].logits
+    if named is not None:
+        right = per_picture(named, batch).argmax(dim=1) == batch.label[:: batch.crops_per_picture]
         found["val_accuracy"] = float(right.float().mean())
     if output.routings and output.routings[-1].embedding is not None:
         found["val_neighbours"] = float(torch.stack([agreement(r, batch) for r in output.routings]).mean())
@@ -98,5 +99,7 @@ def _in_float32(output: Output) -> Output:
         Routing(r.logits.float(), r.weights.float(), None if r.embedding is None else r.embedding.float())
         for r in output.routings
     )
-    image = None if output.image is None else output.image.float()
-    return Output(image, routings, None if output.levels is None else output.levels.float())
+    image, levels, kinds = (
+        None if tensor is None else tensor.float() for tensor in (output.image, output.levels, output.kinds)
+    )
+    return Output(image, routings, levels, kinds)
