@@ -28,6 +28,7 @@ from darnet import store  # noqa: E402  after the hook
 from darnet.models.classifier import DegradationClassifier  # noqa: E402
 from darnet.models.compact import CompactUNet  # noqa: E402
 from darnet.models.daair import DaAIR  # noqa: E402
+from darnet.models.slerir import SLERIR  # noqa: E402
 
 # A machine that is busy is no failure.
 settings.register_profile("darnet", deadline=None)
@@ -98,6 +99,20 @@ def build_tiny_daair(folder: Path, *, chooses: int = 0, **changed: object) -> Pa
 def tiny_daair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The weights of a network that repairs noise and rain; every block chooses the expert for noise."""
     return build_tiny_daair(tmp_path_factory.mktemp("networks") / "daair")
+
+
+@pytest.fixture(scope="session")
+def tiny_slerir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with three numbered experts at each place, for noise and rain; nobody taught it anything."""
+    small = {"width": 4}
+    config = {"width": 8, "blocks": [1] * 8, "heads": [1, 1, 2, 2], "expansion": 2, "dimension": 8, "crop_px": 16}
+    config |= {"degradation": small, "content": small, "fusion": 8}
+    torch.manual_seed(0)
+    network = SLERIR(**config)
+    folder = tmp_path_factory.mktemp("networks") / "slerir"
+    card = store.Card(name="slerir", kind="slerir", config=config, handles=("noise", "rain"), dtype="float32")
+    store.save(network, card, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

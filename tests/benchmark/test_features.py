@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from darnet import store
+from darnet.benchmark import inspection
 from darnet.benchmark.features import Map, look_inside, watched, watching
 from darnet.benchmark.inspection import LONGEST_PX
 from darnet.errors import UsageError
@@ -99,14 +100,53 @@ def test_the_centre_of_a_large_picture(tiny_daair: Path) -> None:
     assert found.maps[0].energy.shape == (10, LONGEST_PX)
 
 
+def test_the_maps_that_guide_a_network(tiny_slerir: Path) -> None:
+    """DSP is of the whole picture, CSP and prior have a token for every 16 pixels, of the padding none."""
+    subject = watched(str(tiny_slerir), "cpu")
+    found = look_inside(subject, noise(40, 20)).maps
+    guides = {(drawn.place, drawn.part): drawn for drawn in found if drawn.guides}
+    assert {key: tuple(drawn.energy.shape) for key, drawn in guides.items()} == {
+        ("whole", "DSP"): (8, 8),
+        ("tile", "CSP"): (3, 2),
+        ("tile", "prior"): (3, 2),
+    }
+    assert guides["whole", "DSP"].extent == (0, 20, 40, 0)
+    assert guides["tile", "CSP"].extent == (0, 32, 48, 0)
+    assert {drawn.part for drawn in found if not drawn.guides} == {"experts", "guidance"}
+    assert {drawn.expert for drawn in found if drawn.part == "experts"} <= {"0", "1", "2"}
+
+
+def test_a_map_that_guides_is_what_differs_from_its_mean(tiny_slerir: Path) -> None:
+    subject, pixels = watched(str(tiny_slerir), "cpu"), noise(64, 64)
+    model = subject.model
+    assert model.context is not None
+    with torch.inference_mode():
+        seen = model.context(pixels[None])
+        content = model.fusion.content_map(model.content(seen[:, 3:])[0], model.content(pixels[None])[1])[0]
+    wanted = (content - content.mean(dim=(1, 2), keepdim=True)).square().mean(dim=0).sqrt()
+    found = {drawn.part: drawn.energy for drawn in look_inside(subject, pixels).maps if drawn.guides}
+    torch.testing.assert_close(found["CSP"], wanted, rtol=1e-3, atol=1e-5)
+    assert float(found["DSP"].mean()) > 0
+
+
+def test_the_map_of_a_large_picture_lies_around_its_centre(tiny_slerir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspection, "LONGEST_PX", 32)
+    maps = look_inside(watched(str(tiny_slerir), "cpu"), noise(40, 64)).maps
+    assert {drawn.part: drawn.extent for drawn in maps if drawn.guides} == {
+        "DSP": (-16, 48, 36, -4),
+        "CSP": (0, 32, 32, 0),
+        "prior": (0, 32, 32, 0),
+    }
+
+
 def test_limits_leave_out_what_is_extreme() -> None:
     energy = torch.linspace(0, 1, 1001).reshape(77, 13)
     energy[0, 0], energy[-1, -1] = -1000, 1000
-    assert Map("place", "part", None, energy).limits() == pytest.approx((0.01, 0.99), abs=1e-4)
+    assert Map("place", "part", None, energy, (0.0, 13.0, 77.0, 0.0)).limits() == pytest.approx((0.01, 0.99), abs=1e-4)
 
 
 def test_figures_of_a_map() -> None:
-    document = Map("latent.0", "specialised", "rain", torch.tensor([[1.0, 3.0]])).to_dict()
+    document = Map("latent.0", "specialised", "rain", torch.tensor([[1.0, 3.0]]), (0.0, 2.0, 1.0, 0.0)).to_dict()
     assert document == {
         "place": "latent.0",
         "part": "specialised",

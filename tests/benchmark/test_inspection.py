@@ -10,7 +10,18 @@ import torch
 from darnet import store
 from darnet.backends import TorchBackend
 from darnet.benchmark import inspection
-from darnet.benchmark.inspection import LONGEST_PX, Passage, Subject, choose, follow, routed, subjects, summary
+from darnet.benchmark.inspection import (
+    LONGEST_PX,
+    Passage,
+    Subject,
+    choose,
+    follow,
+    only,
+    routed,
+    subjects,
+    summary,
+    under,
+)
 from darnet.benchmark.suites import Case
 from darnet.errors import DarnetError, NoInputError, UsageError, WeightsError
 from darnet.models.base import Model, Output
@@ -112,6 +123,53 @@ def test_experts_that_are_not_one_a_kind_have_numbers(sets_root: Path) -> None:
     assert [block["accuracy"] for block in found["blocks"]] == [None, None]
     assert (hard["purity"], hard["chance"]) == (0.5, 0.3333)
     assert found["paths"][0]["experts"] == ["2", "2"]
+
+
+def test_the_ways_of_damages_between_places_by_hand() -> None:
+    passages = [
+        passage("noise", (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
+        passage("noise", (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
+        passage("rain", (0.5, 0.5, 0.0), (0.2, 0.0, 0.8)),
+    ]
+    assert summary(numbered(), passages)["flows"] == {
+        "noise": [[[0, 0.5, 0.5], [0, 0, 0], [0, 0, 0]]],
+        "rain": [[[0.1, 0, 0.4], [0.1, 0, 0.4], [0, 0, 0]]],
+    }
+
+
+def test_there_are_no_common_ways_where_experts_stand_for_kinds_or_differ_in_number(tiny_daair: Path) -> None:
+    (subject,) = routed(str(tiny_daair), "cpu")
+    assert summary(subject, [passage("noise", *((1.0, 0.0),) * 8)])["flows"] is None
+    assert summary(numbered(), [passage("noise", (1.0, 0.0, 0.0), (1.0, 0.0))])["flows"] is None
+
+
+def test_a_network_is_looked_at_under_each_gate(tiny_slerir: Path, sets_root: Path) -> None:
+    (subject,) = routed(str(tiny_slerir), "cpu")
+    soft, hard = under(subject, ("soft", "hard", "soft"))
+    (case, *_), _ = choose(subject.kinds, sets_root, limit=1)
+    found = {one.gate: summary(one, [follow(one, case)]) for one in (soft, hard, soft)}
+    assert {name: (of["model"], of["gate"]) for name, of in found.items()} == {
+        gate: (f"{tiny_slerir} ({gate})", gate) for gate in ("soft", "hard")
+    }
+    shares = {gate: [block["shares"]["noise"] for block in of["blocks"]] for gate, of in found.items()}
+    assert all(sorted(row.values()) == [0, 0, 1] for row in shares["hard"])
+    assert all(min(row.values()) > 0 and max(row.values()) < 1 for row in shares["soft"])
+    assert found["soft"]["paths"] == found["hard"]["paths"]
+    assert under(subject, ()) == [subject]
+    as_it_ships = summary(subject, [follow(subject, case)])
+    assert (as_it_ships["gate"], as_it_ships["blocks"]) == ("hard", found["hard"]["blocks"])
+
+
+def test_gates_and_kinds_that_are_not_there(tiny_slerir: Path, tiny_daair: Path) -> None:
+    (sphere,), (blocks,) = (routed(str(folder), "cpu") for folder in (tiny_slerir, tiny_daair))
+    with pytest.raises(UsageError, match=r"^--gate warm: no gate of .*slerir \(there are: soft, hard\)$"):
+        under(sphere, ("warm",))
+    with pytest.raises(UsageError, match=r"^--gate soft: no gate of .*daair \(there are: none\)$"):
+        under(blocks, ("soft",))
+    with pytest.raises(UsageError, match=r"^--kind haze: no kind of .*daair \(there are: noise, rain\)$"):
+        only(blocks, ("haze",))
+    assert only(blocks, ("rain", "rain")).kinds == ("rain",)
+    assert only(blocks, ()).kinds == ("noise", "rain")
 
 
 def test_the_centre_of_a_large_picture_is_seen_and_the_whole_is_known() -> None:

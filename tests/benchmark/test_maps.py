@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ import torch
 
 from darnet.benchmark.features import Features, Map
 from darnet.benchmark.maps import draw_features, draw_routing
-from darnet.errors import MissingPackageError
 
 KINDS = ("noise", "haze", "rain", "motion", "lowlight", "jpeg")
 
@@ -24,7 +22,8 @@ def model(name: str, places: int, experts: tuple[str, ...], *, right: bool = Tru
     accuracy = None if experts[0] == "0" else float(right)
     block = {"accuracy": accuracy, "purity": 0.5, "chance": 1 / len(experts), "shares": shares}
     pictures = {kind: {"CBSD68": 2} for kind in KINDS}
-    return {"model": name, "pictures": pictures, "blocks": [{"name": f"encoder{n}.0", **block} for n in range(places)]}
+    blocks = [{"name": f"encoder{n}.0", **block} for n in range(places)]
+    return {"model": name, "pictures": pictures, "flows": None, "blocks": blocks}
 
 
 def opened(data: bytes) -> PIL.Image.Image:
@@ -57,11 +56,11 @@ def test_a_single_block() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(24, 36), (36, 24), (4, 400)])
 def test_a_column_for_each_place_and_a_row_for_each_part(height: int, width: int) -> None:
-    energy = torch.rand(height, width)
+    energy, extent = torch.rand(height, width), (0.0, float(width), float(height), 0.0)
     maps = (
-        Map("encoder1.0", "agnostic", None, energy),
-        Map("encoder1.0", "specialised", "noise", energy),
-        Map("decoder1.0", "agnostic", None, torch.zeros(height, width)),
+        Map("encoder1.0", "agnostic", None, energy, extent),
+        Map("encoder1.0", "specialised", "noise", energy, extent),
+        Map("decoder1.0", "agnostic", None, torch.zeros(height, width), extent),
     )
     shown = torch.rand(3, height, width)
     drawn = opened(draw_features(Features(shown, shown, maps), "a network: a picture"))
@@ -70,7 +69,21 @@ def test_a_column_for_each_place_and_a_row_for_each_part(height: int, width: int
     assert len(drawn.getcolors(10**6) or ()) > 50
 
 
-def test_figures_need_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingPackageError, match=r"darnet\[bench\]"):
-        draw_routing([model("a", 1, KINDS)])
+def test_the_ways_of_numbered_experts_are_drawn_below() -> None:
+    plain = model("a", 3, ("0", "1"))
+    flows = {"flows": {kind: [[[0.5, 0.0], [0.0, 0.5]]] * 2 for kind in KINDS}}
+    assert opened(draw_routing([plain | flows])).height > opened(draw_routing([plain])).height + 150
+
+
+def test_maps_that_guide_stand_beside_the_picture_and_lie_where_it_does() -> None:
+    """The left half of the whole picture is bright; what is shown is its right half, so nothing bright is drawn."""
+    shown, inner = torch.zeros(3, 20, 30), Map("latent", "guidance", None, torch.zeros(2, 3), (0.0, 30.0, 20.0, 0.0))
+    bright = torch.tensor([[1.0, 0.0]]).expand(8, 2)
+    pictures = [
+        opened(draw_features(Features(shown, shown, (Map("whole", "DSP", None, bright, extent), inner)), "a network"))
+        for extent in ((-30.0, 30.0, 20.0, 0.0), (0.0, 30.0, 20.0, 0.0))
+    ]
+    hidden, seen = (int((np.asarray(picture)[..., 0] < 200).sum()) for picture in pictures)
+    alone = opened(draw_features(Features(shown, shown, (inner,)), "a network"))
+    assert pictures[0].width > alone.width + 100
+    assert hidden > seen + 1000  # dark all over, or by one half

@@ -29,12 +29,19 @@ def features(darnet, tiny_daair, pictures):
 
 
 @pytest.fixture
+def sphere(darnet, tiny_slerir, sets_root, pictures):
+    return lambda *arguments: darnet(
+        "inspect", "sphere", tiny_slerir, "--data", sets_root, "-d", "cpu", "--limit", 2, *arguments
+    )
+
+
+@pytest.fixture
 def undrawn(monkeypatch):
     """For tests that do not look at the figures: drawing takes a second."""
-    from darnet.benchmark import maps
+    from darnet.benchmark import globe, maps
 
-    for name in ("draw_routing", "draw_features"):
-        monkeypatch.setattr(maps, name, lambda *found: b"drawn")
+    for module, name in ((maps, "draw_routing"), (maps, "draw_features"), (globe, "draw_sphere")):
+        monkeypatch.setattr(module, name, lambda *found: b"drawn")
 
 
 def test_routing_says_and_writes_what_experts_serve(routing, tiny_daair):
@@ -55,9 +62,10 @@ def test_routing_says_and_writes_what_experts_serve(routing, tiny_daair):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_json_is_what_was_written(routing, features, pictures):
+def test_json_is_what_was_written(routing, sphere, features, pictures):
     for ran, name in (
         (routing("--json", "-o", "here"), "routing"),
+        (sphere("--json", "-o", "here"), "sphere"),
         (features(pictures("a.png"), "--json", "-o", "here"), "features"),
     ):
         assert (ran.code, ran.err) == (0, "")
@@ -65,8 +73,9 @@ def test_json_is_what_was_written(routing, features, pictures):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_quiet(routing, features, pictures):
+def test_quiet(routing, sphere, features, pictures):
     assert routing("--quiet") == (0, "", "")
+    assert sphere("--quiet") == (0, "", "")
     assert features(pictures("a.png"), "--quiet") == (0, "", "")
 
 
@@ -128,6 +137,71 @@ def test_nothing_is_written_where_every_picture_is_bad(routing, tmp_path):
     assert not Path("inspection").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_network_is_shown_under_each_gate(darnet, tiny_slerir, sets_root, pictures):
+    given = ("--data", sets_root, "-d", "cpu", "--limit", 1)
+    ran = darnet("inspect", "routing", tiny_slerir, *given, "--gate", "soft", "--gate", "hard")
+    assert (ran.code, ran.err) == (0, "")
+    soft, hard = json.loads(Path("inspection/routing.json").read_text())["models"]
+    assert (soft["model"], soft["gate"], hard["gate"]) == (f"{tiny_slerir} (soft)", "soft", "hard")
+    assert sum(map(sum, hard["flows"]["rain"][0])) == pytest.approx(1)
+    ran = darnet("inspect", "routing", tiny_slerir, *given, "--gate", "warm", "-o", "elsewhere")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"darnet: --gate warm: no gate of {tiny_slerir} ")
+    assert not Path("elsewhere").exists()
+
+
+def test_sphere_says_and_writes_how_damages_are_told_apart(sphere, tiny_slerir):
+    ran = sphere()
+    assert (ran.code, ran.err) == (0, "")
+    first, *views, last = ran.out.splitlines()
+    assert first == f"{tiny_slerir}  6 pictures of noise, rain  embeddings"
+    assert [line.split()[0] for line in views] == [
+        *("together", "encoder1", "encoder2", "encoder3", "latent", "decoder3", "decoder2", "decoder1", "refinement")
+    ]
+    assert views[0].split()[1:3] == ["nearest", "centre"]
+    assert views[0].split()[-2:] == ["chance", "50.0%"]
+    assert last == "->  inspection/sphere.json  inspection/sphere.png"
+    assert written() == ["sphere.json", "sphere.png"]
+    document = json.loads(Path("inspection/sphere.json").read_text())
+    assert (document["left_out"], document["failures"]) == ({}, [])
+    assert {*document["models"][0]["together"]["kinds"]} == {"noise", "rain"}
+    with PIL.Image.open("inspection/sphere.png") as picture:
+        assert picture.format == "PNG"
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_classifier_stands_beside_a_sphere(sphere, tiny_daair):
+    assert sphere(tiny_daair).code == 0
+    models = json.loads(Path("inspection/sphere.json").read_text())["models"]
+    assert [model["vectors"] for model in models] == ["embeddings", "logits"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_damages_to_tell_apart_can_be_named(sphere, tiny_system, sets_root):
+    ran = sphere(tiny_system / "router", "--kind", "rain", "--kind", "noise")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"darnet: --kind rain: no kind of {tiny_system / 'router'} ")
+    ran = sphere("--kind", "rain")
+    assert (ran.code, ran.out) == (3, "")
+    assert "needs 2 pictures each of at least two kinds" in ran.err
+    assert not Path("inspection").exists()
+    assert sphere("--kind", "rain", "--kind", "noise").code == 0
+    document = json.loads(Path("inspection/sphere.json").read_text())
+    assert list(document["models"][0]["pictures"]) == ["rain", "noise"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_sphere_of_the_pictures_that_can_be_read(sphere, sets_root, tmp_path):
+    root = Path(shutil.copytree(sets_root, tmp_path / "sets"))
+    (root / "Rain100L" / "input" / "0.png").write_bytes(b"no picture")
+    ran = sphere("--data", root)
+    assert ran.code == 1
+    document = json.loads(Path("inspection/sphere.json").read_text())
+    assert document["models"][0]["pictures"]["rain"] == {"CBSD68": 2, "Rain100L": 1}
+    assert [failure["name"] for failure in document["failures"]] == ["0.png"]
+
+
 def test_features_says_and_writes_what_parts_make(features, pictures, tiny_daair):
     picture = pictures("a.png", 20)
     ran = features(picture)
@@ -155,10 +229,12 @@ def test_of_a_large_picture_the_centre_is_looked_at(features, pictures, monkeypa
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("command", ["routing", "features"])
-def test_files_are_replaced_only_on_request(command, routing, features, pictures):
+@pytest.mark.parametrize("command", ["routing", "sphere", "features"])
+def test_files_are_replaced_only_on_request(command, routing, sphere, features, pictures):
     def run(*arguments):
-        return routing(*arguments) if command == "routing" else features(pictures("a.png"), *arguments)
+        if command == "features":
+            return features(pictures("a.png"), *arguments)
+        return {"routing": routing, "sphere": sphere}[command](*arguments)
 
     folder = Path("inspection")
     folder.mkdir()
@@ -184,9 +260,9 @@ def test_the_picture_is_never_overwritten(features, pictures):
     ("network", "code", "said"),
     [("nobody", 2, "no system called 'nobody'"), (".", 4, "no system.json in it")],
 )
-@pytest.mark.parametrize("command", ["routing", "features"])
+@pytest.mark.parametrize("command", ["routing", "sphere", "features"])
 def test_networks_that_are_not_there(darnet, sets_root, pictures, network, code, said, command):
-    given = ["--data", sets_root] if command == "routing" else [pictures("a.png")]
+    given = [pictures("a.png")] if command == "features" else ["--data", sets_root]
     ran = darnet("inspect", command, network, *given)
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
@@ -194,8 +270,8 @@ def test_networks_that_are_not_there(darnet, sets_root, pictures, network, code,
 
 
 def test_networks_without_experts_inside(darnet, sets_root, pictures, tiny_system, tiny_plain):
-    for network in (tiny_system, tiny_system / "noise", tiny_plain):
-        ran = darnet("inspect", "routing", network, "--data", sets_root)
+    for network, command in ((tiny_system, "routing"), (tiny_system / "noise", "sphere"), (tiny_plain, "routing")):
+        ran = darnet("inspect", command, network, "--data", sets_root)
         assert (ran.code, ran.out) == (2, "")
         assert ran.err.startswith(f"darnet: {network}: does not route")
     ran = darnet("inspect", "features", tiny_system, pictures("a.png"))

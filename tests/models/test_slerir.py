@@ -268,3 +268,11 @@ def test_full_size_has_the_active_parameters_of_the_paper() -> None:
 def test_arguments_that_make_no_network(config: dict[str, object], message: str) -> None:
     with pytest.raises((ValueError, UnknownNameError), match=message):
         network(**config)
+
+
+def test_the_maps_are_parts_where_there_are_any() -> None:
+    assert {place: {*named} for place, named in network().parts().items() if place not in PLACES} == {
+        "whole": {"DSP"},
+        "tile": {"CSP", "prior"},
+    }
+    assert tuple(network(fusion=0).parts()) == PLACES

@@ -1,4 +1,4 @@
-"""What each part of a network makes of one picture, place by place (Fig. 7 of DaAIR).
+"""What each part of a network makes of one picture, place by place (Fig. 7 of DaAIR; the maps of SLER-IR §3.4).
 
 A network says itself what works where: `Model.parts`. It is watched from outside, for the time of one call; nothing is
 stored on it.
@@ -8,6 +8,7 @@ Shapes: F features, H × W pixels, h × w of a map. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from darnet.benchmark.inspection import Document, Subject, centre, subjects
 from darnet.benchmark.protocol import Pixels
 from darnet.errors import UsageError
+from darnet.models.base import TILE, WHOLE
 from darnet.tiling import pad_to
 
 #: Of a map's pixels, one hundredth is darker than what is drawn black, and one brighter than what is drawn white.
@@ -27,15 +29,26 @@ TAILS = (0.01, 0.99)
 
 Energy = Float[Tensor, "h w"]
 Key = tuple[str, str, int | None]
+Extent = tuple[float, float, float, float]  # left, right, bottom and top of a map, in pixels of what is shown
 
 
 class Map(NamedTuple):
-    """How much a part makes of the features, pixel by pixel: their root mean square."""
+    """How much a part makes of the features, pixel by pixel: their root mean square.
+
+    What guides the blocks is told by where the picture differs from itself: there the mean over the map is taken off
+    first. Its features are normalised, so that their own root mean square is nearly the same everywhere.
+    """
 
     place: str
     part: str
     expert: str | None  # which of several
     energy: Energy
+    extent: Extent
+
+    @property
+    def guides(self) -> bool:
+        """Whether it belongs to the picture, and not to a block."""
+        return self.place in (WHOLE, TILE)
 
     def limits(self) -> tuple[float, float]:
         """What is drawn black, and what white."""
@@ -69,21 +82,28 @@ def watched(name: str, device: str = "auto") -> Subject:
 
 
 def look_inside(subject: Subject, pixels: Pixels) -> Features:
-    """Maps of the first block of each place and of the last of all; where experts are routed, of the chosen one."""
+    """Maps of the first block of each place and of the last of all; where experts are routed, of the chosen one.
+
+    And the maps that guide them all.
+    """
     parts = subject.model.parts()
     first = {place.partition(".")[0]: place for place in reversed([*parts])}
     wanted = {place: named for place, named in parts.items() if place in (*first.values(), [*parts][-1])}
     with watching(wanted) as seen:
         output = subject(pixels)
     shown = centre(pixels)
-    height, width = shown.shape[1:]
+    (whole_height, whole_width), (height, width) = pixels.shape[1:], shown.shape[1:]
     padded = pad_to(shown, subject.model.multiple_of).shape[1:]
     routings = dict(zip(subject.model.places, output.routings, strict=True))
 
-    def cut(energy: Energy) -> Energy:
-        """Without what the picture was padded by."""
-        rows, columns = (-(-a * b // c) for a, b, c in zip((height, width), energy.shape, padded, strict=True))
-        return energy[:rows, :columns]
+    def lies(place: str, energy: Energy) -> tuple[Energy, Extent]:
+        """Without what the picture was padded by, and what is left."""
+        if place == WHOLE:
+            above, before = float((whole_height - height) // 2), float((whole_width - width) // 2)
+            return energy, (-before, whole_width - before, whole_height - above, -above)
+        down, across = (side / cells for side, cells in zip(padded, energy.shape, strict=True))
+        rows, columns = math.ceil(height / down), math.ceil(width / across)
+        return energy[:rows, :columns], (0.0, columns * across, rows * down, 0.0)
 
     maps = []
     for place, named in wanted.items():
@@ -93,7 +113,7 @@ def look_inside(subject: Subject, pixels: Pixels) -> Features:
                 weights = routings[place].weights[0]
                 index = int(weights.argmax())
                 expert = subject.expert(index, len(weights))
-            maps.append(Map(place, part, expert, cut(seen[place, part, index])))
+            maps.append(Map(place, part, expert, *lies(place, seen[place, part, index])))
     restored = None if output.image is None else output.image[0, :, :height, :width].float().cpu().clamp(0, 1)
     return Features(shown, restored, tuple(maps))
 
@@ -121,4 +141,7 @@ def watching(parts: Mapping[str, Mapping[str, nn.Module]]) -> Iterator[dict[Key,
 
 
 def _keep(seen: dict[Key, Energy], key: Key, module: nn.Module, inputs: Any, answer: Float[Tensor, "1 F h w"]) -> None:
-    seen[key] = answer[0].float().square().mean(dim=0).sqrt().cpu()
+    features = answer[0].float()
+    if key[0] in (WHOLE, TILE):
+        features = features - features.mean(dim=(1, 2), keepdim=True)
+    seen[key] = features.square().mean(dim=0).sqrt().cpu()

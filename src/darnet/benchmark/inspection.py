@@ -1,20 +1,23 @@
-"""Who serves which damage, block by block, inside a network that routes (Fig. 6 of DaAIR).
+"""Who serves which damage, block by block, inside a network that routes (Fig. 6 of DaAIR, Fig. 4 of SLER-IR).
 
 A network says itself where it routes: `Model.places`. Experts have the name of their kind where there is one for each
 kind, and a number otherwise.
 
-Shapes: E experts, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: E experts, K places, N pictures, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from darnet import store
 from darnet.backends import TorchBackend, environment, pick_device
@@ -40,6 +43,7 @@ class Subject:
     name: str
     kinds: tuple[str, ...]
     backend: TorchBackend
+    gate: str = ""  # of those of the network, if it has any
 
     @property
     def model(self) -> Model:
@@ -48,6 +52,8 @@ class Subject:
 
     def __call__(self, pixels: Pixels) -> Output:
         """What it says of the centre of a picture, knowing the whole. Raises DarnetError for what is not finite."""
+        if self.gate:
+            self.model.gate = self.gate
         context = self.model.context(pixels[None]) if self.model.context else None
         output = self.backend(pad_to(centre(pixels), self.model.multiple_of)[None], context)
         answers = [output.image, *(routing.logits for routing in output.routings)]
@@ -82,6 +88,25 @@ def routed(name: str, device: str = "auto") -> list[Subject]:
         if not subject.kinds:
             raise UsageError(f"{subject.name}: neither the network nor its card names a kind of damage to show it")
     return found
+
+
+def under(subject: Subject, gates: Iterable[str]) -> list[Subject]:
+    """The network under each of several gates, called after them; without any, as it ships. Raises UsageError."""
+    wanted = list(dict.fromkeys(gates))
+    for gate in wanted:
+        if gate not in subject.model.gates:
+            known = ", ".join(subject.model.gates) or "none"
+            raise UsageError(f"--gate {gate}: no gate of {subject.name} (there are: {known})")
+    return [replace(subject, name=f"{subject.name} ({gate})", gate=gate) for gate in wanted] or [subject]
+
+
+def only(subject: Subject, kinds: Iterable[str]) -> Subject:
+    """The network, looked at for some of its kinds; without any, for all. Raises UsageError."""
+    wanted = list(dict.fromkeys(kinds))
+    for kind in wanted:
+        if kind not in subject.kinds:
+            raise UsageError(f"--kind {kind}: no kind of {subject.name} (there are: {', '.join(subject.kinds)})")
+    return replace(subject, kinds=tuple(wanted) or subject.kinds)
 
 
 def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[list[Case], dict[str, str]]:
@@ -128,19 +153,31 @@ def follow(subject: Subject, case: Case) -> Passage:
 
 def summary(subject: Subject, passages: Sequence[Passage]) -> Document:
     """What experts serve, block by block, and the path of every picture."""
-    seen = Counter((case.kind, case.set) for case, _ in passages)
-    pictures = {kind: {name: count for (of, name), count in seen.items() if of == kind} for kind in subject.kinds}
-    pictures = {kind: sets for kind, sets in pictures.items() if sets}
+    pictures = counted(subject, (case for case, _ in passages))
     blocks = [
         {"name": place, **_block(subject, list(pictures), [(case.kind, weights[index]) for case, weights in passages])}
         for index, place in enumerate(subject.model.places)
     ]
     return {
         "model": subject.name,
+        "gate": subject.gate or None,
         "pictures": pictures,
         "blocks": blocks,
+        "flows": _flows(subject, list(pictures), passages),
         "paths": [_path(subject, passage) for passage in passages],
     }
+
+
+def counted(subject: Subject, seen: Iterable[Case]) -> dict[str, dict[str, int]]:
+    """Kind -> set -> how many pictures, in the network's order of kinds."""
+    counts = Counter((case.kind, case.set) for case in seen)
+    sets = {kind: {name: count for (of, name), count in counts.items() if of == kind} for kind in subject.kinds}
+    return {kind: found for kind, found in sets.items() if found}
+
+
+def identity(case: Case) -> Document:
+    """Which picture it is."""
+    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.level}
 
 
 def circumstances(device: str) -> Document:
@@ -150,7 +187,7 @@ def circumstances(device: str) -> Document:
 
 def _load(name: str, folder: Path, device: str) -> Subject:
     model, card = store.load(folder)
-    return Subject(name, model.kinds or card.handles, TorchBackend(model, device, "fp32"))
+    return Subject(name, model.kinds or card.handles, TorchBackend(model, device, "fp32"), model.gate)
 
 
 def _block(subject: Subject, kinds: Sequence[str], served: Sequence[tuple[str, Weights]]) -> Document:
@@ -175,6 +212,24 @@ def _block(subject: Subject, kinds: Sequence[str], served: Sequence[tuple[str, W
 
 def _path(subject: Subject, passage: Passage) -> Document:
     """The strongest expert of every block."""
-    case = passage.case
     experts = [subject.expert(row.index(max(row)), len(row)) for row in passage.weights]
-    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.level, "experts": experts}
+    return {**identity(passage.case), "experts": experts}
+
+
+def _flows(subject: Subject, kinds: Sequence[str], passages: Sequence[Passage]) -> Document | None:
+    """Damage -> between each place and the next, from expert (row) to expert (column): how much goes that way.
+
+    The mean over the pictures of w[place, from] · w[place + 1, to]. For hard routing it is the share of pictures; for
+    soft routing, the chance of going that way where each place draws its expert by its weights. None where experts
+    stand for kinds, or places have different numbers of them: there are no common paths to draw.
+    """
+    widths = {len(row) for _, weights in passages for row in weights}
+    if len(widths) > 1 or len(subject.model.places) < 2 or subject.expert(0, *widths) != "0":
+        return None
+
+    def flow(kind: str) -> list[list[list[float]]]:
+        weights: Float[Tensor, "N K E"] = torch.tensor([weights for case, weights in passages if case.kind == kind])
+        steps = [torch.einsum("ni,nj->ij", *step) / len(weights) for step in pairwise(weights.unbind(1))]
+        return [[[round(share, 4) for share in row] for row in step.tolist()] for step in steps]
+
+    return {kind: flow(kind) for kind in kinds}

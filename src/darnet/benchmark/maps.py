@@ -1,21 +1,17 @@
-"""What `inspection` and `features` found, drawn as PNG. Needs matplotlib, of the `bench` extra."""
+"""What `inspection` and `features` found, drawn as PNG."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from darnet import registry
-from darnet.benchmark.features import Features
+from darnet.benchmark import paths
+from darnet.benchmark.drawing import COLOURS, DPI, QUIET, need, png
+from darnet.benchmark.features import Features, Map
 
 Summary = Mapping[str, Any]  # of `darnet.benchmark.inspection.summary`
 
-QUIET = "#777777"
-#: Told apart by readers who are colour-blind, too (Okabe and Ito 2008).
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-DPI = 120
-MAP_INCHES = 2.2
+MAP_INCHES, PICTURE_ROWS = 2.2, 2
 MOST_COLUMNS = 7
 CELL_INCHES, LEAST_PANEL_INCHES = 0.2, 1.2
 #: A heatmap of at most this many rows and columns has room for numbers.
@@ -24,66 +20,84 @@ NUMBERED = 5
 FRAME = 0.8
 
 
-def need() -> Any:
-    """The class Figure of matplotlib. Raises MissingPackageError."""
-    return registry.optional("matplotlib.figure", "bench").Figure
-
-
 def draw_routing(models: Sequence[Summary]) -> bytes:
-    """Accuracy block by block, and below it, for each model, which expert serves which damage (DaAIR, Fig. 6)."""
+    """Accuracy block by block, and below it, for each model, which expert serves which damage (DaAIR, Fig. 6).
+
+    Where experts have numbers, the ways of the damages from place to place, too.
+    """
     most = max(len(model["blocks"]) for model in models)
     columns = -(-most // -(-most // MOST_COLUMNS))
-    sizes = [_inches(model, columns) for model in models]
-    heights = [3.4, *(height for _, height in sizes)]
-    width = max(9.0, *(width for width, _ in sizes))
+    sizes = [[_inches(model, columns), paths.inches(model)] for model in models]
+    heights = [3.4, *(sum(height for _, height in both) for both in sizes)]
+    width = max(9.0, *(width for both in sizes for width, _ in both))
     figure = need()(figsize=(width, sum(heights)), layout="constrained", dpi=DPI)
-    curve, *heatmaps = figure.subfigures(len(heights), 1, height_ratios=heights)
+    curve, *rest = figure.subfigures(len(heights), 1, height_ratios=heights)
     _accuracy(curve, models)
-    for part, model in zip(heatmaps, models, strict=True):
-        _shares(part, model, columns)
-    return _png(figure)
+    for part, model, both in zip(rest, models, sizes, strict=True):
+        ratios = [height for _, height in both if height]
+        heatmaps, *ways = part.subfigures(len(ratios), 1, height_ratios=ratios, squeeze=False).flat
+        _shares(heatmaps, model, columns)
+        for way in ways:
+            paths.draw(way, model)
+    return png(figure)
 
 
 def draw_features(features: Features, title: str) -> bytes:
-    """The picture, what came out, and the maps: a row for each part, a column for each place (DaAIR, Fig. 7)."""
-    places = list(dict.fromkeys(found.place for found in features.maps))
-    parts = list(dict.fromkeys(found.part for found in features.maps))
+    """The picture, what came out, and the maps: a row for each part, a column for each place (DaAIR, Fig. 7).
+
+    Beside the picture are the maps that guide the blocks.
+    """
+    inner = [found for found in features.maps if not found.guides]
+    places, parts = (list(dict.fromkeys(getattr(found, of) for found in inner)) for of in ("place", "part"))
     height, width = features.shown.shape[1:]
     ratio = min(max(height / width, 0.4), 2.5)
-    lines = max(len(parts), 2)
-    inches = (MAP_INCHES * (len(places) + 1.6), (MAP_INCHES * ratio + 0.1) * lines + 0.9)
-    figure = need()(figsize=inches, layout="constrained", dpi=DPI)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.5, len(places)))
     shown = {"input": features.shown} | ({} if features.restored is None else {"output": features.restored})
-    for axes, (name, picture) in zip(left.subplots(len(shown), 1, squeeze=False).flat, shown.items(), strict=True):
+    guides = [found for found in features.maps if found.guides]
+    columns, rows = -(-(len(shown) + len(guides)) // PICTURE_ROWS), max(len(parts), PICTURE_ROWS)
+    pictures = columns * rows / PICTURE_ROWS  # in widths of a map
+    inches = (MAP_INCHES * (len(places) + pictures + 0.1), (MAP_INCHES * ratio + 0.1) * rows + 0.9)
+    figure = need()(figsize=inches, layout="constrained", dpi=DPI)
+    left, right = figure.subfigures(1, 2, width_ratios=(pictures, len(places)))
+    # Column by column, so that input stands over output.
+    beside = iter(left.subplots(PICTURE_ROWS, columns, squeeze=False).T.flat)
+    for name, picture in shown.items():
+        axes = next(beside)
         axes.imshow(picture.permute(1, 2, 0).numpy())
         axes.set_title(name, fontsize=11)
+        axes.set_axis_off()
+    for found, axes in zip(guides, beside, strict=False):
+        _map(axes, found, (width, height))
+        axes.set_title(f"{found.part} ({found.place})", fontsize=11)
+    for axes in beside:
         axes.set_axis_off()
     panels = right.subplots(len(parts), len(places), squeeze=False)
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[], aspect=ratio)
         axes.spines[:].set_visible(False)
-    for found in features.maps:
+    for found in inner:
         axes = panels[parts.index(found.part)][places.index(found.place)]
-        low, high = found.limits()
-        # Averaged before it is coloured: a mixture of colours means nothing.
-        axes.imshow(
-            found.energy.numpy(),
-            "magma",
-            vmin=low,
-            vmax=max(high, low + 1e-9),
-            extent=(0, width, height, 0),
-            interpolation_stage="data",
-        )
+        _map(axes, found, (width, height))
         axes.set_xlabel(found.expert or "", fontsize=10, labelpad=3)
     for axes, place in zip(panels[0], places, strict=True):
         axes.set_title(place, fontsize=11)
     for axes, part in zip(panels[:, 0], parts, strict=True):
         axes.set_ylabel(part, fontsize=11)
     figure.suptitle(title, fontsize=11, x=0.005, ha="left")
-    note = "Root mean square over the features; each map from its 1st percentile (dark) to its 99th (bright)"
+    named = ", ".join(found.part for found in guides)
+    less = f" ({named}: of what differs from their mean over the map)" if guides else ""
+    note = f"Root mean square over the features{less}; each map from its 1st percentile (dark) to its 99th (bright)"
     figure.supxlabel(note, fontsize=10, color=QUIET, x=0.995, ha="right")
-    return _png(figure)
+    return png(figure)
+
+
+def _map(axes: Any, found: Map, size: tuple[int, int]) -> None:
+    """A map where it lies in a picture of a width and a height."""
+    low, high = found.limits()
+    # Averaged before it is coloured: a mixture of colours means nothing.
+    look = {"extent": found.extent, "interpolation_stage": "data"}
+    axes.imshow(found.energy.numpy(), "magma", vmin=low, vmax=max(high, low + 1e-9), **look)
+    axes.set(xlim=(0, size[0]), ylim=(size[1], 0), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def _accuracy(part: Any, models: Sequence[Summary]) -> None:
@@ -162,9 +176,3 @@ def _heatmap(axes: Any, block: Summary) -> Any:
 
 def _experts(block: Summary) -> list[str]:
     return list(next(iter(block["shares"].values())))
-
-
-def _png(figure: Any) -> bytes:
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    return drawn.getvalue()

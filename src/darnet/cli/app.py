@@ -31,6 +31,7 @@ def build() -> typer.Typer:
     app.command()(bench.bench)
     looks = typer.Typer(no_args_is_help=True, help="Look into networks with experts inside: who serves what, and how.")
     looks.command("routing")(inspect.routing)
+    looks.command("sphere")(inspect.sphere)
     looks.command("features")(inspect.features)
     app.add_typer(looks, name="inspect")
     app.command()(doctor.doctor)

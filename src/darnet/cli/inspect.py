@@ -1,10 +1,12 @@
-"""`darnet inspect`: who serves what inside a network, and what its parts make of a picture."""
+"""`darnet inspect`: who serves what inside a network, how it tells damages apart, and what it makes of a picture."""
 
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
@@ -14,7 +16,10 @@ from darnet.cli.session import Session
 from darnet.errors import NoInputError, UsageError
 
 if TYPE_CHECKING:
-    from darnet.benchmark.inspection import Passage
+    from darnet.benchmark.inspection import Subject
+    from darnet.benchmark.suites import Case
+
+Found = TypeVar("Found")
 
 Networks: TypeAlias = Annotated[
     list[str],
@@ -25,12 +30,23 @@ Network: TypeAlias = Annotated[
 ]
 Picture: TypeAlias = Annotated[Path, typer.Argument(metavar="PICTURE", show_default=False)]
 Folder: TypeAlias = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the two files go.")]
+Gates: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--gate", metavar="GATE", help="How experts are chosen: soft, hard; default: as weights ship. Repeat."
+    ),
+]
+Kinds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="Damages to tell apart; default: all that it knows. Repeat."),
+]
 
 
 def routing(  # noqa: PLR0913, PLR0917  one parameter an option
     models: Networks,
     data: o.TestSets,
     output: Folder = Path("inspection"),
+    gate: Gates = None,
     limit: o.Limit = None,
     device: o.Device = "auto",
     json: o.AsJson = False,
@@ -39,34 +55,56 @@ def routing(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Show for every block which expert serves which damage; writes routing.json and routing.png."""
     files = _files(output, "routing", overwrite=overwrite)
-    from darnet.benchmark import inspection, maps
+    from darnet.benchmark import drawing, inspection, maps
 
-    maps.need()
-    subjects = [subject for name in dict.fromkeys(models) for subject in inspection.routed(name, device)]
-    chosen, left_out = inspection.choose(dict.fromkeys(k for s in subjects for k in s.kinds), data, limit)
-    work = [(subject, case) for subject in subjects for case in chosen if case.kind in subject.kinds]
-    for subject in subjects:
-        if all(shown is not subject for shown, _ in work):
-            raise NoInputError(f"{subject.name}: {data} holds no test set of {', '.join(subject.kinds)}")
+    drawing.need()
+    networks = [subject for name in dict.fromkeys(models) for subject in inspection.routed(name, device)]
+    subjects = [one for subject in networks for one in inspection.under(subject, gate or ())]
+    visit = _Visit(subjects, *inspection.choose(_kinds(subjects), data, limit), data)
     session = Session(quiet=quiet)
-    for kind, reason in left_out.items():
-        session.warn(kind, f"left out: {reason}")
-    passages: dict[str, list[Passage]] = {subject.name: [] for subject in subjects}
-    failures = []
-    for subject, case in session.each(work):
-        with session.attempt(f"{subject.name}: {case.kind}: {case.set}/{case.name}") as attempt:
-            passages[subject.name].append(inspection.follow(subject, case))
-        if attempt.error is not None:
-            which = {"set": case.set, "name": case.name, "kind": case.kind, "level": case.level}
-            failures.append({"model": subject.name, **which, "error": attempt.error})
-    code = session.finish(len(work))
-    if not all(passages.values()):
+    passages = visit.each(session, inspection.follow)
+    code = session.finish(visit.pictures)
+    if not all(passages):
         return code
-    summaries = [inspection.summary(subject, passages[subject.name]) for subject in subjects]
-    found = {"left_out": left_out, "failures": failures, "models": summaries}
-    document = {**inspection.circumstances(device), "protocol": str(inspection.PROTOCOL), **found}
+    summaries = [inspection.summary(*pair) for pair in zip(subjects, passages, strict=True)]
+    document = {**inspection.circumstances(device), **visit.circumstances(), "models": summaries}
     _write(files, document, maps.draw_routing(summaries))
     _tell(session, document, [line for model in summaries for line in _table(model)], files, json=json)
+    return code
+
+
+def sphere(  # noqa: PLR0913, PLR0917  one parameter an option
+    models: Networks,
+    data: o.TestSets,
+    output: Folder = Path("inspection"),
+    kind: Kinds = None,
+    limit: o.Limit = None,
+    device: o.Device = "auto",
+    json: o.AsJson = False,
+    quiet: o.Quiet = False,
+    overwrite: o.Overwrite = False,
+) -> int:
+    """Show how well what a network routes by tells damages apart; writes sphere.json and sphere.png."""
+    files = _files(output, "sphere", overwrite=overwrite)
+    from darnet.benchmark import drawing, globe, inspection
+    from darnet.benchmark import sphere as on_sphere
+
+    drawing.need()
+    on_sphere.need()
+    networks = [subject for name in dict.fromkeys(models) for subject in inspection.routed(name, device)]
+    subjects = [inspection.only(subject, kind or ()) for subject in networks]
+    visit = _Visit(subjects, *inspection.choose(_kinds(subjects), data, limit), data)
+    for subject in subjects:
+        on_sphere.comparable(subject, visit.cases)
+    session = Session(quiet=quiet)
+    placed = visit.each(session, on_sphere.locate)
+    code = session.finish(visit.pictures)
+    if not all(placed):
+        return code
+    summaries = [on_sphere.summary(*pair) for pair in zip(subjects, placed, strict=True)]
+    document = {**inspection.circumstances(device), **visit.circumstances(), "models": summaries}
+    _write(files, document, globe.draw_sphere(summaries))
+    _tell(session, document, [line for model in summaries for line in _separations(model)], files, json=json)
     return code
 
 
@@ -83,11 +121,11 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     files = _files(output, "features", overwrite=overwrite)
     if outputs.is_same_file(picture, files):
         raise UsageError(f"{picture}: the output would be an input; originals are never touched")
+    from darnet.benchmark import drawing, inspection, maps
     from darnet.benchmark import features as inside
-    from darnet.benchmark import inspection, maps
     from darnet.image import Image
 
-    maps.need()
+    drawing.need()
     pixels = Image.read(picture).pixels()
     subject = inside.watched(model, device)
     session = Session(quiet=quiet)
@@ -102,6 +140,53 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     lines = [f"{drawn.place:<14}{drawn.part:<14}{drawn.expert or ''}".rstrip() for drawn in found.maps]
     _tell(session, document, lines, files, json=json)
     return 0
+
+
+@dataclass
+class _Visit:
+    """Networks that look at test pictures, each at those of its kinds. Raises NoInputError where one has none."""
+
+    subjects: Sequence[Subject]
+    cases: Sequence[Case]
+    left_out: dict[str, str]  # kind -> why it has no pictures
+    data: Path
+
+    def __post_init__(self) -> None:
+        self.failures: list[dict[str, Any]] = []
+        for subject in self.subjects:
+            if not any(case.kind in subject.kinds for case in self.cases):
+                raise NoInputError(f"{subject.name}: {self.data} holds no test set of {', '.join(subject.kinds)}")
+
+    @property
+    def pictures(self) -> int:
+        """How many there are to look at, one network after the other."""
+        return sum(case.kind in subject.kinds for subject in self.subjects for case in self.cases)
+
+    def each(self, session: Session, look: Callable[[Subject, Case], Found]) -> list[list[Found]]:
+        """What each network has to say; pictures that fail are named, and kept in mind."""
+        from darnet.benchmark.inspection import identity
+
+        for kind, reason in self.left_out.items():
+            session.warn(kind, f"left out: {reason}")
+        pairs = [(n, case) for n, one in enumerate(self.subjects) for case in self.cases if case.kind in one.kinds]
+        found: list[list[Found]] = [[] for _ in self.subjects]
+        for number, case in session.each(pairs):
+            subject = self.subjects[number]
+            with session.attempt(f"{subject.name}: {case.kind}: {case.set}/{case.name}") as attempt:
+                found[number].append(look(subject, case))
+            if attempt.error is not None:
+                self.failures.append({"model": subject.name, **identity(case), "error": attempt.error})
+        return found
+
+    def circumstances(self) -> dict[str, Any]:
+        """What a reader must know of the pictures."""
+        from darnet.benchmark.inspection import PROTOCOL
+
+        return {"protocol": str(PROTOCOL), "left_out": self.left_out, "failures": self.failures}
+
+
+def _kinds(subjects: Iterable[Subject]) -> list[str]:
+    return list(dict.fromkeys(kind for subject in subjects for kind in subject.kinds))
 
 
 def _files(folder: Path, name: str, *, overwrite: bool) -> tuple[Path, Path]:
@@ -132,8 +217,7 @@ def _tell(
 
 def _table(model: dict[str, Any]) -> list[str]:
     """Accuracy block by block."""
-    pictures = sum(count for sets in model["pictures"].values() for count in sets.values())
-    lines = [f"{model['model']}  {pictures} pictures of {', '.join(model['pictures'])}"]
+    lines = [_seen(model)]
     for block in model["blocks"]:
         figures = [
             f"{name} {'–' if block[name] is None else format(block[name], '6.1%')}"
@@ -141,3 +225,17 @@ def _table(model: dict[str, Any]) -> list[str]:
         ]
         lines.append(f"{block['name']:<14}{'  '.join(figures)}")
     return lines
+
+
+def _separations(model: dict[str, Any]) -> list[str]:
+    """How well damages are told apart, all places together and each by itself."""
+    lines = [f"{_seen(model)}  {model['vectors']}"]
+    for view in ({"name": "together", **model["together"]}, *model["places"]):
+        figures = f"nearest centre {view['nearest']:6.1%}  silhouette {view['silhouette']:6.3f}"
+        lines.append(f"{view['name']:<14}{figures}  chance {model['chance']:6.1%}")
+    return lines
+
+
+def _seen(model: dict[str, Any]) -> str:
+    pictures = sum(count for sets in model["pictures"].values() for count in sets.values())
+    return f"{model['model']}  {pictures} pictures of {', '.join(model['pictures'])}"

@@ -18,6 +18,9 @@ from torch.nn import functional as F
 
 from darnet.routing import Routing
 
+#: In `Model.parts`: maps of the whole picture, by its context, and of what `forward` is given to repair.
+WHOLE, TILE = "whole", "tile"
+
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
@@ -62,9 +65,10 @@ class Model(nn.Module, ABC):
         raise ValueError(f"{type(self).__name__} has no logits")
 
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
-        """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.inspection`).
+        """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.features`).
 
-        A ModuleList holds the experts that the place's routing chooses from. Default: there is nothing to watch.
+        A ModuleList holds the experts that the place's routing chooses from. Parts at WHOLE and at TILE, where no
+        block is, make maps of the picture that guide blocks. Default: there is nothing to watch.
         """
         return {}
 

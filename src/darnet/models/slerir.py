@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet import registry
-from darnet.models.base import Model, Output
+from darnet.models.base import TILE, WHOLE, Model, Output
 from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
 from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
@@ -171,8 +171,12 @@ class SLERIR(Model):
         return fixed
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
-        """The experts of each place, and what guides it."""
-        return {
+        """What makes the maps, the experts of each place, and what guides it."""
+        maps: dict[str, dict[str, nn.Module]] = {}
+        if self.fusion is not None:
+            # Their answers are the maps of §3.4: CSP ends in a norm, DSP in an enlargement.
+            maps = {WHOLE: {"DSP": self.fusion.enlarge}, TILE: {"CSP": self.fusion.norm, "prior": self.fusion}}
+        return maps | {
             name: place.parts() for name, place in zip(PLACES, self.net.stages, strict=True) if isinstance(place, Place)
         }
 

@@ -52,6 +52,7 @@ class Fusion(nn.Module):
         self.heads = heads
         self.align_content = nn.Conv2d(content, features, 1)
         self.align_degradation = nn.Linear(degradation, features)
+        self.enlarge = nn.Upsample((MAP_SIDE, MAP_SIDE), mode="bilinear", align_corners=False)
         self.film = nn.Sequential(
             nn.Linear(content, features), nn.GELU(), nn.Linear(features, 2 * features)
         )  # MLP_c, eq. 11
@@ -84,7 +85,8 @@ class Fusion(nn.Module):
     def severity_map(self, crops: Float[Tensor, "B G2 F"]) -> Float[Tensor, "B D M M"]:
         """DSP: the degradation tokens of the crops where they were cut, upsampled."""
         coarse = self.align_degradation(crops).transpose(1, 2).unflatten(2, (GRID, GRID))
-        return F.interpolate(coarse, size=(MAP_SIDE, MAP_SIDE), mode="bilinear", align_corners=False)
+        enlarged: Tensor = self.enlarge(coarse)
+        return enlarged
 
     def _attend(self, content: Float[Tensor, "B D P Q"], severity: Float[Tensor, "B D M M"]) -> Tensor:
         """Attn(Q = content, K = V = severity) of eq. 12, as (B, P·Q, D)."""
