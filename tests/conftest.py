@@ -29,6 +29,7 @@ from darnet.models.classifier import DegradationClassifier  # noqa: E402
 from darnet.models.compact import CompactUNet  # noqa: E402
 from darnet.models.daair import DaAIR  # noqa: E402
 from darnet.models.slerir import SLERIR  # noqa: E402
+from darnet.testing import wake
 
 # A machine that is busy is no failure.
 settings.register_profile("darnet", deadline=None)
@@ -84,8 +85,8 @@ def build_tiny_daair(folder: Path, *, chooses: int = 0, **changed: object) -> Pa
     config = {"kinds": ["noise", "rain"], "width": 8, "blocks": [1] * 8, "rank_divisor": 4, "kernel": 3, **changed}
     torch.manual_seed(0)
     network = DaAIR(**config)
+    wake(network, std=0.02)
     with torch.no_grad():
-        network.net.tail.weight.normal_(std=0.02)
         for name, weight in network.named_parameters():
             if ".route." in name:
                 weight.zero_()

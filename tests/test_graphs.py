@@ -16,7 +16,7 @@ from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
 from darnet.models.slerir import SLERIR
-from darnet.testing import check_expert
+from darnet.testing import check_expert, wake
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::Deprec
 @pytest.mark.slow
 def test_experts_inside_are_routed_in_a_graph(tmp_path: Path) -> None:
     model = DaAIR(["noise", "rain"], width=4, blocks=[1] * 8, expansion=1, rank_divisor=2, kernel=3).eval()
-    torch.nn.init.normal_(model.net.tail.weight, std=0.1)
+    wake(model, std=0.3)
     export_onnx(model, tmp_path / "daair.onnx")
     expert = load_onnx(tmp_path / "daair.onnx")
     pictures = torch.rand(8, 3, 16, 32) * torch.rand(8, 3, 1, 1)

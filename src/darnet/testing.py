@@ -44,13 +44,22 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
     check_round_trip(model, pictures, kind, config)
 
 
+def wake(model: Model, std: float = 0.05) -> None:
+    """Move weights that start at zero by noise: they block the gradients before them, and hide what happens there."""
+    rng = Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if not bool(weight.any()):
+                weight.add_(std * torch.randn(weight.shape, generator=rng))
+
+
 def check_gradients(model: Model, pictures: Tensor) -> None:
     """Every parameter that may learn gets a finite gradient from what the model returns, under each of its gates.
 
     But for experts inside a network (`Model.parts`) that none of the pictures is sent to.
     """
     model.train()
-    _wake(model)
+    wake(model)
     own = model.gate
     for gate in model.gates or (own,):
         model.gate = gate
@@ -180,15 +189,6 @@ def tensors(output: Output) -> list[Tensor]:
     for routing in output.routings:
         found += [routing.logits, routing.embedding]
     return [tensor for tensor in found if tensor is not None]
-
-
-def _wake(model: Model) -> None:
-    """Weights that start at zero block the gradients before them; move them a little."""
-    rng = Generator().manual_seed(1)
-    with torch.no_grad():
-        for weight in model.parameters():
-            if not bool(weight.any()):
-                weight.add_(0.05 * torch.randn(weight.shape, generator=rng))
 
 
 def _assert_equal(first: list[Tensor], second: list[Tensor], tolerance: float, message: str) -> None:

@@ -36,7 +36,7 @@ SMALL: dict[str, list[dict[str, object]]] = {
     "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
     "daair": [
         {"kinds": ["noise", "rain"], "width": 4, "blocks": [1, 1, 1, 2, 1, 1, 1, 1], "expansion": 2, "rank_divisor": 2},
-        {"kinds": ["noise"], "width": 4, "blocks": [1] * 8, "rank_divisor": 2, "patch": 2, "kernel": 3},
+        {"kinds": ["noise"], "width": 4, "blocks": [1] * 8, "expansion": 0, "rank_divisor": 2, "patch": 2, "kernel": 3},
     ],
     "deconvolution-unet": [{"width": 4, "blocks": [1, 1], "spectrum_width": 2}],
     "degradation-classifier": [
@@ -64,6 +64,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             {"blocks": [1] * 8},
             {"heads": [2, 2, 4, 8]},
             {"expansion": 2.5},
+            {"expansion": 0},
             {"rank_divisor": 4},
             {"kernel": 5},
             {"patch": 2},

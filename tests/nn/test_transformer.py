@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward, TransformerBlock
+from darnet.nn.transformer import ChannelAttention, ChannelNorm, DenseFeedForward, GatedFeedForward, TransformerBlock
 
 
 def test_attention_is_across_channels() -> None:
@@ -52,3 +52,16 @@ def test_a_block_is_the_two_residual_steps() -> None:
     attended = features + block.attention(block.before_attention(features))
     torch.testing.assert_close(block(features), attended + block.feed_forward(block.before_feed_forward(attended)))
     assert not torch.allclose(block(features), attended)
+
+
+def test_a_dense_feed_forward_is_two_convolutions() -> None:
+    """Linear where nothing is negative: the answer to a sum is the sum of the answers, but for the biases."""
+    feed_forward = DenseFeedForward(3)
+    for layer in (feed_forward.look, feed_forward.project):
+        torch.nn.init.uniform_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    one, other = torch.rand(2, 1, 3, 6, 5)
+    torch.testing.assert_close(feed_forward(one + other), feed_forward(one) + feed_forward(other))
+    reach = feed_forward(F.pad(torch.ones(1, 3, 1, 1), (4, 4, 4, 4)))[0, 0] > 0
+    assert reach.nonzero().amin(0).tolist() == [2, 2]
+    assert reach.nonzero().amax(0).tolist() == [6, 6]

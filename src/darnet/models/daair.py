@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from darnet.models.base import Model, Output
 from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
-from darnet.nn.transformer import ChannelAttention, ChannelNorm, GatedFeedForward
+from darnet.nn.transformer import ChannelAttention, ChannelNorm, DenseFeedForward, GatedFeedForward
 from darnet.routing import Routing, dispatch
 
 Trace = list[Routing]
@@ -33,7 +33,8 @@ class DaAIR(Model):
         width: Features at the first level.
         blocks: How many blocks fill each of the eight places.
         heads: Of the attention, at each of the four levels.
-        expansion: Of the feed-forward.
+        expansion: Of the gated feed-forward; 0 takes dense convolutions in its place, which no norm precedes. They learn
+            several kinds at once in far fewer steps (docs/adr/0021).
         rank_divisor: F / R.
         kernel: Side of the experts' large kernel, odd.
         momentum: Of the controllers: how much of themselves they keep in a step (§3.2).
@@ -68,6 +69,8 @@ class DaAIR(Model):
             raise ValueError(f"rank_divisor {rank_divisor} must divide width {width}, and kernel {kernel} must be odd")
         if controller and not agnostic:
             raise ValueError("a controller follows the agnostic experts, and there are none")
+        if expansion < 0:
+            raise ValueError(f"expansion {expansion}: expected 0 or more")
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum {momentum}: expected 0 to 1")
         self.kinds, self.momentum = tuple(kinds), momentum
@@ -134,11 +137,14 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         rank, kernel, experts, agnostic = learner
-        self.before_attention, self.before_feed_forward = ChannelNorm(features), ChannelNorm(features)
+        self.before_attention = ChannelNorm(features)
         self.learner = Learner(features, rank, kernel, experts, agnostic=agnostic) if experts or agnostic else None
         self.controller = _follower(LowRank(features, rank, kernel)) if controlled else None
         self.attention = ChannelAttention(features, heads)
-        self.feed_forward = GatedFeedForward(features, expansion)
+        self.before_feed_forward = ChannelNorm(features) if expansion else nn.Identity()
+        self.feed_forward = GatedFeedForward(features, expansion) if expansion else DenseFeedForward(features)
+        for branch in (self.attention, self.feed_forward):
+            nn.init.zeros_(branch.project.weight)  # a new block changes nothing
 
     def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
