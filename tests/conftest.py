@@ -29,7 +29,7 @@ from darnet.models.classifier import DegradationClassifier  # noqa: E402
 from darnet.models.compact import CompactUNet  # noqa: E402
 from darnet.models.daair import DaAIR  # noqa: E402
 from darnet.models.slerir import SLERIR  # noqa: E402
-from darnet.testing import wake
+from darnet.testing import wake  # noqa: E402
 
 # A machine that is busy is no failure.
 settings.register_profile("darnet", deadline=None)

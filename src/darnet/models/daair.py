@@ -33,8 +33,8 @@ class DaAIR(Model):
         width: Features at the first level.
         blocks: How many blocks fill each of the eight places.
         heads: Of the attention, at each of the four levels.
-        expansion: Of the gated feed-forward; 0 takes dense convolutions in its place, which no norm precedes. They learn
-            several kinds at once in far fewer steps (docs/adr/0021).
+        expansion: Of the gated feed-forward; 0 takes dense convolutions in its place, which no norm precedes: they
+            learn several kinds at once in far fewer steps (docs/adr/0021).
         rank_divisor: F / R.
         kernel: Side of the experts' large kernel, odd.
         momentum: Of the controllers: how much of themselves they keep in a step (§3.2).
