@@ -59,7 +59,7 @@ class GatedFeedForward(nn.Module):
 
 
 class DenseFeedForward(nn.Module):
-    """project(relu(look)), two dense 3×3 convolutions of as many features, which a CPU runs fastest. Not Restormer's."""
+    """project(relu(look)), two dense 3×3 convolutions of as many features, fast on a CPU. Not Restormer's."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
