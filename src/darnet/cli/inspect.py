@@ -6,7 +6,7 @@ import json as json_module
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar
 
 import typer
 
@@ -58,19 +58,10 @@ def routing(  # noqa: PLR0913, PLR0917  one parameter an option
     from darnet.benchmark import drawing, inspection, maps
 
     drawing.need()
-    networks = [subject for name in dict.fromkeys(models) for subject in inspection.routed(name, device)]
-    subjects = [one for subject in networks for one in inspection.under(subject, gate or ())]
+    subjects = [one for subject in _networks(models, device) for one in inspection.under(subject, gate or ())]
     visit = _Visit(subjects, *inspection.choose(_kinds(subjects), data, limit), data)
-    session = Session(quiet=quiet)
-    passages = visit.each(session, inspection.follow)
-    code = session.finish(visit.pictures)
-    if not all(passages):
-        return code
-    summaries = [inspection.summary(*pair) for pair in zip(subjects, passages, strict=True)]
-    document = {**inspection.circumstances(device), **visit.circumstances(), "models": summaries}
-    _write(files, document, maps.draw_routing(summaries))
-    _tell(session, document, [line for model in summaries for line in _table(model)], files, json=json)
-    return code
+    view = _View(inspection.follow, inspection.summary, maps.draw_routing, _table)
+    return _show(visit, view, files, device=device, json=json, quiet=quiet)
 
 
 def sphere(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -91,21 +82,12 @@ def sphere(  # noqa: PLR0913, PLR0917  one parameter an option
 
     drawing.need()
     on_sphere.need()
-    networks = [subject for name in dict.fromkeys(models) for subject in inspection.routed(name, device)]
-    subjects = [inspection.only(subject, kind or ()) for subject in networks]
+    subjects = [inspection.only(subject, kind or ()) for subject in _networks(models, device)]
     visit = _Visit(subjects, *inspection.choose(_kinds(subjects), data, limit), data)
     for subject in subjects:
         on_sphere.comparable(subject, visit.cases)
-    session = Session(quiet=quiet)
-    placed = visit.each(session, on_sphere.locate)
-    code = session.finish(visit.pictures)
-    if not all(placed):
-        return code
-    summaries = [on_sphere.summary(*pair) for pair in zip(subjects, placed, strict=True)]
-    document = {**inspection.circumstances(device), **visit.circumstances(), "models": summaries}
-    _write(files, document, globe.draw_sphere(summaries))
-    _tell(session, document, [line for model in summaries for line in _separations(model)], files, json=json)
-    return code
+    view = _View(on_sphere.locate, on_sphere.summary, globe.draw_sphere, _separations)
+    return _show(visit, view, files, device=device, json=json, quiet=quiet)
 
 
 def features(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -183,6 +165,38 @@ class _Visit:
         from darnet.benchmark.inspection import PROTOCOL
 
         return {"protocol": str(PROTOCOL), "left_out": self.left_out, "failures": self.failures}
+
+
+@dataclass(frozen=True)
+class _View(Generic[Found]):
+    """What is found of a picture, summed up of a network, drawn of all of them, and printed of each."""
+
+    look: Callable[[Subject, Case], Found]
+    sum_up: Callable[[Subject, Sequence[Found]], dict[str, Any]]
+    draw: Callable[[Sequence[dict[str, Any]]], bytes]
+    lines: Callable[[dict[str, Any]], list[str]]
+
+
+def _show(visit: _Visit, view: _View[Found], files: tuple[Path, Path], *, device: str, json: bool, quiet: bool) -> int:
+    """Look at every picture, write both files and tell; nothing is written where a network saw no picture."""
+    from darnet.benchmark.inspection import circumstances
+
+    session = Session(quiet=quiet)
+    found = visit.each(session, view.look)
+    code = session.finish(visit.pictures)
+    if not all(found):
+        return code
+    summaries = [view.sum_up(*pair) for pair in zip(visit.subjects, found, strict=True)]
+    document = {**circumstances(device), **visit.circumstances(), "models": summaries}
+    _write(files, document, view.draw(summaries))
+    _tell(session, document, [line for model in summaries for line in view.lines(model)], files, json=json)
+    return code
+
+
+def _networks(models: Iterable[str], device: str) -> list[Subject]:
+    from darnet.benchmark.inspection import routed
+
+    return [subject for name in dict.fromkeys(models) for subject in routed(name, device)]
 
 
 def _kinds(subjects: Iterable[Subject]) -> list[str]:
