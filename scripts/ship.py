@@ -72,11 +72,6 @@ WEAKNESSES = {
         "pictures are guessed, and a night scene that is meant to be dark comes out bright. A picture that is not dark "
         "all over should not be sent here: bright skies wash out, with a faint grid of 8 px."
     ),
-    "daair-small": (
-        "One small network for eight kinds: on each of them it is behind the expert of its own in the system darnet, "
-        "clearly so where the whole picture has to be judged (overexposure, haze, low light) and on motion blur. "
-        "Trained on crops of at most 160 px, and its attention runs over all pixels of a picture or tile."
-    ),
     "jpeg": (
         "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
         "shifted blocks, little is removed."

@@ -23,9 +23,7 @@ class Routing:
 
     logits: Float[Tensor, "B E"]
     weights: Float[Tensor, "B E"]  # non-negative; a row that is one-hot is a hard decision
-    embedding: Float[Tensor, "B D"] | None = (
-        None  # unit norm: what the decision was read off, where experts have no kinds
-    )
+    embedding: Float[Tensor, "B D"] | None = None  # unit norm: what was decided by, where experts have no kinds
 
     @classmethod
     def hard(cls, logits: Float[Tensor, "B E"], embedding: Float[Tensor, "B D"] | None = None) -> Routing:

@@ -118,6 +118,13 @@ def test_controllers_follow_the_encoder_without_a_gradient() -> None:
         torch.testing.assert_close(controller, 0.75 * old + 0.25 * leader)
 
 
+@pytest.mark.parametrize("expansion", [0, 2])
+def test_a_new_block_changes_nothing(expansion: float) -> None:
+    block = small(expansion=expansion).net.stages[4][0]
+    features = torch.rand(1, block.before_attention.normalized_shape[0], 8, 8)
+    assert torch.equal(block(features, []), features)
+
+
 def test_a_controller_gives_the_keys() -> None:
     model = awake(small())
     picture = torch.rand(1, 3, 16, 16)

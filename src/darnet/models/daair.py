@@ -144,7 +144,8 @@ class Block(nn.Module):
         self.before_feed_forward = ChannelNorm(features) if expansion else nn.Identity()
         self.feed_forward = GatedFeedForward(features, expansion) if expansion else DenseFeedForward(features)
         for branch in (self.attention, self.feed_forward):
-            nn.init.zeros_(branch.project.weight)  # a new block changes nothing
+            for weight in branch.project.parameters():
+                nn.init.zeros_(weight)  # a new block changes nothing
 
     def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
