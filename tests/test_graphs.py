@@ -56,8 +56,7 @@ def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
     torch.manual_seed(0)
     small = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 1.5, "dimension": 8, "crop_px": 16}
     model = SLERIR(**small, degradation={"width": 4}, content={"width": 2}, fusion=4, guided=["latent"]).eval()
-    torch.nn.init.normal_(model.net.tail.weight, std=0.1)
-    torch.nn.init.normal_(model.net.stages[3].guidance.project.weight, std=0.1)
+    wake(model, std=0.1)
     picture = torch.rand(1, 3, 64, 96)
     context = model.context(picture)
     with torch.inference_mode():

@@ -36,7 +36,15 @@ SMALL: dict[str, list[dict[str, object]]] = {
     "compact-unet": [{"width": 4, "blocks": [1, 1, 1]}, {"width": 4, "blocks": [1, 1], "thumbnail_px": 16}],
     "daair": [
         {"kinds": ["noise", "rain"], "width": 4, "blocks": [1, 1, 1, 2, 1, 1, 1, 1], "expansion": 2, "rank_divisor": 2},
-        {"kinds": ["noise"], "width": 4, "blocks": [1] * 8, "expansion": 0, "rank_divisor": 2, "patch": 2, "kernel": 3},
+        {
+            "kinds": ["noise"],
+            "width": 4,
+            "blocks": [1] * 8,
+            "expansion": 0,
+            "lean": True,
+            "rank_divisor": 2,
+            "patch": 2,
+        },
     ],
     "deconvolution-unet": [{"width": 4, "blocks": [1, 1], "spectrum_width": 2}],
     "degradation-classifier": [
@@ -45,7 +53,7 @@ SMALL: dict[str, list[dict[str, object]]] = {
     ],
     "slerir": [
         SLERIR,
-        {**SLERIR, "fusion": 0, "experts": 1, "masked": True},
+        {**SLERIR, "fusion": 0, "experts": 1, "masked": True, "expansion": 0, "lean": True},
         {**SLERIR, "selection": "classifier", "kinds": ["noise", "rain"]},
     ],
     "unet": [{"width": 4, "depth": 2}],
@@ -68,6 +76,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             {"rank_divisor": 4},
             {"kernel": 5},
             {"patch": 2},
+            {"lean": True},
             {"specialised": False},
             {"agnostic": False, "controller": False},
             {"controller": False},
@@ -87,6 +96,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             "heads": [2, 1, 2, 2],
             "expansion": 2,
             "patch": 2,
+            "lean": True,
             "dimension": 4,
             "degradation": {"width": 6},
             "content": {"width": 4},

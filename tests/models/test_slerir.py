@@ -14,6 +14,7 @@ from darnet.experts.base import Tiles
 from darnet.experts.network import NetworkExpert
 from darnet.models.slerir import SLERIR
 from darnet.nn.hourglass import PLACES
+from darnet.testing import wake
 
 CONFIG = {
     "width": 8,
@@ -31,7 +32,7 @@ CONFIG = {
 def network(**changed: object) -> SLERIR:
     torch.manual_seed(0)
     model = SLERIR(**{**CONFIG, **changed})
-    torch.nn.init.normal_(model.net.tail.weight, std=0.05)  # a new one returns its input
+    wake(model)  # a new one returns its input
     return model
 
 

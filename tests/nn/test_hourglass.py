@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -18,9 +19,10 @@ class Noting(nn.Module):
         return features
 
 
-def test_eight_places_each_at_its_resolution() -> None:
+@pytest.mark.parametrize("lean", [False, True])
+def test_eight_places_each_at_its_resolution(lean: bool) -> None:
     seen: list[tuple[str, tuple[int, ...]]] = []
-    frame = Hourglass(4, lambda place, features, level: Noting(place))
+    frame = Hourglass(4, lambda place, features, level: Noting(place), lean=lean)
     frame(torch.rand(2, 3, 16, 24), seen)
     assert [place for place, _ in seen] == list(PLACES)
     assert [shape for _, shape in seen] == [(2, 4 * 2**level, 16 // 2**level, 24 // 2**level) for level in LEVELS]
@@ -41,14 +43,25 @@ def test_an_untrained_network_returns_its_input() -> None:
     assert torch.equal(frame(picture, []), picture)
 
 
-def test_skips_reach_the_decoder() -> None:
-    frame = Hourglass(4, lambda place, features, level: Noting(place))
+@pytest.mark.parametrize("lean", [False, True])
+def test_skips_reach_the_decoder(lean: bool) -> None:
+    frame = Hourglass(4, lambda place, features, level: Noting(place), lean=lean)
     nn.init.ones_(frame.tail.weight)
     picture = torch.rand(1, 3, 16, 16, requires_grad=True)
-    for step in frame.up:
-        nn.init.zeros_(step[0].weight)  # nothing comes from below
+    for weight in frame.up.parameters():
+        nn.init.zeros_(weight)  # nothing comes from below
     (gradient,) = torch.autograd.grad((frame(picture, []) - picture).sum(), picture)
     assert bool(gradient.any())
+
+
+def test_a_lean_frame_has_a_fifth_of_the_weights() -> None:
+    """Between two levels, f features above: f→f/2 and 2f→4f by 3×3 and 2f→f by 1×1, or f→2f and 2f→f by 2×2."""
+    frames = [Hourglass(8, lambda place, features, level: nn.Identity(), lean=lean) for lean in (False, True)]
+    full, lean = (sum(weight.numel() for weight in frame.parameters() if weight.ndim > 1) for frame in frames)
+    head_and_tail = 2 * 3 * 8 * 9
+    squares = 8**2 + 16**2 + 32**2
+    assert full - head_and_tail == (9 / 2 + 9 * 8 + 2) * squares
+    assert lean - head_and_tail == (4 * 2 + 4 * 2) * squares
 
 
 def test_convolutions_begin_by_keeping_the_variance() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -46,12 +47,22 @@ def test_norm_is_over_the_features_of_a_pixel() -> None:
     torch.testing.assert_close(normalised.var(dim=1, unbiased=False), torch.ones(2, 4, 5), atol=1e-3, rtol=0)
 
 
-def test_a_block_is_the_two_residual_steps() -> None:
+@pytest.mark.parametrize("expansion", [1.5, 0])
+def test_a_block_is_the_two_residual_steps(expansion: float) -> None:
     torch.manual_seed(0)
-    block, features = TransformerBlock(8, 2, 1.5), torch.rand(2, 8, 4, 6)
+    block, features = TransformerBlock(8, 2, expansion), torch.rand(2, 8, 4, 6)
+    assert torch.equal(block(features), features)
+    for branch in (block.attention, block.feed_forward):
+        torch.nn.init.normal_(branch.project.weight)
     attended = features + block.attention(block.before_attention(features))
-    torch.testing.assert_close(block(features), attended + block.feed_forward(block.before_feed_forward(attended)))
+    refined = block.before_feed_forward(attended) if expansion else attended
+    torch.testing.assert_close(block(features), attended + block.feed_forward(refined))
     assert not torch.allclose(block(features), attended)
+
+
+def test_a_block_without_a_feed_forward_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expansion -1: expected 0 or more"):
+        TransformerBlock(8, 2, -1)
 
 
 def test_a_dense_feed_forward_is_two_convolutions() -> None:

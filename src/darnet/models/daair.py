@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from darnet.models.base import Model, Output
 from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
-from darnet.nn.transformer import ChannelAttention, ChannelNorm, DenseFeedForward, GatedFeedForward
+from darnet.nn.transformer import BaseBlock
 from darnet.routing import Routing, dispatch
 
 Trace = list[Routing]
@@ -33,12 +33,12 @@ class DaAIR(Model):
         width: Features at the first level.
         blocks: How many blocks fill each of the eight places.
         heads: Of the attention, at each of the four levels.
-        expansion: Of the gated feed-forward; 0 takes dense convolutions in its place, which no norm precedes: they
-            learn several kinds at once in far fewer steps (docs/adr/0021).
+        expansion: Of the gated feed-forward; 0 takes dense convolutions in its place (docs/adr/0021).
         rank_divisor: F / R.
         kernel: Side of the experts' large kernel, odd.
         momentum: Of the controllers: how much of themselves they keep in a step (§3.2).
         patch: Side of the pixels folded into channels in front; 1 is the paper's.
+        lean: Whether levels are joined as in small U-Nets, see `Hourglass`; the paper's are not.
         specialised: Whether there are experts for the kinds, and a router; the paper's Table 4 goes without.
         agnostic: Whether there is an expert for all of them. Without either, blocks are Restormer's.
         controller: Whether decoders attend to a controller.
@@ -57,6 +57,7 @@ class DaAIR(Model):
         kernel: int = 11,
         momentum: float = 0.999,
         patch: int = 1,
+        lean: bool = False,
         specialised: bool = True,
         agnostic: bool = True,
         controller: bool = True,
@@ -69,8 +70,6 @@ class DaAIR(Model):
             raise ValueError(f"rank_divisor {rank_divisor} must divide width {width}, and kernel {kernel} must be odd")
         if controller and not agnostic:
             raise ValueError("a controller follows the agnostic experts, and there are none")
-        if expansion < 0:
-            raise ValueError(f"expansion {expansion}: expected 0 or more")
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum {momentum}: expected 0 to 1")
         self.kinds, self.momentum = tuple(kinds), momentum
@@ -82,7 +81,7 @@ class DaAIR(Model):
             count = blocks[PLACES.index(place)]
             return Stage(Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count))
 
-        self.net = Hourglass(width, stage, patch)
+        self.net = Hourglass(width, stage, patch, lean=lean)
         self.multiple_of = self.net.multiple_of
         self._follow(0.0)  # controllers begin as what they follow
         self.places = tuple(self._blocks()) if specialised else ()
@@ -129,23 +128,16 @@ class Stage(nn.ModuleList):
         return features
 
 
-class Block(nn.Module):
+class Block(BaseBlock):
     """Restormer's block with a DaLe before the attention; `controlled`: keys come from a controller (§3.2)."""
 
     def __init__(
         self, features: int, heads: int, expansion: float, learner: tuple[int, int, int, bool], *, controlled: bool
     ) -> None:
-        super().__init__()
+        super().__init__(features, heads, expansion)
         rank, kernel, experts, agnostic = learner
-        self.before_attention = ChannelNorm(features)
         self.learner = Learner(features, rank, kernel, experts, agnostic=agnostic) if experts or agnostic else None
         self.controller = _follower(LowRank(features, rank, kernel)) if controlled else None
-        self.attention = ChannelAttention(features, heads)
-        self.before_feed_forward = ChannelNorm(features) if expansion else nn.Identity()
-        self.feed_forward = GatedFeedForward(features, expansion) if expansion else DenseFeedForward(features)
-        for branch in (self.attention, self.feed_forward):
-            for weight in branch.project.parameters():
-                nn.init.zeros_(weight)  # a new block changes nothing
 
     def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
@@ -154,9 +146,7 @@ class Block(nn.Module):
         aware = normalised if self.learner is None else self.learner(normalised, trace)
         if self.controller is not None and self.learner is not None:
             keys = self.learner.expand(self.controller(normalised))
-        features = features + self.attention(aware, keys)
-        change: Tensor = self.feed_forward(self.before_feed_forward(features))
-        return features + change
+        return self.feed(features + self.attention(aware, keys))
 
     def parts(self) -> dict[str, nn.Module]:
         """What is made of the same features, side by side."""

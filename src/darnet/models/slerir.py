@@ -54,8 +54,9 @@ class SLERIR(Model):
         width: Features at the first level.
         blocks: How many fill each of the eight places; an expert has all of them.
         heads: Of the attention, at each of the four levels.
-        expansion: Of the feed-forward.
+        expansion: Of the gated feed-forward; 0 takes dense convolutions in its place (docs/adr/0021).
         patch: Side of the pixels folded into channels in front; 1 is the paper's.
+        lean: Whether levels are joined as in small U-Nets, see `Hourglass`; the paper's are not.
         dimension: d, of the routing vectors.
         temperature: Divides the cosines; 1 is the paper's.
         masked: Under the soft gate, whether only the best expert of a sample learns from it (§4.1), or all (§3.2).
@@ -84,6 +85,7 @@ class SLERIR(Model):
         heads: Sequence[int] = (1, 2, 4, 8),
         expansion: float = 2.66,
         patch: int = 1,
+        lean: bool = False,
         dimension: int = 128,
         temperature: float = 1.0,
         masked: bool = True,
@@ -135,7 +137,7 @@ class SLERIR(Model):
                 guidance,
             )
 
-        self.net = Hourglass(width, stage, patch)
+        self.net = Hourglass(width, stage, patch, lean=lean)
         self.multiple_of = patch_px if fusion else self.net.multiple_of
         self.kinds = tuple(kinds)
         features = self.degradation.features

@@ -29,18 +29,22 @@ class Hourglass(nn.Module):
             `trace` down without looking at it.
         patch: Side of the pixels that are folded into channels in front, without loss: 1 is the papers', 2 costs a
             quarter.
+        lean: Whether the resolution changes by 2×2 convolutions of stride 2, and what skips a level is added, as in
+            small U-Nets; else by 3×3 ones and folded pixels, and it is concatenated, as in the papers (docs/adr/0022).
     """
 
-    def __init__(self, width: int, make_stage: Callable[[str, int, int], nn.Module], patch: int = 1) -> None:
+    def __init__(
+        self, width: int, make_stage: Callable[[str, int, int], nn.Module], patch: int = 1, *, lean: bool = False
+    ) -> None:
         super().__init__()
         self.patch, self.multiple_of = patch, 8 * patch
         self.head = nn.Conv2d(3 * patch**2, width, 3, padding=1)
         self.stages = nn.ModuleList(
             make_stage(place, width * 2**level, level) for place, level in zip(PLACES, LEVELS, strict=True)
         )
-        self.down = nn.ModuleList(_down(width * 2**level) for level in range(3))
-        self.up = nn.ModuleList(_up(width * 2**level) for level in (3, 2, 1))
-        self.fuse = nn.ModuleList(nn.Conv2d(2 * width * 2**level, width * 2**level, 1) for level in (2, 1, 0))
+        self.down = nn.ModuleList(_down(width * 2**level, lean) for level in range(3))
+        self.up = nn.ModuleList(_up(width * 2**level, lean) for level in (3, 2, 1))
+        self.fuse = nn.ModuleList(Sum() if lean else Concatenation(width * 2**level) for level in (2, 1, 0))
         self.tail = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
         keep_variance(self)
         for weight in self.tail.parameters():
@@ -56,8 +60,29 @@ class Hourglass(nn.Module):
             features = down(features)
         features = latent(features, trace)
         for stage, up, fuse in zip(self.stages[DECODERS], self.up, self.fuse, strict=True):
-            features = stage(fuse(torch.cat([up(features), skips.pop()], dim=1)), trace)
+            features = stage(fuse(up(features), skips.pop()), trace)
         return degraded + F.pixel_shuffle(self.tail(refinement(features, trace)), self.patch)
+
+
+class Concatenation(nn.Module):
+    """What comes up and what skipped the level, concatenated, then half as many features (Restormer Fig. 2)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(2 * features, features, 1)
+
+    def forward(self, features: Float[Tensor, "B F H W"], skip: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Both as one."""
+        reduced: Tensor = self.reduce(torch.cat([features, skip], dim=1))
+        return reduced
+
+
+class Sum(nn.Module):
+    """What comes up, and what skipped the level, added."""
+
+    def forward(self, features: Float[Tensor, "B F H W"], skip: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Both as one."""
+        return features + skip
 
 
 def check_blocks(blocks: Sequence[int]) -> None:
@@ -80,9 +105,13 @@ def keep_variance(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _down(features: int) -> nn.Module:
+def _down(features: int, lean: bool) -> nn.Module:
+    if lean:
+        return nn.Conv2d(features, 2 * features, 2, stride=2)
     return nn.Sequential(nn.Conv2d(features, features // 2, 3, padding=1, bias=False), nn.PixelUnshuffle(2))
 
 
-def _up(features: int) -> nn.Module:
+def _up(features: int, lean: bool) -> nn.Module:
+    if lean:
+        return nn.ConvTranspose2d(features, features // 2, 2, stride=2)
     return nn.Sequential(nn.Conv2d(features, 2 * features, 3, padding=1, bias=False), nn.PixelShuffle(2))

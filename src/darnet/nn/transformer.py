@@ -80,20 +80,37 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-class TransformerBlock(nn.Module):
-    """Norm, channel attention, residual; norm, feed-forward, residual (Restormer Fig. 2)."""
+class BaseBlock(nn.Module):
+    """What blocks have in common: channel attention, feed-forward, norms before them; new ones change nothing.
+
+    With `expansion` 0 the feed-forward is dense and no norm precedes it: so several kinds of damage are learnt at once
+    in far fewer steps (docs/adr/0021). Raises ValueError for a negative one.
+    """
 
     def __init__(self, features: int, heads: int, expansion: float) -> None:
         super().__init__()
-        self.before_attention, self.before_feed_forward = ChannelNorm(features), ChannelNorm(features)
+        if expansion < 0:
+            raise ValueError(f"expansion {expansion}: expected 0 or more")
+        self.before_attention = ChannelNorm(features)
         self.attention = ChannelAttention(features, heads)
-        self.feed_forward = GatedFeedForward(features, expansion)
+        self.before_feed_forward = ChannelNorm(features) if expansion else nn.Identity()
+        self.feed_forward = GatedFeedForward(features, expansion) if expansion else DenseFeedForward(features)
+        for branch in (self.attention, self.feed_forward):
+            for weight in branch.project.parameters():
+                nn.init.zeros_(weight)
+
+    def feed(self, attended: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """Norm, feed-forward, residual."""
+        change: Tensor = self.feed_forward(self.before_feed_forward(attended))
+        return attended + change
+
+
+class TransformerBlock(BaseBlock):
+    """Norm, channel attention, residual; norm, feed-forward, residual (Restormer Fig. 2)."""
 
     def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
-        features = features + self.attention(self.before_attention(features))
-        change: Tensor = self.feed_forward(self.before_feed_forward(features))
-        return features + change
+        return self.feed(features + self.attention(self.before_attention(features)))
 
 
 def _projection(inputs: int, outputs: int) -> nn.Module:
