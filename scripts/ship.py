@@ -72,6 +72,11 @@ WEAKNESSES = {
         "pictures are guessed, and a night scene that is meant to be dark comes out bright. A picture that is not dark "
         "all over should not be sent here: bright skies wash out, with a faint grid of 8 px."
     ),
+    "daair-small": (
+        "One network that learnt eight kinds in an hour of one CPU core: every kind is repaired less than by darnet's "
+        "own expert, and of Gaussian blur, motion blur and JPEG blocks little is removed. It was trained on crops of "
+        "64 and 192 px; the light of a picture is judged by each tile of 1024 px alone. It works at half resolution."
+    ),
     "jpeg": (
         "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
         "shifted blocks, little is removed."
