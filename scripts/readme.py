@@ -32,6 +32,7 @@ TITLES = {
     "table2": "Table II of DaR-Net: three phases",
     "3-task": "Three tasks of the all-in-one papers",
     "5-task": "Five tasks of the all-in-one papers",
+    "study-daair": "Parts of DaAIR in small, after 1600 steps each",
     "noise": "Noise, clipped",
     "noise-kair": "Noise, float",
     "noise-peers": "Noise, with the slow peers, on 12 photos",
