@@ -15,11 +15,13 @@ import darnet
 from darnet import store
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, UsageError, WeightsError
-from darnet.experts import SelfEnsemble
+from darnet.experts import SelfEnsemble, load_expert
 from darnet.image import Image
 from darnet.models.compact import CompactUNet
+from darnet.models.daair import DaAIR
 from darnet.restorer import Restorer
 from darnet.routers import Always
+from darnet.testing import wake
 
 PICTURE = np.random.default_rng(0).integers(0, 200, (12, 10, 3), dtype=np.uint8)
 
@@ -192,6 +194,26 @@ def test_the_best_quality_takes_the_large_expert_and_asks_it_eight_times(tiny_sy
         assert fast.experts[kind].backend.model.head.out_channels == 4
     np.testing.assert_array_equal(best(PICTURE).image, PICTURE)  # the untrained large expert returns its input
     assert not np.array_equal(fast(PICTURE).image, PICTURE)
+
+
+def test_experts_inside_a_network_are_told_the_kind(tiny_system: Path, tmp_path: Path) -> None:
+    """One network for both kinds, whose own routers would take everything for noise."""
+    kinds = ["noise", "blur"]
+    config = {"kinds": kinds, "width": 4, "blocks": [1] * 8, "expansion": 0, "rank_divisor": 2, "kernel": 3}
+    model = DaAIR(**config)
+    wake(model, std=0.3)
+    for name, weight in model.named_parameters():
+        if "route" in name:
+            weight.data = torch.eye(2)[0] if name.endswith("bias") else torch.zeros_like(weight)
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "inside"))
+    store.save(model, store.Card(name="both", kind="daair", config=config, handles=kinds), folder / "both")
+    document = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps(document | {"experts": dict.fromkeys(kinds, "both")}))
+    restored = {kind: darnet.load(folder, device="cpu")(PICTURE, kinds=[kind]).image for kind in kinds}
+    own = Restorer(Always("both"), {"both": load_expert(folder / "both", "cpu")})
+    alone = own(PICTURE).image
+    np.testing.assert_array_equal(restored["noise"], alone)
+    assert not np.array_equal(restored["blur"], alone)
 
 
 def test_kinds_that_share_a_folder_share_its_expert(tiny_system: Path, tmp_path: Path) -> None:

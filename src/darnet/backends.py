@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import platform
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from typing import Any, Literal
 
 import torch
@@ -37,6 +38,12 @@ class TorchBackend:
             raise UsageError("--precision fp16: slow and inexact on a CPU; use fp32 or bf16")
         self.dtype = DTYPES[precision]
         self.model = channels_last(model.to(self.device))
+
+    def running(self, model: Model) -> TorchBackend:
+        """Another network, of weights that are on the device, run alike."""
+        backend = copy(self)
+        backend.model = model
+        return backend
 
     def __call__(self, pictures: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
         """Run the network; the answer is on its device. Raises ResourceError where memory runs out."""

@@ -18,7 +18,7 @@ from darnet import store
 from darnet.backends import Precision
 from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
 from darnet.errors import UnknownNameError, UsageError
-from darnet.experts import Expert, Pixels, SelfEnsemble, Tiles, load_expert
+from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
 from darnet.image import Image
 from darnet.routers import Router, load_router
 from darnet.routing import Routing, dispatch
@@ -28,7 +28,7 @@ Quality = Literal["fast", "best"]
 
 @dataclass(frozen=True)
 class Restorer:
-    """A router and experts. An all-in-one network is a Restorer with one expert: no special case.
+    """A router and experts. An all-in-one network is an expert for every kind: no special case.
 
     A diagnosis less certain than `min_confidence`, or than what `min_confidences` says of its kind, is not acted on:
     what a wrong repair costs differs by expert. With `max_steps` > 1 a picture is looked at again after each repair,
@@ -150,9 +150,12 @@ def load(  # noqa: PLR0913  how a system runs
         return load_expert(store.part(folder, part), device, precision, tiles)
 
     def expert(kind: str) -> Expert:
-        if quality == "fast":
-            return loaded(system.experts[kind])
-        return SelfEnsemble(loaded(system.large_experts.get(kind, system.experts[kind])))
+        part = system.experts[kind]
+        if quality == "best":
+            part = system.large_experts.get(kind, part)
+        found = loaded(part)
+        serving = found.told(kind) if isinstance(found, NetworkExpert) else found
+        return SelfEnsemble(serving) if quality == "best" else serving
 
     return Restorer(
         router=load_router(store.part(folder, system.router), device, precision),

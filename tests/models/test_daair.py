@@ -195,3 +195,42 @@ def test_a_card_keeps_the_controllers(tmp_path: Path) -> None:
     picture = torch.rand(1, 3, 16, 16)
     for one, other in zip(tensors(model(picture)), tensors(loaded(picture)), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_network_that_is_told_the_kind_uses_its_experts_alone() -> None:
+    model = awake(small())
+    told = model.told("rain")
+    for block in model._blocks().values():
+        block.learner.route = Constant(1)
+    picture = torch.rand(2, 3, 16, 16)
+    with torch.inference_mode():
+        output = told(picture)
+        assert torch.equal(output.image, model(picture).image)
+        assert not torch.equal(output.image, model.told("haze")(picture).image)
+    assert output.routings == told.places == told.kinds == ()
+    assert model.places
+
+
+def test_a_network_that_is_told_the_kind_shares_all_weights() -> None:
+    model = small()
+    own = {weight.data_ptr() for weight in model.state_dict().values()}
+    assert {weight.data_ptr() for weight in model.told("noise").state_dict().values()} < own
+
+
+@pytest.mark.parametrize("model", [small(), small(specialised=False)], ids=["unknown", "none"])
+def test_a_network_without_an_expert_for_a_kind_goes_on_as_it_is(model: DaAIR) -> None:
+    kind = "blur" if model.places else "noise"
+    picture = torch.rand(1, 3, 16, 16)
+    with torch.inference_mode():
+        assert torch.equal(model.told(kind)(picture).image, model(picture).image)
+
+
+class Constant(nn.Module):
+    """A router that sends everything to one expert."""
+
+    def __init__(self, chosen: int) -> None:
+        super().__init__()
+        self.chosen = chosen
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.eye(3)[self.chosen].expand(len(features), 3)

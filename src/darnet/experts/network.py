@@ -5,7 +5,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -21,6 +21,11 @@ class NetworkExpert:
 
     backend: TorchBackend
     tiles: Tiles = TILES
+
+    def told(self, kind: str) -> NetworkExpert:
+        """The same for pictures that are known to have one kind of damage, in the same memory (`Model.told`)."""
+        model = self.backend.model.told(kind)
+        return self if model is self.backend.model else replace(self, backend=self.backend.running(model))
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError if the network answers with anything but finite pixels."""

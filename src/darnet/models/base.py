@@ -52,6 +52,13 @@ class Model(nn.Module, ABC):
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
         """Look at, or repair, a batch of pictures or tiles."""
 
+    def told(self, kind: str) -> Model:
+        """The network for pictures that are known to have one kind of damage, sharing these weights.
+
+        Default: itself, since most networks ask no such thing, or know only one kind.
+        """
+        return self
+
     def adopt(self, other: Model) -> None:
         """Take over the weights of another network. Raises RuntimeError or ValueError where it is of another shape."""
         self.load_state_dict(other.state_dict())

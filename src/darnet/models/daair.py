@@ -11,6 +11,8 @@ Shapes: B batch, E experts, F features, R = F / rank_divisor of them in a low ra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
+from itertools import chain
 
 import torch
 from jaxtyping import Float
@@ -91,6 +93,19 @@ class DaAIR(Model):
         trace: Trace = []
         return Output(self.net(degraded, trace), tuple(trace))
 
+    def told(self, kind: str) -> DaAIR:
+        """Without routers: every block has the expert for `kind` alone (docs/adr/0023). Itself if there are no such."""
+        if kind not in self.kinds:
+            return self
+        weights = {id(weight): weight for weight in chain(self.parameters(), self.buffers())}
+        told = deepcopy(self, weights)  # all but the weights
+        for block in told._blocks().values():
+            if block.learner is not None and block.learner.route is not None:
+                block.learner.route = None
+                block.learner.specialised = nn.ModuleList([block.learner.specialised[self.kinds.index(kind)]])
+        told.kinds, told.places = (), ()
+        return told
+
     def parts(self) -> dict[str, dict[str, nn.Module]]:
         """What works in each block: agnostic, specialised (by kind) and controller, as far as they are there."""
         return {place: block.parts() for place, block in self._blocks().items()}
@@ -158,7 +173,10 @@ class Block(BaseBlock):
 
 
 class Learner(nn.Module):
-    """The degradation-aware learner, DaLe (§3.1): y = expand(specialised_k(x) ⊙ agnostic(x)), eq. 1–3; k is routed."""
+    """The degradation-aware learner, DaLe (§3.1): y = expand(specialised_k(x) ⊙ agnostic(x)), eq. 1–3; k is routed.
+
+    Where the kind is told there is one specialised expert, and no router.
+    """
 
     def __init__(self, features: int, rank: int, kernel: int, experts: int, *, agnostic: bool) -> None:
         super().__init__()
@@ -174,6 +192,8 @@ class Learner(nn.Module):
             routing = Routing.hard(self.route(features.mean(dim=(2, 3))))
             trace.append(routing)
             parts.append(dispatch(self.specialised, routing, features))  # eq. 1
+        else:
+            parts += [expert(features) for expert in self.specialised]
         if self.agnostic is not None:
             parts.append(self.agnostic(features))  # eq. 2
         expanded: Tensor = self.expand(parts[0] * parts[1] if len(parts) > 1 else parts[0])  # eq. 3
