@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -188,9 +189,22 @@ def _facts(card: Card, folder: Path) -> dict[str, str]:
         "licence": card.licence,
         "sha256": card.sha256,
     }
-    facts |= {f"data {name}": terms for name, terms in card.data.items()}
-    facts |= {suite: json_module.dumps(figures) for suite, figures in card.scores.items()}
+    facts |= {f"data {number}": f"{name}: {terms}" for number, (name, terms) in enumerate(card.data.items(), 1)}
+    facts |= {suite: _score(figures) for suite, figures in card.scores.items()}
     return facts | ({"weaknesses": card.weaknesses} if card.weaknesses else {})
+
+
+def _score(figures: Mapping[str, Any]) -> str:
+    """In a line, as far as it is known what the figures are; `--json` has them all."""
+    pictures = figures.get("pictures", figures.get("n"))
+    shown: dict[str, Callable[[Any], str]] = {
+        "psnr": lambda value: f"{value:.2f} dB",
+        "psnr_interval": lambda value: f"({value[0]:.2f} to {value[1]:.2f})",
+        "ssim": lambda value: f"SSIM {value:.3f}",
+        "accuracy": lambda value: f"{100 * value:.1f} % right",
+    }
+    parts = [show(figures[name]) for name, show in shown.items() if figures.get(name) is not None]
+    return " ".join([*parts, f"on {pictures} pictures" if pictures else ""]).rstrip() or json_module.dumps(figures)
 
 
 def _footprint(source: Path | str) -> Footprint:
@@ -209,4 +223,4 @@ def _costs(found: Footprint) -> dict[str, str]:
 
 def _tell(facts: dict[str, str]) -> None:
     for title, text in facts.items():
-        print(f"{title:<12}{text}")
+        print(f"{title:<15} {text}")
