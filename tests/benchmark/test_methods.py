@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system
+from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system, parameters
 from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
 from darnet.experts import SelfEnsemble
+from darnet.models.daair import DaAIR
 from darnet.restorer import Restorer
 from darnet.store import Reference, read_card, write_card, write_reference
 
@@ -156,3 +157,12 @@ def test_a_system_takes_one_step_or_looks_again(tiny_system: Path, monkeypatch: 
     assert spy(again, monkeypatch) == ["noise"]  # what was treated is not treated again
     assert once.cost(case("blur+noise")).params == once.cost(case("noise")).params
     assert again.cost(case("blur+noise")).params > once.cost(case("noise")).params
+
+
+def test_weights_that_networks_share_count_once() -> None:
+    model = DaAIR(["noise", "haze"], width=4, blocks=[1] * 8, expansion=0, rank_divisor=2, kernel=3)
+    told = [model.told(kind) for kind in model.kinds]
+    routers = sum(weight.numel() for name, weight in model.named_parameters() if "route" in name)
+    assert parameters([model]) == parameters([model, *told])
+    assert parameters(told) == parameters([model]) - routers
+    assert parameters(told[:1]) < parameters(told)

@@ -6,6 +6,7 @@ Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -66,8 +67,7 @@ class Method(ABC):
         picture = torch.rand(3, COST_PX, COST_PX, generator=torch.Generator().manual_seed(0))
         with FlopCounterMode(display=False) as counter:
             self._pass_through(picture, case)
-        params = sum(weight.numel() for network in networks for weight in network.parameters())
-        return Cost(params, round(counter.get_total_flops() / 2e9, 3))
+        return Cost(parameters(networks), round(counter.get_total_flops() / 2e9, 3))
 
     def _pass_through(self, picture: Pixels, case: Case) -> None:
         self(picture, case)
@@ -187,6 +187,11 @@ def load_network(folder: Path, device: str) -> Method:
     """A folder of weights. Raises WeightsError."""
     model, card = store.load(folder)
     return Network(NetworkExpert(TorchBackend(model, device)), None if len(card.handles) > 1 else "kind")
+
+
+def parameters(networks: Iterable[nn.Module]) -> int:
+    """Of all of them; what networks share counts once."""
+    return sum({id(weight): weight.numel() for network in networks for weight in network.parameters()}.values())
 
 
 def _networks(router: Router) -> tuple[nn.Module, ...]:

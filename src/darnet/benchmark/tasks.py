@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from darnet.benchmark import suites
 from darnet.benchmark.cells import number, pair, table
-from darnet.benchmark.methods import Method
+from darnet.benchmark.methods import Method, parameters
 from darnet.benchmark.printed import PRINTED
 from darnet.benchmark.protocol import DEFAULT
 from darnet.benchmark.rows import one_protocol, rounded
@@ -123,8 +123,7 @@ def overall(suite: str, rows: Sequence[Row], methods: Mapping[str, Method], case
 def _parameters(method: Method, cases: Sequence[Case]) -> int | None:
     """Of every network that some picture passes through, where it is known."""
     one_each = {case.kind: case for case in cases}.values()
-    networks = {id(network): network for case in one_each for network in method.networks(case)}
-    return sum(weight.numel() for network in networks.values() for weight in network.parameters()) or None
+    return parameters(network for case in one_each for network in method.networks(case)) or None
 
 
 def tasks(document: Mapping[str, Any]) -> str:
