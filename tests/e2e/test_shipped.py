@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import darnet
+from darnet import store
 from darnet.degradations import (
     Degradation,
     GaussianBlur,
@@ -32,17 +33,18 @@ EXAMPLES = sorted((ROOT / "examples").glob("*-*"))
 GOLDEN = Path(__file__).with_name("golden.json")
 #: A sixteenth of one 8-bit level, over means of many pixels: other CPUs may round convolutions otherwise.
 TOLERANCE = 1 / 16 / 255
+SYSTEMS = (store.DEFAULT, "daair", "slerir")
 
 
 @pytest.fixture(scope="module")
-def restorer() -> darnet.Restorer:
-    return darnet.load(device="cpu")
+def systems() -> dict[str, darnet.Restorer]:
+    """An expert for each kind, and two networks for all kinds, behind the same router."""
+    return {name: darnet.load(name, device="cpu") for name in SYSTEMS}
 
 
 @pytest.fixture(scope="module")
-def daair() -> darnet.Restorer:
-    """One network for all kinds, behind the same router."""
-    return darnet.load("daair", device="cpu")
+def restorer(systems: dict[str, darnet.Restorer]) -> darnet.Restorer:
+    return systems[store.DEFAULT]
 
 
 def summary(restorer: darnet.Restorer, path: Path) -> dict[str, object]:
@@ -63,33 +65,33 @@ def test_the_examples_come_out_as_they_did(restorer: darnet.Restorer, request: p
         np.testing.assert_allclose(now[name]["means"], entry["means"], atol=TOLERANCE, err_msg=name)
 
 
-#: (damage, gains in dB that the repair must bring on the clean example: darnet's, daair's)
-REPAIRS: list[tuple[Degradation, float, float]] = [
-    (GaussianNoise((15, 15)), 6.0, 4.0),
-    (GaussianNoise((25, 25)), 8.0, 6.0),
-    (GaussianNoise((50, 50)), 10.0, 7.5),
-    (GaussianBlur((1.5, 1.5)), 2.5, 0.5),
-    (Overexposure((1.76, 1.76)), 6.0, 6.0),
-    (Haze((1.4, 1.4), (0.85, 0.85), (0.03, 0.03)), 4.0, 3.5),
-    (Rain((3.0, 3.0), (28.0, 28.0), (0.7, 0.7), (78.0, 78.0), (0.45, 0.45), (0.0, 0.0)), 4.0, 2.0),
-    (MotionBlur((14.0, 14.0), (0.4, 0.4)), 3.0, -0.1),
-    (LowLight((0.2, 0.2), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0)), 6.0, 3.5),
-    (Jpeg((12.0, 12.0)), 1.0, 0.15),
+#: (damage, gains in dB that the repair must bring on the clean example, by system)
+REPAIRS: list[tuple[Degradation, tuple[float, float, float]]] = [
+    (GaussianNoise((15, 15)), (6.0, 4.0, 3.5)),
+    (GaussianNoise((25, 25)), (8.0, 6.0, 5.5)),
+    (GaussianNoise((50, 50)), (10.0, 7.5, 6.5)),
+    (GaussianBlur((1.5, 1.5)), (2.5, 0.5, 0.1)),
+    (Overexposure((1.76, 1.76)), (6.0, 6.0, -0.1)),
+    (Haze((1.4, 1.4), (0.85, 0.85), (0.03, 0.03)), (4.0, 3.5, 1.5)),
+    (Rain((3.0, 3.0), (28.0, 28.0), (0.7, 0.7), (78.0, 78.0), (0.45, 0.45), (0.0, 0.0)), (4.0, 2.0, 3.0)),
+    (MotionBlur((14.0, 14.0), (0.4, 0.4)), (3.0, -0.1, -0.1)),
+    (LowLight((0.2, 0.2), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0)), (6.0, 3.5, 5.0)),
+    (Jpeg((12.0, 12.0)), (1.0, 0.15, -0.1)),
 ]
 
 
-@pytest.mark.parametrize(("degradation", "gain_db", "daair_db"), REPAIRS, ids=str)
+@pytest.mark.parametrize(("degradation", "gains_db"), REPAIRS, ids=str)
 def test_a_repair_brings_the_picture_closer(
-    restorer: darnet.Restorer, daair: darnet.Restorer, degradation: Degradation, gain_db: float, daair_db: float
+    systems: dict[str, darnet.Restorer], degradation: Degradation, gains_db: tuple[float, ...]
 ) -> None:
     clean = Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels()
     damaged = quantise(degradation(clean, named_generator("coffee-clean.jpg")), "round")
     before = float(darnet.psnr(damaged[None], clean[None]))
-    for system, wanted in ((restorer, gain_db), (daair, daair_db)):
+    for (name, system), wanted in zip(systems.items(), gains_db, strict=True):
         result = system(damaged)
         assert result.diagnosis is not None
         assert result.diagnosis.label == degradation.kind
-        assert float(darnet.psnr(result.image[None], clean[None])) > before + wanted
+        assert float(darnet.psnr(result.image[None], clean[None])) > before + wanted, name
 
 
 def test_noise_of_a_grey_picture_is_removed(restorer: darnet.Restorer) -> None:
