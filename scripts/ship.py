@@ -81,11 +81,11 @@ WEAKNESSES = {
         "px, dark ones come out pale, and some large grains of noise stay."
     ),
     "slerir-small": (
-        "A first small network that learnt eight kinds in a little more than an hour of one CPU core, stored with three "
-        "experts at each of eight places. It removes noise and rain and lights dark pictures, whose colours come out pale, "
-        "with a faint grid in smooth parts. Haze, overexposure, Gaussian and motion blur and JPEG blocks are mostly left as "
-        "they were: its router tells them apart, but few paths differ between them. A picture with two kinds of damage takes "
-        "the path of one. Trained on crops of 64 and 192 px."
+        "A first small network that learnt eight kinds in a little more than an hour of one CPU core, stored with "
+        "three experts at each of eight places. It removes noise and rain and lights dark pictures, whose colours "
+        "come out pale, with a faint grid in smooth parts. Haze, overexposure, Gaussian and motion blur and JPEG "
+        "blocks are mostly left as they were: its router tells them apart, but few paths differ between them. A "
+        "picture with two kinds of damage takes the path of one. Trained on crops of 64 and 192 px."
     ),
     "jpeg": (
         "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
