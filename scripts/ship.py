@@ -73,19 +73,19 @@ WEAKNESSES = {
         "all over should not be sent here: bright skies wash out, with a faint grid of 8 px."
     ),
     "daair-small": (
-        "A first small network that learnt eight kinds in an hour of one CPU core: every kind is repaired less than by "
-        "darnet's own expert, and of Gaussian blur, motion blur and JPEG blocks little is removed. Its blocks route a "
-        "picture by themselves, and where they take it for another kind it comes out worse than it was, by up to 13 dB "
-        "(2 of 3 GoPro-like ones were taken for haze, 1 of 6 of Rain100L for overexposure). Trained on crops of 64 and "
-        "192 px; each tile of 1024 px is judged alone. Smooth parts of hazy and dark pictures keep a faint grid of 16 "
-        "px, dark ones come out pale, and some large grains of noise stay."
+        "A small network that learnt eight kinds in a hundred minutes of one CPU core: every kind is repaired less "
+        "than by darnet's own expert, and of Gaussian blur, motion blur and JPEG blocks little is removed. Without "
+        "a system that tells it the kind its blocks route a picture by themselves, each tile of 1024 px alone, and "
+        "where they take it for another kind it comes out worse than it was, by many dB. Told the kind, it still "
+        "darkens a few bright pictures with rain. Trained on crops of 64 and 192 px. Smooth parts of hazy and dark "
+        "pictures keep a faint grid of 16 px, dark ones come out pale, and some large grains of noise stay."
     ),
     "slerir-small": (
         "A first small network that learnt eight kinds in a little more than an hour of one CPU core, stored with "
         "three experts at each of eight places. It removes noise and rain and lights dark pictures, whose colours "
         "come out pale, with a faint grid in smooth parts. Haze, overexposure, Gaussian and motion blur and JPEG "
-        "blocks are mostly left as they were: its router tells them apart, but few paths differ between them. A "
-        "picture with two kinds of damage takes the path of one. Trained on crops of 64 and 192 px."
+        "blocks are mostly left as they were, although most kinds have a path of their own. A picture with two "
+        "kinds of damage mostly takes the path of one. Trained on crops of 64 and 192 px."
     ),
     "jpeg": (
         "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
