@@ -33,7 +33,6 @@ TITLES = {
     "3-task": "Three tasks of the all-in-one papers",
     "5-task": "Five tasks of the all-in-one papers",
     "study-daair": "Parts of DaAIR in small, after 1900 steps each",
-    "composite": "Two kinds of damage at once",
     "noise": "Noise, clipped",
     "noise-kair": "Noise, float",
     "noise-peers": "Noise, with the slow peers, on 12 photos",
