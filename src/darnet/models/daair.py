@@ -95,12 +95,12 @@ class DaAIR(Model):
 
     def told(self, kind: str) -> DaAIR:
         """Without routers: every block has the expert for `kind` alone (docs/adr/0023). Itself if there are no such."""
-        if kind not in self.kinds:
+        if kind not in self.kinds or not self.places:
             return self
         weights = {id(weight): weight for weight in chain(self.parameters(), self.buffers())}
         told = deepcopy(self, weights)  # all but the weights
         for block in told._blocks().values():
-            if block.learner is not None and block.learner.route is not None:
+            if block.learner is not None:
                 block.learner.route = None
                 block.learner.specialised = nn.ModuleList([block.learner.specialised[self.kinds.index(kind)]])
         told.kinds, told.places = (), ()
