@@ -86,7 +86,7 @@ class Synthesis:
         `rng` is a generator of the CPU: what is picked is known here, so no batch waits for a device.
         """
         picks, device = rng, self.photos[0].device
-        rng = Generator(device).manual_seed(_integer(2**62, picks))
+        rng = Generator(device).manual_seed(integer(2**62, picks))
         share = torch.tensor(self.shares, dtype=torch.float)
         pictures = size // self.crops_per_picture
         choice = torch.multinomial(share, pictures, replacement=True, generator=picks).tolist()
@@ -131,7 +131,7 @@ class Synthesis:
 
     def _pair(self, pairs: Pairs, picks: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """(degraded, clean, level; 0: nobody measured it) of a pair."""
-        index = _integer(len(pairs.photos), picks)
+        index = integer(len(pairs.photos), picks)
         both = torch.stack(pairs.photos[index])
         level = pairs.levels[index] if pairs.levels else 0.0
         both = self._turned(self._cut_scene(both, picks), picks).float() / 255
@@ -183,20 +183,21 @@ class Synthesis:
         return torch.stack([self._turned(crop, picks) for crop in crops])
 
     def _photo(self, picks: Generator) -> UInt8[Tensor, "1 3 _H _W"]:
-        return self.variety(self.photos[_integer(len(self.photos), picks)], picks)[None]
+        return self.variety(self.photos[integer(len(self.photos), picks)], picks)[None]
 
     def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
         """One of the eight views, where the recipe wants them."""
-        return views.view(pictures, _integer(views.COUNT, picks)) if self.augment else pictures
+        return views.view(pictures, integer(views.COUNT, picks)) if self.augment else pictures
 
 
-def _integer(below: int, picks: Generator) -> int:
+def integer(below: int, picks: Generator) -> int:
+    """A number from 0 to `below` − 1, each as likely as any other."""
     return int(torch.randint(below, (1,), generator=picks))
 
 
 def _square(shape: Sequence[int], side: int, picks: Generator, align: int = 1) -> Callable[[Tensor], Tensor]:
     """A random square of (B, C, H, W) pictures, the same for all that are cut with it; mirrored where they end."""
-    top, left = (_integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
+    top, left = (integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
 
     def cut(pictures: Tensor) -> Tensor:
         crop = pictures[..., top : top + side, left : left + side]

@@ -15,7 +15,7 @@ from darnet.data.material import Material
 from darnet.data.memory import PAIRS, Exemplar, Memory, Scene, as_scene, herd, reservoir
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
-from darnet.data.synthesis import Synthesis
+from darnet.data.synthesis import Synthesis, integer
 from darnet.errors import RecipeError
 from darnet.models.classifier import DegradationClassifier
 from darnet.tiling import grid_crops
@@ -97,7 +97,7 @@ def _draw_scenes(photos: Sequence[Photo], spec: MemorySpec, budget: float, rng: 
     """As many random scenes as the budget allows (none for no budget), and no more than there may be exemplars."""
     if not budget:
         return []
-    drawn = (as_scene(_cut([photos[_integer(len(photos), rng)]], spec.scene_px, rng)[0]) for _ in range(spec.exemplars))
+    drawn = (as_scene(_cut([photos[integer(len(photos), rng)]], spec.scene_px, rng)[0]) for _ in range(spec.exemplars))
     return _within(budget, drawn, "scenes")
 
 
@@ -121,7 +121,7 @@ def _draw(specs: Sequence[SourceSpec], kind: str, scenes: int, count: int, rng: 
     for _ in range(count):
         name, function = functions[int(torch.multinomial(shares, 1, generator=rng))]
         parameters = function.draw(1, rng)[0].tolist()
-        drawn.append(Exemplar(kind, _integer(scenes, rng), name, tuple(parameters), _integer(SEEDS, rng)))
+        drawn.append(Exemplar(kind, integer(scenes, rng), name, tuple(parameters), integer(SEEDS, rng)))
     return drawn
 
 
@@ -129,7 +129,7 @@ def _cut_pairs(pairs: Pairs, spec: MemorySpec, rng: Generator) -> list[tuple[Pho
     """Candidates: random squares of random pairs, (damaged, clean)."""
     cut = []
     for _ in range(spec.exemplars * spec.candidates):
-        damaged, clean = _cut(pairs.photos[_integer(len(pairs.photos), rng)], spec.scene_px, rng)
+        damaged, clean = _cut(pairs.photos[integer(len(pairs.photos), rng)], spec.scene_px, rng)
         cut.append((damaged, clean))
     return cut
 
@@ -160,9 +160,5 @@ def _features(model: DegradationClassifier, picture: Photo, crop_px: int) -> Flo
 def _cut(photos: Sequence[Photo], side: int, rng: Generator) -> list[Photo]:
     """The same random square of each, or all of them where they are smaller."""
     height, width = photos[0].shape[1:]
-    top, left = (_integer(max(1, extent - side + 1), rng) for extent in (height, width))
+    top, left = (integer(max(1, extent - side + 1), rng) for extent in (height, width))
     return [photo[:, top : top + side, left : left + side] for photo in photos]
-
-
-def _integer(below: int, rng: Generator) -> int:
-    return int(torch.randint(below, (1,), generator=rng))
