@@ -142,6 +142,17 @@ def test_sources_are_degradations_files_and_pairs(path: Path, tmp_path: Path) ->
         recipe.stage[0].degradations[1].build(Material(tmp_path / "gone", [picture]))
 
 
+def test_a_stage_that_names_no_degradations_has_those_of_the_stage_before(path: Path) -> None:
+    document = tomllib.loads(TEXT)
+    bare = {key: value for key, value in document["stage"][0].items() if key != "degradations"}
+    other = {**bare, "degradations": [{"name": "blur"}]}
+    recipe = parse_recipe({**document, "stage": [*document["stage"], bare, other, bare]})
+    assert [stage.kinds for stage in recipe.stage] == [("noise",), ("noise",), ("blur",), ("blur",)]
+    assert recipe.stage[1].degradations == recipe.stage[0].degradations
+    with pytest.raises(RecipeError, match=r"stage\.0\.degradations: Field required"):
+        parse_recipe({**document, "stage": [bare, *document["stage"]]})
+
+
 def test_a_network_that_cannot_be_built_is_a_recipe_error(path: Path) -> None:
     with pytest.raises(RecipeError, match="model 'compact-unet'"):
         build_model(load_recipe(path, ["model.config.depth=3"]))

@@ -87,7 +87,7 @@ class Stage(Strict):
     align_px: int = Field(1, gt=0)  # crops of whole pictures begin at multiples of this
     replay: float = Field(0.0, ge=0, lt=1)  # share of pictures that are replayed from memory, its kinds alike
     scene_px: int | None = Field(None, gt=0)  # where whole pictures are degraded: at most so much of them, a side
-    degradations: tuple[SourceSpec, ...] = Field(min_length=1)
+    degradations: tuple[SourceSpec, ...] = Field(min_length=1)  # a file may leave them out: those of the stage before
     losses: dict[str, Annotated[float, Field(gt=0)]] = Field(min_length=1)
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
@@ -155,6 +155,19 @@ class Recipe(Strict):
     ema_decay: float = Field(0.999, ge=0, lt=1)  # 0: no averaging
     memory: MemorySpec | None = None  # none: it remembers nothing
     stage: tuple[Stage, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _same_sources(cls, document: Any) -> Any:
+        """A stage that names no degradations has those of the stage before it."""
+        if not isinstance(document, dict) or not isinstance(document.get("stage"), list):
+            return document
+        stages: list[Any] = []
+        for stage in document["stage"]:
+            before = stages[-1] if stages and isinstance(stages[-1], dict) else {}
+            same = {key: before[key] for key in ("degradations",) if key in before}
+            stages.append({**same, **stage} if isinstance(stage, dict) else stage)
+        return {**document, "stage": stages}
 
     @property
     def kinds(self) -> tuple[str, ...]:
