@@ -151,6 +151,9 @@ def test_a_stage_that_names_no_degradations_has_those_of_the_stage_before(path: 
     assert recipe.stage[1].degradations == recipe.stage[0].degradations
     with pytest.raises(RecipeError, match=r"stage\.0\.degradations: Field required"):
         parse_recipe({**document, "stage": [bare, *document["stage"]]})
+    path.write_text(tomli_w.dumps({**document, "stage": [*document["stage"], bare]}))
+    first, second = load_recipe(path, ["stage.1.degradations.0.share=2"]).stage
+    assert (first.degradations[0].share, second.degradations[0].share) == (1, 2)
 
 
 def test_a_network_that_cannot_be_built_is_a_recipe_error(path: Path) -> None:

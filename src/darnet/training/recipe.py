@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -156,19 +157,6 @@ class Recipe(Strict):
     memory: MemorySpec | None = None  # none: it remembers nothing
     stage: tuple[Stage, ...] = Field(min_length=1)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _same_sources(cls, document: Any) -> Any:
-        """A stage that names no degradations has those of the stage before it."""
-        if not isinstance(document, dict) or not isinstance(document.get("stage"), list):
-            return document
-        stages: list[Any] = []
-        for stage in document["stage"]:
-            before = stages[-1] if stages and isinstance(stages[-1], dict) else {}
-            same = {key: before[key] for key in ("degradations",) if key in before}
-            stages.append({**same, **stage} if isinstance(stage, dict) else stage)
-        return {**document, "stage": stages}
-
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of damage of all stages, in their order."""
@@ -192,6 +180,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
+    document = _whole(document)  # what a stage takes from the one before can be overridden in it alone
     for text in overrides:
         override(document, text)
     return parse_recipe(document, str(path))
@@ -200,7 +189,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
     """Check a document. Raises RecipeError naming the first wrong key and the nearest known one."""
     try:
-        recipe = Recipe.model_validate(document)
+        recipe = Recipe.model_validate(_whole(document))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -210,6 +199,20 @@ def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
         for spec in stage.degradations:
             spec.check()
     return recipe
+
+
+def _whole(document: dict[str, Any]) -> dict[str, Any]:
+    """Give a stage that names no degradations a copy of those of the stage before it."""
+    if not isinstance(document.get("stage"), list):
+        return document
+    stages: list[Any] = []
+    for stage in document["stage"]:
+        before = stages[-1] if stages else None
+        if isinstance(stage, dict) and isinstance(before, dict) and "degradations" in before:
+            stages.append({"degradations": deepcopy(before["degradations"]), **stage})
+        else:
+            stages.append(stage)
+    return {**document, "stage": stages}
 
 
 def _nearest(location: tuple[int | str, ...]) -> str:
