@@ -41,6 +41,11 @@ def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRou
     assert router(pixels).scores == pytest.approx(wanted, abs=1e-5)
 
 
+def test_the_network_has_the_verdict(router: NetworkRouter) -> None:
+    router.backend.model.bias.copy_(torch.tensor([0.0, 20.0, 0.0]))
+    assert router(torch.rand(3, 120, 100)).label == "noise"
+
+
 def test_scores_that_are_not_finite_are_an_error(router: NetworkRouter) -> None:
     torch.nn.init.constant_(router.backend.model.classify.bias, float("nan"))
     with pytest.raises(DarnetError, match="scores that are not finite"):

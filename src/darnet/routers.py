@@ -37,9 +37,9 @@ class Router(Protocol):
 
 @dataclass(frozen=True)
 class NetworkRouter:
-    """A classifier on grid × grid crops spread over the whole picture; their evidence is averaged.
+    """A classifier on grid × grid crops spread over the whole picture; its verdict weighs their evidence together.
 
-    Logits are averaged, not probabilities: a crop of plain sky, which could be anything, then counts for little.
+    That is logits, not probabilities: a crop of plain sky, which could be anything, then counts for little.
     """
 
     backend: TorchBackend
@@ -54,7 +54,7 @@ class NetworkRouter:
         crops = grid_crops(pixels, size_px=self.crop_px, grid=self.grid, align_px=BLOCK_PX)
         context = model.context(pixels[None]).expand(len(crops), -1, -1, -1) if model.context else None
         output = self.backend(crops, context)
-        logits = output.routings[-1].logits.float().mean(dim=0)
+        logits = model.verdict(output, len(crops))[0]
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
         scores = dict(zip(model.kinds, logits.softmax(dim=0).tolist(), strict=True))

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 import torch
 
+from darnet.models.base import Output
 from darnet.models.classifier import BIN_STARTS, TONES, DegradationClassifier, tone_histogram
+from darnet.routing import Routing
 
 KINDS = ["clean", "noise", "blur", "overexposure"]
 
@@ -53,3 +58,48 @@ def test_the_tone_histogram_counts_levels() -> None:
 def test_noise_in_the_last_bit_changes_no_bin_of_grey() -> None:
     grey = torch.full((1, 3, 4, 4), 100 / 255)
     assert torch.equal(tone_histogram(grey), tone_histogram(grey + 0.4 / 255))
+
+
+def judge(kinds: Sequence[str]) -> DegradationClassifier:
+    """A classifier whose verdict weighs everything, each weight with a value of its own."""
+    model = DegradationClassifier(kinds, width=4).eval()
+    model.weighing.copy_(torch.randn(model.weighing.shape, generator=torch.Generator().manual_seed(len(kinds))))
+    model.bias.copy_(torch.arange(len(kinds)).float())
+    return model
+
+
+def test_a_verdict_is_the_mean_until_it_is_fitted() -> None:
+    model = DegradationClassifier(("clean", "noise", "blur"), width=4).eval()
+    output = model(torch.rand(6, 3, 16, 16))
+    torch.testing.assert_close(model.verdict(output, 3), output.routings[-1].logits.reshape(2, 3, 3).mean(dim=1))
+
+
+def test_a_verdict_weighs_what_the_crops_of_each_picture_say() -> None:
+    model = judge(("clean", "noise"))
+    logits = torch.tensor([[1.0, 2.0], [3.0, -2.0], [0.0, 0.0], [0.0, 4.0]])
+    output = Output(
+        routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 2.0], [1.0, 8.0], [1.0, 1.0], [4.0, 1.0]])
+    )
+    expected = torch.tensor(
+        [
+            [2.0, 0.0, 1.0, 2.0, -1.0, -2.0, 0.0, torch.tensor(4.0).log()],
+            [0.0, 2.0, 0.0, 2.0, 0.0, -2.0, torch.tensor(2.0).log(), 0.0],
+        ]
+    )
+    torch.testing.assert_close(model.evidence(output, 2), expected)
+    torch.testing.assert_close(model.verdict(output, 2), expected @ model.weighing.T + model.bias)
+    with pytest.raises(ValueError, match="no levels"):
+        model.verdict(Output(routings=output.routings), 2)
+
+
+def test_a_wider_router_judges_known_kinds_as_before() -> None:
+    """What concerns a kind that the other does not know stays as it was."""
+    narrow, wide = judge(("clean", "noise", "blur")), DegradationClassifier(("clean", "blur", "haze"), width=4).eval()
+    wide.adopt(narrow)
+    ours, theirs = wide.weighing.unflatten(1, (-1, 3)), narrow.weighing.unflatten(1, (-1, 3))
+    both, known = torch.tensor([0, 1]), torch.tensor([0, 2])
+    torch.testing.assert_close(ours[both][:, :, both], theirs[known][:, :, known])
+    torch.testing.assert_close(wide.bias, torch.tensor([0.0, 2.0, 0.0]))
+    fresh = DegradationClassifier(wide.kinds, width=4).weighing.unflatten(1, (-1, 3))
+    torch.testing.assert_close(ours[2], fresh[2])
+    torch.testing.assert_close(ours[:, :, 2], fresh[:, :, 2])

@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from darnet.data.synthesis import Batch
 from darnet.errors import RecipeError
-from darnet.models.classifier import DegradationClassifier
+from darnet.models.classifier import EVIDENCE, DegradationClassifier
 from darnet.models.compact import CompactUNet
-from darnet.training.calibration import best_temperature, calibrate, least_margin
+from darnet.training.calibration import calibrate, fit_verdict, least_margin
 
 KINDS = ("clean", "noise", "blur")
 
@@ -20,6 +20,16 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
+def router() -> DegradationClassifier:
+    return DegradationClassifier(KINDS, width=4).eval()
+
+
+def evidence(mean: Tensor, others: Tensor | None = None) -> Tensor:
+    """Of the mean logits, and of what else is seen."""
+    rest = torch.zeros(len(mean), (EVIDENCE - 1) * len(KINDS)) if others is None else others
+    return torch.cat([mean, rest], dim=1)
+
+
 def overconfident(count: int = 4000) -> tuple[Tensor, Tensor]:
     """Labels drawn from softmax(z), and logits 3z."""
     rng = Generator().manual_seed(0)
@@ -28,77 +38,103 @@ def overconfident(count: int = 4000) -> tuple[Tensor, Tensor]:
     return 3 * logits, labels
 
 
-def test_the_temperature_undoes_overconfidence() -> None:
-    assert best_temperature(*overconfident()) == pytest.approx(3, rel=0.06)
+def verdicts(model: DegradationClassifier, seen: Tensor) -> Tensor:
+    return F.linear(seen, model.weighing, model.bias)
 
 
-def test_no_other_temperature_is_better() -> None:
+def test_overconfidence_is_undone() -> None:
+    model = router()
     logits, labels = overconfident()
-    best = best_temperature(logits, labels)
-    least = F.cross_entropy(logits / best, labels)
-    for other in (0.9 * best, 1.1 * best):
-        assert F.cross_entropy(logits / other, labels) > least
+    fit_verdict(model, evidence(logits), labels)
+    torch.testing.assert_close(model.weighing[:, :3], torch.eye(3) / 3, rtol=0, atol=0.03)
+    torch.testing.assert_close(model.bias, torch.zeros(3), rtol=0, atol=0.15)
 
 
-def test_the_router_names_the_same_kinds_less_surely() -> None:
+def test_no_other_scale_is_better() -> None:
+    model = router()
+    logits, labels = overconfident()
+    least = fit_verdict(model, evidence(logits), labels)
+    found = verdicts(model, evidence(logits))
+    weight = 1 / labels.bincount()[labels].float()
+    entropies = [
+        F.cross_entropy(found * scale, labels, reduction="none") @ weight / weight.sum() for scale in (0.9, 1, 1.1)
+    ]
+    assert entropies[1] == pytest.approx(least, rel=1e-5)
+    assert entropies[1] < min(entropies[0], entropies[2])
+
+
+def test_a_kind_that_is_rare_weighs_as_much_as_the_others() -> None:
+    """All pictures look alike: kinds that weigh alike are as likely, however many pictures there are of each."""
+    model = router()
+    labels = torch.tensor([0] * 3900 + [1] * 50 + [2] * 50)
+    fit_verdict(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]).expand(4000, 3)), labels)
+    found = verdicts(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]))).softmax(dim=1)
+    torch.testing.assert_close(found, torch.full((1, 3), 1 / 3), rtol=0, atol=0.01)
+
+
+def test_what_the_mean_does_not_say_is_learnt_from_enough_pictures() -> None:
+    """Noise shows in the highest logit of all crops alone."""
     rng = Generator().manual_seed(0)
-    model = DegradationClassifier(KINDS, width=4).eval()
-    pictures = torch.rand(24, 3, 16, 16, generator=rng)
-    with torch.no_grad():
-        model.classify.weight.mul_(200)
-        before = model(pictures).routings[-1].logits
-    labels = torch.randint(0, 3, (24,), generator=rng)
-    batch = Batch(pictures, pictures, labels, torch.zeros(24))
-    temperature, margin = calibrate(model, [batch])
-    after = model(pictures).routings[-1].logits
-    assert temperature > 1
-    assert margin == 0
-    torch.testing.assert_close(after, before / temperature, rtol=1e-3, atol=1e-4)
+    labels = torch.randint(0, 3, (4000,), generator=rng)
+    mean = 0.1 * torch.randn(4000, 3, generator=rng)
+    others = torch.randn(4000, 9, generator=rng)
+    others[:, 1] += 3 * (labels == 1)
+    many, few = router(), router()
+    fit_verdict(many, evidence(mean, others), labels)
+    fit_verdict(few, evidence(mean, others)[:20], labels[:20])
+    shares = [
+        float((verdicts(model, evidence(mean, others)).argmax(1) == 1)[labels == 1].float().mean())
+        for model in (many, few)
+    ]
+    assert shares[0] > 0.85
+    changes = [float(model.weighing[:, 3:].abs().max()) for model in (many, few)]
+    assert changes[1] < changes[0] / 2  # a few pictures change little
+
+
+def test_the_verdict_goes_on_from_what_it_was() -> None:
+    """Fitted again to a handful of pictures that fit it already, it hardly changes."""
+    model = router()
+    logits, labels = overconfident()
+    fit_verdict(model, evidence(logits), labels)
+    before = model.weighing.clone()
+    fit_verdict(model, evidence(logits)[:60], labels[:60])
+    assert (model.weighing - before).abs().max() < 0.15
+
+
+def pictures(count: int, labels: Tensor, crops: int = 1) -> Batch:
+    seen = torch.rand(count * crops, 3, 16, 16, generator=Generator().manual_seed(0))
+    return Batch(seen, seen, labels.repeat_interleave(crops), torch.zeros(count * crops), crops_per_picture=crops)
 
 
 @pytest.mark.parametrize(("alarms", "margin"), [(0.2, 1.0), (0.4, 0.5), (0.5, 0.5), (0.6, 0.0), (1.0, 0.0)])
 def test_the_margin_is_the_least_that_leaves_so_many_alarms(alarms: float, margin: float) -> None:
     logits = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-    assert least_margin(logits, (True, False, False), alarms) == pytest.approx(margin, abs=1e-3)
-    raised = logits + torch.tensor([least_margin(logits, (True, False, False), alarms), 0.0, 0.0])
+    assert least_margin(logits, 0, alarms) == pytest.approx(margin, abs=1e-3)
+    raised = logits + torch.tensor([least_margin(logits, 0, alarms), 0.0, 0.0])
     assert int((raised.argmax(dim=1) != 0).sum()) <= alarms * 5
 
 
-def test_clean_pictures_are_called_damaged_no_more_often_than_allowed() -> None:
-    model = DegradationClassifier(KINDS, width=4).eval()
-    pictures = torch.rand(40, 3, 16, 16, generator=Generator().manual_seed(0))
+@pytest.mark.parametrize("crops", [1, 3])
+def test_clean_pictures_are_called_damaged_no_more_often_than_allowed(crops: int) -> None:
+    model = router()
     with torch.no_grad():
         model.classify.weight.mul_(50)
         model.classify.bias.copy_(torch.tensor([-1.0, 0.0, 0.0]))
-    batch = Batch(pictures, pictures, torch.arange(40) % 3 // 2, torch.zeros(40))  # two thirds are clean
-    _, margin = calibrate(model, [batch], 0.1)
+    labels = torch.arange(60) % 3 // 2 * (1 + torch.arange(60) % 2)  # two thirds are clean
+    batch = pictures(60, labels, crops)
+    entropy, margin = calibrate(model, [batch], 0.1)
+    assert 0 < entropy < 2
     assert margin > 0
-    named = model(pictures).routings[-1].logits.argmax(dim=1)[batch.label == 0]
-    assert 0 < int((named != 0).sum()) <= 2
+    named = model.verdict(model(batch.degraded), crops).argmax(dim=1)
+    assert len(named) == 60
+    assert 0 < int((named != 0)[labels == 0].sum()) <= 4
 
 
-def test_a_mild_kind_needs_no_margin() -> None:
-    logits = torch.tensor([[0.0, 2.0, 0.0], [1.0, 0.0, 2.0], [0.0, 0.5, 0.0], [3.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-    assert least_margin(logits, (True, True, False), 0.1) == pytest.approx(1.0, abs=1e-3)
-    assert least_margin(logits, (True, True, False), 0.2) == 0.0
-    assert least_margin(logits, (True, True, True), 0.1) == 0.0
-    model = DegradationClassifier(KINDS, width=4).eval()
-    pictures = torch.rand(40, 3, 16, 16, generator=Generator().manual_seed(0))
-    with torch.no_grad():
-        model.classify.weight.mul_(0.1)
-        model.classify.bias.copy_(torch.tensor([-1.0, 0.0, 3.0]))  # whatever the features, it names the third
-    batch = Batch(pictures, pictures, torch.zeros(40, dtype=torch.long), torch.zeros(40))
-    before = model(pictures).routings[-1].logits
-    temperature, margin = calibrate(model, [batch], 0.02, ("noise",))
-    after = model(pictures).routings[-1].logits
-    assert margin > 0 and not (after.argmax(dim=1) == 2).any()
-    torch.testing.assert_close((after[:, 1] - after[:, 0]) * temperature, before[:, 1] - before[:, 0])
+def test_a_router_that_knows_no_clean_pictures_needs_no_margin() -> None:
+    model = DegradationClassifier(KINDS[1:], width=4).eval()
+    assert calibrate(model, [pictures(8, torch.arange(8) % 2)], 0.01)[1] == 0
 
 
 def test_an_expert_has_no_confidence() -> None:
     with pytest.raises(RecipeError, match="only a router"):
         calibrate(CompactUNet(width=4, blocks=(1, 1)), [])
-    with pytest.raises(ValueError, match="no logits"):
-        CompactUNet(width=4, blocks=(1, 1)).divide_logits(2.0)
-    with pytest.raises(ValueError, match="no logits"):
-        CompactUNet(width=4, blocks=(1, 1)).raise_logit("clean", 1.0)

@@ -8,7 +8,7 @@ import torch
 from darnet.errors import DarnetError, RecipeError
 from darnet.models.classifier import DegradationClassifier
 from darnet.training.preparation import build_model, check
-from darnet.training.recipe import Data, Recipe, parse_recipe
+from darnet.training.recipe import Recipe, parse_recipe
 
 
 def router(*kinds: str, **stage: object) -> Recipe:
@@ -91,9 +91,3 @@ def test_an_expert_has_nothing_to_remember() -> None:
     expert = parse_recipe(document)
     with pytest.raises(RecipeError, match="no router"):
         check(expert, build_model(expert), ("clean",))
-
-
-def test_a_mild_kind_that_nobody_knows() -> None:
-    recipe = router("clean", "noise").model_copy(update={"data": Data(mild=("nois",))})
-    with pytest.raises(RecipeError, match=r"data\.mild.*'nois'"):
-        check(recipe, build_model(recipe), ("clean", "noise"))

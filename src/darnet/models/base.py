@@ -1,7 +1,7 @@
 """What every trainable network is, and what it returns.
 
-Shapes: B batch, D embedding, E experts, T side of a thumbnail, C × S × T a context, H × W pixels. Pictures are sRGB in
-[0, 1].
+Shapes: B batch, D embedding, E experts, P pictures that B crops are of, T side of a thumbnail, C × S × T a context,
+H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -63,13 +63,10 @@ class Model(nn.Module, ABC):
         """Take over the weights of another network. Raises RuntimeError or ValueError where it is of another shape."""
         self.load_state_dict(other.state_dict())
 
-    def divide_logits(self, temperature: float) -> None:
-        """Make a classifier less sure of itself (above 1) or more; raises ValueError for any other network."""
-        raise ValueError(f"{type(self).__name__} has no logits")
-
-    def raise_logit(self, kind: str, margin: float) -> None:
-        """Make a classifier name one kind more often; raises ValueError for any other network."""
-        raise ValueError(f"{type(self).__name__} has no logits")
+    def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:
+        """Logits of P whole pictures, from the output for `crops` crops of each, in a row. Default: their means."""
+        logits = output.routings[-1].logits.float()
+        return logits.reshape(-1, crops, logits.shape[1]).mean(dim=1)
 
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
         """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.features`).

@@ -3,7 +3,8 @@
 The text gives no layers; from its 14 minutes of training it is well under 1 M parameters. The estimated level of each
 kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
 
-Shapes: B batch, E kinds, F features, T tone features, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, E kinds, F features, P pictures that B crops are of, T tone features, C × S × T a context, H × W
+pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from darnet.routing import Routing
 
 #: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.
 BIN_STARTS = (0, 1, *range(8, 249, 8), 250, 255)
+#: What a verdict weighs of each kind: the mean of the crops' logits, how far the highest and the lowest lie from it,
+#: and the mean logarithm of the level.
+EVIDENCE = 4
 #: Features of `tone_histogram`: mean and largest share over the colours in each bin; 1, 2 and 3 colours clipped.
 TONES = 2 * len(BIN_STARTS) + 3
 
@@ -55,6 +59,8 @@ class DegradationClassifier(Model):
 
     multiple_of = 2
     places = ("classify",)
+    weighing: Float[Tensor, "E F"]
+    bias: Float[Tensor, " E"]
 
     def __init__(self, kinds: Sequence[str], width: int = 32, thumbnail_px: int = 0, dropout: float = 0.0) -> None:
         super().__init__()
@@ -76,6 +82,9 @@ class DegradationClassifier(Model):
             # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
+        # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
+        self.register_buffer("weighing", torch.eye(len(self.kinds), EVIDENCE * len(self.kinds)))
+        self.register_buffer("bias", torch.zeros(len(self.kinds)))
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
         """Name the degradation of each crop. Without a thumbnail the crop is taken for the whole picture."""
@@ -100,28 +109,39 @@ class DegradationClassifier(Model):
             parts += _pooled(seen)
         return torch.cat(parts, dim=1)
 
+    def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:
+        """Logits of whole pictures: what their crops say of all kinds, weighed together."""
+        logits: Tensor = F.linear(self.evidence(output, crops), self.weighing, self.bias)
+        return logits
+
+    def evidence(self, output: Output, crops: int) -> Float[Tensor, "P F"]:
+        """What a verdict is made of, with EVIDENCE features of each kind. Raises ValueError without levels."""
+        if output.levels is None:
+            raise ValueError("no levels to judge by")
+        named, levels = (
+            values.float().reshape(-1, crops, len(self.kinds)) for values in (output.routings[-1].logits, output.levels)
+        )
+        mean = named.mean(dim=1)
+        parts = [mean, named.amax(dim=1) - mean, named.amin(dim=1) - mean, levels.log().mean(dim=1)]
+        return torch.cat(parts, dim=1)
+
     def adopt(self, other: Model) -> None:
-        """Take over all weights; of the heads, the rows of the kinds that both know."""
+        """Take over all weights; of the heads and the verdict, what concerns the kinds that both know."""
         known = [kind for kind in self.kinds if kind in other.kinds]
-        rows, theirs = ([list(kinds).index(kind) for kind in known] for kinds in (self.kinds, other.kinds))
+        rows, theirs = (torch.tensor([kinds.index(kind) for kind in known]) for kinds in (self.kinds, other.kinds))
         weights = other.state_dict()
         for name, own in self.state_dict().items():
-            if name.startswith(("classify.", "estimate.")) and name in weights:
+            if name not in weights:
+                continue  # which is what `load_state_dict` complains of
+            if name == "weighing":
+                widened = own.unflatten(1, (EVIDENCE, -1)).clone()
+                widened[rows[:, None], :, rows] = weights[name].unflatten(1, (EVIDENCE, -1))[theirs[:, None], :, theirs]
+                weights[name] = widened.flatten(1)
+            elif name == "bias" or name.startswith(("classify.", "estimate.")):
                 widened = own.clone()
                 widened[rows] = weights[name][theirs]
                 weights[name] = widened
         self.load_state_dict(weights)
-
-    def divide_logits(self, temperature: float) -> None:
-        """Make it less sure of itself (above 1) or more; it names the same kinds."""
-        with torch.no_grad():
-            for weight in self.classify.parameters():
-                weight.div_(temperature)
-
-    def raise_logit(self, kind: str, margin: float) -> None:
-        """Name one kind more often."""
-        with torch.no_grad():
-            self.classify.bias[self.kinds.index(kind)] += margin
 
 
 def _pooled(features: Float[Tensor, "B F h w"]) -> list[Float[Tensor, "B F"]]:

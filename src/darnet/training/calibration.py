@@ -1,14 +1,15 @@
-"""A confidence of 80 % that is right four times in five: temperature scaling (Guo et al., ICML 2017, §4.2).
+"""A router's verdict on whole pictures: how it weighs what crops say, and a confidence of 80 % that is right so often.
 
-And a margin for clean, since a false repair costs more than a repair that is not made: damage is named only where its
-score is that far above. Kinds whose repair hardly changes a clean picture need none.
+Matrix scaling (Guo et al., ICML 2017, §4.2), by maximum a posteriori, on pictures that training has not seen: the scale
+and the biases are nearly free, all other weights are drawn to what they were. And a margin for clean, since a false
+repair costs more than a repair that is not made.
 
-Shapes: N pictures, E kinds.
+Shapes: N pictures, E kinds, F features of evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float, Int
@@ -19,68 +20,73 @@ from darnet.data.synthesis import Batch
 from darnet.diagnosis import CLEAN
 from darnet.errors import RecipeError
 from darnet.models.base import Model
-from darnet.training.losses import per_picture
+from darnet.models.classifier import DegradationClassifier
 
-#: Between these the temperature is looked for; a router outside them has not learned.
-RANGE = (0.05, 20.0)
-SECTIONS = 60
+#: Precision of the Gaussian priors, in pictures: of the biases and the logarithm of the scale, and of a weight times
+#: the standard deviation of what it weighs.
+FREE, BOUND = 5.0, 50.0
+ITERATIONS = 200
 #: Of two scores that are equal the first wins, or the one that was rounded up: clean shall.
 TIE = 1e-4
 
 
-def calibrate(
-    model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0, mild: Sequence[str] = ()
-) -> tuple[float, float]:
-    """Divide the last routing's logits by the temperature that suits the batches best, for good.
+def calibrate(model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0) -> tuple[float, float]:
+    """Fit the verdict to the batches, for good; all kinds weigh alike, however many pictures there are of each.
 
-    Then lower those of all kinds but clean and `mild` until at most a share of `clean_alarms` of the clean pictures is
-    called one of them. Returns the temperature and the margin. Raises RecipeError for a model that names no kinds.
+    Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged.
+    Returns the cross-entropy (nat, before the margin) and the margin. Raises RecipeError for a model that is no router.
     """
-    if not model.kinds:
+    if not isinstance(model, DegradationClassifier):
         raise RecipeError("only a router's confidence can be calibrated")
-    logits, labels = [], []
+    seen, labels = [], []
     with torch.inference_mode():
         for batch in batches:
-            logits.append(per_picture(model(batch.degraded, batch.context).routings[-1].logits, batch).float())
+            seen.append(model.evidence(model(batch.degraded, batch.context), batch.crops_per_picture))
             labels.append(batch.label[:: batch.crops_per_picture])
-    answers, truth = torch.cat(logits), torch.cat(labels)
-    temperature = best_temperature(answers, truth)
-    model.divide_logits(temperature)
+    evidence, truth = torch.cat(seen), torch.cat(labels)
+    entropy = fit_verdict(model, evidence.clone(), truth.clone())
     if CLEAN not in model.kinds:
-        return temperature, 0.0
-    kept = [kind in (CLEAN, *mild) for kind in model.kinds]
-    margin = least_margin(answers[truth == model.kinds.index(CLEAN)] / temperature, kept, clean_alarms)
-    for kind, spared in zip(model.kinds, kept, strict=True):
-        if not spared:
-            model.raise_logit(kind, -margin)
-    return temperature, margin
+        return entropy, 0.0
+    clean = model.kinds.index(CLEAN)
+    margin = least_margin(F.linear(evidence[truth == clean], model.weighing, model.bias), clean, clean_alarms)
+    model.bias[clean] += margin
+    return entropy, margin
 
 
-def least_margin(logits: Float[Tensor, "N E"], kept: Sequence[bool], alarms: float) -> float:
-    """What must be taken from all logits but those that are kept, at least 0, so that one of these is the highest.
+def fit_verdict(model: DegradationClassifier, evidence: Float[Tensor, "N F"], labels: Int[Tensor, " N"]) -> float:
+    """Weights and biases of the verdict that are the most probable; returns the cross-entropy, kinds weighing alike."""
+    counts = labels.bincount(minlength=len(model.kinds)).clamp(min=1)
+    share = 1 / counts[labels].float()
+    share /= share.sum()
+    mean, spread = evidence.mean(dim=0), evidence.std(dim=0, correction=0).clamp(min=1e-6)
+    standard = (evidence - mean) / spread
+    before = F.linear(evidence, model.weighing, model.bias)
+    scale, bias, weights = (torch.zeros_like(t, requires_grad=True) for t in (mean[:1], model.bias, model.weighing))
+    optimizer = torch.optim.LBFGS([scale, bias, weights], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
-    In all but a share of `alarms` of the rows.
-    """
-    spared = torch.tensor(kept)
-    if bool(spared.all()):
-        return 0.0
-    gaps = (logits[:, ~spared].amax(dim=1) - logits[:, spared].amax(dim=1)).sort(descending=True).values
+    def entropy() -> Tensor:
+        logits = before * scale.exp() + bias + F.linear(standard, weights)
+        return (share * F.cross_entropy(logits, labels, reduction="none")).sum()
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        prior = FREE * (scale.square().sum() + bias.square().sum()) + BOUND * weights.square().sum()
+        total: Tensor = entropy() + prior / len(labels)
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        raw = weights / spread
+        model.bias.mul_(scale.exp()).add_(bias - raw @ mean)
+        model.weighing.mul_(scale.exp()).add_(raw)
+        return float(entropy())
+
+
+def least_margin(logits: Float[Tensor, "N E"], kept: int, alarms: float) -> float:
+    """What must be added to the logit that is kept, at least 0, to make it the highest but for a share of `alarms`."""
+    others = logits.clone()
+    others[:, kept] = -torch.inf
+    gaps = (others.amax(dim=1) - logits[:, kept]).sort(descending=True).values
     allowed = int(alarms * len(gaps))
     return float(gaps[allowed]) + TIE if allowed < len(gaps) and gaps[allowed] > 0 else 0.0
-
-
-def best_temperature(logits: Float[Tensor, "N E"], labels: Int[Tensor, " N"]) -> float:
-    """The temperature of least cross-entropy, by golden sections of its logarithm (there is one minimum)."""
-
-    def entropy(log_temperature: Tensor) -> Tensor:
-        return F.cross_entropy(logits / log_temperature.exp(), labels)
-
-    golden = (5**0.5 - 1) / 2
-    low, high = torch.tensor(RANGE).log().unbind()
-    for _ in range(SECTIONS):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if entropy(left) < entropy(right):
-            high = right
-        else:
-            low = left
-    return float(((low + high) / 2).exp())

@@ -49,8 +49,6 @@ def check(
     """Raise RecipeError for what could only fail, or do nothing, once training has begun."""
     if recipe.memory is not None and not isinstance(model, DegradationClassifier):
         raise RecipeError(f"memory: {recipe.model.kind!r} is no router, it has nothing to remember")
-    if unknown := sorted({*recipe.data.mild} - {*kinds}):
-        raise RecipeError(f"data.mild: the model knows no kind {unknown[0]!r} (it knows: {', '.join(kinds)})")
     for stage in recipe.stage:
         _check_network(stage, model)
         _check_kinds(stage, kinds, start, remembered)

@@ -130,9 +130,8 @@ class Data(Strict):
     smallest_px: int = Field(64, gt=0)
     halve_above_px: int | None = Field(None, gt=0)
     validation_samples: int = Field(256, gt=0)
-    calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's confidence is fitted to; 0: it is not
+    calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's verdict is fitted to; 0: it is not
     clean_alarms: float = Field(1.0, gt=0, le=1)  # share of clean ones that a calibrated router may call damaged
-    mild: tuple[str, ...] = ()  # kinds that do not count among those: a wrong repair of them costs little
 
 
 class MemorySpec(Strict):

@@ -96,8 +96,8 @@ class Trainer:
         count = math.ceil(self.recipe.data.calibration_pictures * CALIBRATION_CROPS / VALIDATION_BATCH)
         batches = (synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + index)) for index in range(count))
         data = self.recipe.data
-        temperature, margin = calibrate(self.model, batches, data.clean_alarms, data.mild)
-        self.journal.say(f"temperature {temperature:.3f}, margin of damage {margin:.3f}")
+        entropy, margin = calibrate(self.model, batches, data.clean_alarms)
+        self.journal.say(f"cross-entropy of whole pictures {entropy:.3f}, margin of clean {margin:.3f}")
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
         """How batches of a stage are made."""
