@@ -35,12 +35,13 @@ KERNELS = {"20 camera-shake kernels (12 of 25×25, 8 of Levin et al. 2009)": "pu
 WEAKNESSES = {
     "router": (
         "Learnt from synthetic damage and two sets of real pairs. It would rather leave a damaged photo alone than "
-        "touch a clean one: real haze and darkness beside parts that are bright and crisp are often called clean (of 8 "
-        "real hazy and 8 real dark photos it named 2 and 0), and so is coarse noise, enlarged or smeared by JPEG (1 of "
-        "8 real noisy photos; 1 more was called compressed). Some clean photos that are bright, misty or "
-        "dark are taken for damage, mostly below the confidence that a repair needs. Faint damage (a few streaks, thin "
-        "haze, gain under 1.4, paths under 8 px, blur under σ 0.7) and JPEG files that were cropped afterwards may be "
-        "called clean, too. Paths of motion blur are estimated towards their mean. One kind per picture."
+        "touch a clean one: real haze and darkness beside parts that are bright and crisp are often called clean (of "
+        "8 real hazy and 8 real dark photos it named 2 and 0), and so is coarse noise, enlarged or smeared by JPEG (6 "
+        "of 8 real noisy photos were named, 1 was called compressed and 1 clean). A few clean photos that are bright, "
+        "misty or dark are taken for damage. Levels beyond those of training are extrapolated (σ 137). Faint damage "
+        "(a few streaks, thin haze, gain under 1.4, paths under 8 px, blur under σ 0.7) and JPEG files that were "
+        "cropped afterwards may be called clean, too. Paths of motion blur are estimated towards their mean. One kind "
+        "per picture."
     ),
     "noise": (
         "Trained on white Gaussian noise, clipped to 8 bits. Noise that JPEG compression or demosaicing has smeared is "

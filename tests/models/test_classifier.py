@@ -103,3 +103,11 @@ def test_a_wider_router_judges_known_kinds_as_before() -> None:
     fresh = DegradationClassifier(wide.kinds, width=4).weighing.unflatten(1, (-1, 3))
     torch.testing.assert_close(ours[2], fresh[2])
     torch.testing.assert_close(ours[:, :, 2], fresh[:, :, 2])
+
+
+def test_a_router_of_other_kinds_begins_with_verdicts_of_its_own() -> None:
+    other = DegradationClassifier(("rain", "haze", "jpeg"), width=4)
+    fresh = other.weighing.clone()
+    other.adopt(judge(("clean", "noise", "blur")))
+    torch.testing.assert_close(other.weighing, fresh)
+    torch.testing.assert_close(other.bias, torch.zeros(3))

@@ -128,7 +128,9 @@ class DegradationClassifier(Model):
     def adopt(self, other: Model) -> None:
         """Take over all weights; of the heads and the verdict, what concerns the kinds that both know."""
         known = [kind for kind in self.kinds if kind in other.kinds]
-        rows, theirs = (torch.tensor([kinds.index(kind) for kind in known]) for kinds in (self.kinds, other.kinds))
+        rows, theirs = (
+            torch.tensor([kinds.index(kind) for kind in known], dtype=torch.long) for kinds in (self.kinds, other.kinds)
+        )
         weights = other.state_dict()
         for name, own in self.state_dict().items():
             if name not in weights:

@@ -89,7 +89,7 @@ class Trainer:
         return self.model
 
     def _calibrate(self) -> None:
-        """Fit a router's confidence to how often it is right, on validation pictures seen as it will see them."""
+        """Fit a router's verdict to validation pictures, seen as it will see them."""
         self.position = Position(stage=len(self.recipe.stage))
         last = self.recipe.stage[-1].model_copy(update={"crops_per_picture": CALIBRATION_CROPS})
         synthesis = self.synthesis(last, self.validation, augment=False)
