@@ -18,7 +18,7 @@ from darnet.data.memory import Exemplar, Memory, as_scene, load_memory
 from darnet.errors import DarnetError, ImageError, UsageError
 from darnet.extension import ForgettingError, Lesson, Settings
 from darnet.image import Image
-from darnet.models.classifier import DegradationClassifier
+from darnet.models.classifier import EVIDENCE, DegradationClassifier
 from darnet.restorer import load
 from darnet.training import launch
 
@@ -57,6 +57,7 @@ PARAMETERS = {"clean": (), "noise": (30.0,), "blur": (2.0,), "overexposure": (1.
 WILD = (
     "router.ema_decay=0",
     "router.stage.0.freeze=[]",
+    "router.stage.0.hold=false",
     "router.stage.0.losses={classification = 1.0}",
     "router.stage.0.optimizer.lr=1.0",
     "router.stage.0.schedule.warmup_steps=0",
@@ -137,7 +138,10 @@ def test_a_new_kind_costs_one_expert_and_one_router(system: Path, photos: Path, 
     assert load(system)(np.zeros((40, 40, 3), np.uint8)).diagnosis.label in card.handles
     old, new = (store.load(folder / name)[0].state_dict() for name in ("router", found.router))
     changed = {name.partition(".")[0] for name in old if not torch.equal(old[name], new[name])}
-    assert changed == {"classify", "estimate"}, "only the heads learn"
+    assert changed == {"classify", "estimate", "weighing", "bias"}, "only the heads grow"
+    for name in ("classify.weight", "classify.bias", "estimate.weight", "estimate.bias", "bias"):
+        assert torch.equal(new[name][: len(KINDS)], old[name]), f"{name}: what is known is said as before"
+    assert torch.equal(new["weighing"].unflatten(1, (EVIDENCE, -1))[:-1, :, :-1].flatten(1), old["weighing"])
 
 
 def test_the_head_grows_and_old_rows_keep_their_weights(system: Path, photos: Path, settings: Settings) -> None:

@@ -38,6 +38,9 @@ def overconfident(count: int = 4000) -> tuple[Tensor, Tensor]:
     return 3 * logits, labels
 
 
+ALL = torch.ones(3, dtype=torch.bool)
+
+
 def verdicts(model: DegradationClassifier, seen: Tensor) -> Tensor:
     return F.linear(seen, model.weighing, model.bias)
 
@@ -45,7 +48,7 @@ def verdicts(model: DegradationClassifier, seen: Tensor) -> Tensor:
 def test_overconfidence_is_undone() -> None:
     model = router()
     logits, labels = overconfident()
-    fit_verdict(model, evidence(logits), labels)
+    fit_verdict(model, evidence(logits), labels, ALL)
     torch.testing.assert_close(model.weighing[:, :3], torch.eye(3) / 3, rtol=0, atol=0.03)
     torch.testing.assert_close(model.bias, torch.zeros(3), rtol=0, atol=0.15)
 
@@ -53,7 +56,7 @@ def test_overconfidence_is_undone() -> None:
 def test_no_other_scale_is_better() -> None:
     model = router()
     logits, labels = overconfident()
-    least = fit_verdict(model, evidence(logits), labels)
+    least = fit_verdict(model, evidence(logits), labels, ALL)
     found = verdicts(model, evidence(logits))
     weight = 1 / labels.bincount()[labels].float()
     entropies = [
@@ -67,7 +70,7 @@ def test_a_kind_that_is_rare_weighs_as_much_as_the_others() -> None:
     """All pictures look alike: kinds that weigh alike are as likely, however many pictures there are of each."""
     model = router()
     labels = torch.tensor([0] * 3900 + [1] * 50 + [2] * 50)
-    fit_verdict(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]).expand(4000, 3)), labels)
+    fit_verdict(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]).expand(4000, 3)), labels, ALL)
     found = verdicts(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]))).softmax(dim=1)
     torch.testing.assert_close(found, torch.full((1, 3), 1 / 3), rtol=0, atol=0.01)
 
@@ -80,8 +83,8 @@ def test_what_the_mean_does_not_say_is_learnt_from_enough_pictures() -> None:
     others = torch.randn(4000, 9, generator=rng)
     others[:, 1] += 3 * (labels == 1)
     many, few = router(), router()
-    fit_verdict(many, evidence(mean, others), labels)
-    fit_verdict(few, evidence(mean, others)[:20], labels[:20])
+    fit_verdict(many, evidence(mean, others), labels, ALL)
+    fit_verdict(few, evidence(mean, others)[:20], labels[:20], ALL)
     shares = [
         float((verdicts(model, evidence(mean, others)).argmax(1) == 1)[labels == 1].float().mean())
         for model in (many, few)
@@ -95,9 +98,9 @@ def test_the_verdict_goes_on_from_what_it_was() -> None:
     """Fitted again to a handful of pictures that fit it already, it hardly changes."""
     model = router()
     logits, labels = overconfident()
-    fit_verdict(model, evidence(logits), labels)
+    fit_verdict(model, evidence(logits), labels, ALL)
     before = model.weighing.clone()
-    fit_verdict(model, evidence(logits)[:60], labels[:60])
+    fit_verdict(model, evidence(logits)[:60], labels[:60], ALL)
     assert (model.weighing - before).abs().max() < 0.15
 
 
@@ -128,6 +131,19 @@ def test_clean_pictures_are_called_damaged_no_more_often_than_allowed(crops: int
     named = model.verdict(model(batch.degraded), crops).argmax(dim=1)
     assert len(named) == 60
     assert 0 < int((named != 0)[labels == 0].sum()) <= 4
+
+
+def test_kinds_that_were_known_are_judged_as_they_were() -> None:
+    """A new kind is fitted beside them; where none is new, all are."""
+    model, labels = router(), torch.arange(60) % 3
+    batch = pictures(60, labels)
+    before = model.verdict(model(batch.degraded), 1)
+    calibrate(model, [batch], known=("clean", "noise"))
+    after = model.verdict(model(batch.degraded), 1)
+    torch.testing.assert_close(after[:, :2], before[:, :2])
+    assert (after[:, 2] - before[:, 2]).abs().mean() > 0.05
+    calibrate(model, [batch], known=KINDS)
+    assert (model.verdict(model(batch.degraded), 1) - after).abs().mean(dim=0).min() > 0.01
 
 
 def test_a_router_that_knows_no_clean_pictures_needs_no_margin() -> None:

@@ -91,3 +91,17 @@ def test_an_expert_has_nothing_to_remember() -> None:
     expert = parse_recipe(document)
     with pytest.raises(RecipeError, match="no router"):
         check(expert, build_model(expert), ("clean",))
+
+
+def test_what_is_held_needs_an_origin_and_must_not_learn() -> None:
+    old = build_model(router("clean", "noise"))
+    held = router("clean", "noise", "blur", hold=True, freeze=["[!ce]*"])
+    check(held, build_model(held, old), ("clean", "noise", "blur"), old)
+    with pytest.raises(RecipeError, match="hold needs weights to begin with"):
+        check(held, build_model(held), ("clean", "noise", "blur"))
+    learning = router("clean", "noise", "blur", hold=True)
+    with pytest.raises(RecipeError, match=r"hold puts 'head\.weight' back"):
+        check(learning, build_model(learning, old), ("clean", "noise", "blur"), old)
+    same = router("clean", "noise", hold=True, freeze=["[!ce]*"])
+    with pytest.raises(RecipeError, match="hold puts 'classify"):
+        check(same, build_model(same, old), ("clean", "noise"), old)

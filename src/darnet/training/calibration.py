@@ -9,10 +9,10 @@ Shapes: N pictures, E kinds, F features of evidence.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,10 +30,13 @@ ITERATIONS = 200
 TIE = 1e-4
 
 
-def calibrate(model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0) -> tuple[float, float]:
+def calibrate(
+    model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0, known: Sequence[str] = ()
+) -> tuple[float, float]:
     """Fit the verdict to the batches, for good; all kinds weigh alike, however many pictures there are of each.
 
-    Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged.
+    Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged. Where
+    there is a kind beside those that are `known`, these are judged as they were, and it alone is fitted.
     Returns the cross-entropy (nat, before the margin) and the margin. Raises RecipeError for a model that is no router.
     """
     if not isinstance(model, DegradationClassifier):
@@ -44,7 +47,8 @@ def calibrate(model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0)
             seen.append(model.evidence(model(batch.degraded, batch.context), batch.crops_per_picture))
             labels.append(batch.label[:: batch.crops_per_picture])
     evidence, truth = torch.cat(seen), torch.cat(labels)
-    entropy = fit_verdict(model, evidence.clone(), truth.clone())
+    new = torch.tensor([kind not in known for kind in model.kinds])
+    entropy = fit_verdict(model, evidence.clone(), truth.clone(), new if bool(new.any()) else ~new)
     if CLEAN not in model.kinds:
         return entropy, 0.0
     clean = model.kinds.index(CLEAN)
@@ -53,8 +57,17 @@ def calibrate(model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0)
     return entropy, margin
 
 
-def fit_verdict(model: DegradationClassifier, evidence: Float[Tensor, "N F"], labels: Int[Tensor, " N"]) -> float:
-    """Weights and biases of the verdict that are the most probable; returns the cross-entropy, kinds weighing alike."""
+def fit_verdict(
+    model: DegradationClassifier,
+    evidence: Float[Tensor, "N F"],
+    labels: Int[Tensor, " N"],
+    fitted: Bool[Tensor, " E"],
+) -> float:
+    """Weights and biases of the verdict on the kinds that are `fitted`, the most probable ones.
+
+    Returns the cross-entropy, in which kinds weigh alike.
+    """
+    free = fitted.to(evidence.device).float()
     counts = labels.bincount(minlength=len(model.kinds)).clamp(min=1)
     share = 1 / counts[labels].float()
     share /= share.sum()
@@ -65,7 +78,7 @@ def fit_verdict(model: DegradationClassifier, evidence: Float[Tensor, "N F"], la
     optimizer = torch.optim.LBFGS([scale, bias, weights], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def entropy() -> Tensor:
-        logits = before * scale.exp() + bias + F.linear(standard, weights)
+        logits = before * (scale * free).exp() + free * (bias + F.linear(standard, weights))
         return (share * F.cross_entropy(logits, labels, reduction="none")).sum()
 
     def loss() -> Tensor:
@@ -77,9 +90,9 @@ def fit_verdict(model: DegradationClassifier, evidence: Float[Tensor, "N F"], la
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        raw = weights / spread
-        model.bias.mul_(scale.exp()).add_(bias - raw @ mean)
-        model.weighing.mul_(scale.exp()).add_(raw)
+        raw, factor = free[:, None] * weights / spread, (scale * free).exp()
+        model.bias.mul_(factor).add_(free * bias - raw @ mean)
+        model.weighing.mul_(factor[:, None]).add_(raw)
         return float(entropy())
 
 

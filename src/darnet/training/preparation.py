@@ -52,6 +52,8 @@ def check(
     for stage in recipe.stage:
         _check_network(stage, model)
         _check_kinds(stage, kinds, start, remembered)
+        if stage.hold:
+            _check_held(stage, model, start)
 
 
 def _check_network(stage: Stage, model: Model) -> None:
@@ -81,3 +83,15 @@ def _check_kinds(stage: Stage, kinds: Sequence[str], start: Model | None, rememb
     for kind in (*(remembered if stage.replay else ()), *stage.kinds):
         if kind not in kinds:
             raise RecipeError(f"{where}: the model knows no kind {kind!r} (it knows: {', '.join(kinds)})")
+
+
+def _check_held(stage: Stage, model: Model, start: Model | None) -> None:
+    """What is put back must have been alone: only weights that have grown may learn."""
+    where = f"stage {stage.name!r}"
+    if start is None:
+        raise RecipeError(f"{where}: hold needs weights to begin with (--from)")
+    old = dict(start.named_parameters())
+    for name, weight in model.named_parameters():
+        frozen = any(fnmatch.fnmatch(name, pattern) for pattern in stage.freeze)
+        if not frozen and weight.shape == old[name].shape:
+            raise RecipeError(f"{where}: hold puts {name!r} back, which learns: freeze it, or set hold = false")

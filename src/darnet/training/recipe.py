@@ -93,6 +93,7 @@ class Stage(Strict):
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     freeze: tuple[str, ...] = ()  # parameter-name patterns
+    hold: bool = False  # what the weights it begins with say of their kinds is as it was, once the stage is over
     gate: Literal["soft", "hard"] | None = None  # how experts are chosen; none: as the model does by itself
     early_stop_epochs: int | None = Field(None, gt=0)
     keep: Literal["best", "last"] = "best"  # by validation loss

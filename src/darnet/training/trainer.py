@@ -79,6 +79,8 @@ class Trainer:
         for index, stage in enumerate(self.recipe.stage):
             if index == self.position.stage:
                 StageRun(self, stage, state).run()
+                if stage.hold and self.teacher is not None:
+                    self.model.adopt(self.teacher)
                 state = None
                 self.position = Position(stage=index + 1)
                 self.save({"model": self.model.state_dict()})
@@ -96,7 +98,8 @@ class Trainer:
         count = math.ceil(self.recipe.data.calibration_pictures * CALIBRATION_CROPS / VALIDATION_BATCH)
         batches = (synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + index)) for index in range(count))
         data = self.recipe.data
-        entropy, margin = calibrate(self.model, batches, data.clean_alarms)
+        known = () if self.teacher is None else self.teacher.kinds
+        entropy, margin = calibrate(self.model, batches, data.clean_alarms, known)
         self.journal.say(f"cross-entropy of whole pictures {entropy:.3f}, margin of clean {margin:.3f}")
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
