@@ -117,7 +117,7 @@ def page(documents: Documents) -> str:
         "What a protocol is, and how to measure your own weights: [protocols](protocols.md),",
         "[how to measure](how-to/measure.md).",
         "Intervals are 95 % bootstrap intervals of the mean over pictures. `told` is what a method knows beforehand.",
-        "`ms/MP` counts whatever else the machine did: compare times in the table of speed only, which is measured alone.",
+        "`ms/MP` counts whatever else the machine did: compare times in the table of speed, which is measured alone.",
     ]
     for name, title in TITLES.items():
         document = documents[name]
