@@ -65,8 +65,7 @@ class Model(nn.Module, ABC):
 
     def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:
         """Logits of P whole pictures, from the output for `crops` crops of each, in a row. Default: their means."""
-        logits = output.routings[-1].logits.float()
-        return logits.reshape(-1, crops, logits.shape[1]).mean(dim=1)
+        return by_picture(output.routings[-1].logits.float(), crops).mean(dim=1)
 
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
         """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.features`).
@@ -89,6 +88,11 @@ def channels_last(model: AnyModule) -> AnyModule:
         if weight.ndim == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     return model
+
+
+def by_picture(values: Float[Tensor, "B ..."], crops: int) -> Float[Tensor, "P crops ..."]:
+    """Values of crops, of which `crops` in a row are of one picture, picture by picture."""
+    return values.reshape(-1, crops, *values.shape[1:])
 
 
 def make_thumbnail(pictures: Float[Tensor, "B 3 H W"], side_px: int) -> Float[Tensor, "B 3 T T"]:

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.models.base import Model, Output, make_thumbnail
+from darnet.models.base import Model, Output, by_picture, make_thumbnail
 from darnet.routing import Routing
 
 #: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.
@@ -118,9 +118,7 @@ class DegradationClassifier(Model):
         """What a verdict is made of, with EVIDENCE features of each kind. Raises ValueError without levels."""
         if output.levels is None:
             raise ValueError("no levels to judge by")
-        named, levels = (
-            values.float().reshape(-1, crops, len(self.kinds)) for values in (output.routings[-1].logits, output.levels)
-        )
+        named, levels = (by_picture(values.float(), crops) for values in (output.routings[-1].logits, output.levels))
         mean = named.mean(dim=1)
         parts = [mean, named.amax(dim=1) - mean, named.amin(dim=1) - mean, levels.log().mean(dim=1)]
         return torch.cat(parts, dim=1)

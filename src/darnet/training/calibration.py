@@ -42,13 +42,13 @@ def calibrate(
     if not isinstance(model, DegradationClassifier):
         raise RecipeError("only a router's confidence can be calibrated")
     seen, labels = [], []
-    with torch.inference_mode():
+    with torch.no_grad():
         for batch in batches:
             seen.append(model.evidence(model(batch.degraded, batch.context), batch.crops_per_picture))
             labels.append(batch.label[:: batch.crops_per_picture])
     evidence, truth = torch.cat(seen), torch.cat(labels)
     new = torch.tensor([kind not in known for kind in model.kinds])
-    entropy = fit_verdict(model, evidence.clone(), truth.clone(), new if bool(new.any()) else ~new)
+    entropy = fit_verdict(model, evidence, truth, new if bool(new.any()) else ~new)
     if CLEAN not in model.kinds:
         return entropy, 0.0
     clean = model.kinds.index(CLEAN)
@@ -85,7 +85,7 @@ def fit_verdict(
         optimizer.zero_grad()
         prior = FREE * (scale.square().sum() + bias.square().sum()) + BOUND * weights.square().sum()
         total: Tensor = entropy() + prior / len(labels)
-        total.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(total)
         return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from darnet import metrics
 from darnet.data.synthesis import Batch
 from darnet.errors import RecipeError
-from darnet.models.base import Output
+from darnet.models.base import Output, by_picture
 
 Scalar = Float[Tensor, ""]
 #: By which the answers of teacher and learner are softened.
@@ -154,7 +154,7 @@ LOSSES: Mapping[str, Loss] = {
 
 def per_picture(values: Float[Tensor, "B ..."], batch: Batch) -> Tensor:
     """Means over the crops of each picture: (B, …) -> (B / crops_per_picture, …)."""
-    return values.reshape(-1, batch.crops_per_picture, *values.shape[1:]).mean(dim=1)
+    return by_picture(values, batch.crops_per_picture).mean(dim=1)
 
 
 def _image(output: Output) -> Float[Tensor, "B 3 H W"]:

@@ -89,7 +89,7 @@ def build_scheduler(optimizer: torch.optim.Optimizer, spec: Schedule, total_step
 def freeze(model: nn.Module, stage: Stage) -> None:
     """Train every parameter but those a stage names by pattern."""
     for name, weight in model.named_parameters():
-        weight.requires_grad_(not any(fnmatch(name, pattern) for pattern in stage.freeze))
+        weight.requires_grad_(not stage.freezes(name))
 
 
 def moving_average(model: nn.Module, decay: float) -> torch.optim.swa_utils.AveragedModel:

@@ -92,6 +92,5 @@ def _check_held(stage: Stage, model: Model, start: Model | None) -> None:
         raise RecipeError(f"{where}: hold needs weights to begin with (--from)")
     old = dict(start.named_parameters())
     for name, weight in model.named_parameters():
-        frozen = any(fnmatch.fnmatch(name, pattern) for pattern in stage.freeze)
-        if not frozen and weight.shape == old[name].shape:
+        if not stage.freezes(name) and weight.shape == old[name].shape:
             raise RecipeError(f"{where}: hold puts {name!r} back, which learns: freeze it, or set hold = false")

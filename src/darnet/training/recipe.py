@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Sequence
 from copy import deepcopy
 from difflib import get_close_matches
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -114,6 +115,10 @@ class Stage(Strict):
     def kinds(self) -> tuple[str, ...]:
         """The kinds of damage of its sources, in their order."""
         return tuple(dict.fromkeys(spec.kind for spec in self.degradations))
+
+    def freezes(self, name: str) -> bool:
+        """Whether a parameter of that name is not trained."""
+        return any(fnmatch(name, pattern) for pattern in self.freeze)
 
     def epoch_steps(self, photos: int) -> int:
         """Optimiser steps in an epoch over `photos` training pictures."""
