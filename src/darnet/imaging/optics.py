@@ -1,0 +1,77 @@
+"""Optics: what a lens out of focus, or a camera that moves, does to light.
+
+Shapes: B batch, H × W pixels, K side of a kernel (odd). Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from darnet.degradations.base import mirror_pad
+from darnet.degradations.convolution import convolve
+from darnet.imaging.light import to_linear, to_srgb
+
+Border = Literal["mirror", "repeat", "symmetric"]
+BORDERS: tuple[Border, ...] = ("mirror", "repeat", "symmetric")
+
+
+def gaussian_kernels(
+    sigma_px: Float[Tensor, " B"], ratio: Float[Tensor, " B"], angle: Float[Tensor, " B"], reach: int
+) -> Float[Tensor, "B K K"]:
+    """Gaussians of sum 1 and K = 2·reach + 1: σ along `angle` (radians), ratio·σ across; σ in pixels."""
+    down, right = _plane(sigma_px, reach)
+    sine, cosine = angle.sin()[:, None, None], angle.cos()[:, None, None]
+    along = (right * cosine + down * sine) / sigma_px[:, None, None].clamp_min(1e-2)
+    across = (down * cosine - right * sine) / (sigma_px * ratio)[:, None, None].clamp_min(1e-2)
+    kernels = torch.exp(-0.5 * (along.square() + across.square()))
+    return kernels / kernels.sum(dim=(1, 2), keepdim=True)
+
+
+def disk_kernels(radius_px: Float[Tensor, " B"], reach: int) -> Float[Tensor, "B K K"]:
+    """Disks of sum 1: the image of a point out of focus (geometrical optics); the edge is smooth over one pixel."""
+    down, right = _plane(radius_px, reach)
+    distance = (down.square() + right.square()).sqrt()
+    kernels = (radius_px[:, None, None] + 0.5 - distance).clamp(0, 1)
+    return kernels / kernels.sum(dim=(1, 2), keepdim=True)
+
+
+def blur(
+    pictures: Float[Tensor, "B 3 H W"],
+    kernels: Float[Tensor, "B K K"],
+    linear: Bool[Tensor, " B"] | None = None,
+    border: Border = "mirror",
+) -> Float[Tensor, "B 3 H W"]:
+    """Each picture convolved with its own kernel; in linear light where `linear` says so, as a lens does.
+
+    Papers convolve sRGB values. `border`: how the picture is continued beyond its edge.
+    """
+    reach = kernels.shape[-1] // 2
+    if linear is None:
+        return convolve(extended(pictures, reach, border), kernels).clamp(0, 1)
+    rows = linear[:, None, None, None]
+    light = torch.where(rows, to_linear(pictures), pictures)
+    blurred = convolve(extended(light, reach, border), kernels).clamp(0, 1)
+    return torch.where(rows, to_srgb(blurred), blurred)
+
+
+def extended(pictures: Float[Tensor, "B C H W"], reach: int, border: Border) -> Float[Tensor, "B C H2 W2"]:
+    """Grown by `reach` px on all sides: mirrored without or with ("symmetric") the edge itself, or the edge repeated."""
+    if border == "repeat":
+        return F.pad(pictures, (reach,) * 4, mode="replicate")
+    if border == "mirror":
+        return mirror_pad(pictures, (reach, reach), (reach, reach))
+    for dim in (2, 3):
+        last = pictures.shape[dim] - 1
+        index = torch.arange(-reach, last + 1 + reach, device=pictures.device).remainder(2 * last + 2)
+        pictures = pictures.index_select(dim, torch.minimum(index, 2 * last + 1 - index))
+    return pictures
+
+
+def _plane(like: Float[Tensor, " B"], reach: int) -> tuple[Tensor, Tensor]:
+    offsets = torch.arange(-reach, reach + 1, device=like.device, dtype=like.dtype)
+    return offsets[:, None], offsets[None, :]
