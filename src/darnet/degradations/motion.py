@@ -83,13 +83,17 @@ class MeasuredMotion(Degradation):
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
         """Pick a kernel for each sample."""
+        return _blurred(clean, self.drawn(parameters[:, 0], rng).to(clean))
+
+    def drawn(self, scale: Float[Tensor, " B"], rng: Generator) -> Float[Tensor, "B K K"]:
+        """A kernel of chance for each scale, on the CPU."""
         measured = self._measured()
-        picks = torch.rand(len(clean), 2, generator=rng, device=rng.device).tolist()
+        picks = torch.rand(len(scale), 2, generator=rng, device=rng.device).tolist()
         kernels = [
-            _resized(views.view(measured[int(which * len(measured))], int(views.COUNT * how)), scale, self.margin_px)
-            for (which, how), scale in zip(picks, parameters[:, 0].tolist(), strict=True)
+            _resized(views.view(measured[int(which * len(measured))], int(views.COUNT * how)), factor, self.margin_px)
+            for (which, how), factor in zip(picks, scale.tolist(), strict=True)
         ]
-        return _blurred(clean, torch.stack(kernels).to(clean))
+        return torch.stack(kernels)
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Unknown: 0."""

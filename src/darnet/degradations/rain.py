@@ -46,6 +46,12 @@ class Rain(Degradation):
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
         """Let it rain, each sample from its own direction."""
+        return self.mixed(clean, parameters, self.streaks_of(clean, parameters, rng))
+
+    def streaks_of(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B 1 H W"]:
+        """The light of all streaks, at an opacity of 1, for pictures of that size."""
         batch, _, height, width = clean.shape
         reach = math.ceil(self.length_px[1] / 2 + 3 * self.width_px[1])
         layers = torch.zeros(batch, 1, height, width, dtype=clean.dtype, device=clean.device)
@@ -55,8 +61,14 @@ class Rain(Degradation):
             drops = falls * (FAINTEST + (1 - FAINTEST) * points[:, 1:])
             kernels = streak_kernels(size * parameters[:, 1], size * parameters[:, 2], parameters[:, 3], reach)
             layers = layers + strength * convolve(drops.to(clean), kernels.to(clean)).clamp(0, 1)
+        return layers
+
+    def mixed(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], streaks: Float[Tensor, "B 1 H W"]
+    ) -> Float[Tensor, "B C H W"]:
+        """The picture behind streaks and veil."""
         veil = per_sample(parameters, 5)
-        rainy = (1 - veil) * (clean + per_sample(parameters, 4) * layers) + veil * VEIL_LIGHT
+        rainy = (1 - veil) * (clean + per_sample(parameters, 4) * streaks) + veil * VEIL_LIGHT
         return rainy.clamp(0, 1)
 
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:

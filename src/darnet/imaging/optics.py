@@ -5,19 +5,16 @@ Shapes: B batch, H × W pixels, K side of a kernel (odd). Pictures are sRGB in [
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional as F
 
 from darnet.degradations.base import mirror_pad
 from darnet.degradations.convolution import convolve
 from darnet.imaging.light import to_linear, to_srgb
 
-Border = Literal["mirror", "repeat", "symmetric"]
-BORDERS: tuple[Border, ...] = ("mirror", "repeat", "symmetric")
+#: How a picture goes on beyond its edge: mirrored without the edge itself, the edge repeated, mirrored with it.
+BORDERS = ("mirror", "repeat", "symmetric")
 
 
 def gaussian_kernels(
@@ -44,11 +41,11 @@ def blur(
     pictures: Float[Tensor, "B 3 H W"],
     kernels: Float[Tensor, "B K K"],
     linear: Bool[Tensor, " B"] | None = None,
-    border: Border = "mirror",
+    border: Int[Tensor, " B"] | None = None,
 ) -> Float[Tensor, "B 3 H W"]:
     """Each picture convolved with its own kernel; in linear light where `linear` says so, as a lens does.
 
-    Papers convolve sRGB values. `border`: how the picture is continued beyond its edge.
+    Papers convolve sRGB values, of mirrored pictures: the default. `border`: one of BORDERS for each.
     """
     reach = kernels.shape[-1] // 2
     if linear is None:
@@ -59,16 +56,23 @@ def blur(
     return torch.where(rows, to_srgb(blurred), blurred)
 
 
-def extended(pictures: Float[Tensor, "B C H W"], reach: int, border: Border) -> Float[Tensor, "B C H2 W2"]:
-    """Grown by `reach` px on all sides: mirrored without or with ("symmetric") the edge itself, or the edge repeated."""
-    if border == "repeat":
-        return F.pad(pictures, (reach,) * 4, mode="replicate")
-    if border == "mirror":
+def extended(
+    pictures: Float[Tensor, "B C H W"], reach: int, border: Int[Tensor, " B"] | None = None
+) -> Float[Tensor, "B C H2 W2"]:
+    """Grown by `reach` px on all sides, each picture in its own way of BORDERS; mirrored where none is given."""
+    if border is None:
         return mirror_pad(pictures, (reach, reach), (reach, reach))
     for dim in (2, 3):
         last = pictures.shape[dim] - 1
-        index = torch.arange(-reach, last + 1 + reach, device=pictures.device).remainder(2 * last + 2)
-        pictures = pictures.index_select(dim, torch.minimum(index, 2 * last + 1 - index))
+        place = torch.arange(-reach, last + 1 + reach, device=pictures.device)
+        mirrored = last - (place.remainder(2 * last) - last).abs() if last else torch.zeros_like(place)
+        twice = place.remainder(2 * last + 2)
+        ways = torch.stack([mirrored, place.clamp(0, last), torch.minimum(twice, 2 * last + 1 - twice)])
+        index = ways[border.to(ways.device)][:, None]  # (B, 1, H2)
+        index = index[..., None] if dim == 2 else index[:, :, None]
+        shape = list(pictures.shape)
+        shape[dim] = len(place)
+        pictures = pictures.gather(dim, index.expand(shape))
     return pictures
 
 

@@ -1,0 +1,227 @@
+"""The way of a photo: scene, optics, exposure, sensor, camera, file, one after the other, each step by chance.
+
+Clean pictures take it too, so that nothing that the way leaves behind (gaps in a histogram, subsampled colour, exact
+white) tells a kind of damage.
+
+Shapes: B batch, K kinds, S side of a scene. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from darnet.degradations.base import quantise
+from darnet.imaging import files, noises, steps
+from darnet.imaging.steps import Drawn, Step
+
+#: Damage in the order in which it happens. Of two in a row of EXCLUSIVE, a photo has one.
+ORDER = ("haze", "rain", "blur", "motion", "overexposure", "lowlight", "noise", "jpeg")
+EXCLUSIVE = (("overexposure", "lowlight"), ("blur", "motion"), ("haze", "rain"))
+#: Steps of each kind, one of which a photo takes.
+STEPS: Mapping[str, tuple[Step, ...]] = {
+    "haze": (steps.HazeStep(),),
+    "rain": (steps.RainStep(),),
+    "blur": (steps.SoftLens(0.65), steps.Defocus(0.35)),
+    "motion": (steps.Shake(),),
+    "overexposure": (steps.Gain(0.45), steps.TooLong(0.55)),
+    "lowlight": (steps.TooShort(0.6), steps.Dimmed(0.4)),
+    "noise": (
+        noises.WhiteNoise(0.4),
+        noises.LightNoise(0.14),
+        noises.SensorNoise(0.08),
+        noises.SensorNoise(0.1, bayer=True),
+        noises.SensorNoise(0.1, bayer=True, gradient=True),
+        noises.GrainNoise(0.1),
+        noises.ChromaNoise(0.08),
+    ),
+    "jpeg": (
+        files.Compression(0.5),
+        *(files.CompressionOffGrid(0.05, shift=shift) for shift in (1, 4, 6)),
+        *(files.CompressionTwice(0.06, shift=shift) for shift in (0, 3, 5)),
+        *(files.CompressionResized(0.05, factor=factor) for factor in (1.25, 1.5, 2.0)),
+        files.WebpCompression(0.03),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How often photos take the steps that are no damage, and what comes along with damage: shares of the photos."""
+
+    stored: float = 0.65  # kept as a JPEG file, where compression is not the damage
+    quality: tuple[float, float] = (98.0, 60.0)
+    company: float = 0.05  # each other kind, mildly
+    mild: float = 0.4  # of a kind's range
+    none: float = 0.04  # an expert's photos without its kind
+    rendered: float = 0.3
+    denoised: float = 0.3  # of the noisy ones
+    sharpened: float = 0.15
+    resized: float = 0.06
+    dithered: float = 0.2
+    #: Of photos for a router: no kind, one, two, three.
+    several: tuple[float, ...] = (0.36, 0.4, 0.16, 0.08)
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a batch of photos has been through."""
+
+    degraded: Float[Tensor, "B 3 S S"]
+    target: Float[Tensor, "B 3 S S"]
+    visibility: Float[Tensor, "B K"]  # at most 0 absent, from 1 present
+    severity: Float[Tensor, "B K"]  # in each kind's unit; 0 unknown
+
+    @property
+    def presence(self) -> Float[Tensor, "B K"]:
+        """1 present, 0 absent, NaN too mild to say."""
+        unknown = torch.full_like(self.visibility, torch.nan)
+        return torch.where(self.visibility >= 1, 1.0, torch.where(self.visibility <= 0, 0.0, unknown))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """(clean scenes, chance) -> `Way`, batched on the device of the scenes.
+
+    `kinds` are the K columns. `repaired`: every photo has this kind at any strength, the others now and then mildly; the
+    target is the photo without it, and without what noise and file did. "" : none to three kinds at once, for a router;
+    the target is the clean scene. `kernels`: files of measured camera shakes.
+
+    Example:
+        >>> chain = Chain(("clean", "noise"), "noise")
+        >>> way = chain(torch.rand(2, 3, 64, 64), Generator().manual_seed(0), Generator().manual_seed(1))
+        >>> way.degraded.shape, way.presence.shape
+        (torch.Size([2, 3, 64, 64]), torch.Size([2, 2]))
+    """
+
+    kinds: Sequence[str]
+    repaired: str = ""
+    habits: Habits = Habits()
+    kernels: Sequence[Path] = ()
+    steps: Mapping[str, tuple[Step, ...]] = field(default_factory=lambda: STEPS)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a kind that no step makes, and what a file of kernels raises."""
+        if self.repaired and self.repaired not in self.steps:
+            raise ValueError(f"no step makes {self.repaired!r} (there are: {', '.join(self.steps)})")
+        for path in self.kernels:
+            steps.MeasuredShake(kernels=path).draw(1, 16, 1.0, Generator().manual_seed(0))
+
+    def __call__(
+        self,
+        clean: Float[Tensor, "B 3 S S"],
+        picks: Generator,
+        rng: Generator,
+        depth: Float[Tensor, "B 1 S S"] | None = None,
+    ) -> Way:
+        """Send scenes the way. `picks` decides who takes which step, on the CPU; `rng` draws, on the scenes' device.
+
+        `depth`: of each scene, in [0, 1], NaN where it is unknown.
+        """
+        walk = _Walk(clean, self.kinds, self.repaired, rng, depth)
+        count = len(clean)
+        chosen = self._chosen(count, picks)
+        habits = self.habits
+        walk.take(noises.Rendering(), _some(count, habits.rendered, picks))
+        for kind in ORDER[:-1]:
+            self._damage(walk, kind, chosen[kind], picks)
+        dark = [row for row in chosen["lowlight"] if row not in chosen["noise"]]
+        walk.take(noises.LightNoise(), _of(dark, 0.6, picks), 0.6)
+        walk.take(noises.CameraDenoising(), _of(chosen["noise"], habits.denoised, picks))
+        walk.take(noises.Sharpening(), _some(count, habits.sharpened, picks))
+        factor = 0.55 + 0.4 * float(torch.rand(1, generator=picks))
+        walk.take(files.Resizing(factor=factor), _some(count, habits.resized, picks))
+        walk.take(files.Dither(), _some(count, habits.dithered, picks))
+        self._damage(walk, "jpeg", chosen["jpeg"], picks)
+        rest = [row for row in range(count) if row not in chosen["jpeg"]]
+        walk.take(files.File(quality=habits.quality), _of(rest, habits.stored, picks))
+        return Way(quantise(walk.degraded, "round"), walk.target.clamp(0, 1), walk.visibility, walk.severity)
+
+    def _chosen(self, count: int, picks: Generator) -> dict[str, list[int]]:
+        """Which photos have which kinds."""
+        known = [kind for kind in ORDER if kind in self.steps and (kind in self.kinds or kind == self.repaired)]
+        if self.repaired:
+            chance = torch.rand(count, len(ORDER), generator=picks)
+            has = chance < self.habits.company
+            has[:, ORDER.index(self.repaired)] = chance[:, ORDER.index(self.repaired)] >= self.habits.none
+            known = list(self.steps)
+        else:
+            numbers = torch.multinomial(torch.tensor(self.habits.several), count, replacement=True, generator=picks)
+            ranks = torch.rand(count, len(ORDER), generator=picks)
+            ranks[:, [kind not in known for kind in ORDER]] = 2.0
+            has = (ranks.argsort(dim=1).argsort(dim=1) < numbers[:, None]) & (ranks < 1)
+        first = torch.rand(count, len(EXCLUSIVE), generator=picks) < 0.5
+        for pair, (one, other) in enumerate(EXCLUSIVE):
+            one_column, other_column = ORDER.index(one), ORDER.index(other)
+            both = has[:, one_column] & has[:, other_column]
+            keeps_one = first[:, pair] if self.repaired not in (one, other) else torch.tensor(self.repaired == one)
+            has[:, other_column] &= ~(both & keeps_one)
+            has[:, one_column] &= ~(both & ~keeps_one)
+        return {kind: has[:, i].nonzero().flatten().tolist() if kind in known else [] for i, kind in enumerate(ORDER)}
+
+    def _damage(self, walk: _Walk, kind: str, rows: Sequence[int], picks: Generator) -> None:
+        """Each photo takes one of the kind's steps."""
+        if not rows:
+            return
+        ways = list(self.steps[kind])
+        if kind == "motion":
+            ways += [steps.MeasuredShake(0.3 * len(ways) / len(self.kernels), kernels=path) for path in self.kernels]
+        shares = torch.tensor([step.share for step in ways])
+        taken = torch.multinomial(shares, len(rows), replacement=True, generator=picks).tolist()
+        strength = 1.0 if kind == self.repaired or not self.repaired else self.habits.mild
+        for index, step in enumerate(ways):
+            walk.take(step, [row for row, way in zip(rows, taken, strict=True) if way == index], strength)
+
+
+class _Walk:
+    """Photos on their way."""
+
+    def __init__(
+        self, clean: Tensor, kinds: Sequence[str], repaired: str, rng: Generator, depth: Tensor | None
+    ) -> None:
+        self.degraded, self.target = clean, clean
+        self.kinds, self.repaired, self.rng, self.depth = tuple(kinds), repaired, rng, depth
+        self.visibility = clean.new_zeros(len(clean), len(kinds))
+        self.severity = clean.new_zeros(len(clean), len(kinds))
+
+    def take(self, step: Step, rows: Sequence[int], strength: float = 1.0) -> None:
+        """Let some of the photos take a step: the target as well, unless it is what shall be repaired."""
+        if not rows:
+            return
+        index = torch.tensor(rows, device=self.degraded.device)
+        before = self.degraded[index]
+        drawn = step.draw(len(rows), before.shape[-1], strength, self.rng)
+        if isinstance(step, steps.HazeStep) and self.depth is not None:
+            depth = self.depth[index]
+            drawn = (*drawn[:2], torch.where(depth.isnan(), drawn[2], depth))
+        shared = bool(self.repaired) and step.kind != self.repaired and not step.chancy
+        if shared or (not self.repaired and not step.kind and not step.chancy):
+            both = torch.cat([before, self.target[index]])
+            after, target = step.apply(both, _twice(drawn), self.rng).chunk(2)
+            self.target = self.target.index_copy(0, index, target)
+        else:
+            after = step.apply(before, drawn, self.rng)
+        self.degraded = self.degraded.index_copy(0, index, after)
+        if step.kind in self.kinds:
+            column = self.kinds.index(step.kind)
+            seen = step.visibility(drawn, (after - before).square().mean(dim=(1, 2, 3)).sqrt())
+            self.visibility[index, column] = torch.maximum(self.visibility[index, column], seen)
+            self.severity[index, column] = step.severity(drawn).to(self.severity)
+
+
+def _twice(drawn: Drawn) -> Drawn:
+    return tuple(torch.cat([values, values]) for values in drawn)
+
+
+def _some(count: int, share: float, picks: Generator) -> list[int]:
+    return _of(range(count), share, picks)
+
+
+def _of(rows: Sequence[int], share: float, picks: Generator) -> list[int]:
+    chance = (torch.rand(len(rows), generator=picks) < share).tolist()
+    return [row for row, taken in zip(rows, chance, strict=True) if taken]
