@@ -138,7 +138,15 @@ def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
 def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:
     replays = any(stage.replay for stage in recipe.stage)
     memory = remembered(weights) if replays else None
-    return load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px, pairs=pairs, memory=memory)
+    return load_material(
+        data,
+        recipe.paired,
+        smallest_px=recipe.data.smallest_px,
+        pairs=pairs,
+        memory=memory,
+        depth=recipe.deep,
+        graphics=recipe.data.graphics,
+    )
 
 
 def remembered(weights: Path | None) -> Memory:

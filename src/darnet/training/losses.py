@@ -88,12 +88,26 @@ def presence(output: Output, batch: Batch) -> Scalar:
     """
     if output.clean is None:
         raise RecipeError("loss 'presence' needs a router, one of whose kinds is 'clean'")
-    logits = per_picture(output.routings[-1].logits, batch)
-    truth = _without(batch.present(logits.shape[1]), output.clean)
-    weight = torch.where((truth == 1).any(dim=1, keepdim=True), 1.0, FALSE_ALARM) * truth.isfinite()
-    odds = logits - logits[:, output.clean, None]
-    entropy = F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), weight, reduction="none")
-    return entropy.sum(dim=1).mean()
+    logits = output.routings[-1].logits
+    odds = by_picture(logits - logits[:, output.clean, None], batch.crops_per_picture)  # (P, crops, E)
+    truth = batch.present(logits.shape[1])[:, None]
+    crops = truth if batch.presence is None else by_picture(batch.presence, batch.crops_per_picture)
+    # Where a kind is in some crops only, each of them answers for itself; else their mean does.
+    local = ((crops == 1).any(dim=1) & (crops == 0).any(dim=1))[:, None]
+    mean = odds.mean(dim=1, keepdim=True)
+    damage = torch.arange(logits.shape[1], device=logits.device) != output.clean
+    nothing = ~(truth[..., damage] == 1).any(dim=2, keepdim=True)
+    weight = torch.where(nothing, FALSE_ALARM, 1.0)
+    whole = _odds_entropy(mean, truth, weight) * ~local
+    each = _odds_entropy(odds, crops.expand_as(odds), weight).mean(dim=1, keepdim=True) * local
+    entropy = (whole + each)[:, 0]
+    return entropy[:, damage].sum(dim=1).mean()
+
+
+def _odds_entropy(odds: Float[Tensor, "P N E"], truth: Float[Tensor, "P N E"], weight: Tensor) -> Float[Tensor, "P N E"]:
+    """Binary cross-entropy; 0 where the truth is NaN."""
+    weight = weight * truth.isfinite()
+    return F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), weight, reduction="none")
 
 
 def level(output: Output, batch: Batch) -> Scalar:
@@ -179,11 +193,6 @@ LOSSES: Mapping[str, Loss] = {
 def per_picture(values: Float[Tensor, "B ..."], batch: Batch) -> Tensor:
     """Means over the crops of each picture: (B, …) -> (B / crops_per_picture, …)."""
     return by_picture(values, batch.crops_per_picture).mean(dim=1)
-
-
-def _without(truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P E"]:
-    """The same with NaN, which is ignored, for clean: it is no kind that is present."""
-    return truth.index_fill(1, torch.tensor([clean], device=truth.device), torch.nan)
 
 
 def _image(output: Output) -> Float[Tensor, "B 3 H W"]:

@@ -18,6 +18,7 @@ from lightning_fabric import Fabric
 from torch import Generator, Tensor, nn
 
 from darnet.data.material import Material
+from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Batch, Storage, Synthesis
 from darnet.data.variety import Variety
 from darnet.errors import DarnetError, RecipeError
@@ -56,7 +57,11 @@ class Trainer:
     def __init__(self, recipe: Recipe, material: Material, fabric: Fabric, start: Model | None = None) -> None:
         self.recipe, self.material, self.fabric = recipe, material, fabric
         shares = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation]
-        parts = [part.with_halves(recipe.data.halve_above_px) for part in material.split(shares, recipe.seed)]
+        data = recipe.data
+        parts = [
+            part.with_halves(data.halve_above_px).with_scales(data.scales, data.smallest_px)
+            for part in material.split(shares, recipe.seed)
+        ]
         if not all(part.complete for part in parts) or set(parts[0].memory.kinds) != set(material.memory.kinds):
             raise RecipeError(f"{material.pictures} pictures are too few to train and validate on")
         self.training, self.validation = (part.on(fabric.device) for part in parts)
@@ -104,7 +109,7 @@ class Trainer:
 
     def synthesis(self, stage: Stage, material: Material, *, augment: bool) -> Synthesis:
         """How batches of a stage are made."""
-        sources = [spec.build(material) for spec in stage.degradations]
+        sources = [spec.build(material, self.kinds) for spec in stage.degradations]
         shares = [spec.share for spec in stage.degradations]
         if stage.replay:
             earlier = list(material.replay.values())
@@ -125,6 +130,16 @@ class Trainer:
             storage=Storage(stage.jpeg_share, stage.jpeg_quality),
             crops_per_picture=stage.crops_per_picture,
             align_px=stage.align_px,
+            small_share=stage.small_share,
+            scenes=Scenes(
+                material.photos,
+                stage.scene_px or stage.crop_px,
+                material.deep,
+                material.graphics,
+                stage.depth_share,
+                stage.graphics_share,
+                stage.grey_share,
+            ),
         )
 
     def save(self, state: dict[str, Any]) -> None:
