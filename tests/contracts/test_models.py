@@ -50,6 +50,7 @@ SMALL: dict[str, list[dict[str, object]]] = {
     "degradation-classifier": [
         {"kinds": ["clean", "noise"], "width": 4},
         {"kinds": ["clean", "noise"], "width": 4, "thumbnail_px": 16},
+        {"kinds": ["clean", "noise"], "width": 4, "blocks": 2},
     ],
     "slerir": [
         SLERIR,
@@ -87,6 +88,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean"], "width": 4}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean", "noise"], "width": 8}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][1]),
+    ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][2]),
     *(
         ("slerir", SLERIR, {**SLERIR, name: value})
         for name, value in {

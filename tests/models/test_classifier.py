@@ -28,6 +28,31 @@ def test_what_ships_is_lightweight() -> None:
     assert 0.1e6 < size < 0.5e6
 
 
+def test_residual_blocks_deepen_it_and_begin_as_nothing() -> None:
+    """Behind the convolutions at 1/8 and 1/16, and nothing else: weights of a network without them still fit."""
+    torch.manual_seed(0)
+    deep, plain = DegradationClassifier(KINDS, 4, blocks=2).eval(), DegradationClassifier(KINDS, 4).eval()
+    added = set(deep.state_dict()) - set(plain.state_dict())
+    assert {name.split(".")[1] for name in added} == {"1", "2"}
+    plain.load_state_dict({name: weight for name, weight in deep.state_dict().items() if name not in added})
+    crop = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(deep(crop).routings[0].logits, plain(crop).routings[0].logits)
+
+
+def test_it_says_which_kind_means_none() -> None:
+    crop = torch.rand(1, 3, 32, 32)
+    assert DegradationClassifier(["noise", "clean"], 4)(crop).clean == 1
+    assert DegradationClassifier(["noise", "blur"], 4)(crop).clean is None
+
+
+def test_ranges_of_levels() -> None:
+    model = DegradationClassifier(KINDS, 4, ranges={"noise": [5, 50], "haze": [1, 2]})
+    assert model.ranges == {"noise": (5, 50)}  # what it does not know has no range either
+    for wrong in ([50, 5], [0, 1], [1.0]):
+        with pytest.raises(ValueError):
+            DegradationClassifier(KINDS, 4, ranges={"noise": wrong})
+
+
 def test_the_whole_picture_is_looked_at_where_it_is_wanted() -> None:
     torch.manual_seed(0)
     crop, context = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 16, 16)

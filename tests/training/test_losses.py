@@ -80,6 +80,51 @@ def test_levels_count_only_where_the_true_kind_has_one() -> None:
         LOSSES["level"](Output(), BATCH)
 
 
+#: Noise and haze, where blur is too mild to say; nothing; of clean, blur, noise and haze.
+SEVERAL = replace(
+    BATCH,
+    presence=torch.tensor([[0.0, torch.nan, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]]),
+    severity=torch.tensor([[0.0, 0.5, 25.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
+)
+
+
+def presence(logits: list[list[float]], batch: Batch = SEVERAL, clean: int | None = 0) -> float:
+    output = Output(routings=(Routing.hard(torch.tensor(logits)),), clean=clean)
+    return float(LOSSES["presence"](output, batch))
+
+
+def test_several_kinds_may_be_present_at_once() -> None:
+    certain = [[0.0, 0.0, 9.0, 9.0], [9.0, 0.0, 0.0, 0.0]]
+    assert presence(certain) == pytest.approx(0, abs=0.01)
+    assert presence([[3.0, 3.0, 12.0, 12.0], [8.0, -1.0, -1.0, -1.0]]) == pytest.approx(presence(certain), abs=1e-5)
+    assert presence([[0.0, 7.0, 9.0, 9.0], [9.0, 0.0, 0.0, 0.0]]) == presence(certain)  # nobody can say
+    assert presence([[0.0, 0.0, 9.0, 0.0], [9.0, 0.0, 0.0, 0.0]]) > presence(certain) + 0.3
+    with pytest.raises(RecipeError, match="'clean'"):
+        presence(certain, clean=None)
+
+
+def test_an_alarm_on_a_clean_picture_weighs_twice() -> None:
+    half = torch.log(torch.tensor(2.0)).item()  # of a presence of 1/2, whatever is true
+    assert presence([[0.0] * 4, [0.0] * 4]) == pytest.approx((2 * half + 3 * 2 * half) / 2)
+
+
+def test_presence_without_more_is_that_of_the_label() -> None:
+    logits = [[0.0, 1.0, -2.0, 3.0], [2.0, 0.5, 0.0, 1.0]]
+    one = replace(BATCH, presence=torch.tensor([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]))
+    assert presence(logits, BATCH) == presence(logits, one)
+
+
+def test_the_level_of_every_kind_that_is_known_counts() -> None:
+    def loss(*first: float) -> float:
+        levels = torch.tensor([list(first), [7.0, 7.0, 7.0, 7.0]])
+        return float(LOSSES["level"](Output(levels=levels), SEVERAL))
+
+    assert loss(3.0, 0.5, 25.0, 9.0) == 0
+    blur, noise = loss(3.0, 1.0, 25.0, 9.0), loss(3.0, 0.5, 50.0, 9.0)
+    assert min(blur, noise) > 0.1
+    assert loss(3.0, 1.0, 50.0, 9.0) == pytest.approx(blur + noise)
+
+
 def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
     """A crop that says nothing does not count against the picture, and one that says much counts for it."""
     batch = replace(BATCH, label=torch.tensor([1, 1]), level=torch.tensor([25.0, 25.0]), crops_per_picture=2)
@@ -87,6 +132,8 @@ def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
     wanted = torch.nn.functional.cross_entropy(torch.tensor([[0.0, 4.0]]), torch.tensor([1]))
     output = Output(routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 50.0], [1.0, 12.5]]))
     assert float(LOSSES["classification"](output, batch)) == pytest.approx(float(wanted), rel=1e-5)
+    there = F.binary_cross_entropy_with_logits(torch.tensor(4.0), torch.tensor(1.0))
+    assert float(LOSSES["presence"](replace(output, clean=0), batch)) == pytest.approx(float(there), rel=1e-5)
     assert float(LOSSES["level"](output, batch)) == pytest.approx(0, abs=1e-6)  # the geometric mean is 25
 
 

@@ -5,7 +5,8 @@ other way: whole pictures are degraded, then cropped. Real pairs are only croppe
 
 Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
 
-Shapes: B batch, N crops of one picture, S their side with margin, C × S × T a context, H × W pixels of a crop.
+Shapes: B batch, P pictures that B crops are of, K kinds that are told apart, L those that a teacher knows, N crops of
+one picture, S their side with margin, C × S × T a context, H × W pixels of a crop.
 Pictures are sRGB in [0, 1].
 """
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from darnet import views
 from darnet.data.pairs import Pairs
@@ -37,7 +39,23 @@ class Batch:
     level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
     context: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
     crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
-    taught: Float[Tensor, "B K"] | None = None  # logits of the teacher, which knows the first K kinds
+    taught: Float[Tensor, "B L"] | None = None  # logits of the teacher, which knows the first L kinds
+    #: Where a picture may have several kinds: 1 present, 0 absent, NaN too mild to say. Clean's column is ignored.
+    presence: Float[Tensor, "B K"] | None = None
+    severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
+
+    def present(self, kinds: int) -> Float[Tensor, "P K"]:
+        """`presence` of each picture; where none is given, that of the one kind which is its label."""
+        if self.presence is not None:
+            return self.presence[:: self.crops_per_picture]
+        return F.one_hot(self.label[:: self.crops_per_picture], kinds).to(self.level)
+
+    def severities(self, kinds: int) -> Float[Tensor, "P K"]:
+        """`severity` of each picture; where none is given, the level of the one kind which is its label."""
+        if self.severity is not None:
+            return self.severity[:: self.crops_per_picture]
+        level = self.level[:: self.crops_per_picture, None]
+        return F.one_hot(self.label[:: self.crops_per_picture], kinds) * level
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 import torch
@@ -32,6 +33,7 @@ class Output:
     routings: tuple[Routing, ...] = ()
     levels: Float[Tensor, "B E"] | None = None  # estimated level of each kind, in the kind's own unit
     kinds: Float[Tensor, "B E"] | None = None  # logits of each kind, where it is no routing that names them
+    clean: int | None = None  # which of the kinds means that none is there: presence is measured from its logit
 
 
 class Model(nn.Module, ABC):
@@ -42,6 +44,7 @@ class Model(nn.Module, ABC):
 
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
+    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: levels of each kind that a classifier knows
     gates: tuple[str, ...] = ()  #: ways to choose its experts, of which a stage of training names one; mostly none
     gate: str = ""  #: the one that is used; the class's own is that of weights which ship
     #: Whole pictures (B, 3, H, W) -> what `forward` wants to know of them beside a tile, (B, C, S, T); None: nothing.

@@ -9,7 +9,7 @@ pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -18,7 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.diagnosis import CLEAN
 from darnet.models.base import Model, Output, by_picture, make_thumbnail
+from darnet.models.compact import ResidualBlock
 from darnet.routing import Routing
 
 #: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.
@@ -54,7 +56,11 @@ class DegradationClassifier(Model):
     since noise shows in the mean and the sharpest edge shows blur. Beside them the tones: overexposure is a pile of
     clipped pixels at the top of the histogram, which convolutions learn from many photos only. And, where
     `thumbnail_px` > 0, the whole picture: haze thickens with distance, which no crop of the foreground shows. In
-    training a share `dropout` of what names the kind is left out, so that no photo is known by one feature.
+    training a share `dropout` of what names the kind is left out, so that no photo is known by one feature. `blocks`
+    residual blocks stand behind each convolution from the second on (1/8 and 1/16 of the side).
+
+    Kinds do not exclude each other: the presence of one is the sigmoid of its logit less that of "clean". Softmax of
+    the same logits names one kind, for whoever was trained so. `ranges`: levels of a kind that it was trained on.
     """
 
     multiple_of = 2
@@ -62,12 +68,26 @@ class DegradationClassifier(Model):
     weighing: Float[Tensor, "E F"]
     bias: Float[Tensor, " E"]
 
-    def __init__(self, kinds: Sequence[str], width: int = 32, thumbnail_px: int = 0, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[str],
+        width: int = 32,
+        thumbnail_px: int = 0,
+        dropout: float = 0.0,
+        blocks: int = 0,
+        ranges: Mapping[str, Sequence[float]] | None = None,
+    ) -> None:
         super().__init__()
         self.kinds = tuple(kinds)
+        self.clean = self.kinds.index(CLEAN) if CLEAN in self.kinds else None
+        self.ranges = {kind: _checked(kind, levels) for kind, levels in (ranges or {}).items() if kind in self.kinds}
         widths = [width, 2 * width, 3 * width, 4 * width]
         self.head = nn.Conv2d(12, width, 3, padding=1)
         self.features = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(widths))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(c) for _ in range(blocks if level else 0)))
+            for level, c in enumerate(widths[1:])
+        )
         self.tones = nn.Linear(TONES, width)
         self.overview = nn.ModuleList()
         summary = 2 * widths[-1] + width
@@ -81,6 +101,11 @@ class DegradationClassifier(Model):
         for layer in (self.head, *self.features, self.tones, *self.overview):
             # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        for block in self.blocks.modules():
+            if isinstance(block, ResidualBlock):
+                nn.init.kaiming_normal_(block.first.weight, nonlinearity="relu")
+                nn.init.zeros_(block.second.weight)  # it begins as the identity
+                nn.init.zeros_(block.second.bias)
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
         # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
         self.register_buffer("weighing", torch.eye(len(self.kinds), EVIDENCE * len(self.kinds)))
@@ -90,17 +115,16 @@ class DegradationClassifier(Model):
         """Name the degradation of each crop. Without a thumbnail the crop is taken for the whole picture."""
         summary = self.summarise(degraded, context)
         # Levels are positive and span a decade, so their logarithm is what is regressed.
-        return Output(
-            routings=(Routing.hard(self.classify(self.dropout(summary))),), levels=self.estimate(summary).exp()
-        )
+        named = Routing.hard(self.classify(self.dropout(summary)))
+        return Output(routings=(named,), levels=self.estimate(summary).exp(), clean=self.clean)
 
     def summarise(
         self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None
     ) -> Float[Tensor, "B F"]:
         """What the two heads read of each crop and its picture: the features by which exemplars are chosen, too."""
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
-        for convolution in self.features:
-            features = F.relu(convolution(features))
+        for convolution, blocks in zip(self.features, self.blocks, strict=True):
+            features = blocks(F.relu(convolution(features)))
         parts = [*_pooled(features), F.relu(self.tones(tone_histogram(degraded)))]
         if self.context is not None:
             seen = (self.context(degraded) if context is None else context) - 0.5
@@ -142,6 +166,14 @@ class DegradationClassifier(Model):
                 widened[rows] = weights[name][theirs]
                 weights[name] = widened
         self.load_state_dict(weights)
+
+
+def _checked(kind: str, levels: Sequence[float]) -> tuple[float, float]:
+    """A range. Raises ValueError for one that is none."""
+    low, high = levels
+    if not 0 < low <= high:
+        raise ValueError(f"ranges: {kind}: expected [low, high] with 0 < low <= high")
+    return low, high
 
 
 def _pooled(features: Float[Tensor, "B F h w"]) -> list[Float[Tensor, "B F"]]:

@@ -1,6 +1,6 @@
 """A loss is a function (output, batch) -> scalar. A recipe names losses and weighs them.
 
-Shapes: B batch, E kinds, K layers, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, P pictures that B crops are of, E kinds, K layers, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ Scalar = Float[Tensor, ""]
 TEMPERATURE = 2.0
 #: λ of SLER-IR eq. 9: by how much pictures with the same damage are to be more alike than others. The paper's was lost.
 MARGIN = 0.5
+#: How much more an alarm on a picture that has nothing weighs than a kind that is missed: what is repaired for no
+#: reason is harmed, what is missed is only left as it was. Where both are as likely, presence is then 1/3, not 1/2.
+FALSE_ALARM = 2.0
 #: Mean squared error of 40 dB, below which loss `psnr` asks for little more.
 ALMOST_PERFECT = 1e-4
 Loss = Callable[[Output, Batch], Scalar]
@@ -77,15 +80,33 @@ def classification(output: Output, batch: Batch) -> Scalar:
     return torch.stack([F.cross_entropy(per_picture(logits, batch), label) for logits in answers]).mean()
 
 
+def presence(output: Output, batch: Batch) -> Scalar:
+    """Binary cross-entropy of the presence of each kind, z − z_clean, summed over kinds: several may be there at once.
+
+    Kinds that are too mild to say (NaN) do not count; alarms on pictures with nothing count FALSE_ALARM times. Logits
+    of crops of one picture are averaged first, as in `classification`.
+    """
+    if output.clean is None:
+        raise RecipeError("loss 'presence' needs a router, one of whose kinds is 'clean'")
+    logits = per_picture(output.routings[-1].logits, batch)
+    truth = _without(batch.present(logits.shape[1]), output.clean)
+    weight = torch.where((truth == 1).any(dim=1, keepdim=True), 1.0, FALSE_ALARM) * truth.isfinite()
+    odds = logits - logits[:, output.clean, None]
+    entropy = F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), weight, reduction="none")
+    return entropy.sum(dim=1).mean()
+
+
 def level(output: Output, batch: Batch) -> Scalar:
-    """Smooth L1 between the logarithms of estimated and true level of the true kind, where that kind has one."""
+    """Smooth L1 between the logarithms of estimated and true level, summed over the kinds whose level is known.
+
+    Without `Batch.severity` that is the one kind of the label, where it has a level.
+    """
     if output.levels is None:
         raise RecipeError("loss 'level' needs a model that estimates levels")
-    estimated = output.levels.gather(1, batch.label[:, None]).squeeze(1)
-    true = batch.level[:: batch.crops_per_picture]
-    known = true > 0
-    error = per_picture(estimated.clamp_min(1e-6).log(), batch) - true.clamp_min(1e-6).log()
-    return F.smooth_l1_loss(error * known, torch.zeros_like(error), beta=0.1)
+    estimated = per_picture(output.levels.clamp_min(1e-6).log(), batch)
+    true = batch.severities(estimated.shape[1])
+    error = (estimated - true.clamp_min(1e-6).log()) * (true > 0)
+    return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1, reduction="none").sum(dim=1).mean()
 
 
 def distillation(output: Output, batch: Batch) -> Scalar:
@@ -148,13 +169,21 @@ def _pairs(
 
 LOSSES: Mapping[str, Loss] = {
     loss.__name__: loss
-    for loss in (l1, mse, psnr, charbonnier, ssim, frequency, classification, level, distillation, contrast, triplet)
+    for loss in (
+        *(l1, mse, psnr, charbonnier, ssim, frequency),
+        *(classification, presence, level, distillation, contrast, triplet),
+    )
 }
 
 
 def per_picture(values: Float[Tensor, "B ..."], batch: Batch) -> Tensor:
     """Means over the crops of each picture: (B, …) -> (B / crops_per_picture, …)."""
     return by_picture(values, batch.crops_per_picture).mean(dim=1)
+
+
+def _without(truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P E"]:
+    """The same with NaN, which is ignored, for clean: it is no kind that is present."""
+    return truth.index_fill(1, torch.tensor([clean], device=truth.device), torch.nan)
 
 
 def _image(output: Output) -> Float[Tensor, "B 3 H W"]:

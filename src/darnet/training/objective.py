@@ -1,12 +1,14 @@
 """What a stage minimises, and how it is scored: the network and its losses as one module.
 
-Shapes: see `darnet.data.synthesis.Batch`.
+Shapes: see `darnet.data.synthesis.Batch`; E kinds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,6 +21,9 @@ from darnet.routing import Routing
 from darnet.training.losses import LOSSES, per_picture
 from darnet.training.recipe import Stage
 
+#: What of a batch is tensors, or none.
+TENSORS = tuple(field.name for field in fields(Batch) if field.name != "crops_per_picture")
+
 
 class Objective(nn.Module):
     """(batch) -> each weighted loss, and the embeddings; in float32 whatever the precision of the network."""
@@ -27,17 +32,10 @@ class Objective(nn.Module):
         super().__init__()
         self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
 
-    def forward(
-        self,
-        degraded: Tensor,
-        clean: Tensor,
-        label: Tensor,
-        level: Tensor,
-        context: Tensor | None,
-        taught: Tensor | None,
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Run the network and score it; tensors in and out, which is what distributed wrappers follow."""
-        batch = Batch(degraded, clean, label, level, context, self.crops_per_picture, taught)
+    def forward(self, *values: Tensor | None) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Run the network and score it; `tensors` in, tensors out, which is what distributed wrappers follow."""
+        given: dict[str, Any] = dict(zip(TENSORS, values, strict=True))
+        batch = Batch(**given, crops_per_picture=self.crops_per_picture)
         output = self.look(batch)
         embeddings = [routing.embedding.detach() for routing in output.routings if routing.embedding is not None]
         return self.score(output, batch), embeddings
@@ -65,13 +63,15 @@ def seeded(rng: Generator, device: torch.device) -> Iterator[None]:
 
 def tensors(batch: Batch) -> list[Tensor | None]:
     """A batch as the arguments of `Objective.forward`."""
-    return [batch.degraded, batch.clean, batch.label, batch.level, batch.context, batch.taught]
+    return [getattr(batch, name) for name in TENSORS]
 
 
 def scores(output: Output, batch: Batch) -> dict[str, float]:
     """Figures for a reader: PSNR in dB (at most 100) of an image, and how well damage is told apart.
 
     That is the accuracy of who names kinds, a head or the last routing, and of neighbours where routings are embedded.
+    Where pictures may have several kinds at once, naming any of them is right, and `val_presence` is the F1 score of
+    "it is there" for each kind (z > z_clean), the mean over the kinds that were there or were said to be.
     """
     found, named = {}, output.kinds
     if output.image is not None:
@@ -79,11 +79,27 @@ def scores(output: Output, batch: Batch) -> dict[str, float]:
     if named is None and output.routings and output.routings[-1].embedding is None:
         named = output.routings[-1].logits
     if named is not None:
-        right = per_picture(named, batch).argmax(dim=1) == batch.label[:: batch.crops_per_picture]
-        found["val_accuracy"] = float(right.float().mean())
+        found |= _naming(per_picture(named, batch), output.clean, batch)
     if output.routings and output.routings[-1].embedding is not None:
         found["val_neighbours"] = float(torch.stack([agreement(r, batch) for r in output.routings]).mean())
     return found
+
+
+def _naming(logits: Float[Tensor, "P E"], clean: int | None, batch: Batch) -> dict[str, float]:
+    label = logits.argmax(dim=1)
+    if batch.presence is None or clean is None:
+        return {"val_accuracy": float((label == batch.label[:: batch.crops_per_picture]).float().mean())}
+    damage = torch.arange(logits.shape[1], device=logits.device) != clean
+    there, said = batch.present(logits.shape[1])[:, damage], (logits > logits[:, clean, None])[:, damage]
+    known = there.isfinite()
+    there, undeniable = there.nan_to_num(1) == 1, (there == 1).any(dim=1)
+    right = torch.ones_like(logits, dtype=torch.bool)
+    right[:, damage], right[:, clean] = there, ~undeniable
+    hits, wrong = (there & said & known).sum(dim=0), ((there != said) & known).sum(dim=0)
+    judged = hits + wrong > 0
+    harmony = (2 * hits / (2 * hits + wrong))[judged]
+    found = {"val_accuracy": float(right.gather(1, label[:, None]).float().mean())}
+    return found | {"val_presence": float(harmony.mean()) if len(harmony) else 1.0}
 
 
 def agreement(routing: Routing, batch: Batch) -> Float[Tensor, ""]:
@@ -102,4 +118,4 @@ def _in_float32(output: Output) -> Output:
     image, levels, kinds = (
         None if tensor is None else tensor.float() for tensor in (output.image, output.levels, output.kinds)
     )
-    return Output(image, routings, levels, kinds)
+    return replace(output, image=image, routings=routings, levels=levels, kinds=kinds)
