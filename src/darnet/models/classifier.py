@@ -104,8 +104,8 @@ class DegradationClassifier(Model):
         for block in self.blocks.modules():
             if isinstance(block, ResidualBlock):
                 nn.init.kaiming_normal_(block.first.weight, nonlinearity="relu")
-                nn.init.zeros_(block.second.weight)  # it begins as the identity
-                nn.init.zeros_(block.second.bias)
+                for weight in block.second.parameters():
+                    nn.init.zeros_(weight)  # it begins as the identity
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
         # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
         self.register_buffer("weighing", torch.eye(len(self.kinds), EVIDENCE * len(self.kinds)))
@@ -146,6 +146,13 @@ class DegradationClassifier(Model):
         mean = named.mean(dim=1)
         parts = [mean, named.amax(dim=1) - mean, named.amin(dim=1) - mean, levels.log().mean(dim=1)]
         return torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def measure_from_clean(self) -> None:
+        """Make the logit of "clean" 0, whatever is seen: no presence changes, and evidence is then of presence."""
+        if self.clean is not None:
+            for weights in self.classify.parameters():
+                weights.sub_(weights[self.clean].clone())
 
     def adopt(self, other: Model) -> None:
         """Take over all weights; of the heads and the verdict, what concerns the kinds that both know."""

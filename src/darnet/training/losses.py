@@ -1,6 +1,7 @@
 """A loss is a function (output, batch) -> scalar. A recipe names losses and weighs them.
 
-Shapes: B batch, P pictures that B crops are of, E kinds, K layers, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, P pictures that B crops are of, E kinds, D of them damage, K layers, H × W pixels. Pictures are sRGB in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -89,11 +90,21 @@ def presence(output: Output, batch: Batch) -> Scalar:
     if output.clean is None:
         raise RecipeError("loss 'presence' needs a router, one of whose kinds is 'clean'")
     logits = per_picture(output.routings[-1].logits, batch)
-    truth = _without(batch.present(logits.shape[1]), output.clean)
-    weight = torch.where((truth == 1).any(dim=1, keepdim=True), 1.0, FALSE_ALARM) * truth.isfinite()
-    odds = logits - logits[:, output.clean, None]
-    entropy = F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), weight, reduction="none")
-    return entropy.sum(dim=1).mean()
+    truth = batch.present(logits.shape[1])
+    weight = torch.where((damage(truth, output.clean) == 1).any(dim=1), 1.0, FALSE_ALARM)
+    return (weight * presence_entropy(logits, truth, output.clean)).mean()
+
+
+def damage(values: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P D"]:
+    """What concerns all kinds but clean."""
+    return values[:, [kind for kind in range(values.shape[1]) if kind != clean]]
+
+
+def presence_entropy(logits: Float[Tensor, "P E"], truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, " P"]:
+    """Binary cross-entropy of what is present (nat), summed over the kinds of damage; NaN is ignored."""
+    odds, truth = damage(logits - logits[:, clean, None], clean), damage(truth, clean)
+    known = truth.isfinite().float()
+    return F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), known, reduction="none").sum(dim=1)
 
 
 def level(output: Output, batch: Batch) -> Scalar:
@@ -179,11 +190,6 @@ LOSSES: Mapping[str, Loss] = {
 def per_picture(values: Float[Tensor, "B ..."], batch: Batch) -> Tensor:
     """Means over the crops of each picture: (B, …) -> (B / crops_per_picture, …)."""
     return by_picture(values, batch.crops_per_picture).mean(dim=1)
-
-
-def _without(truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P E"]:
-    """The same with NaN, which is ignored, for clean: it is no kind that is present."""
-    return truth.index_fill(1, torch.tensor([clean], device=truth.device), torch.nan)
 
 
 def _image(output: Output) -> Float[Tensor, "B 3 H W"]:
