@@ -46,11 +46,13 @@ def calibrate(
         raise RecipeError("only a router's confidence can be calibrated")
     fitted = torch.tensor([kind not in known for kind in model.kinds])
     fitted = fitted if bool(fitted.any()) else ~fitted
-    seen, named, there, several = [], [], [], False
+    whole = bool(fitted.all())
+    several = model.several and whole
+    seen, named, there = [], [], []
     for batch in batches:  # one after the other: thousands of pictures do not fit into memory
         if batch.presence is not None and not several:
             several = model.clean is not None
-            if bool(fitted.all()):
+            if whole:
                 model.measure_from_clean()
         with torch.no_grad():
             seen.append(model.evidence(model(batch.degraded, batch.context), batch.crops_per_picture))
