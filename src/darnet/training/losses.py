@@ -1,6 +1,7 @@
 """A loss is a function (output, batch) -> scalar. A recipe names losses and weighs them.
 
-Shapes: B batch, P pictures that B crops are of, E kinds, K layers, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, P pictures that B crops are of, E kinds, D of them damage, K layers, H × W pixels. Pictures are sRGB in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -89,25 +90,29 @@ def presence(output: Output, batch: Batch) -> Scalar:
     if output.clean is None:
         raise RecipeError("loss 'presence' needs a router, one of whose kinds is 'clean'")
     logits = output.routings[-1].logits
-    odds = by_picture(logits - logits[:, output.clean, None], batch.crops_per_picture)  # (P, crops, E)
-    truth = batch.present(logits.shape[1])[:, None]
-    crops = truth if batch.presence is None else by_picture(batch.presence, batch.crops_per_picture)
+    truth = batch.present(logits.shape[1])
+    crops = None if batch.presence is None else by_picture(batch.presence, batch.crops_per_picture)
+    weight = torch.where((damage(truth, output.clean) == 1).any(dim=1), 1.0, FALSE_ALARM)
+    if crops is None:
+        return (weight * presence_entropy(per_picture(logits, batch), truth, output.clean)).mean()
     # Where a kind is in some crops only, each of them answers for itself; else their mean does.
-    local = ((crops == 1).any(dim=1) & (crops == 0).any(dim=1))[:, None]
-    mean = odds.mean(dim=1, keepdim=True)
-    damage = torch.arange(logits.shape[1], device=logits.device) != output.clean
-    nothing = ~(truth[..., damage] == 1).any(dim=2, keepdim=True)
-    weight = torch.where(nothing, FALSE_ALARM, 1.0)
-    whole = _odds_entropy(mean, truth, weight) * ~local
-    each = _odds_entropy(odds, crops.expand_as(odds), weight).mean(dim=1, keepdim=True) * local
-    entropy = (whole + each)[:, 0]
-    return entropy[:, damage].sum(dim=1).mean()
+    local = (crops == 1).any(dim=1) & (crops == 0).any(dim=1)
+    whole = presence_entropy(per_picture(logits, batch), truth.masked_fill(local, torch.nan), output.clean)
+    alone = crops.masked_fill(~local[:, None], torch.nan).flatten(0, 1)
+    each = per_picture(presence_entropy(logits, alone, output.clean), batch)
+    return (weight * (whole + each)).mean()
 
 
-def _odds_entropy(odds: Float[Tensor, "P N E"], truth: Float[Tensor, "P N E"], weight: Tensor) -> Float[Tensor, "P N E"]:
-    """Binary cross-entropy; 0 where the truth is NaN."""
-    weight = weight * truth.isfinite()
-    return F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), weight, reduction="none")
+def damage(values: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P D"]:
+    """What concerns all kinds but clean."""
+    return values[:, [kind for kind in range(values.shape[1]) if kind != clean]]
+
+
+def presence_entropy(logits: Float[Tensor, "P E"], truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, " P"]:
+    """Binary cross-entropy of what is present (nat), summed over the kinds of damage; NaN is ignored."""
+    odds, truth = damage(logits - logits[:, clean, None], clean), damage(truth, clean)
+    known = truth.isfinite().float()
+    return F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), known, reduction="none").sum(dim=1)
 
 
 def level(output: Output, batch: Batch) -> Scalar:

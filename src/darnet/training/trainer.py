@@ -22,6 +22,7 @@ from darnet.data.synthesis import Batch, Storage, Synthesis
 from darnet.data.variety import Variety
 from darnet.errors import RecipeError
 from darnet.models.base import Model, channels_last
+from darnet.models.classifier import DegradationClassifier
 from darnet.training.calibration import calibrate
 from darnet.training.checkpoint import load_checkpoint, save_checkpoint
 from darnet.training.journal import Journal
@@ -109,6 +110,8 @@ class Trainer:
                 self.save({"model": self.model.state_dict()})
         self.model.eval()
         self.model.gate = type(self.model).gate
+        if "presence" in self.recipe.stage[-1].losses and isinstance(self.model, DegradationClassifier):
+            self.model.measure_from_clean()
         if self.recipe.data.calibration_pictures:
             self._calibrate()
         return self.model
