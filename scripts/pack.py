@@ -18,7 +18,7 @@ import PIL.Image
 
 LONGEST_PX, QUALITY = 1024, 91
 #: Small and much compressed: some are enough to tell damage from a motif.
-FEWER = {"objects": 4}
+FEWER = {"objects": 8}
 
 
 def main() -> None:
