@@ -217,7 +217,7 @@ def _streets(canvas: Canvas) -> PIL.Image.Image:
         for offset in np.arange(-side, side, block):
             wide = canvas.one_of((3, 4, 5, 9)) * factor
             along = np.linspace(-1, 1, 7) * side
-            bend = offset + side / 2 * 0 + canvas.rng.normal(size=7) * block * 0.08
+            bend = offset + canvas.rng.normal(size=7) * block * 0.08
             xs = side / 2 + along * np.cos(direction) - bend * np.sin(direction)
             ys = side / 2 + along * np.sin(direction) + bend * np.cos(direction)
             if not canvas.happens(0.2):

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import PIL.Image
+from PIL import ImageChops, ImageDraw
 
 from darnet.data.graphics.canvas import Canvas, Colour, Sheet, between
 from darnet.data.graphics.lettering import number, write_line
@@ -29,8 +30,6 @@ def hatch(sheet: Sheet, polygon: list[Point], colour: Colour, step: float, angle
     """Fill a polygon with parallel lines."""
     mask = PIL.Image.new("1", sheet.image.size)
     layer = PIL.Image.new("1", sheet.image.size)
-    from PIL import ImageDraw
-
     ImageDraw.Draw(mask).polygon(polygon, 1)
     pen = ImageDraw.Draw(layer)
     across, along = (np.cos(angle), np.sin(angle))
@@ -39,8 +38,6 @@ def hatch(sheet: Sheet, polygon: list[Point], colour: Colour, step: float, angle
         x, y = middle - offset * along, middle + offset * across
         reach = sheet.side
         pen.line((x - reach * across, y - reach * along, x + reach * across, y + reach * along), 1, width)
-    from PIL import ImageChops
-
     sheet.image.paste(colour, (0, 0), ImageChops.logical_and(mask, layer))
 
 

@@ -162,8 +162,8 @@ def bilevel(canvas: Canvas) -> PIL.Image.Image:
     if sort == 0:
         cells = np.asarray(finished(repeated(grey)).convert("1"))
     elif sort == 1:
-        screen = np.tile(BAYER, (side // 4 + 1, side // 4 + 1))[:side, :side]
-        cells = grey > screen
+        bayer = np.tile(BAYER, (side // 4 + 1, side // 4 + 1))[:side, :side]
+        cells = grey > bayer
     else:
         cells = grey > canvas.real(0.3, 0.7)
     dark, light = (BLACK, WHITE) if canvas.happens(0.7) else (canvas.any_colour((0, 0.4)), canvas.ground(0))
@@ -183,10 +183,10 @@ def halftone(canvas: Canvas) -> PIL.Image.Image:
         cover = 1 - tones(canvas, side)
         degrees = canvas.one_of((0.0, 45.0, canvas.real(0, 90)))
         colour = unit(BLACK if canvas.happens(0.6) else canvas.any_colour((0.1, 0.7), (0.5, 1)))
-        picture = np.where((cover > _screen(side, period, degrees, shape))[..., None], colour, picture)
+        picture = np.where((cover > screen(side, period, degrees, shape))[..., None], colour, picture)
     else:
         for cover, degrees, ink in zip(_separated(canvas, side), CMYK_DEGREES, CMYK, strict=True):
-            dots = cover > _screen(side, period, degrees, shape)
+            dots = cover > screen(side, period, degrees, shape)
             picture = picture * np.where(dots[..., None], 0.1 + 0.9 * unit(ink), np.float32(1))
     image = finished(picture.astype(np.float32))
     return image.reduce(factor) if factor > 1 else image
@@ -202,18 +202,18 @@ def _separated(canvas: Canvas, side: int) -> list[Field]:
     return [*np.moveaxis(1 - picture - 0.7 * black[..., None], 2, 0), 0.7 * black]
 
 
-def _screen(side: int, period: float, degrees: float, shape: str) -> Field:
+def screen(side: int, period: float, degrees: float, shape: str) -> Field:
     """Thresholds from 0 to 1 whose areas are about as large as the tone."""
     turn = np.float32(np.deg2rad(degrees))
     steps = np.arange(side, dtype=np.float32) * np.float32(2 * np.pi / period)
     u = steps * np.cos(turn) + steps[:, None] * np.sin(turn)
     v = steps[:, None] * np.cos(turn) - steps * np.sin(turn)
-    screen: Field = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
+    threshold: Field = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
     if shape == "line":
-        screen = 0.5 + 0.5 * np.cos(u)
+        threshold = 0.5 + 0.5 * np.cos(u)
     elif shape == "diamond":
-        screen = (np.arccos(np.cos(u)) + np.arccos(np.cos(v))) / np.float32(2 * np.pi)
-    return screen
+        threshold = (np.arccos(np.cos(u)) + np.arccos(np.cos(v))) / np.float32(2 * np.pi)
+    return threshold
 
 
 def poster(canvas: Canvas) -> PIL.Image.Image:

@@ -156,6 +156,7 @@ def microscopy(canvas: Canvas) -> PIL.Image.Image:
     count = canvas.whole(4, 40)
     cells, nuclei = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
     size = canvas.ratio(0.03, 0.16)
+    edge = min(0.2, canvas.real(1.0, 4.0) / (size * side))
     for _ in range(count):
         y, x, turn = canvas.real(0, 1), canvas.real(0, 1), canvas.real(0, np.pi)
         a, b = size * canvas.real(0.7, 1.3), size * canvas.real(0.5, 1.2)
@@ -163,9 +164,9 @@ def microscopy(canvas: Canvas) -> PIL.Image.Image:
         dy, dx = down[rows, columns] - y, right[rows, columns] - x
         away = np.hypot((dx * np.cos(turn) + dy * np.sin(turn)) / a, (dy * np.cos(turn) - dx * np.sin(turn)) / b)
         away = away.astype(np.float32)
-        cells[rows, columns] = np.maximum(cells[rows, columns], 1 - smoothstep(away, 0.85, 1.0))
+        cells[rows, columns] = np.maximum(cells[rows, columns], 1 - smoothstep(away, 1 - edge, 1.0))
         share = canvas.real(0.3, 0.55)
-        nuclei[rows, columns] = np.maximum(nuclei[rows, columns], 1 - smoothstep(away, share * 0.8, share))
+        nuclei[rows, columns] = np.maximum(nuclei[rows, columns], 1 - smoothstep(away, share - edge, share))
     texture = 0.7 + 0.3 * canvas.clouds(canvas.real(8, 30), 3)
     sort = canvas.whole(0, 2)
     if sort == 0:  # stained
@@ -248,12 +249,17 @@ def xray(canvas: Canvas) -> PIL.Image.Image:
             sheet.pen.line((*ends[0], *ends[1]), (140, 140, 140), width)
             for x, y in ends:
                 sheet.pen.ellipse((x - width, y - width * 0.8, x + width, y + width * 0.8), (160, 160, 160))
-    bones = opened(softened(sheet.image, max(0.8, side / 200)))[..., 0]
+    bones = opened(softened(sheet.image, max(0.6, side / 600)))[..., 0]
     hollow = opened(softened(sheet.image, max(1.0, side / 40)))[..., 0]
     dense = dense + np.clip(bones * 1.1 - hollow * 0.35, 0, 1) * (0.8 + 0.2 * canvas.clouds(10, 3))
     if canvas.happens(0.2):
         x, y, r = canvas.real(0.2, 0.8), canvas.real(0.2, 0.8), canvas.real(0.02, 0.06)
         dense = np.maximum(dense, (np.hypot(down - y, right - x) < r) * np.float32(1))
-    grey = stretched(dense.astype(np.float32)) * np.float32(canvas.real(0.8, 1))
+    if canvas.happens(0.6):  # the sign for the side, of lead
+        mark = canvas.sheet(BLACK, 1)
+        where = (canvas.real(0.02, 0.9) * side, canvas.real(0.02, 0.2) * side)
+        mark.pen.text(where, canvas.one_of(("L", "R")), fill=WHITE, font=font(max(8, side // 18)))
+        dense = np.maximum(dense, opened(mark.image)[..., 0])
+    grey = stretched(dense) * np.float32(canvas.real(0.8, 1))
     grey = 1 - grey if canvas.happens(0.2) else grey
     return finished(repeated(grey))
