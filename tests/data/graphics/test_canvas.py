@@ -58,6 +58,17 @@ def test_turning_keeps_the_middle_and_fills_the_corners() -> None:
     assert np.array_equal(np.asarray(sheet.turned(0, BLACK).reduced()), np.asarray(sheet.reduced()))
 
 
+def test_a_slant_leans_to_the_right_and_a_stretch_widens() -> None:
+    sheet = canvas().sheet(WHITE, 1)
+    sheet.pen.rectangle((30, 0, 33, 63), BLACK)
+
+    def ink(row: int, **how: float) -> np.ndarray:
+        return np.nonzero(np.asarray(sheet.turned(0, WHITE, **how).reduced())[row, :, 0] < 128)[0]
+
+    assert ink(8, slant=0.3).mean() > ink(56, slant=0.3).mean() + 10
+    assert len(ink(32, stretch=2.0)) > 1.5 * len(ink(32))
+
+
 def test_ink_is_legible_on_its_ground() -> None:
     for seed in range(200):
         chance = canvas(seed)

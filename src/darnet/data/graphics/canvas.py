@@ -154,11 +154,14 @@ class Sheet:
         """The picture at its own size; the mean of what each pixel covers."""
         return self.image.reduce(self.factor) if self.factor > 1 else self.image
 
-    def turned(self, degrees: float, ground: Colour, stretch: float = 1.0) -> Sheet:
-        """Turned about its middle and made `stretch` times as wide; what comes into view has the ground's colour."""
+    def turned(self, degrees: float, ground: Colour, stretch: float = 1.0, slant: float = 0.0) -> Sheet:
+        """Turned about its middle, `stretch` times as wide, its upright lines leaning by `slant` to the right.
+
+        What comes into view has the ground's colour.
+        """
         turn, middle = np.deg2rad(degrees), self.side / 2
         across, along = np.cos(turn), np.sin(turn)
-        matrix = (across / stretch, along / stretch, 0.0, -along, across, 0.0)
+        matrix = ((across - slant * along) / stretch, (along + slant * across) / stretch, 0.0, -along, across, 0.0)
         shifts = [middle - row[0] * middle - row[1] * middle for row in (matrix[:2], matrix[3:5])]
         matrix = (*matrix[:2], shifts[0], *matrix[3:5], shifts[1])
         affine, bicubic = PIL.Image.Transform.AFFINE, PIL.Image.Resampling.BICUBIC
@@ -217,6 +220,12 @@ def smoothstep(value: Field, low: float, high: float) -> Field:
     part = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
     smooth: Field = part * part * (3 - 2 * part)
     return smooth
+
+
+def brightest(picture: Picture) -> Field:
+    """The largest channel of each pixel; several times as fast as a maximum over the last axis."""
+    top: Field = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
+    return top
 
 
 def finished(picture: Picture) -> PIL.Image.Image:

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 
 from darnet.data.graphics.canvas import Canvas, Colour, Sheet, between, finished, luma, unit
-from darnet.data.graphics.lettering import number, phrase, word, write_line
+from darnet.data.graphics.lettering import phrase, word, write_line
 
 Box = tuple[float, float, float, float]
 
@@ -57,15 +57,18 @@ def _axes(canvas: Canvas, sheet: Sheet, box: Box, size: int, inks: tuple[Colour,
     ground, ink = inks
     line, grid = sheet.factor * canvas.whole(1, 2), canvas.one_of(("both", "rows", "none"))
     pale = between(ground, ink, canvas.real(0.1, 0.4))
-    ticks = canvas.whole(3, 8)
+    ticks = max(1, min(canvas.whole(3, 8), int((right - left) / (3 * size)), int((bottom - top) / (1.5 * size))))
+    step, style = canvas.ratio(0.1, 500), canvas.one_of(("{:.0f}", "{:.1f}", "{:,.0f}", "{:.0f}%", "{:.2f}"))
+    named, start, stride = canvas.happens(0.3), canvas.whole(0, 2000), canvas.whole(1, 20)
     for tick in range(ticks + 1):
         row, column = bottom + (top - bottom) * tick / ticks, left + (right - left) * tick / ticks
         if grid != "none":
             sheet.pen.line((left, row, right, row), pale, sheet.factor)
         if grid == "both":
             sheet.pen.line((column, top, column, bottom), pale, sheet.factor)
-        write_line(sheet.pen, (left - 3.2 * size, row - size * 0.6), number(canvas)[:5], size, ink)
-        write_line(sheet.pen, (column - size, bottom + size * 0.4), str(tick * canvas.whole(1, 20)), size, ink)
+        write_line(sheet.pen, (left - 3.2 * size, row - size * 0.6), style.format(tick * step)[:6], size, ink)
+        label = word(canvas, 1)[:4].title() if named else str(start + tick * stride)
+        write_line(sheet.pen, (column - size, bottom + size * 0.4), label, size, ink)
     sheet.pen.line((left, top, left, bottom, right, bottom), ink, line)
     if canvas.happens(0.3):
         sheet.pen.rectangle(box, None, ink, line)
@@ -214,7 +217,7 @@ def _streets(canvas: Canvas) -> PIL.Image.Image:
         for offset in np.arange(-side, side, block):
             wide = canvas.one_of((3, 4, 5, 9)) * factor
             along = np.linspace(-1, 1, 7) * side
-            bend = offset + side / 2 * 0 + canvas.rng.normal(size=7) * block * 0.08
+            bend = offset + canvas.rng.normal(size=7) * block * 0.08
             xs = side / 2 + along * np.cos(direction) - bend * np.sin(direction)
             ys = side / 2 + along * np.sin(direction) + bend * np.cos(direction)
             if not canvas.happens(0.2):

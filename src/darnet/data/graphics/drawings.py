@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import PIL.Image
+from PIL import ImageChops, ImageDraw
 
 from darnet.data.graphics.canvas import Canvas, Colour, Sheet, between
 from darnet.data.graphics.lettering import number, write_line
@@ -18,7 +19,7 @@ def lineart(canvas: Canvas) -> PIL.Image.Image:
     ground = canvas.ground(0.12)
     sheet = canvas.sheet(ground)
     ink = canvas.ink(ground, 0.15)
-    drawing = canvas.one_of((_technical, _technical, _plan, _curves, _hatched, _wires, _circuit, _plants))
+    drawing = canvas.one_of((_technical, _technical, _plan, _curves, _hatched, _hatched, _wires, _circuit, _plants))
     drawing(canvas, sheet, ink, max(1, round(canvas.ratio(0.7, 3.5) * sheet.factor)))
     if sheet.factor > 1 and canvas.happens(0.2):
         sheet = sheet.turned(canvas.real(-20, 20), ground)
@@ -29,8 +30,6 @@ def hatch(sheet: Sheet, polygon: list[Point], colour: Colour, step: float, angle
     """Fill a polygon with parallel lines."""
     mask = PIL.Image.new("1", sheet.image.size)
     layer = PIL.Image.new("1", sheet.image.size)
-    from PIL import ImageDraw
-
     ImageDraw.Draw(mask).polygon(polygon, 1)
     pen = ImageDraw.Draw(layer)
     across, along = (np.cos(angle), np.sin(angle))
@@ -39,8 +38,6 @@ def hatch(sheet: Sheet, polygon: list[Point], colour: Colour, step: float, angle
         x, y = middle - offset * along, middle + offset * across
         reach = sheet.side
         pen.line((x - reach * across, y - reach * along, x + reach * across, y + reach * along), 1, width)
-    from PIL import ImageChops
-
     sheet.image.paste(colour, (0, 0), ImageChops.logical_and(mask, layer))
 
 
@@ -54,8 +51,8 @@ def _arrow(sheet: Sheet, first: Point, last: Point, ink: Colour, size: float) ->
 
 def _technical(canvas: Canvas, sheet: Sheet, ink: Colour, width: int) -> None:
     side, factor = sheet.side, sheet.factor
-    for _ in range(canvas.whole(2, 7)):
-        x, y = canvas.rng.uniform(0.1, 0.7, 2) * side
+    for _ in range(canvas.whole(3, 14)):
+        x, y = canvas.rng.uniform(0.02, 0.75, 2) * side
         w, h = canvas.rng.uniform(0.08, 0.4, 2) * side
         if canvas.happens(0.5):
             polygon = [(x, y), (x + w, y), (x + w, y + h * 0.6), (x + w * 0.6, y + h), (x, y + h)]
@@ -146,7 +143,7 @@ def _wires(canvas: Canvas, sheet: Sheet, ink: Colour, width: int) -> None:
 def _circuit(canvas: Canvas, sheet: Sheet, ink: Colour, width: int) -> None:
     step = canvas.real(16, 40) * sheet.factor
     count = max(2, int(sheet.side / step))
-    for _ in range(canvas.whole(count, 4 * count)):
+    for _ in range(canvas.whole(2 * count, 8 * count)):
         x, y = (canvas.whole(0, count) * step for _ in range(2))
         length = canvas.whole(1, 4) * step
         ends = (x + length, y) if canvas.happens(0.5) else (x, y + length)
@@ -185,7 +182,9 @@ def illustration(canvas: Canvas) -> PIL.Image.Image:
     outline = canvas.one_of((None, None, (0, 0, 0), canvas.any_colour((0, 0.3))))
     ground = canvas.one_of((canvas.ground(), colours[0]))
     sheet = canvas.sheet(canvas.gradient(colours[0], canvas.any_colour()) if canvas.happens(0.35) else ground)
-    canvas.one_of((_landscape, _landscape, _shapes, _faces, _waves))(canvas, sheet, colours, outline)
+    canvas.one_of((_landscape, _landscape, _landscape, _shapes, _shapes, _faces, _faces, _waves))(
+        canvas, sheet, colours, outline
+    )
     return sheet.reduced()
 
 
@@ -266,8 +265,12 @@ def _faces(canvas: Canvas, sheet: Sheet, colours: list[Colour], outline: Colour 
 def _waves(canvas: Canvas, sheet: Sheet, colours: list[Colour], outline: Colour | None) -> None:
     """Bands that bend, from a few broad ones to many thin ones."""
     side, steps = sheet.side, np.linspace(0, 1, 60)
-    wave = np.sin(steps * canvas.real(2, 20)) * canvas.real(0, 0.15) * side
-    edges = np.linspace(-0.2, 1.2, canvas.whole(5, 24)) * side
+    wave = np.sin(steps * canvas.real(2, 20)) * canvas.one_of((0.0, canvas.real(0, 0.2))) * side
+    edges = np.sort(canvas.rng.uniform(-0.2, 1.2, canvas.whole(5, 24))) * side
+    edges[0], edges[-1] = -0.25 * side, 1.25 * side
+    lean = canvas.real(-1, 1) * side * canvas.one_of((0, 1))
+    wave = wave + lean * (steps - 0.5)
+    edges = edges * (1 + abs(lean) / side) - abs(lean) / 2
     lying = canvas.happens(0.5)
     for which, (first, last) in enumerate(pairwise(edges)):
         there = [(float(s * side), float(first + w)) for s, w in zip(steps, wave, strict=True)]

@@ -11,6 +11,7 @@ from darnet.data.graphics.canvas import (
     Colour,
     Picture,
     Sheet,
+    brightest,
     finished,
     font,
     opened,
@@ -29,7 +30,7 @@ def neon(canvas: Canvas) -> PIL.Image.Image:
     total = plain(wall, side)
     if canvas.happens(0.3):
         total = total + _bricks(canvas) * np.float32(0.05)
-    for _ in range(canvas.whole(1, 4)):
+    for _ in range(canvas.whole(1, 6)):
         colour = canvas.any_colour((0.9, 1), (0.6, 1))
         sheet = canvas.sheet(BLACK, 2)
         _tubes(canvas, sheet, colour)
@@ -37,7 +38,7 @@ def neon(canvas: Canvas) -> PIL.Image.Image:
         width = canvas.real(1.0, 2.0)
         glow = opened(softened(tube, side * canvas.ratio(0.012, 0.06))) * np.float32(canvas.real(0.8, 2.5))
         line = opened(softened(tube, width * 0.4))
-        core = line.max(axis=2, keepdims=True) ** 2 * np.float32(canvas.real(0.3, 0.9))
+        core = brightest(line)[..., None] ** 2 * np.float32(canvas.real(0.3, 0.9))
         for light in (glow, line, core):  # a screen: what light adds saturates
             total = 1 - (1 - total.clip(0, 1)) * (1 - light.clip(0, 1))
     return finished(total)
@@ -78,7 +79,7 @@ def glowing(canvas: Canvas, count: int, brightest: float, radius_px: tuple[float
     """Points of light spread by Gaussians on black; few are bright, most are faint."""
     side = canvas.side_px
     total = np.zeros((side, side, 3), dtype=np.float32)
-    light = brightest * canvas.rng.random(count) ** canvas.real(2, 5)
+    light = brightest * canvas.rng.random(count) ** canvas.real(1.5, 4)
     radius = canvas.rng.uniform(*radius_px, count)
     reach = max(2, int(3 * radius_px[1] + 1))
     steps = np.arange(-reach, reach + 1)
@@ -102,12 +103,12 @@ def glowing(canvas: Canvas, count: int, brightest: float, radius_px: tuple[float
 def stars(canvas: Canvas) -> PIL.Image.Image:
     """A star field: faint and bright stars, sometimes a nebula, a glow at the horizon, the moon or a planet."""
     side = canvas.side_px
-    density = canvas.ratio(0.0003, 0.006)
+    density = canvas.ratio(0.0005, 0.012)
     sky = unit(canvas.one_of((BLACK, canvas.any_colour((0.01, 0.1), (0, 0.9)))))
     total = sky + glowing(
-        canvas, max(5, int(density * side * side)), canvas.real(0.5, 1.2), (0.45, canvas.real(0.6, 1.1))
+        canvas, max(5, int(density * side * side)), canvas.real(0.8, 2.5), (0.45, canvas.real(0.6, 1.1))
     )
-    total = total + glowing(canvas, canvas.whole(1, 12), 1.2, (1.0, canvas.real(1.5, 3.5)))
+    total = total + glowing(canvas, canvas.whole(1, 16), 1.6, (1.0, canvas.real(1.5, 3.5)))
     down, right = canvas.axes()
     if canvas.happens(0.4):
         band = canvas.clouds(3, 4) ** 2 * canvas.field(2)

@@ -23,8 +23,9 @@ def text(canvas: Canvas) -> PIL.Image.Image:
     size = max(6, round(canvas.ratio(8, 26))) * sheet.factor
     layout = canvas.one_of((_columns, _columns, _columns, _table, _list, _listing, _poster, _signs))
     layout(canvas, sheet, box, size, ink)
-    if sheet.factor > 1 and canvas.happens(0.3):
-        sheet = sheet.turned(canvas.real(-6, 6), ground, canvas.real(0.85, 1.2))
+    if sheet.factor > 1 and canvas.happens(0.4):
+        turn, slant = (canvas.real(-6, 6), 0.0) if canvas.happens(0.6) else (0.0, canvas.real(0.1, 0.3))
+        sheet = sheet.turned(turn, ground, canvas.real(0.85, 1.2), slant)
     return sheet.reduced()
 
 

@@ -16,6 +16,7 @@ from darnet.data.graphics.canvas import (
     Colour,
     Field,
     Picture,
+    brightest,
     finished,
     mixed,
     opened,
@@ -75,9 +76,10 @@ def scan(canvas: Canvas) -> PIL.Image.Image:
             (side - bottom) * factor + wide,
         )
         sheet.pen.rectangle(box, frame)
-    picture = finished(shown(canvas, max(1, side - top - bottom), max(1, side - left - right)))
-    if factor > 1:
-        picture = picture.resize((picture.width * factor, picture.height * factor), PIL.Image.Resampling.BICUBIC)
+    height, width = max(1, side - top - bottom) * factor, max(1, side - left - right) * factor
+    finer = canvas.photo is not None and canvas.photo.shape[0] >= height and canvas.photo.shape[1] >= width
+    part = shown(canvas, height, width) if finer else shown(canvas, height // factor, width // factor)
+    picture = finished(part).resize((width, height), PIL.Image.Resampling.BICUBIC)
     sheet.image.paste(picture, (left * factor, top * factor))
     if canvas.happens(0.3):
         size = max(6, min(14, bottom - 4)) * factor
@@ -156,22 +158,28 @@ def cutout(canvas: Canvas) -> PIL.Image.Image:
 
 
 def highkey(canvas: Canvas) -> PIL.Image.Image:
-    """A photo that is bright on purpose: its subject keeps its tones, all around fades to white."""
+    """A photo that is bright on purpose, by a curve that clips nothing; often all around its subject fades to white."""
     photo = shown(canvas, canvas.side_px, canvas.side_px)
-    lifted = 1 - (1 - photo) ** np.float32(canvas.real(1.2, 2.2))
+    lifted = 1 - (1 - photo) ** np.float32(canvas.real(1.2, 2.6))
+    if canvas.happens(0.4):
+        pale = np.float32(canvas.real(0.15, 0.45))
+        return finished(pale + (1 - pale) * lifted)
     light: Colour = canvas.one_of((WHITE, canvas.any_colour((0.94, 1), (0, 0.05))))
     around = outline(canvas, canvas.side_px * canvas.real(0.03, 0.12))
-    return finished(
-        mixed(light, mixed(lifted, photo, around * np.float32(0.5)), around * np.float32(canvas.real(0.8, 1)))
-    )
+    subject = mixed(lifted, photo, around * np.float32(0.5))
+    return finished(mixed(light, subject, around * np.float32(canvas.real(0.8, 1))))
 
 
 def lowkey(canvas: Canvas) -> PIL.Image.Image:
-    """A photo that is dark on purpose: a light falls on its subject, the rest is black."""
+    """A photo that is dark on purpose: a light falls on its subject, or only bright parts show; the rest is black."""
     photo = shown(canvas, canvas.side_px, canvas.side_px)
     light = outline(canvas, canvas.side_px * canvas.real(0.03, 0.12))
+    if canvas.happens(0.35):
+        bright = brightest(photo)
+        low = float(np.quantile(bright, canvas.real(0.5, 0.85)))
+        light = np.maximum(smoothstep(bright, 0.9 * low, 1.3 * low + 0.05), light * np.float32(canvas.real(0.6, 1)))
     deep = photo ** np.float32(canvas.real(1.2, 2.0))
-    rest = np.float32(canvas.one_of((0.0, 0.0, canvas.real(0, 0.08))))
+    rest = np.float32(canvas.one_of((0.0, 0.0, canvas.real(0, 0.03))))
     tint = unit(canvas.any_colour((0.9, 1), (0, 0.2)))
     lit = mixed(deep, photo, light) * np.maximum(light, rest)[..., None] * tint
     peak = float(np.quantile(lit, 0.995))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import PIL.Image
 from jaxtyping import Bool, UInt8
+from PIL import ImageFilter, ImageOps
 
 from darnet.data.graphics.canvas import (
     BLACK,
@@ -13,6 +14,7 @@ from darnet.data.graphics.canvas import (
     Colour,
     Field,
     between,
+    brightest,
     enlarged,
     finished,
     plain,
@@ -48,10 +50,12 @@ def _sprite(canvas: Canvas, index: np.ndarray, colours: int) -> None:
     side = len(index)
     height, half = (min(side, canvas.whole(4, 16)) for _ in range(2))
     half = max(1, half // 2)
-    shape = canvas.rng.random((height, half)) < np.linspace(0.35, 0.9, half)
-    values = canvas.rng.integers(1, canvas.whole(2, colours), (height, half)) * shape
-    outline = np.where(shape, values, -1)
-    figure = np.concatenate([outline, outline[:, ::-1]], axis=1)
+    cells = canvas.rng.random((height, half)) * np.linspace(0.4, 1, half) * np.hanning(height + 2)[1:-1, None]
+    solid = cells > canvas.real(0.1, 0.35)
+    values = np.where(solid, 1 + np.arange(height)[:, None] // canvas.whole(2, 6) % canvas.whole(1, colours - 1), -1)
+    accents = solid & (canvas.rng.random((height, half)) < 0.15)
+    values[accents] = colours - canvas.whole(1, 2)
+    figure = np.concatenate([values, values[:, ::-1]], axis=1)
     top, left = canvas.whole(0, side - height), canvas.whole(0, max(0, side - 2 * half))
     part = index[top : top + height, left : left + 2 * half]
     figure = figure[:, : part.shape[1]]
@@ -136,7 +140,7 @@ def tones(canvas: Canvas, side_px: int) -> Field:
     """Grey values to be printed: of the photo, or of clouds, a gradient or a ball."""
     if canvas.photo is not None and canvas.happens(0.7):
         part = min(side_px, canvas.side_px)
-        grey: Field = enlarged(shown(canvas, part, part), side_px).mean(axis=2)
+        grey: Field = enlarged(shown(canvas, part, part), side_px) @ np.full(3, 1 / 3, dtype=np.float32)
         return grey
     steps = np.linspace(0, 1, side_px, dtype=np.float32)
     sort = canvas.whole(0, 2)
@@ -158,8 +162,8 @@ def bilevel(canvas: Canvas) -> PIL.Image.Image:
     if sort == 0:
         cells = np.asarray(finished(repeated(grey)).convert("1"))
     elif sort == 1:
-        screen = np.tile(BAYER, (side // 4 + 1, side // 4 + 1))[:side, :side]
-        cells = grey > screen
+        bayer = np.tile(BAYER, (side // 4 + 1, side // 4 + 1))[:side, :side]
+        cells = grey > bayer
     else:
         cells = grey > canvas.real(0.3, 0.7)
     dark, light = (BLACK, WHITE) if canvas.happens(0.7) else (canvas.any_colour((0, 0.4)), canvas.ground(0))
@@ -179,10 +183,10 @@ def halftone(canvas: Canvas) -> PIL.Image.Image:
         cover = 1 - tones(canvas, side)
         degrees = canvas.one_of((0.0, 45.0, canvas.real(0, 90)))
         colour = unit(BLACK if canvas.happens(0.6) else canvas.any_colour((0.1, 0.7), (0.5, 1)))
-        picture = np.where((cover > _screen(side, period, degrees, shape))[..., None], colour, picture)
+        picture = np.where((cover > screen(side, period, degrees, shape))[..., None], colour, picture)
     else:
         for cover, degrees, ink in zip(_separated(canvas, side), CMYK_DEGREES, CMYK, strict=True):
-            dots = cover > _screen(side, period, degrees, shape)
+            dots = cover > screen(side, period, degrees, shape)
             picture = picture * np.where(dots[..., None], 0.1 + 0.9 * unit(ink), np.float32(1))
     image = finished(picture.astype(np.float32))
     return image.reduce(factor) if factor > 1 else image
@@ -194,29 +198,34 @@ def _separated(canvas: Canvas, side: int) -> list[Field]:
         picture = enlarged(shown(canvas, canvas.side_px, canvas.side_px), side)
     else:
         picture = np.stack([canvas.field(canvas.real(1, 4), side) for _ in range(3)], axis=2)
-    black = 1 - picture.max(axis=2)
+    black = 1 - brightest(picture)
     return [*np.moveaxis(1 - picture - 0.7 * black[..., None], 2, 0), 0.7 * black]
 
 
-def _screen(side: int, period: float, degrees: float, shape: str) -> Field:
+def screen(side: int, period: float, degrees: float, shape: str) -> Field:
     """Thresholds from 0 to 1 whose areas are about as large as the tone."""
     turn = np.float32(np.deg2rad(degrees))
     steps = np.arange(side, dtype=np.float32) * np.float32(2 * np.pi / period)
     u = steps * np.cos(turn) + steps[:, None] * np.sin(turn)
     v = steps[:, None] * np.cos(turn) - steps * np.sin(turn)
-    screen: Field = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
+    threshold: Field = 0.5 + 0.25 * (np.cos(u) + np.cos(v))
     if shape == "line":
-        screen = 0.5 + 0.5 * np.cos(u)
+        threshold = 0.5 + 0.5 * np.cos(u)
     elif shape == "diamond":
-        screen = (np.arccos(np.cos(u)) + np.arccos(np.cos(v))) / np.float32(2 * np.pi)
-    return screen
+        threshold = (np.arccos(np.cos(u)) + np.arccos(np.cos(v))) / np.float32(2 * np.pi)
+    return threshold
 
 
 def poster(canvas: Canvas) -> PIL.Image.Image:
     """A photo or clouds in a few flat tones, as a screen print or a reduced palette has them."""
     if canvas.photo is not None:
         image = finished(shown(canvas, canvas.side_px, canvas.side_px))
-        return image.quantize(canvas.whole(3, 24), dither=canvas.one_of((0, 0, 3))).convert("RGB")  # type: ignore[arg-type]
+        if canvas.happens(0.6):  # flat areas, not single pixels
+            image = image.filter(ImageFilter.MedianFilter(3))
+        if canvas.happens(0.3):  # levels of each channel
+            bits = canvas.whole(1, 3)
+            return ImageOps.posterize(image, bits)
+        return image.quantize(canvas.whole(3, 24), method=PIL.Image.Quantize.FASTOCTREE).convert("RGB")
     count = canvas.whole(3, 8)
     low, high = canvas.any_colour((0, 0.5)), canvas.ground(0)
     levels = np.floor(canvas.clouds(canvas.real(2, 6)) * count) / count

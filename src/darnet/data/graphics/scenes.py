@@ -128,12 +128,13 @@ def snow(canvas: Canvas) -> PIL.Image.Image:
     """Snow and fog by day: bright, with little contrast, few dark things; hardly anything reaches white."""
     down, _ = canvas.axes()
     side = canvas.side_px
-    shade = canvas.any_colour((0.75, 0.95), (0, 0.12))
-    picture = mixed(canvas.any_colour((0.8, 1), (0, 0.2)), canvas.any_colour((0.9, 1), (0, 0.06)), down)
+    cool = canvas.real(0.5, 0.68) if canvas.happens(0.8) else canvas.real(0.0, 0.15)
+    shade = canvas.hue(cool, (0, 0.15), (0.72, 0.95))
+    picture = mixed(canvas.hue(cool, (0, 0.25), (0.8, 1)), canvas.hue(cool, (0, 0.06), (0.9, 1)), down)
     for layer in range(canvas.whole(2, 6)):
         ridge = 0.25 + 0.15 * layer + 0.25 * canvas.clouds(canvas.real(2, 5), 4)[layer % side]
         slope = stretched(canvas.clouds(canvas.real(2, 8), 5) + down * np.float32(canvas.real(0, 2)))
-        lit = canvas.any_colour((0.93, 1), (0, 0.04))
+        lit = canvas.hue(cool + 0.4, (0, 0.04), (0.93, 1))
         hill = mixed(shade, lit, slope ** np.float32(canvas.ratio(0.4, 1.5)))
         picture = mixed(picture, hill, smoothstep(down - ridge[None, :], 0, 2.0 / side))
     sheet = canvas.sheet(picture, 2)
@@ -149,12 +150,13 @@ def snow(canvas: Canvas) -> PIL.Image.Image:
 
 
 def microscopy(canvas: Canvas) -> PIL.Image.Image:
-    """Cells, grains or fibres: stained on a bright ground, glowing on black, or in grey relief."""
+    """Cells: stained on a bright ground, glowing on black, or in grey relief."""
     side = canvas.side_px
     down, right = canvas.axes()
     count = canvas.whole(4, 40)
     cells, nuclei = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
     size = canvas.ratio(0.03, 0.16)
+    edge = min(0.2, canvas.real(1.0, 4.0) / (size * side))
     for _ in range(count):
         y, x, turn = canvas.real(0, 1), canvas.real(0, 1), canvas.real(0, np.pi)
         a, b = size * canvas.real(0.7, 1.3), size * canvas.real(0.5, 1.2)
@@ -162,9 +164,9 @@ def microscopy(canvas: Canvas) -> PIL.Image.Image:
         dy, dx = down[rows, columns] - y, right[rows, columns] - x
         away = np.hypot((dx * np.cos(turn) + dy * np.sin(turn)) / a, (dy * np.cos(turn) - dx * np.sin(turn)) / b)
         away = away.astype(np.float32)
-        cells[rows, columns] = np.maximum(cells[rows, columns], 1 - smoothstep(away, 0.85, 1.0))
+        cells[rows, columns] = np.maximum(cells[rows, columns], 1 - smoothstep(away, 1 - edge, 1.0))
         share = canvas.real(0.3, 0.55)
-        nuclei[rows, columns] = np.maximum(nuclei[rows, columns], 1 - smoothstep(away, share * 0.8, share))
+        nuclei[rows, columns] = np.maximum(nuclei[rows, columns], 1 - smoothstep(away, share - edge, share))
     texture = 0.7 + 0.3 * canvas.clouds(canvas.real(8, 30), 3)
     sort = canvas.whole(0, 2)
     if sort == 0:  # stained
@@ -231,13 +233,15 @@ def xray(canvas: Canvas) -> PIL.Image.Image:
     dense = body * np.float32(canvas.real(0.2, 0.5)) * (0.7 + 0.3 * canvas.clouds(4, 3))
     sheet = canvas.sheet(BLACK, 1)
     if canvas.happens(0.5):  # a rib cage
-        sheet.pen.line((side / 2, 0, side / 2, side), (150, 150, 150), max(2, side // 14))
-        for row in np.arange(0.1, 0.9, canvas.real(0.08, 0.14)):
-            for way in (0.15, 0.5):
-                box = (side * way, side * row, side * (way + 0.35), side * (row + 0.3))
-                sheet.pen.arc(
-                    box, 180 if way < 0.3 else 250, 290 if way < 0.3 else 360, (110, 110, 110), max(2, side // 45)
-                )
+        spine, step, fall = canvas.real(0.45, 0.55), canvas.real(0.07, 0.15), canvas.real(0.15, 0.45)
+        sheet.pen.line(
+            (side * spine, 0, side * spine, side), (150, 150, 150), max(2, round(side * canvas.real(0.05, 0.1)))
+        )
+        reach, width = canvas.real(0.28, 0.42), max(2, round(side * canvas.real(0.015, 0.035)))
+        for row in np.arange(canvas.real(-0.1, 0.1), 0.95, step):
+            for left, start in ((spine - reach - 0.02, 170), (spine + 0.02, 260)):
+                box = (side * left, side * row, side * (left + reach), side * (row + fall))
+                sheet.pen.arc(box, start, start + 110, (110, 110, 110), width)
     else:  # long bones
         for _ in range(canvas.whole(2, 7)):
             ends = [tuple(float(v) for v in canvas.rng.random(2) * side) for _ in range(2)]
@@ -245,12 +249,17 @@ def xray(canvas: Canvas) -> PIL.Image.Image:
             sheet.pen.line((*ends[0], *ends[1]), (140, 140, 140), width)
             for x, y in ends:
                 sheet.pen.ellipse((x - width, y - width * 0.8, x + width, y + width * 0.8), (160, 160, 160))
-    bones = opened(softened(sheet.image, max(0.8, side / 200)))[..., 0]
+    bones = opened(softened(sheet.image, max(0.6, side / 600)))[..., 0]
     hollow = opened(softened(sheet.image, max(1.0, side / 40)))[..., 0]
     dense = dense + np.clip(bones * 1.1 - hollow * 0.35, 0, 1) * (0.8 + 0.2 * canvas.clouds(10, 3))
     if canvas.happens(0.2):
         x, y, r = canvas.real(0.2, 0.8), canvas.real(0.2, 0.8), canvas.real(0.02, 0.06)
         dense = np.maximum(dense, (np.hypot(down - y, right - x) < r) * np.float32(1))
-    grey = stretched(dense.astype(np.float32)) * np.float32(canvas.real(0.8, 1))
+    if canvas.happens(0.6):  # the sign for the side, of lead
+        mark = canvas.sheet(BLACK, 1)
+        where = (canvas.real(0.02, 0.9) * side, canvas.real(0.02, 0.2) * side)
+        mark.pen.text(where, canvas.one_of(("L", "R")), fill=WHITE, font=font(max(8, side // 18)))
+        dense = np.maximum(dense, opened(mark.image)[..., 0])
+    grey = stretched(dense) * np.float32(canvas.real(0.8, 1))
     grey = 1 - grey if canvas.happens(0.2) else grey
     return finished(repeated(grey))
