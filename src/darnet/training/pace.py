@@ -115,10 +115,11 @@ class Pace:
         reserve = max(RESERVE_SECONDS, RESERVE_SHARE * self.seconds)
         if not pictures or trainer.fabric.global_rank != 0:
             return reserve, pictures
-        begun = now(trainer.fabric.device)
-        batch = trainer.calibration_batch(0)
-        trainer.model.eval()(batch.degraded, batch.context)
-        once = now(trainer.fabric.device) - begun
+        for _ in range(2):  # the first does not count
+            begun = now(trainer.fabric.device)
+            batch = trainer.calibration_batch(0)
+            trainer.model.eval()(batch.degraded, batch.context)
+            once = now(trainer.fabric.device) - begun
         crops = batch.crops_per_picture / len(batch.degraded)  # batches that a picture needs
         pictures = min(pictures, max(1, int(CALIBRATION_SHARE * self.seconds / once / crops)))
         return reserve + math.ceil(pictures * crops) * once, pictures
