@@ -101,7 +101,7 @@ class Counter:
         self.pause = FIRST
 
     def pace(self, step: int, steps: int, pause: float) -> str:
-        """Steps a second and time to the end of the stage; nothing where that was said less than `pause` seconds ago."""
+        """Steps a second and time to the end of the stage; nothing where it was said under `pause` seconds ago."""
         before, begun = self.mark
         elapsed = time.monotonic() - begun
         if elapsed < self.pause:

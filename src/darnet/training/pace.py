@@ -26,7 +26,7 @@ RESERVE_SHARE, RESERVE_SECONDS = 0.005, 1.0
 #: How often in a stage the clock is looked at, and over how many looks speed is measured.
 LOOKS, WINDOW = 10, 3
 #: Keys of a stage that its speed does not depend on.
-IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep"}
+IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep", "grey_share"}
 
 
 class Pace:
