@@ -8,7 +8,8 @@ import torch
 
 from darnet.backends import environment
 from darnet.image import Image
-from darnet.training.journal import Journal
+from darnet.training import journal as journal_module
+from darnet.training.journal import Journal, duration
 
 CPU = torch.device("cpu")
 
@@ -59,3 +60,46 @@ def test_progress_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_environment_is_written_down(tmp_path: Path) -> None:
     with Journal(tmp_path, CPU, quiet=True):
         assert json.loads((tmp_path / "env.json").read_text()) == environment(CPU)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, in a list of one."""
+    now = [100.0]
+    monkeypatch.setattr(journal_module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_without_a_terminal_there_is_a_line_soon_and_then_one_a_minute(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], clock: list[float]
+) -> None:
+    with Journal(tmp_path, CPU) as journal:
+        for step in range(1, 401):
+            clock[0] += 0.5
+            journal.pulse("first", step, 1000)
+        journal.say("a line that is longer than a terminal is wide, " * 4)
+    written = capsys.readouterr().err.splitlines()
+    assert len(written) == 5  # after 2, 62, 122 and 182 seconds, and what was said
+    assert written[0] == "first 5/1000: 2 steps/s, 8 min left"
+    assert written[3].startswith("first 365/1000: 2 steps/s, 5 min left")
+
+
+def test_a_terminal_has_a_bar_that_says_how_fast_it_goes(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Journal(tmp_path, CPU) as journal:
+        for step in range(1, 10):
+            clock[0] += 0.5
+            journal.pulse("first", step, 20)
+        journal.pulse("second", 8, 30)  # a run that was taken up
+    first, second = journal.progress.tasks
+    assert (first.completed, first.total, first.fields["pace"]) == (9, 20, "2 steps/s, 6 s left")
+    assert (second.completed, second.total, second.fields["pace"]) == (8, 30, "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (150, "2 min"), (3599, "1 h 0 min"), (12000, "3 h 20 min")]
+)
+def test_durations_are_for_people(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

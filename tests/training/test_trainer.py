@@ -229,6 +229,23 @@ def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
     assert any(not torch.equal(together[name], single[name]) for name in together)
 
 
+@pytest.mark.slow
+def test_two_processes_agree_on_a_plan(photos: Path, tmp_path: Path) -> None:
+    """The first measures, looks at the clock and decides; were the other to disagree, both would wait for ever."""
+    document = recipe(steps_per_epoch=1000).model_dump(mode="json", exclude_none=True)
+    document["stage"].append({**document["stage"][0], "name": "second", "batch": 2})
+    file = write(parse_recipe(document), tmp_path / "tiny.toml")
+    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "darnet")
+    options = ("--data", photos, "--out", tmp_path / "runs", "--device", "cpu", "--minutes", "0.4")
+    process = train(*torchrun, "train", file, *options)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    assert "fitted to 0.4 minutes" in errors
+    (run,) = (tmp_path / "runs" / "tiny").iterdir()
+    assert float(lines(run)[-1]["seconds"]) < 26
+    assert json.loads((run / "run.json").read_text())["hardware"]["precision"] == "fp32"
+
+
 def test_stages_follow_each_other_and_frozen_weights_stay(photos: Path, tmp_path: Path) -> None:
     document = recipe().model_dump()
     second = {**document["stage"][0], "name": "second", "freeze": ["*"], "epochs": 1, "optimizer": {"name": "adam"}}

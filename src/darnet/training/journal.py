@@ -77,8 +77,8 @@ class Journal:
     def pulse(self, stage: str, step: int, steps: int) -> None:
         """After every step: how fast the stage goes, and how long it will take, as soon as that can be said."""
         if self.counter is None or self.counter.stage != stage:
-            self.counter = Counter(stage, step - 1, self.progress.add_task(stage, total=steps, completed=step, pace=""))
-        pace = self.counter.pace(step, steps)
+            self.counter = Counter(stage, step, self.progress.add_task(stage, total=steps, completed=step, pace=""))
+        pace = self.counter.pace(step, steps, BETWEEN if self.progress.disable else FIRST)
         if pace and self.progress.disable:
             self.say(f"{stage} {step}/{steps}: {pace}")
         if pace:
@@ -93,20 +93,20 @@ class Journal:
 
 
 class Counter:
-    """Counts the steps of one stage in this process. `step`: those that were done before."""
+    """Counts the steps of one stage in this process, after a first one, at `step`, which is slower."""
 
     def __init__(self, stage: str, step: int, task: TaskID) -> None:
         self.stage, self.task = stage, task
         self.mark = (step, time.monotonic())
         self.pause = FIRST
 
-    def pace(self, step: int, steps: int) -> str:
-        """Steps a second and time to the end of the stage; nothing where that was said a moment ago."""
+    def pace(self, step: int, steps: int, pause: float) -> str:
+        """Steps a second and time to the end of the stage; nothing where it was said under `pause` seconds ago."""
         before, begun = self.mark
         elapsed = time.monotonic() - begun
         if elapsed < self.pause:
             return ""
-        self.mark, self.pause = (step, time.monotonic()), BETWEEN
+        self.mark, self.pause = (step, time.monotonic()), pause
         rate = (step - before) / elapsed
         return f"{rate:.3g} steps/s, {duration((steps - step) / rate)} left"
 

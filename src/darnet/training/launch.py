@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -108,6 +109,7 @@ def start(  # noqa: PLR0913  what a run begins with
     Raises NoInputError for a folder without pictures, WeightsError for bad weights, and RecipeError for a recipe that
     cannot be trained on them, before anything is written.
     """
+    _announce(data, quiet)
     hardware = hardware.settled(recipe)
     trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs)
     fabric, material = trainer.fabric, trainer.material
@@ -160,6 +162,7 @@ def resume(
         raise RecipeError(f"{run / SETTING}: {error.strerror}") from error
     start = run / START if (run / START).is_dir() else None
     pairs = {kind: Path(folder) for kind, folder in setting.get("pairs", {}).items()}
+    _announce(data or setting["data"], quiet)
     material = _material(recipe, data or Path(setting["data"]), start, pairs)
     if material.pictures != setting["pictures"]:
         raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {material.pictures} now")
@@ -195,6 +198,12 @@ def _fastest(recipe: Recipe, device: torch.device) -> Precision:
     """For a step of the stage that computes most."""
     stage = max(recipe.stage, key=lambda stage: stage.epochs * stage.batch * stage.crop_px**2)
     return fastest(network_seconds(build_model(recipe), device, stage.crop_px, stage.scene_px or stage.crop_px))
+
+
+def _announce(data: Path | str, quiet: bool) -> None:
+    """A first sign of life: to read all pictures takes a while."""
+    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"reading {data}", file=sys.stderr, flush=True)
 
 
 def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:

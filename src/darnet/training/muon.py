@@ -97,7 +97,7 @@ def orthogonal(
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = (matrices.mT if tall else matrices).to(dtype, copy=True)
-    x.div_(torch.linalg.matrix_norm(x, keepdim=True).clamp(min=eps))
+    x.div_(torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=eps))
     a, b, c = coefficients
     for _ in range(iterations):
         gram = x @ x.mT

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from darnet.training.plan import CALIBRATION_SHARE, TOLERANCE, Cost
+from darnet.training.plan import CALIBRATION_SHARE, Cost
 from darnet.training.precision import now
 from darnet.training.recipe import Stage
 from darnet.training.stage import StageRun
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
 #: Share of all the time that is spent on measuring, beside the steps that do not count.
 TRIAL_SHARE = 0.02
 #: Share of all the time, and seconds at least, that are left for what comes after the last step.
-RESERVE_SHARE, RESERVE_SECONDS = 0.005, 1.0
+RESERVE_SHARE, RESERVE_SECONDS = 0.01, 1.0
+#: Share of all the time that a run may be off before its plan is corrected; early on it is so many times more, since
+#: other work on the machine comes and goes.
+TOLERANCE, EARLY = 0.015, 4
 #: How often in a stage the clock is looked at, and over how many looks speed is measured.
 LOOKS, WINDOW = 30, 3
 #: Keys of a stage that its speed does not depend on.
-IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep"}
+IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep", "grey_share"}
 
 
 class Pace:
@@ -88,8 +91,9 @@ class Pace:
             self.drift = (ended - begun) / (after - before) / expected
         later = sum(part.seconds(self.costs[index + 1 + n]) for n, part in enumerate(plan.stages[index + 1 :]))
         wanted = self.drift * ((stage.steps - step) * expected + later)
-        available = self.seconds - elapsed - self.closing
-        return 1.0 if abs(wanted - available) < TOLERANCE * self.seconds else max(0.0, available) / wanted
+        available = max(0.0, self.seconds - elapsed - self.closing)
+        allowed = TOLERANCE * (self.seconds + EARLY * available)
+        return 1.0 if abs(wanted - available) < allowed else available / wanted
 
     def _measure(self, first: int, stages: tuple[Stage, ...]) -> list[Cost]:
         """What each stage costs; stages that differ in nothing that takes time are tried once."""
@@ -115,10 +119,11 @@ class Pace:
         reserve = max(RESERVE_SECONDS, RESERVE_SHARE * self.seconds)
         if not pictures or trainer.fabric.global_rank != 0:
             return reserve, pictures
-        begun = now(trainer.fabric.device)
-        batch = trainer.calibration_batch(0)
-        trainer.model.eval()(batch.degraded, batch.context)
-        once = now(trainer.fabric.device) - begun
+        for _ in range(2):  # the first does not count
+            begun = now(trainer.fabric.device)
+            batch = trainer.calibration_batch(0)
+            trainer.model.eval()(batch.degraded, batch.context)
+            once = now(trainer.fabric.device) - begun
         crops = batch.crops_per_picture / len(batch.degraded)  # batches that a picture needs
         pictures = min(pictures, max(1, int(CALIBRATION_SHARE * self.seconds / once / crops)))
         return reserve + math.ceil(pictures * crops) * once, pictures

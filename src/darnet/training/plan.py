@@ -18,8 +18,6 @@ from typing import Any
 VALIDATION_SHARE = 0.05
 #: Share of a stage that its learning rate rises for, at most, where steps were fitted to time.
 WARMUP_SHARE = 0.1
-#: Share of all the time that a run may be off before its plan is corrected.
-TOLERANCE = 0.025
 #: Share of all the time that calibration may take.
 CALIBRATION_SHARE = 0.1
 
