@@ -77,7 +77,7 @@ class Model(nn.Module, ABC):
         return by_picture(output.routings[-1].logits.float(), crops).mean(dim=1)
 
     def presence(self, logits: Float[Tensor, "P E"], absent: Bool[Tensor, " E"] | None = None) -> Float[Tensor, "P E"]:
-        """How certain each kind is by itself, in [0, 1], from the logits of a verdict; 0 for kinds known to be `absent`.
+        """How certain each kind is by itself, in [0, 1], from the logits of a verdict; 0 for those that are `absent`.
 
         The sigmoid of how far a logit lies above that of clean. Where kinds exclude each other (not `several`), above
         every other: one kind is then present at most. Clean is what the most certain kind leaves.
