@@ -35,7 +35,7 @@ def row(restorer: darnet.Restorer, name: str) -> PIL.Image.Image:
 def write(strip: PIL.Image.Image, result: darnet.Result) -> None:
     """The verdict and an arrow, between the pictures."""
     draw, middle = ImageDraw.Draw(strip), SIDE + TEXT_WIDTH // 2
-    kind, _, level = str(result.diagnosis).partition(" (")
+    kind, _, level = result.diagnosis.describe(result.diagnosis.label).partition(" (")
     lines = [kind, level.removesuffix(")"), "↓", f"{', '.join(result.experts) or 'no'} expert"]
     for index, text in enumerate(lines):
         font = ImageFont.truetype("DejaVuSans.ttf", 18 if index == 0 else 15)

@@ -91,6 +91,14 @@ def test_a_level_far_outside_is_that_of_no_picture_of_the_kind(router: NetworkRo
     assert told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [level, 9])(torch.rand(3, 64, 64)).label == "clean"
 
 
+def test_no_other_kind_takes_the_place_of_one_that_cannot_be(router: NetworkRouter) -> None:
+    """Where kinds exclude each other, what is rather noise than anything is not blur because it is no noise."""
+    told(router, {"noise": (5, 50)}, [31175, 2]).backend.model.classify.bias.data += torch.tensor([0.1, 0, 0])
+    assert router.backend.model.several is False
+    diagnosis = router(torch.rand(3, 64, 64))
+    assert (diagnosis.label, diagnosis.scores["noise"]) == ("clean", 0)
+
+
 def test_what_shows_in_a_corner_is_judged_by_the_corner(router: NetworkRouter) -> None:
     """The level of a kind is that of the crops where it is."""
 

@@ -29,8 +29,8 @@ Pixels = Float[Tensor, "3 H W"]
 BLOCK_PX = 16
 #: A level that lies so many times outside the range which a router learnt: this is no picture of that kind.
 FAR = 1.5
-#: The logit of what cannot be, and how much a crop counts for a level where the kind is certainly absent.
-NEVER, DOUBT = -1e9, 1e-3
+#: How much a crop counts for the level of a kind that is certainly absent there.
+DOUBT = 1e-3
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ class NetworkRouter:
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
         parts = model.verdict(output, 1)
         levels, strange = _levels(model, output, model.presence(parts))
-        scores, *presence = model.presence(torch.cat([logits, parts]).masked_fill(strange, NEVER)).tolist()
+        scores, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
         found = (
             Crop(top, left, self.crop_px, dict(zip(model.kinds, seen, strict=True)))
             for (top, left), seen in zip(places, presence, strict=True)

@@ -111,6 +111,18 @@ def test_a_router_learns(photos: Path, tmp_path: Path) -> None:
     assert store.read_card(model).handles == ("clean", "noise")
 
 
+@pytest.mark.parametrize(("loss", "several"), [("presence", True), ("classification", False)])
+def test_a_router_that_learns_presence_says_so_of_each_kind(
+    photos: Path, tmp_path: Path, loss: str, several: bool
+) -> None:
+    document = recipe(losses={loss: 1.0, "level": 0.3}).model_dump()
+    document["model"] = {"kind": "degradation-classifier", "config": {"kinds": ["clean", "noise"], "width": 4}}
+    document["stage"][0]["degradations"] = [{"name": "clean"}, {"name": "noise"}]
+    document["data"]["calibration_pictures"] = 8
+    folder = launch.start(parse_recipe(document), photos, tmp_path, CPU, quiet=True)
+    assert store.load(folder)[0].several is several
+
+
 def train(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
     """`darnet train` in a process of its own."""
     source = str(Path(darnet.__file__).parents[1])
@@ -272,6 +284,7 @@ def test_early_stop_ends_a_stage_that_no_longer_improves(photos: Path, tmp_path:
     [
         ({"losses": {"l2": 1.0}}, UnknownNameError, r"no loss called 'l2' \(there are: charbonnier"),
         ({"losses": {"classification": 1.0}}, RecipeError, "routes"),
+        ({"losses": {"presence": 1.0}}, RecipeError, "one of whose kinds is 'clean'"),
         ({"freeze": ["encodr*"]}, RecipeError, r"freeze 'encodr\*' matches no parameter"),
         ({"crop_px": 18}, RecipeError, "crop_px 18 is no multiple of 4"),
     ],

@@ -16,6 +16,7 @@ BINS = 10
 def summary(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """Figures over every picture that was diagnosed in `rows`; None where none was.
 
+    A picture of one damage is named by the label of its diagnosis, the most certain kind, whatever else is present.
     `confusion`: true kind -> named kind -> pictures. `calibration_error`: expected calibration error of the confidence
     over ten equal bins (Guo, Pleiss, Sun, Weinberger 2017, eq. 3). `false_repairs`: share of clean pictures
     that would not be left alone; `clean_called_damaged` counts them whatever the confidence.

@@ -54,7 +54,7 @@ MinConfidence: TypeAlias = Annotated[
     typer.Option(
         "--min-confidence",
         metavar="P",
-        help="Below it a picture is left alone, whatever the kind; default: the system's.",
+        help="A kind that is less certain is not repaired; default: what the system says of each kind.",
     ),
 ]
 MaxSteps: TypeAlias = Annotated[

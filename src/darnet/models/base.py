@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -76,8 +76,8 @@ class Model(nn.Module, ABC):
         """Logits of P whole pictures, from the output for `crops` crops of each, in a row. Default: their means."""
         return by_picture(output.routings[-1].logits.float(), crops).mean(dim=1)
 
-    def presence(self, logits: Float[Tensor, "P E"]) -> Float[Tensor, "P E"]:
-        """How certain each kind is by itself, in [0, 1], from the logits of a verdict.
+    def presence(self, logits: Float[Tensor, "P E"], absent: Bool[Tensor, " E"] | None = None) -> Float[Tensor, "P E"]:
+        """How certain each kind is by itself, in [0, 1], from the logits of a verdict; 0 for those that are `absent`.
 
         The sigmoid of how far a logit lies above that of clean. Where kinds exclude each other (not `several`), above
         every other: one kind is then present at most. Clean is what the most certain kind leaves.
@@ -90,6 +90,8 @@ class Model(nn.Module, ABC):
             found = (logits - torch.where(logits == best[:, :1], best[:, 1:], best[:, :1])).sigmoid()
         else:
             found = torch.ones_like(logits)
+        if absent is not None:
+            found = found.masked_fill(absent, 0)
         if clean is not None:
             found[:, clean] = 0
             found[:, clean] = 1 - found.amax(dim=1)

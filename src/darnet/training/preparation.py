@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from darnet import registry
+from darnet.diagnosis import CLEAN
 from darnet.errors import RecipeError, UnknownNameError
 from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier
@@ -63,6 +64,8 @@ def _check_network(stage: Stage, model: Model) -> None:
     for name in stage.losses:
         if name not in LOSSES:
             raise UnknownNameError("loss", name, LOSSES)
+    if "presence" in stage.losses and CLEAN not in model.kinds:
+        raise RecipeError(f"{where}: loss 'presence' needs a router, one of whose kinds is {CLEAN!r}")
     if stage.crop_px % model.multiple_of:
         raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
     if stage.gate is not None and stage.gate not in model.gates:
