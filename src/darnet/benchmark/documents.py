@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from typing import Protocol as Structure
 
 from darnet import store
 from darnet.backends import pick_device
-from darnet.benchmark import composite, routing, speed, tasks
+from darnet.benchmark import composite, gains, real, routing, speed, tasks, ways
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER, Method
-from darnet.benchmark.peers import PEERS, load_method
+from darnet.benchmark.peers import INPUT, PEERS, load_method
+from darnet.benchmark.progress import NOBODY, Progress
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.provenance import provenance
-from darnet.benchmark.rows import Record
 from darnet.benchmark.run import Bench, Measured, unusable
 from darnet.benchmark.suites import DEFAULT_SETS, KIND_SUITES, LEVELS, ROUTED, ROUTER_SETS, Case, cases, damaged
 from darnet.benchmark.tables import PAPER_PROTOCOL
@@ -24,7 +23,6 @@ from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overex
 from darnet.diagnosis import CLEAN
 from darnet.errors import UnknownNameError, UsageError
 
-INPUT = "identity"
 #: Table II of DaR-Net: one level a kind, in the order in which the phases bring the experts. k fits its figures.
 TABLE2: tuple[Degradation, ...] = (
     GaussianNoise((25.0, 25.0)),
@@ -64,29 +62,10 @@ class Request:
             raise UsageError(f"--jobs {self.jobs}: one process uses a GPU")
 
 
-class Progress(Structure):
-    """Whoever watches."""
-
-    def expect(self, pictures: int) -> None:
-        """So many pictures more."""
-
-    def advance(self, record: Record) -> None:
-        """One picture is done."""
-
-
-class _Nobody:
-    def expect(self, pictures: int) -> None:
-        """Nobody waits."""
-
-    def advance(self, record: Record) -> None:
-        """Nobody looks."""
-
-
-NOBODY = _Nobody()
-
-
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
     """The methods, or the defaults of a suite over given kinds, and every peer that repairs one of them."""
+    if suite in gains.BESIDE:
+        return (*(methods or (store.DEFAULT,)), *gains.BESIDE[suite])
     damage = _damage(suite)
     kinds = tasks.kinds(suite) if suite in tasks.TASKS else [LEVELS[damage][0].kind if damage in LEVELS else damage]
     peers = [name for name, offer in PEERS.items() if set(kinds) & set(offer.kinds)]
@@ -121,6 +100,10 @@ def _of_table2(request: Request) -> list[Case]:
 
 def _of_tasks(request: Request) -> list[Case]:
     return tasks.cases(request.suite, request.root, request.sets, request.limit)
+
+
+def _of_ways(request: Request) -> list[Case]:
+    return ways.cases(request.suite, request.root, request.sets, request.limit)
 
 
 def _of_speed(request: Request) -> list[Case]:
@@ -228,6 +211,13 @@ def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document
     return _document(measured, protocol)
 
 
+def _gains(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """What systems bring by their own diagnosis, and told the kind; and how many pictures they make worse."""
+    document = _measure(request, progress, gains.methods(request.methods), chosen)
+    left_out = document["left_out"] | (real.missing(chosen) if request.suite == real.SUITE else {})
+    return document | {"gains": gains.gains(document["rows"]), "left_out": left_out}
+
+
 class Suite(NamedTuple):
     """Which pictures, and what is measured on them."""
 
@@ -244,6 +234,8 @@ SUITES: Mapping[str, Suite] = {
     **dict.fromkeys(tasks.TASKS, Suite(_of_tasks, _tasks)),
     composite.SUITE: Suite(lambda asked: composite.cases(asked.root, asked.sets, asked.limit), _composite),
     "speed": Suite(_of_speed, _speed),
+    real.SUITE: Suite(lambda asked: real.cases(asked.root, asked.sets, asked.limit), _gains),
+    **dict.fromkeys(ways.WAYS, Suite(_of_ways, _gains)),
 }
 
 

@@ -149,12 +149,15 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         None if diagnosis is None else diagnosis.label,
         None if diagnosis is None else diagnosis.confidence,
         None if diagnosis is None else diagnosis.level,
+        way=case.way,
+        experts=answer.experts,
     )
 
 
 def failed(method: str, case: Case, reason: str) -> Record:
     """The record of a picture that could not be measured."""
-    return Record(method, case.set, case.name, case.kind, case.level, error=" ".join(reason.split()))
+    error = " ".join(reason.split())
+    return Record(method, case.set, case.name, case.kind, case.level, error=error, way=case.way)
 
 
 def cost(method: str, device: str, case: Case) -> Cost:
