@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from darnet import store
 from darnet.backends import pick_device
-from darnet.benchmark import composite, gains, real, routing, speed, tasks, ways
+from darnet.benchmark import composite, gains, real, routing, speed, tasks, untouched, ways
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER, Method
 from darnet.benchmark.peers import INPUT, PEERS, load_method
 from darnet.benchmark.progress import NOBODY, Progress
@@ -45,6 +45,11 @@ class Request:
     limit: int | None = None
     jobs: int = 0
     device: str = "cpu"
+
+    @property
+    def chosen(self) -> tuple[str, Path, tuple[str, ...], int | None]:
+        """Suite, root, sets and limit: which pictures."""
+        return self.suite, self.root, self.sets, self.limit
 
     @property
     def command(self) -> str:
@@ -99,11 +104,7 @@ def _of_table2(request: Request) -> list[Case]:
 
 
 def _of_tasks(request: Request) -> list[Case]:
-    return tasks.cases(request.suite, request.root, request.sets, request.limit)
-
-
-def _of_ways(request: Request) -> list[Case]:
-    return ways.cases(request.suite, request.root, request.sets, request.limit)
+    return tasks.cases(*request.chosen)
 
 
 def _of_speed(request: Request) -> list[Case]:
@@ -218,6 +219,13 @@ def _gains(request: Request, chosen: list[Case], progress: Progress) -> Document
     return document | {"gains": gains.gains(document["rows"]), "left_out": left_out}
 
 
+def _untouched(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """What of pictures that should stay as they are does not."""
+    document = _measure(request, progress, request.methods or (store.DEFAULT,), chosen)
+    left_out = document["left_out"] | untouched.missing(request.suite, chosen)
+    return document | {"touched": untouched.touched(document["rows"]), "left_out": left_out}
+
+
 class Suite(NamedTuple):
     """Which pictures, and what is measured on them."""
 
@@ -232,10 +240,11 @@ SUITES: Mapping[str, Suite] = {
     "table1": Suite(_of_one_kind, _table1),
     "table2": Suite(_of_table2, _table2),
     **dict.fromkeys(tasks.TASKS, Suite(_of_tasks, _tasks)),
-    composite.SUITE: Suite(lambda asked: composite.cases(asked.root, asked.sets, asked.limit), _composite),
+    composite.SUITE: Suite(lambda asked: composite.cases(*asked.chosen[1:]), _composite),
     "speed": Suite(_of_speed, _speed),
-    real.SUITE: Suite(lambda asked: real.cases(asked.root, asked.sets, asked.limit), _gains),
-    **dict.fromkeys(ways.WAYS, Suite(_of_ways, _gains)),
+    real.SUITE: Suite(lambda asked: real.cases(*asked.chosen[1:]), _gains),
+    **dict.fromkeys(ways.WAYS, Suite(lambda asked: ways.cases(*asked.chosen), _gains)),
+    **dict.fromkeys(untouched.SUITES, Suite(lambda asked: untouched.cases(*asked.chosen), _untouched)),
 }
 
 

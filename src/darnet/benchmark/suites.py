@@ -161,7 +161,7 @@ def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | No
     level = level_of(degradation)
     return [
         Case(set_name, path.name, degradation.kind, level, path, degradation)
-        for path in _thinned(_photos(root, set_name), limit)
+        for path in thinned(_photos(root, set_name), limit)
     ]
 
 
@@ -177,7 +177,7 @@ def pairs_of(kind: str, root: Path, set_name: str, limit: int | None = None, mar
     folder = _pair_folder(root, set_name)
     if folder is None:
         raise NoInputError(f"{root / set_name}: no such test set")
-    pairs = _thinned([pair for pair in find_pairs(folder) if mark in pair.name], limit)
+    pairs = thinned([pair for pair in find_pairs(folder) if mark in pair.name], limit)
     return [Case(set_name, pair.name, kind, None, pair.clean, degraded=pair.degraded) for pair in pairs]
 
 
@@ -194,7 +194,8 @@ def _photos(root: Path, set_name: str) -> list[Path]:
     raise NoInputError(f"{root / set_name}: no pictures of this test set (also looked in its folders {places})")
 
 
-def _thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
+def thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
+    """At most `limit` of the items, evenly spread over them."""
     count = len(items) if limit is None else min(limit, len(items))
     return [items[index * len(items) // count] for index in range(count)]
 
