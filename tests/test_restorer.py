@@ -111,13 +111,29 @@ def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
     result = unsure(PICTURE)
     np.testing.assert_array_equal(result.image, PICTURE)
     assert result.steps[0].expert is None
-    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %",)
+    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %; try --as noise",)
 
 
 @pytest.mark.parametrize(("least", "experts"), [({"noise": 0.5}, ("noise",)), ({"blur": 0.5}, ())])
 def test_a_kind_may_have_a_least_confidence_of_its_own(least: dict[str, float], experts: tuple[str, ...]) -> None:
     diagnosis = Diagnosis({"noise": 0.6, "clean": 0.4})
     assert Restorer(lambda _: diagnosis, EXPERTS, 0.7, least)(PICTURE).experts == experts
+
+
+def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
+    diagnosis = Diagnosis({"clean": 0.65, "noise": 0.15, "haze": 0.3, "blur": 0.35}, {"blur": 1.5})
+    result = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
+    assert not result.changed
+    assert result.warnings == ("left alone: blur 35 % (σ ≈ 1.5) is below the least confidence of 60 %; try --as blur",)
+
+
+def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
+    diagnosis = Diagnosis({"clean": 0.05, "haze": 0.95, "blur": 0.7, "noise": 0.9})
+    assert Restorer(lambda _: diagnosis, EXPERTS)(PICTURE).experts == ("noise",)  # there is no expert for haze
+    assert Restorer(lambda _: diagnosis, EXPERTS, 0.6, {"noise": 0.92})(PICTURE).experts == ("blur",)
+    again = Restorer(lambda _: diagnosis, EXPERTS, max_steps=5)(PICTURE)
+    assert again.experts == ("noise", "blur")  # each once
+    assert again.warnings == ("left alone: there is no expert for haze",)
 
 
 def test_a_kind_without_an_expert_is_left_alone() -> None:

@@ -8,10 +8,11 @@ import torch
 from darnet import store
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError, WeightsError
-from darnet.models.base import make_thumbnail
+from darnet.models.base import Output, make_thumbnail
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.routers import BLOCK_PX, Always, NetworkRouter, load_router
+from darnet.routing import Routing
 from darnet.tiling import grid_crops
 
 KINDS = ["clean", "noise", "blur"]
@@ -24,10 +25,10 @@ def router() -> NetworkRouter:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (37, 31), (32, 32), (200, 90)])
-def test_any_size_gets_scores_that_sum_to_one(router: NetworkRouter, size: tuple[int, int]) -> None:
+def test_any_size_gets_scores(router: NetworkRouter, size: tuple[int, int]) -> None:
     diagnosis = router(torch.rand(3, *size))
     assert list(diagnosis.scores) == KINDS
-    assert sum(diagnosis.scores.values()) == pytest.approx(1)
+    assert diagnosis.scores["clean"] == pytest.approx(1 - max(diagnosis.scores["noise"], diagnosis.scores["blur"]))
     assert set(diagnosis.levels) == {"noise", "blur"}  # clean has no level
 
 
@@ -37,8 +38,98 @@ def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRou
     assert len(crops) == 9
     with torch.inference_mode():
         logits = router.backend.model(crops).routings[0].logits.mean(dim=0)
-    wanted = dict(zip(KINDS, logits.softmax(dim=0).tolist(), strict=True))
-    assert router(pixels).scores == pytest.approx(wanted, abs=1e-5)
+    for several in (False, True):
+        if several:
+            router.backend.model.measure_from_clean()
+        diagnosis = router(pixels)
+        for kind, logit in zip(KINDS[1:], logits[1:], strict=True):
+            rivals = [logits[0]] if several else [other for other in logits if other is not logit]
+            wanted = (
+                logit - torch.stack([other for other in rivals if not torch.equal(other, logit)]).amax()
+            ).sigmoid()
+            assert diagnosis.scores[kind] == pytest.approx(float(wanted), abs=1e-5)
+        assert len(diagnosis.crops) == 9
+
+
+def test_findings_are_kept_for_each_crop(router: NetworkRouter) -> None:
+    """Each says where it is, and what the router would say of it alone."""
+    pixels = torch.rand(3, 120, 100)
+    crops = router(pixels).crops
+    assert (crops[0].top, crops[0].left, crops[-1].top, crops[-1].left) == (0, 0, 80, 64)
+    alone = NetworkRouter(router.backend, 32, grid=1)
+    for crop in crops:
+        part = pixels[:, crop.top : crop.top + crop.side, crop.left : crop.left + crop.side]
+        assert alone(part).scores == pytest.approx(dict(crop.presence), abs=1e-5)
+
+
+def told(router: NetworkRouter, ranges: dict[str, tuple[float, float]], levels: list[float]) -> NetworkRouter:
+    """A router that always estimates these levels, and is certain of noise and blur."""
+    model = router.backend.model
+    model.ranges = ranges
+    with torch.no_grad():
+        model.estimate.weight.zero_()
+        model.estimate.bias.copy_(torch.tensor([1.0, *levels]).log())
+        model.classify.bias.copy_(torch.tensor([0.0, 30.0, 20.0]))
+    model.measure_from_clean()
+    return router
+
+
+@pytest.mark.parametrize(("level", "said"), [(4, 5), (20, 20), (70, 50)])
+def test_levels_stay_within_what_the_router_learnt(router: NetworkRouter, level: float, said: float) -> None:
+    diagnosis = told(router, {"noise": (5, 50)}, [level, 300])(torch.rand(3, 64, 64))
+    assert diagnosis.present == ("noise", "blur")
+    assert diagnosis.levels == pytest.approx({"noise": said, "blur": 300}, rel=1e-3)  # nobody said what blur may be
+
+
+@pytest.mark.parametrize("level", [3, 80, 31175, 1e38])
+def test_a_level_far_outside_is_that_of_no_picture_of_the_kind(router: NetworkRouter, level: float) -> None:
+    diagnosis = told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [level, 2])(torch.rand(3, 64, 64))
+    assert diagnosis.label == "blur"
+    assert diagnosis.scores["noise"] == 0
+    assert "noise" not in diagnosis.levels
+    assert all(crop.presence["noise"] == 0 for crop in diagnosis.crops)
+    assert told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [level, 9])(torch.rand(3, 64, 64)).label == "clean"
+
+
+def test_what_shows_in_a_corner_is_judged_by_the_corner(router: NetworkRouter) -> None:
+    """The level of a kind is that of the crops where it is."""
+
+    class Cornered(DegradationClassifier):
+        def forward(self, degraded, context=None):
+            bright = (degraded.mean(dim=(1, 2, 3)) > 0.5).float()
+            logits = torch.stack([0 * bright, 20 * bright - 10, 0 * bright - 10], dim=1)
+            levels = torch.stack([0 * bright + 1, 20 * bright + 20, 0 * bright + 1], dim=1)
+            return Output(routings=(Routing.hard(logits),), levels=levels, clean=0)
+
+    pixels = torch.zeros(3, 128, 128)
+    pixels[:, :32, :32] = 1
+    model = Cornered(KINDS, 4).eval()
+    model.weighing[1, 3 + 1] = 1.0  # the highest crop less the mean
+    model.measure_from_clean()
+    diagnosis = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32)(pixels)
+    assert diagnosis.present == ("noise",)
+    assert diagnosis.levels["noise"] == pytest.approx(40, rel=0.05)
+    assert [crop.presence["noise"] > 0.5 for crop in diagnosis.crops] == [True] + [False] * 15
+
+
+def test_kinds_that_exclude_each_other_are_measured_from_the_best_rival() -> None:
+    """As trained by cross-entropy: one kind is present at most, and it is the most probable one."""
+    logits = torch.tensor([[1.0, 3.0, 2.0], [3.0, 2.0, 1.0], [2.0, 2.0, 1.0]])
+    found = DegradationClassifier(["noise", "blur", "haze"], 4).presence(logits)
+    torch.testing.assert_close(found[0], torch.tensor([-2.0, 1.0, -1.0]).sigmoid())
+    found = DegradationClassifier(["clean", "blur", "haze"], 4).presence(logits)
+    torch.testing.assert_close(found[:, 1:], torch.tensor([[1.0, -1], [-1, -2], [0, -1]]).sigmoid())
+    torch.testing.assert_close(found[:, 0], torch.tensor([-1.0, 1, 0]).sigmoid())
+    assert DegradationClassifier(["noise"], 4).presence(torch.tensor([[1.0]])).tolist() == [[1.0]]
+
+
+def test_kinds_that_may_be_there_together_are_measured_from_clean() -> None:
+    model = DegradationClassifier(["clean", "blur", "haze"], 4)
+    assert not model.several
+    model.measure_from_clean()
+    assert model.several
+    found = model.presence(torch.tensor([[1.0, 3.0, 2.0]]))
+    torch.testing.assert_close(found, torch.tensor([[-2.0, 2.0, 1.0]]).sigmoid())
 
 
 def test_the_network_has_the_verdict(router: NetworkRouter) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 from darnet.image import Image
 
 CLEAN = "clean"
+#: A kind counts as present above this.
+PRESENT = 0.5
 
 #: How a level is written for a reader: kind -> (symbol, digits after the point).
 LEVEL_SYMBOLS: Mapping[str, tuple[str, int]] = {
@@ -25,38 +27,66 @@ LEVEL_SYMBOLS: Mapping[str, tuple[str, int]] = {
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """Probability of each kind of damage, and the estimated level of each kind that has one.
+class Crop:
+    """Where a router looked, in pixels of the picture, and the presence there of each kind, in [0, 1]."""
 
-    `scores` sums to 1. `levels` maps a kind to its level in the kind's own unit (`LEVEL_SYMBOLS`); only the level of
-    the diagnosed kind is meaningful.
+    top: int
+    left: int
+    side: int  # a picture that is smaller was mirrored up to it
+    presence: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Presence of each kind of damage, each by itself, and the level of each kind that has one.
+
+    `scores` are in [0, 1] and do not sum to 1, since a picture may have several kinds at once; that of "clean" is what
+    the most certain kind leaves, 1 − max. `levels` maps a kind to its level in the kind's own unit (`LEVEL_SYMBOLS`);
+    it is meaningful where the kind is present. `crops` are the same findings part by part; a router may have none.
     """
 
     scores: Mapping[str, float]
     levels: Mapping[str, float] = field(default_factory=dict)
+    crops: tuple[Crop, ...] = ()
+
+    @property
+    def suspected(self) -> tuple[str, ...]:
+        """All kinds of damage, the most certain first."""
+        return tuple(sorted((kind for kind in self.scores if kind != CLEAN), key=lambda kind: -self.scores[kind]))
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The kinds that are more likely there than not, the most certain first; none in a clean picture."""
+        return tuple(kind for kind in self.suspected if self.scores[kind] > PRESENT)
 
     @property
     def label(self) -> str:
-        """The most probable kind (argmax gate, DaR-Net §III-B)."""
-        return max(self.scores, key=self.scores.__getitem__)
+        """The most certain kind (the argmax gate of DaR-Net §III-B), or clean, which is: nothing is present."""
+        return self.present[0] if self.present else CLEAN
 
     @property
     def confidence(self) -> float:
-        """Probability of `label`."""
-        return self.scores[self.label]
+        """Presence of `label`; of clean, how far every kind is from certain."""
+        if self.label in self.scores:
+            return self.scores[self.label]
+        return 1 - max(self.scores.values(), default=0.0)
 
     @property
     def level(self) -> float | None:
         """Estimated level of `label`, or None where the kind has none."""
         return self.levels.get(self.label)
 
-    def __str__(self) -> str:
-        """`noise 93 % (σ ≈ 24)`."""
-        text = f"{self.label} {100 * self.confidence:.0f} %"
-        if self.level is None or self.label not in LEVEL_SYMBOLS:
+    def describe(self, kind: str) -> str:
+        """One kind for a reader: `noise 93 % (σ ≈ 24)`."""
+        text = f"{kind} {100 * self.scores.get(kind, self.confidence):.0f} %"
+        if kind not in self.levels or kind not in LEVEL_SYMBOLS:
             return text
-        symbol, digits = LEVEL_SYMBOLS[self.label]
-        return f"{text} ({symbol}{self.level:.{digits}f})"
+        symbol, digits = LEVEL_SYMBOLS[kind]
+        return f"{text} ({symbol}{self.levels[kind]:.{digits}f})"
+
+    def __str__(self) -> str:
+        """All that is present: `noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)`, or `clean 98 %`."""
+        return ", ".join(map(self.describe, self.present or (CLEAN,)))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -64,6 +94,8 @@ class Diagnosis:
             "label": self.label,
             "confidence": self.confidence,
             "level": self.level,
+            "present": list(self.present),
+            "levels": {kind: self.levels[kind] for kind in self.present if kind in self.levels},
             "scores": dict(self.scores),
         }
 

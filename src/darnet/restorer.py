@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from darnet import store
 from darnet.backends import Precision
-from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
+from darnet.diagnosis import Diagnosis, Result, Step
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
 from darnet.image import Image
@@ -24,15 +24,17 @@ from darnet.routers import Router, load_router
 from darnet.routing import Routing, dispatch
 
 Quality = Literal["fast", "best"]
+#: From this presence on, a kind that is not repaired is worth a word.
+SUSPICION = 0.2
 
 
 @dataclass(frozen=True)
 class Restorer:
     """A router and experts. An all-in-one network is an expert for every kind: no special case.
 
-    A diagnosis less certain than `min_confidence`, or than what `min_confidences` says of its kind, is not acted on:
-    what a wrong repair costs differs by expert. With `max_steps` > 1 a picture is looked at again after each repair,
-    until it is clean or only kinds that were already treated are found.
+    The most certain kind that is present is repaired. One that is less certain than `min_confidence`, or than what
+    `min_confidences` says of it, is not acted on: what a wrong repair costs differs by expert. With `max_steps` > 1 a
+    picture is looked at again after each repair, until it is clean or only kinds that were already treated are found.
     """
 
     router: Router
@@ -99,24 +101,38 @@ class Restorer:
         while len(steps) < self.max_steps:
             started = time.perf_counter()
             diagnosis = self.router(pixels)
-            refusal = self.refuses(diagnosis)
-            repeated = any(step.expert == diagnosis.label for step in steps)
-            if diagnosis.label == CLEAN or refusal or repeated:
-                warnings += [refusal] if refusal else []
+            treated = [step.expert for step in steps if step.expert is not None]
+            kind = self.chooses(diagnosis, treated)
+            if kind is None:
+                warnings += self.doubts(diagnosis, treated)
                 steps.append(Step(diagnosis, None, time.perf_counter() - started))
                 break
-            pixels = self._repair(pixels, diagnosis.label)
-            steps.append(Step(diagnosis, diagnosis.label, time.perf_counter() - started))
+            pixels = self._repair(pixels, kind)
+            steps.append(Step(diagnosis, kind, time.perf_counter() - started))
         return pixels, steps, warnings
 
-    def refuses(self, diagnosis: Diagnosis) -> str | None:
-        """Why a picture is left alone although it may not be clean; None where nothing speaks against a repair."""
-        least = self.min_confidences.get(diagnosis.label, self.min_confidence)
-        if not diagnosis.confidence >= least:  # also where it is not a number
-            return f"left alone: {diagnosis} is below the least confidence of {100 * least:.0f} %"
-        if diagnosis.label != CLEAN and diagnosis.label not in self.experts:
-            return f"left alone: there is no expert for {diagnosis.label}"
+    def chooses(self, diagnosis: Diagnosis, treated: Collection[str] = ()) -> str | None:
+        """The kind to repair: the most certain of those that are sure enough, have an expert and were not `treated`."""
+        for kind in diagnosis.present:
+            if kind not in treated and kind in self.experts and diagnosis.scores[kind] >= self._least(kind):
+                return kind
         return None
+
+    def doubts(self, diagnosis: Diagnosis, treated: Collection[str] = ()) -> list[str]:
+        """Why a picture is left alone although it may not be clean, and what to try."""
+        found = []
+        for kind in diagnosis.suspected:
+            if kind in treated or not diagnosis.scores[kind] >= SUSPICION:  # also where it is not a number
+                continue
+            if kind not in self.experts:
+                found += [f"left alone: there is no expert for {kind}"] if kind in diagnosis.present else []
+                continue
+            least = f"below the least confidence of {100 * self._least(kind):.0f} %"
+            found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try --as {kind}")
+        return found
+
+    def _least(self, kind: str) -> float:
+        return self.min_confidences.get(kind, self.min_confidence)
 
     @torch.inference_mode()
     def _repair(self, pixels: Pixels, kind: str) -> Pixels:

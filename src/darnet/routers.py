@@ -7,23 +7,30 @@ Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from darnet import registry, store
 from darnet.backends import Precision, TorchBackend
-from darnet.diagnosis import CLEAN, Diagnosis
+from darnet.diagnosis import CLEAN, Crop, Diagnosis
 from darnet.errors import DarnetError, WeightsError
-from darnet.tiling import grid_crops
+from darnet.models.base import Model, Output
+from darnet.tiling import grid_crops, grid_places
 
 Pixels = Float[Tensor, "3 H W"]
 #: The blocks of a JPEG file with colour at half resolution, which begin in its corner. Crops that begin with a block
 #: all show them alike; a router learns that from far fewer examples than blocks anywhere.
 BLOCK_PX = 16
+#: A level that lies so many times outside the range which a router learnt: this is no picture of that kind.
+FAR = 1.5
+#: The logit of what cannot be, and how much a crop counts for a level where the kind is certainly absent.
+NEVER, DOUBT = -1e9, 1e-3
 
 
 @runtime_checkable
@@ -31,7 +38,7 @@ class Router(Protocol):
     """Anything that says what is wrong with a picture."""
 
     def __call__(self, pixels: Pixels) -> Diagnosis:
-        """Scores of every kind that this router knows, and levels where they are meaningful."""
+        """Presence of every kind that this router knows, and levels where they are meaningful."""
         ...
 
 
@@ -51,17 +58,43 @@ class NetworkRouter:
         model = self.backend.model
         if not model.kinds:
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
-        crops = grid_crops(pixels, size_px=self.crop_px, grid=self.grid, align_px=BLOCK_PX)
+        where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
+        crops, places = grid_crops(pixels, **where), grid_places(pixels, **where)
         context = model.context(pixels[None]).expand(len(crops), -1, -1, -1) if model.context else None
         output = self.backend(crops, context)
-        logits = model.verdict(output, len(crops))[0]
+        logits = model.verdict(output, len(crops))
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
-        scores = dict(zip(model.kinds, logits.softmax(dim=0).tolist(), strict=True))
-        if output.levels is None:
-            return Diagnosis(scores)
-        levels = output.levels.float().log().mean(dim=0).exp().tolist()
-        return Diagnosis(scores, {kind: v for kind, v in zip(model.kinds, levels, strict=True) if kind != CLEAN})
+        parts = model.verdict(output, 1)
+        levels, strange = _levels(model, output, model.presence(parts))
+        scores, *presence = model.presence(torch.cat([logits, parts]).masked_fill(strange, NEVER)).tolist()
+        found = (
+            Crop(top, left, self.crop_px, dict(zip(model.kinds, seen, strict=True)))
+            for (top, left), seen in zip(places, presence, strict=True)
+        )
+        return Diagnosis(dict(zip(model.kinds, scores, strict=True)), levels, tuple(found))
+
+
+def _levels(
+    model: Model, output: Output, presence: Float[Tensor, "N E"]
+) -> tuple[dict[str, float], Bool[Tensor, " E"]]:
+    """Levels of kinds, within their ranges, and which kinds have one so far outside that no such picture is known.
+
+    Crops count by how certain the kind is there: what shows in a corner is judged by the corner.
+    """
+    strange = torch.zeros(len(model.kinds), dtype=torch.bool, device=presence.device)
+    if output.levels is None:
+        return {}, strange
+    weight = presence.clamp(min=DOUBT)
+    logs = (output.levels.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
+    levels = {}
+    for index, (kind, level) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):
+        low, high = model.ranges.get(kind, (0.0, math.inf))
+        if not (math.isfinite(level) and low / FAR <= level <= high * FAR):
+            strange[index] = kind != CLEAN
+        elif kind != CLEAN:
+            levels[kind] = min(max(level, low), high)
+    return levels, strange
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def check_expert(expert: Expert) -> None:
 
 
 def check_router(router: Router) -> None:
-    """Any size; the same kinds, scores that sum to 1, finite levels; the same answer twice; the input untouched."""
+    """Any size; the same kinds, scores in [0, 1], finite levels; the same answer twice; the input untouched."""
     kinds: set[str] | None = None
     for height, width in AWKWARD_SIZES:
         pixels = torch.rand(3, height, width, generator=Generator().manual_seed(0))
@@ -135,8 +135,7 @@ def check_router(router: Router) -> None:
         assert torch.equal(pixels, given), "the router changes its input"
         assert kinds in (None, set(diagnosis.scores)), "the router knows other kinds in another picture"
         kinds = set(diagnosis.scores)
-        assert min(diagnosis.scores.values()) >= 0, "a score is negative"
-        assert abs(sum(diagnosis.scores.values()) - 1) < 1e-4, "the scores do not sum to 1"
+        assert all(0 <= score <= 1 for score in diagnosis.scores.values()), "a score leaves [0, 1]"
         assert all(math.isfinite(level) for level in diagnosis.levels.values()), "a level is not finite"
         assert router(pixels).scores == diagnosis.scores, "the router answers differently the second time"
 

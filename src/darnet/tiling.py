@@ -87,12 +87,18 @@ def grid_crops(
     Raises:
         ValueError: A size, grid or alignment below 1, or pixels that are not "C H W".
     """
+    places = grid_places(pixels, size_px=size_px, grid=grid, align_px=align_px)
+    padded = _padded(pixels, max(pixels.shape[-2], size_px), max(pixels.shape[-1], size_px))
+    return torch.stack([padded[:, y : y + size_px, x : x + size_px] for y, x in places])
+
+
+def grid_places(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1) -> list[tuple[int, int]]:
+    """(top, left) of each crop of `grid_crops`, in its order. Raises as it does."""
     if min(size_px, grid, align_px) < 1:
         raise ValueError(f"size_px, grid and align_px must be at least 1, got {size_px}, {grid} and {align_px}")
     _check_shape(pixels)
-    padded = _padded(pixels, max(pixels.shape[-2], size_px), max(pixels.shape[-1], size_px))
-    rows, columns = (_spread(length - size_px, grid, align_px) for length in padded.shape[-2:])
-    return torch.stack([padded[:, y : y + size_px, x : x + size_px] for y, x in product(rows, columns)])
+    rows, columns = (_spread(max(0, length - size_px), grid, align_px) for length in pixels.shape[-2:])
+    return list(product(rows, columns))
 
 
 def pad_to(pixels: Float[Tensor, "*B C H W"], multiple_of: int) -> Float[Tensor, "*B C H2 W2"]:

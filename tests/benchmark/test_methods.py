@@ -65,7 +65,7 @@ def test_a_router_below_the_least_confidence_leaves_the_picture(tiny_system: Pat
 def test_a_limited_router_only_names_what_it_knows() -> None:
     whole = Diagnosis({"clean": 0.2, "noise": 0.2, "blur": 0.6}, {"noise": 24.0})
     limited = Limited(lambda pixels: whole, ("clean", "noise"))
-    assert limited(PICTURE).scores == {"clean": 0.5, "noise": 0.5}
+    assert limited(PICTURE).scores == {"clean": 0.8, "noise": 0.2}
     assert limited(PICTURE).levels == {"noise": 24.0}
 
 

@@ -16,7 +16,7 @@ def diagnose(darnet, tiny_system):
 def test_one_line_a_picture(pictures, diagnose):
     pictures("a.png")
     pictures("a.restored.png")
-    line = "noise 95 % (σ ≈ 24)\n"
+    line = "noise 98 % (σ ≈ 24)\n"
     assert diagnose("a.png", "a.restored.png") == (0, f"a.png  {line}a.restored.png  {line}", "")
     assert [path.name for path in pictures.folder.iterdir() if ".restored.restored" in path.name] == []
 

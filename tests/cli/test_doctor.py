@@ -31,6 +31,8 @@ def test_a_sound_installation(darnet, shipped, tiny_system):
     assert {"python", "torch", "pyvips", "numpy", "pydantic", "platform"} <= set(findings["versions"])
     assert findings["machine"]["devices"][0] == "cpu"
     assert isinstance(findings["machine"]["bf16 on the CPU"], bool)
+    for what in ("training", "Muon"):
+        assert findings["machine"][what].split()[0] in {"fp32", "bf16"}
     assert findings["formats"] == dict.fromkeys(("jpeg", "png", "tiff", "webp", "avif"), "ok")
     assert findings["weights"]["darnet"] == dict.fromkeys(("router", "noise", "blur", "overexposure"), "ok")
     text = darnet("doctor").out

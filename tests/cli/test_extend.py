@@ -31,7 +31,9 @@ def asked(pictures, monkeypatch):
 
 def test_what_is_told(darnet, asked):
     options = ["--degradation", "mine:Salt", "--expert", "median", "-o", "new", "--max-forgetting", "2", "--no-replay"]
-    ran = darnet("extend", "salt", "--data", "photos", *options, "--set", "router.seed=3", "-d", "cpu")
+    ran = darnet(
+        "extend", "salt", "--data", "photos", *options, "--set", "router.seed=3", "-d", "cpu", "--precision", "fp32"
+    )
     assert ran.code == 0
     assert ran.out.splitlines()[-1] == "my-system"
     assert "noise           90.0 %  -10.0 points" in ran.out
@@ -42,7 +44,7 @@ def test_what_is_told(darnet, asked):
     assert told["lesson"] == extension.Lesson("salt", Path("photos"), "mine:Salt")
     settings = told["settings"]
     assert (settings.max_forgetting, settings.replay, settings.overrides) == (2, False, ["router.seed=3"])
-    assert settings.hardware.device == "cpu"
+    assert (settings.hardware.device, settings.hardware.precision) == ("cpu", "fp32")
 
 
 def test_json(darnet, asked):

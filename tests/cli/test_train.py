@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -53,18 +54,36 @@ def test_start(darnet, calls):
     recipe, data, runs, hardware, rest = calls[0]
     wanted = {"device": "cpu", "devices": 2, "precision": "fp32"}
     assert recipe.stage[0].epochs == 3
-    assert (data, runs, hardware, rest) == (Path("photos"), Path("elsewhere"), wanted, {"weights": None, "quiet": True})
+    assert (data, runs, hardware, rest) == (
+        Path("photos"),
+        Path("elsewhere"),
+        wanted,
+        {"weights": None, "budget": None, "quiet": True},
+    )
 
 
 def test_start_from_weights(darnet, calls):
     Path("card").mkdir()
     assert darnet("train", "tiny.toml", "--data", "photos", "--from", "card").code == 0
-    assert calls[0][-1] == {"weights": Path("card"), "quiet": False}
+    assert calls[0][-1] == {"weights": Path("card"), "budget": None, "quiet": False}
 
 
 def test_resume(darnet, calls):
     assert darnet("train", "--resume", "runs/tiny/1").code == 0
-    assert calls == [(Path("runs/tiny/1"), None, {"quiet": False})]
+    assert calls == [(Path("runs/tiny/1"), None, {"changes": {}, "quiet": False})]
+
+
+def test_the_hardware_may_be_another_when_a_run_goes_on(darnet, calls):
+    assert darnet("train", "--resume", "runs/tiny/1", "--precision", "fp32", "-d", "cpu").code == 0
+    assert calls[0][-1]["changes"] == {"precision": "fp32", "device": "cpu"}
+
+
+def test_minutes_count_from_the_first_moment(darnet, calls):
+    begun = time.monotonic()
+    assert darnet("train", "tiny.toml", "--data", "photos", "--minutes", "1.5").code == 0
+    budget = calls[0][-1]["budget"]
+    assert budget.seconds == 90
+    assert begun <= budget.began <= time.monotonic()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +97,9 @@ def test_resume(darnet, calls):
         (("--resume", "runs/tiny/1", "--set", "seed=1"), "--set"),
         (("--resume", "runs/tiny/1", "--from", "photos"), "--from: a run goes on"),
         (("tiny.toml", "--data", "photos", "--from", "nowhere"), "--from nowhere: no such folder"),
-        (("--resume", "runs/tiny/1", "--precision", "fp32"), "--precision: a run goes on"),
+        (("--resume", "runs/tiny/1", "--minutes", "5"), "--minutes: a run goes on"),
+        (("tiny.toml", "--data", "photos", "--minutes", "0"), "--minutes"),
+        (("phases", "--data", "photos", "--minutes", "5"), "--minutes: for one recipe"),
         (("unheard-of", "--data", "photos"), "no recipe called 'unheard-of'"),
         (("tiny.toml", "--data", "photos", "--set", "stage.0.epoch=3"), "did you mean 'epochs'"),
         (("tiny.toml", "--data", "photos", "--devices", "0"), "--devices"),

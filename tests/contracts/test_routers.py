@@ -22,8 +22,9 @@ def test_the_contract(thumbnail_px: int) -> None:
 @pytest.mark.parametrize(
     ("router", "message"),
     [
-        (lambda x: Diagnosis({"clean": 0.5}), "sum to 1"),
-        (lambda x: Diagnosis({"clean": 2.0, "noise": -1.0}), "negative"),
+        (lambda x: Diagnosis({"clean": 1.5}), "leaves"),
+        (lambda x: Diagnosis({"clean": 1.0, "noise": -1.0}), "leaves"),
+        (lambda x: Diagnosis({"clean": float("nan")}), "leaves"),
         (lambda x: Diagnosis({f"kind{x.shape[1]}": 1.0}), "other kinds"),
         (lambda x: Diagnosis({"clean": 1.0}, {"clean": float("nan")}), "not finite"),
         (lambda x: Diagnosis({"clean": (p := float(torch.rand(()))), "noise": 1 - p}), "second time"),

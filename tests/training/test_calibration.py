@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -9,7 +11,7 @@ from darnet.data.synthesis import Batch
 from darnet.errors import RecipeError
 from darnet.models.classifier import EVIDENCE, DegradationClassifier
 from darnet.models.compact import CompactUNet
-from darnet.training.calibration import calibrate, fit_verdict, least_margin
+from darnet.training.calibration import calibrate, fit_verdict, least_margin, of_labels, of_presence
 
 KINDS = ("clean", "noise", "blur")
 
@@ -48,7 +50,7 @@ def verdicts(model: DegradationClassifier, seen: Tensor) -> Tensor:
 def test_overconfidence_is_undone() -> None:
     model = router()
     logits, labels = overconfident()
-    fit_verdict(model, evidence(logits), labels, ALL)
+    fit_verdict(model, evidence(logits), of_labels(labels), ALL)
     torch.testing.assert_close(model.weighing[:, :3], torch.eye(3) / 3, rtol=0, atol=0.03)
     torch.testing.assert_close(model.bias, torch.zeros(3), rtol=0, atol=0.15)
 
@@ -56,7 +58,7 @@ def test_overconfidence_is_undone() -> None:
 def test_no_other_scale_is_better() -> None:
     model = router()
     logits, labels = overconfident()
-    least = fit_verdict(model, evidence(logits), labels, ALL)
+    least = fit_verdict(model, evidence(logits), of_labels(labels), ALL)
     found = verdicts(model, evidence(logits))
     weight = 1 / labels.bincount()[labels].float()
     entropies = [
@@ -70,7 +72,7 @@ def test_a_kind_that_is_rare_weighs_as_much_as_the_others() -> None:
     """All pictures look alike: kinds that weigh alike are as likely, however many pictures there are of each."""
     model = router()
     labels = torch.tensor([0] * 3900 + [1] * 50 + [2] * 50)
-    fit_verdict(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]).expand(4000, 3)), labels, ALL)
+    fit_verdict(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]).expand(4000, 3)), of_labels(labels), ALL)
     found = verdicts(model, evidence(torch.tensor([[0.5, 0.0, -0.5]]))).softmax(dim=1)
     torch.testing.assert_close(found, torch.full((1, 3), 1 / 3), rtol=0, atol=0.01)
 
@@ -83,8 +85,8 @@ def test_what_the_mean_does_not_say_is_learnt_from_enough_pictures() -> None:
     others = torch.randn(4000, 9, generator=rng)
     others[:, 1] += 3 * (labels == 1)
     many, few = router(), router()
-    fit_verdict(many, evidence(mean, others), labels, ALL)
-    fit_verdict(few, evidence(mean, others)[:20], labels[:20], ALL)
+    fit_verdict(many, evidence(mean, others), of_labels(labels), ALL)
+    fit_verdict(few, evidence(mean, others)[:20], of_labels(labels[:20]), ALL)
     shares = [
         float((verdicts(model, evidence(mean, others)).argmax(1) == 1)[labels == 1].float().mean())
         for model in (many, few)
@@ -98,9 +100,9 @@ def test_the_verdict_goes_on_from_what_it_was() -> None:
     """Fitted again to a handful of pictures that fit it already, it hardly changes."""
     model = router()
     logits, labels = overconfident()
-    fit_verdict(model, evidence(logits), labels, ALL)
+    fit_verdict(model, evidence(logits), of_labels(labels), ALL)
     before = model.weighing.clone()
-    fit_verdict(model, evidence(logits)[:60], labels[:60], ALL)
+    fit_verdict(model, evidence(logits)[:60], of_labels(labels[:60]), ALL)
     assert (model.weighing - before).abs().max() < 0.15
 
 
@@ -144,6 +146,46 @@ def test_kinds_that_were_known_are_judged_as_they_were() -> None:
     assert (after[:, 2] - before[:, 2]).abs().mean() > 0.05
     calibrate(model, [batch], known=KINDS)
     assert (model.verdict(model(batch.degraded), 1) - after).abs().mean(dim=0).min() > 0.01
+
+
+def test_the_presence_of_each_kind_is_fitted_by_itself() -> None:
+    """Noise in one of sixteen crops, haze in all: both may be there. Presence says how often it is so."""
+    rng = Generator().manual_seed(0)
+    truth = torch.cat([torch.full((6000, 1), torch.nan), (torch.rand(6000, 2, generator=rng) < 0.3).float()], dim=1)
+    mean, others = torch.zeros(6000, 3), torch.zeros(6000, 9)
+    mean[:, 2] = 2 * torch.randn(6000, generator=rng) + 3 * truth[:, 2]
+    others[:, 1] = 2 * torch.randn(6000, generator=rng) + 4 * truth[:, 1]  # the highest crop less the mean
+    truth[::7, 1] = torch.nan  # too mild to say
+    model = router()
+    lost = fit_verdict(model, evidence(mean, others), of_presence(truth, 0), ALL)
+    found = verdicts(model, evidence(mean, others))
+    sure = (found - found[:, :1]).sigmoid()
+    assert 0 < lost < 1
+    for kind, least in ((1, 0.85), (2, 0.78)):  # the best there is: 0.87 and 0.81
+        known = truth[:, kind].isfinite()
+        right = ((sure[:, kind] > 0.5) == (truth[:, kind] == 1))[known]
+        assert float(right.float().mean()) > least
+    likely = (sure[:, 2] > 0.6) & (sure[:, 2] < 0.9)
+    assert float(truth[likely, 2].mean()) == pytest.approx(float(sure[likely, 2].mean()), abs=0.06)
+
+
+def test_pictures_of_several_kinds_are_judged_by_presence() -> None:
+    """Clean pictures have no kind; the rest has both. The logit of clean is what others are measured from."""
+    model = router()
+    with torch.no_grad():
+        model.classify.weight.mul_(50)
+        model.classify.bias.copy_(torch.tensor([-1.0, 0.0, 0.0]))
+    labels = torch.arange(60) % 2
+    batch = pictures(60, labels, 2)
+    presence = torch.stack([0 * batch.label, batch.label, batch.label], dim=1).float()
+    several = replace(batch, presence=presence)
+    before = model(batch.degraded).routings[0].logits
+    calibrate(model, [several], 0.1)
+    output = model(batch.degraded)
+    after = output.routings[0].logits
+    torch.testing.assert_close(after, before - before[:, :1], rtol=0, atol=1e-4)
+    logits = model.verdict(output, 2)
+    assert int((logits[:, 1:] > logits[:, :1]).any(dim=1)[labels == 0].sum()) <= 3
 
 
 def test_a_router_that_knows_no_clean_pictures_needs_no_margin() -> None:

@@ -13,7 +13,7 @@ from darnet.image import Image
 from darnet.training import launch
 from darnet.training.recipe import Recipe, parse_recipe
 
-CPU = launch.Hardware("cpu", 1, "fp32")
+CPU = launch.Hardware("cpu", 1, "fp32", "fp32")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_run_remembers_its_photos_and_hardware(photos: Path, tmp_path: Path) -
     assert setting == {
         "data": str(photos),
         "pictures": 4,
-        "hardware": {"device": "cpu", "devices": 1, "precision": "fp32"},
+        "hardware": {"device": "cpu", "devices": 1, "precision": "fp32", "muon": "fp32"},
     }
     (photos / "0.png").unlink()
     with pytest.raises(RecipeError, match="began with 4 pictures, and there are 3 now"):
@@ -72,3 +72,45 @@ def test_a_folder_that_cannot_be_made_is_named(photos: Path) -> None:
 def test_one_device_is_not_several() -> None:
     with pytest.raises(UsageError, match=r"--device cpu:0 is one device, and --devices 2"):
         launch.Hardware("cpu:0", 2).fabric()
+
+
+def test_a_run_may_go_on_on_other_hardware_and_says_so(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = launch.start(recipe(), photos, tmp_path / "runs", CPU, quiet=True).parent
+    launch.resume(run)
+    assert "warning" not in capsys.readouterr().err
+    launch.resume(run, changes={"precision": "bf16"})
+    assert "warning: other hardware or precision" in capsys.readouterr().err
+    setting = json.loads((run / "run.json").read_text())
+    assert setting["hardware"]["precision"] == "bf16"
+    assert [before["precision"] for before in setting["hardware_before"]] == ["fp32"]
+
+
+def test_a_device_that_is_no_longer_there_is_replaced(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = launch.start(recipe(), photos, tmp_path / "runs", CPU, quiet=True).parent
+    setting = json.loads((run / "run.json").read_text())
+    setting["hardware"] |= {"device": "cuda:7", "precision": "bf16", "muon": "bf16"}
+    (run / "run.json").write_text(json.dumps(setting))
+    launch.resume(run)
+    assert "warning: other hardware or precision" in capsys.readouterr().err
+    hardware = json.loads((run / "run.json").read_text())["hardware"]
+    assert hardware["device"] != "cuda:7"
+    assert hardware["precision"] in {"fp32", "bf16"}
+    with pytest.raises(UsageError, match="no such device"):
+        launch.resume(run, changes={"device": "cuda:7"}, quiet=True)
+
+
+@pytest.mark.parametrize("quick", ["fp32", "bf16"])
+def test_the_precision_is_what_is_fastest_here(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: str
+) -> None:
+    seconds = {"fp32": 1.0, "bf16": 1.0, quick: 0.5}
+    monkeypatch.setattr(launch, "network_seconds", lambda *_: seconds)
+    monkeypatch.setattr(launch, "muon_seconds", lambda *_: seconds)
+    run = launch.start(recipe(), photos, tmp_path / "runs", launch.Hardware("cpu"), quiet=True).parent
+    hardware = json.loads((run / "run.json").read_text())["hardware"]
+    assert hardware == {"device": "cpu", "devices": 1, "precision": quick, "muon": quick}
+    assert json.loads((run / "run.json").read_text())["hardware"] == hardware

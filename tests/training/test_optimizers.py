@@ -9,14 +9,9 @@ from torch import nn
 
 from darnet.models.base import channels_last
 from darnet.models.compact import CompactUNet
-from darnet.training.optimizers import (
-    ConvolutionMuon,
-    build_optimizers,
-    build_scheduler,
-    freeze,
-    moving_average,
-    rates,
-)
+from darnet.training.muon import ConvolutionMuon
+from darnet.training.optimizers import build_optimizers, build_scheduler, freeze, moving_average, rates
+from darnet.training.plan import StagePlan
 from darnet.training.recipe import Optimizer, Schedule, Stage
 
 
@@ -58,20 +53,6 @@ def test_muon_takes_inner_convolutions_and_adamw_the_rest() -> None:
         assert (id(weight) in left) != inner
 
 
-def test_muon_on_a_convolution_is_muon_on_its_matrix() -> None:
-    convolution = channels_last(nn.Conv2d(6, 8, 3, bias=False))
-    matrix = nn.Parameter(convolution.weight.detach().permute(0, 2, 3, 1).reshape(8, -1).clone())
-    options = {"lr": 0.1, "weight_decay": 0.01, "momentum": 0.95, "nesterov": True, "adjust_lr_fn": "match_rms_adamw"}
-    ours, theirs = ConvolutionMuon([convolution.weight], **options), torch.optim.Muon([matrix], **options)
-    for seed in range(3):
-        gradient = torch.randn(8, 6, 3, 3, generator=torch.Generator().manual_seed(seed))
-        convolution.weight.grad = gradient.clone()
-        matrix.grad = gradient.permute(0, 2, 3, 1).reshape(8, -1)
-        ours.step()
-        theirs.step()
-    torch.testing.assert_close(convolution.weight.permute(0, 2, 3, 1).reshape(8, -1), matrix)
-
-
 def test_weight_decay_and_momentum_are_not_ignored() -> None:
     def after(**options: float) -> float:
         model = network()
@@ -87,7 +68,7 @@ def test_weight_decay_and_momentum_are_not_ignored() -> None:
 
 def lrs(spec: Schedule, steps: int) -> list[float]:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = build_scheduler(optimizer, spec, steps)
+    scheduler = build_scheduler(optimizer, spec, StagePlan.of(steps, steps, spec.warmup_steps))
     seen = []
     for _ in range(steps):
         seen.append(optimizer.param_groups[0]["lr"])
@@ -110,7 +91,7 @@ def test_constant_stays() -> None:
 
 def test_plateau_falls_when_the_loss_stands() -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = build_scheduler(optimizer, Schedule(name="plateau", factor=0.5, patience=1), 1)
+    scheduler = build_scheduler(optimizer, Schedule(name="plateau", factor=0.5, patience=1), StagePlan.of(1, 1))
     assert isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
     for loss in (1.0, 0.5, 0.5, 0.5):
         scheduler.step(loss)
@@ -151,3 +132,24 @@ def test_frozen_patterns_do_not_learn() -> None:
     before = model.encoder[0][0].first.weight.detach().clone()
     assert math.isfinite(step(model, optimizers))
     assert torch.equal(before, model.encoder[0][0].first.weight)
+
+
+def test_the_average_begins_again_where_it_was() -> None:
+    """What a checkpoint holds of it is enough: as many steps count as before."""
+    model, whole = nn.Linear(2, 2), []
+    averages = [moving_average(model, decay=0.9)]
+    for step in range(6):
+        with torch.no_grad():
+            model.weight.fill_(step**2)
+        if step == 3:
+            averages.append(moving_average(model, decay=0.9))
+            averages[1].load_state_dict(averages[0].state_dict())
+        for average in averages:
+            average.update_parameters(model)
+        whole.append(float(averages[0].module.weight[0, 0].detach()))
+    assert torch.equal(averages[0].module.weight, averages[1].module.weight)
+    wanted = 0.0
+    for step in range(1, 6):
+        share = 1 - min(0.9, (step + 1) / (step + 10))
+        wanted += share * (step**2 - wanted)
+        assert whole[step] == pytest.approx(wanted, rel=1e-5)

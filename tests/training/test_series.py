@@ -23,8 +23,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
         found.append(("start", (recipe, data, runs, hardware, weights)))
         return Path("started")
 
-    def resume(run, data, *, quiet):
-        found.append(("resume", (run, data)))
+    def resume(run, data, *, changes, quiet):
+        found.append(("resume", (run, data, changes)))
         return Path("resumed")
 
     monkeypatch.setattr(launch, "start", start)
@@ -38,7 +38,7 @@ def test_a_run_is_begun_once(told: list[tuple[str, object]], tmp_path: Path) -> 
     assert told == [("start", ("recipe", Path("photos"), tmp_path, CPU, Path("weights")))]
     (tmp_path / "one" / "1").mkdir(parents=True)
     assert runs.run("one", "recipe") == Path("resumed")
-    assert told[1:] == [("resume", (tmp_path / "one" / "1", Path("photos")))]
+    assert told[1:] == [("resume", (tmp_path / "one" / "1", Path("photos"), {}))]
     (tmp_path / "one" / "1" / "model").mkdir()
     assert runs.run("one", "recipe") == tmp_path / "one" / "1" / "model"
     assert len(told) == 2

@@ -29,7 +29,7 @@ from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.trainer import Trainer
 
-CPU = launch.Hardware(device="cpu", precision="fp32")
+CPU = launch.Hardware(device="cpu", precision="fp32", muon="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -125,7 +125,7 @@ class OnlyRouter(Method):
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Diagnose."""
         diagnosis = self.restorer.diagnose(observed.clamp(0, 1))
-        return Answer(None, diagnosis, diagnosis.label == CLEAN or self.restorer.refuses(diagnosis) is not None)
+        return Answer(None, diagnosis, self.restorer.chooses(diagnosis) is None)
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The router."""
@@ -150,7 +150,7 @@ class Network(Method):
 
 @dataclass(frozen=True)
 class Limited:
-    """A router that knows only some kinds: the others' scores are left out, the rest sum to 1 again."""
+    """A router that knows only some kinds: the others' scores are left out, and clean is what is left."""
 
     router: Router
     kinds: tuple[str, ...]
@@ -158,8 +158,9 @@ class Limited:
     def __call__(self, pixels: Pixels) -> Diagnosis:
         """Diagnose with the kinds that are known."""
         whole = self.router(pixels)
-        total = sum(whole.scores[kind] for kind in self.kinds)
-        return replace(whole, scores={kind: whole.scores[kind] / total for kind in self.kinds})
+        known = {kind: whole.scores[kind] for kind in self.kinds if kind != CLEAN}
+        rest = {CLEAN: 1 - max(known.values(), default=0.0)} if CLEAN in self.kinds else {}
+        return replace(whole, scores=rest | known)
 
 
 def load_system(name: str, device: str) -> Method:

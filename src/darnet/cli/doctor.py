@@ -6,6 +6,7 @@ import json as json_module
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,16 +61,33 @@ def _versions() -> dict[str, str]:
 def _machine() -> dict[str, Any]:
     import torch
 
+    from darnet.backends import pick_device
+    from darnet.models.compact import CompactUNet
+    from darnet.training.precision import muon_seconds, network_seconds
+
     gpus = [f"cuda:{index} {torch.cuda.get_device_name(index)}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         gpus.append("mps")
+    device = pick_device("auto")
+    with torch.random.fork_rng():  # the first weights of the network that is tried
+        network = network_seconds(CompactUNet(), device)
     return {
         "devices": ["cpu", *gpus],
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "bf16 on the CPU": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+        "training": _precision("step", network),
+        "Muon": _precision("eight matrices", muon_seconds(device)),
     }
+
+
+def _precision(what: str, seconds: Mapping[str, float]) -> str:
+    """Which is the fastest, and what each takes."""
+    from darnet.training.precision import fastest
+
+    times = ", ".join(f"{name} {1000 * took:.3g} ms" for name, took in seconds.items())
+    return f"{fastest(seconds)} ({what}: {times})"
 
 
 def _formats() -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.train import Overrides, TrainingDevice, needs_extra
+from darnet.cli.train import Overrides, TrainingDevice, TrainingPrecision, needs_extra
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     runs: Runs = Path("runs"),
     overrides: Overrides = None,
     device: TrainingDevice = None,
+    precision: TrainingPrecision = None,
     json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> int:
@@ -73,8 +74,9 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     except ImportError as error:
         raise needs_extra(error) from error
     lesson = extension.Lesson(kind, data or _clean_side(pairs), degradation, pairs)
+    hardware = Hardware(device or "auto", precision=precision or "auto")
     settings = extension.Settings(
-        max_forgetting, replay, runs=runs, hardware=Hardware(device or "auto"), overrides=overrides or (), quiet=quiet
+        max_forgetting, replay, runs=runs, hardware=hardware, overrides=overrides or (), quiet=quiet
     )
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
     outcome = extension.extend(model, lesson, out=output, expert=expert, settings=settings, say=say)

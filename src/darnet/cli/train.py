@@ -13,6 +13,7 @@ import typer
 
 from darnet.cli import options as o
 from darnet.errors import MissingPackageError, UsageError
+from darnet.training.plan import Budget
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -41,7 +42,13 @@ Devices: TypeAlias = Annotated[int | None, typer.Option("--devices", metavar="N"
 TrainingDevice: TypeAlias = Annotated[
     str | None, typer.Option("-d", "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
 ]
-TrainingPrecision: TypeAlias = Annotated[Literal["fp32", "bf16"] | None, typer.Option("--precision", help="bf16.")]
+TrainingPrecision: TypeAlias = Annotated[
+    Literal["auto", "fp32", "bf16"] | None,
+    typer.Option("--precision", help="auto (what is the fastest here), fp32 or bf16."),
+]
+Minutes: TypeAlias = Annotated[
+    float | None, typer.Option("--minutes", metavar="N", help="Fit the steps of the recipe to so much time.", min=0.01)
+]
 
 
 def train(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -54,9 +61,11 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     device: TrainingDevice = None,
     devices: Devices = None,
     precision: TrainingPrecision = None,
+    minutes: Minutes = None,
     quiet: o.Quiet = False,
 ) -> int:
     """Train a router or an expert as a recipe says; prints the folder of the trained model."""
+    budget = None if minutes is None else Budget(minutes)
     asked = {"device": device, "devices": devices, "precision": precision}
     hardware = {name: value for name, value in asked.items() if value is not None}
     for option, folder in (("--data", data), ("--resume", resume), ("--from", weights)):
@@ -66,8 +75,8 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         raise UsageError("give a RECIPE, or --resume with a run")
     sys.path.insert(0, str(Path.cwd()))  # degradations named module:Class may lie here
     if resume is not None:
-        _refuse({"--set": overrides, "--from": weights, **{f"--{name}": value for name, value in hardware.items()}})
-        model = _resume(resume, data, quiet=quiet)
+        _refuse({"--set": overrides, "--from": weights, "--minutes": minutes})
+        model = _resume(resume, data, hardware, quiet=quiet)
     else:
         if data is None:
             raise UsageError("--data: which folder of photos is to be learned from?")
@@ -80,12 +89,14 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         phases, variants = curriculum.is_curriculum(path), study.is_study(path)
         if (phases or variants) and weights is not None:
             raise UsageError("--from: a curriculum and a study begin with chance")
+        if (phases or variants) and budget is not None:
+            raise UsageError("--minutes: for one recipe; a curriculum and a study are several runs")
         if phases:
             model = curriculum.start(curriculum.load_curriculum(path, chosen), *where, quiet=quiet)
         elif variants:
             model = study.start(study.load_study(path, chosen), *where, quiet=quiet)
         else:
-            model = launch.start(load_recipe(path, chosen), *where, weights=weights, quiet=quiet)
+            model = launch.start(load_recipe(path, chosen), *where, weights=weights, budget=budget, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         _draw(model / REPORT)
         print(model)
@@ -99,12 +110,12 @@ def _refuse(options: Mapping[str, object]) -> None:
             raise UsageError(f"{name}: a run goes on with what it began with")
 
 
-def _resume(run: Path, data: Path | None, *, quiet: bool) -> Path:
+def _resume(run: Path, data: Path | None, changes: Mapping[str, object], *, quiet: bool) -> Path:
     launch = _launch()
     from darnet.training import curriculum, study
 
     several = next((kind for kind in (curriculum, study) if (run / kind.DOCUMENT).is_file()), None)
-    model: Path = (several or launch).resume(run, data, quiet=quiet)
+    model: Path = (several or launch).resume(run, data, changes=changes, quiet=quiet)
     return model
 
 

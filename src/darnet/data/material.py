@@ -13,12 +13,19 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from darnet.data.graphics import draw_many
 from darnet.data.memory import Memory
 from darnet.data.pairs import Pairs, find_pairs
-from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves
-from darnet.errors import ImageError, RecipeError
+from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves, with_scales
+from darnet.data.scenes import Deep
+from darnet.errors import ImageError, NoInputError, RecipeError
+from darnet.image import Image
+
+#: Made pictures are of this side, and follow from this seed.
+GRAPHICS_PX, GRAPHICS_SEED = 512, 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Material:
     photos: Sequence[Photo]
     scenes: Mapping[str, Sequence[Sequence[tuple[Photo, Photo]]]] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
+    deep: Sequence[Deep] = ()  # photos with their depth
+    graphics: Sequence[Photo] = ()  # made pictures that are no photos
 
     @property
     def pictures(self) -> int:
@@ -50,8 +59,16 @@ class Material:
         photos = split(self.photos, shares, seed)
         scenes = {kind: split(scenes, shares, seed) for kind, scenes in self.scenes.items()}
         memories = self.memory.split(shares, seed)
+        deep, graphics = split(self.deep, shares, seed), split(self.graphics, shares, seed)
         return [
-            Material(self.root, part, {kind: parts[index] for kind, parts in scenes.items()}, memories[index])
+            Material(
+                self.root,
+                part,
+                {kind: parts[index] for kind, parts in scenes.items()},
+                memories[index],
+                deep[index],
+                graphics[index],
+            )
             for index, part in enumerate(photos)
         ]
 
@@ -59,13 +76,19 @@ class Material:
         """Half-size copies of large photos added (see `darnet.data.photos.with_halves`)."""
         return replace(self, photos=with_halves(self.photos, above_px))
 
+    def with_scales(self, scales: Sequence[float], smallest_px: int) -> Material:
+        """Smaller copies of photos added (see `darnet.data.photos.with_scales`)."""
+        return replace(self, photos=with_scales(self.photos, scales, smallest_px))
+
     def on(self, device: torch.device) -> Material:
         """The same on a device."""
         scenes = {
             kind: [[(degraded.to(device), clean.to(device)) for degraded, clean in scene] for scene in scenes]
             for kind, scenes in self.scenes.items()
         }
-        return Material(self.root, [photo.to(device) for photo in self.photos], scenes, self.memory)
+        deep = [(photo.to(device), depth.to(device)) for photo, depth in self.deep]
+        photos, graphics = ([photo.to(device) for photo in some] for some in (self.photos, self.graphics))
+        return Material(self.root, photos, scenes, self.memory, deep, graphics)
 
     def pairs(self, kind: str) -> Pairs:
         """The pairs of a kind, whatever their scenes."""
@@ -79,10 +102,13 @@ def load_material(
     smallest_px: int = 1,
     pairs: Mapping[str, Path] | None = None,
     memory: Memory | None = None,
+    depth: bool = False,
+    graphics: int = 0,
 ) -> Material:
     """The photos under `root`, and the pairs of `kinds`, decoded into memory; and what is to be replayed.
 
-    `pairs`: folders of pairs that lie elsewhere, by kind; all of them are read.
+    `pairs`: folders of pairs that lie elsewhere, by kind; all of them are read. `depth`: photos with their depth, of
+    `root/depth/*/{rgb,depth}`. `graphics`: how many pictures that are no photos are made.
 
     Raises NoInputError for a folder without photos or pairs, ImageError for a bad picture or a pair of two sizes, and
     RecipeError where pairs of a kind are wanted and `root` has none.
@@ -93,7 +119,36 @@ def load_material(
     scenes = {
         kind: _scenes(elsewhere.get(kind, root / "pairs" / kind), kind) for kind in dict.fromkeys((*kinds, *elsewhere))
     }
-    return Material(root, photos, scenes, memory or Memory())
+    deep = load_deep(root / "depth") if depth else ()
+    made = graphics_of(graphics, photos) if graphics else ()
+    return Material(root, photos, scenes, memory or Memory(), deep, made)
+
+
+def load_deep(folder: Path) -> list[Deep]:
+    """Photos of `*/rgb` and their depths of `*/depth`, files of the same name: 16 bits are from 0 to 1.
+
+    Raises NoInputError where there are none, ImageError for a depth that is missing or of another size.
+    """
+    found = []
+    for path in sorted(folder.glob("*/rgb/*")):
+        photo = read_photo(path)
+        partner = next(iter(sorted((path.parents[1] / "depth").glob(f"{path.stem}.*"))), None)
+        if partner is None:
+            raise ImageError(path, "there is no depth map for it")
+        levels = Image.read(partner).array
+        largest = 1.0 if levels.dtype.kind == "f" else float(np.iinfo(levels.dtype).max)
+        depth = torch.from_numpy((levels[..., :1].astype(np.float32) / largest).transpose(2, 0, 1).copy())
+        if depth.shape[1:] != photo.shape[1:]:
+            raise ImageError(partner, f"differs in size from {path.name}")
+        found.append((photo, depth))
+    if not found:
+        raise NoInputError(f"{folder}: no photos with depth (looked for */rgb and */depth)")
+    return found
+
+
+def graphics_of(count: int, photos: Sequence[Photo]) -> list[Photo]:
+    """Made pictures that are no photos, the same whatever the run (`darnet.data.graphics`)."""
+    return draw_many(count, GRAPHICS_PX, GRAPHICS_SEED, photos)
 
 
 def _scenes(folder: Path, kind: str) -> list[list[tuple[Photo, Photo]]]:

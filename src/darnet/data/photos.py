@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +42,20 @@ def load_photos(root: Path, *, smallest_px: int = 1) -> list[Photo]:
     if not photos:
         raise NoInputError(f"{root}: no picture with both sides of at least {smallest_px} px")
     return photos
+
+
+def with_scales(photos: Sequence[Photo], scales: Sequence[float], smallest_px: int) -> list[Photo]:
+    """Each photo, and copies of it at each scale below 1 whose sides are not under `smallest_px`.
+
+    A copy is sharp at pixel level and shows more of the scene in a crop; area means, antialiased.
+    """
+    found = list(photos)
+    for photo, scale in product(photos, scales):
+        size = [round(extent * scale) for extent in photo.shape[1:]]
+        if min(size) >= smallest_px:
+            smaller = F.interpolate(photo[None].float(), size=size, mode="bilinear", antialias=True)
+            found.append(smaller[0].round().to(torch.uint8))
+    return found
 
 
 def with_halves(photos: Sequence[Photo], above_px: int | None) -> list[Photo]:

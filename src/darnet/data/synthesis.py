@@ -13,7 +13,7 @@ Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -23,10 +23,22 @@ from torch.nn import functional as F
 from darnet import views
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
+from darnet.data.scenes import Scenes
 from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, quantise
 from darnet.degradations.base import Range, Rounding, mirror_pad, turn_grey
 from darnet.degradations.jpeg import compressed
+from darnet.diagnosis import CLEAN
+from darnet.imaging.chain import Chain
+from darnet.models.base import by_picture
+
+
+#: Kinds of damage that real pairs may have beside their own.
+NOT_LOOKED_FOR = ("noise", "jpeg")
+#: Sides of small pictures.
+SMALL_PX = (32, 48, 64, 96)
+#: A crop with noise in less than the first share of it has none, in more than the second it has noise.
+COVERED = (0.02, 0.2)
 
 
 @dataclass(frozen=True)
@@ -45,9 +57,11 @@ class Batch:
     severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
 
     def present(self, kinds: int) -> Float[Tensor, "P K"]:
-        """`presence` of each picture; where none is given, that of the one kind which is its label."""
+        """What is present in any crop of each picture; where none is given, the one kind which is its label."""
         if self.presence is not None:
-            return self.presence[:: self.crops_per_picture]
+            crops = by_picture(self.presence, self.crops_per_picture)
+            present, unknown = (crops == 1).any(dim=1), crops.isnan().any(dim=1)
+            return torch.where(present, 1.0, torch.where(unknown, torch.nan, 0.0))
         return F.one_hot(self.label[:: self.crops_per_picture], kinds).to(self.level)
 
     def severities(self, kinds: int) -> Float[Tensor, "P K"]:
@@ -84,7 +98,7 @@ class Synthesis:
     """How batches are made. `sources` are drawn with `shares` (they need not sum to 1)."""
 
     photos: Sequence[Photo]
-    sources: Sequence[Degradation | Pairs]
+    sources: Sequence[Degradation | Pairs | Chain]
     shares: Sequence[float]
     kinds: Sequence[str]
     crop_px: int
@@ -97,6 +111,8 @@ class Synthesis:
     storage: Storage = Storage()
     crops_per_picture: int = 1
     align_px: int = 1  # crops of whole pictures begin at multiples of this, as the blocks of a JPEG file do
+    scenes: Scenes | None = None  # what a chain begins with; none: there is no chain
+    small_share: float = 0.0  # batches of a chain whose pictures are smaller than a crop, and mirrored to its size
 
     def __call__(self, size: int, rng: Generator) -> Batch:
         """`size` samples on the device of the photos; `size` is a multiple of `crops_per_picture`.
@@ -117,9 +133,23 @@ class Synthesis:
         )
         contexts = [part.context for part in parts if part.context is not None]
         context = torch.cat(contexts)[order] if contexts else None
-        return Batch(degraded, clean, label, level, context, self.crops_per_picture)
+        batch = Batch(degraded, clean, label, level, context, self.crops_per_picture)
+        if all(part.presence is None for part in parts):
+            return batch
+        several = (torch.cat([self._each(part, name) for part in parts])[order] for name in ("presence", "severity"))
+        return replace(batch, **dict(zip(("presence", "severity"), several, strict=True)))
 
-    def _part(self, source: Degradation | Pairs, pictures: int, picks: Generator, rng: Generator) -> Batch:
+    def _each(self, part: Batch, name: str) -> Float[Tensor, "B K"]:
+        """Presence or severity of all kinds in every crop of a part, whether it says so or has one kind alone."""
+        given = getattr(part, name)
+        if given is not None:
+            return given
+        values = (part.present if name == "presence" else part.severities)(len(self.kinds))
+        return values.repeat_interleave(self.crops_per_picture, dim=0)
+
+    def _part(self, source: Degradation | Pairs | Chain, pictures: int, picks: Generator, rng: Generator) -> Batch:
+        if isinstance(source, Chain):
+            return self._chain(source, pictures, picks, rng)
         if isinstance(source, Pairs):
             views = [self._views(*self._pair(source, picks), picks) for _ in range(pictures)]
         elif self.context or source.needs_scene:
@@ -127,7 +157,63 @@ class Synthesis:
         else:
             return self._crops(source, pictures, picks, rng)
         degraded, clean, level, *context = (torch.cat(tensors) for tensors in zip(*views, strict=True))
-        return Batch(degraded, clean, self._label(source, clean), level, context[0] if context else None)
+        batch = Batch(degraded, clean, self._label(source, clean), level, context[0] if context else None)
+        if not isinstance(source, Pairs) or not any(isinstance(other, Chain) for other in self.sources):
+            return batch
+        presence = F.one_hot(batch.label, len(self.kinds)).to(level)
+        unknown = [i for i, kind in enumerate(self.kinds) if kind in NOT_LOOKED_FOR and kind != source.kind]
+        presence[:, unknown] = torch.nan  # nobody knows whether there is some of that, too
+        return replace(batch, presence=presence, severity=torch.zeros_like(presence))
+
+    def _chain(self, chain: Chain, pictures: int, picks: Generator, rng: Generator) -> Batch:
+        """Scenes go the way of a photo together; crops of all of them are cut at the same places."""
+        assert self.scenes is not None
+        clean, depth, drawn = self.scenes(pictures, picks)
+        way = chain(clean, picks, rng, depth, drawn)
+        both = self._turned_each(torch.cat([way.degraded, way.target, way.noisy], dim=1), picks)
+        small = float(torch.rand(1, generator=picks)) < self.small_share
+        if small:
+            side = SMALL_PX[integer(len(SMALL_PX), picks)]
+            both = _square(both.shape, side, picks, self.align_px)(both)
+        context = self.context(both[:, :3]) if self.context else None
+        if small:
+            both = mirror_pad(both, (0, self.crop_px - side), (0, self.crop_px - side))
+        count = self.crops_per_picture
+        cuts = [_square(both.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
+        crops = torch.stack([cut(both) for cut in cuts], dim=1).flatten(0, 1)  # (B, 7, H, W)
+        label = self._most_certain(chain, way.visibility)
+        level = way.severity.gather(1, label[:, None])[:, 0]
+        label, level, presence, severity = (
+            values.repeat_interleave(count, dim=0) for values in (label, level, way.presence, way.severity)
+        )
+        if "noise" in self.kinds:
+            noisy = presence[:, self.kinds.index("noise")]
+            covered = crops[:, 6].mean(dim=(1, 2))
+            noisy[(covered < COVERED[1]) & (noisy == 1)] = torch.nan
+            noisy[(covered < COVERED[0]) & noisy.isnan()] = 0
+        if context is not None:
+            context = context.repeat_interleave(count, dim=0)
+        return Batch(
+            crops[:, :3], crops[:, 3:6], label, level, context, count, presence=presence, severity=severity
+        )
+
+    def _most_certain(self, chain: Chain, visibility: Float[Tensor, "B K"]) -> Int[Tensor, " B"]:
+        """The kind that shows most clearly; clean where none does. For an expert, always what it repairs."""
+        if chain.repaired:
+            return torch.full((len(visibility),), self.kinds.index(chain.repaired), device=visibility.device)
+        clearest, label = visibility.max(dim=1)
+        return torch.where(clearest >= 1, label, self.kinds.index(CLEAN))
+
+    def _turned_each(self, pictures: Float[Tensor, "B C S S"], picks: Generator) -> Float[Tensor, "B C S S"]:
+        """Each in one of the eight views, where the recipe wants them."""
+        if not self.augment:
+            return pictures
+        ways = torch.randint(views.COUNT, (len(pictures),), generator=picks)
+        turned = torch.empty_like(pictures)
+        for way in ways.unique().tolist():
+            rows = (ways == way).nonzero().flatten().to(pictures.device)
+            turned[rows] = views.view(pictures[rows], way)
+        return turned
 
     def _crops(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
         """Crops are cut, with a margin, and degraded together."""
@@ -152,7 +238,7 @@ class Synthesis:
         index = integer(len(pairs.photos), picks)
         both = torch.stack(pairs.photos[index])
         level = pairs.levels[index] if pairs.levels else 0.0
-        both = self._turned(self._cut_scene(both, picks), picks).float() / 255
+        both = self._turned(both, picks).float() / 255
         return self.storage(both[:1], picks), both[1:], torch.tensor([level], device=both.device)
 
     def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:

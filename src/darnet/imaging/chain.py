@@ -8,6 +8,7 @@ Shapes: B batch, K kinds, S side of a scene. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ from darnet.imaging.steps import Drawn, Step
 #: Damage in the order in which it happens. Of two in a row of EXCLUSIVE, a photo has one.
 ORDER = ("haze", "rain", "blur", "motion", "overexposure", "lowlight", "noise", "jpeg")
 EXCLUSIVE = (("overexposure", "lowlight"), ("blur", "motion"), ("haze", "rain"))
+#: What happens to a scene or its light.
+SCENIC = ("haze", "rain", "overexposure", "lowlight")
 #: Steps of each kind, one of which a photo takes.
 STEPS: Mapping[str, tuple[Step, ...]] = {
     "haze": (steps.HazeStep(),),
@@ -64,6 +67,7 @@ class Habits:
     sharpened: float = 0.15
     resized: float = 0.06
     dithered: float = 0.2
+    local: float = 0.12  # of the noisy ones for a router: noise in a rectangle alone
     #: Of photos for a router: no kind, one, two, three.
     several: tuple[float, ...] = (0.36, 0.4, 0.16, 0.08)
 
@@ -76,6 +80,7 @@ class Way:
     target: Float[Tensor, "B 3 S S"]
     visibility: Float[Tensor, "B K"]  # at most 0 absent, from 1 present
     severity: Float[Tensor, "B K"]  # in each kind's unit; 0 unknown
+    noisy: Float[Tensor, "B 1 S S"]  # where there is noise, if there is some: 1, elsewhere 0
 
     @property
     def presence(self) -> Float[Tensor, "B K"]:
@@ -118,18 +123,25 @@ class Chain:
         picks: Generator,
         rng: Generator,
         depth: Float[Tensor, "B 1 S S"] | None = None,
+        drawn: Sequence[int] = (),
     ) -> Way:
         """Send scenes the way. `picks` decides who takes which step, on the CPU; `rng` draws, on the scenes' device.
 
-        `depth`: of each scene, in [0, 1], NaN where it is unknown.
+        `depth`: of each scene, in [0, 1], NaN where it is unknown. `drawn`: which scenes are no photos: their light is
+        meant as it is, and a router sees none of SCENIC in them.
         """
         walk = _Walk(clean, self.kinds, self.repaired, rng, depth)
         count = len(clean)
         chosen = self._chosen(count, picks)
+        if not self.repaired:
+            chosen |= {kind: [row for row in chosen[kind] if row not in drawn] for kind in SCENIC}
         habits = self.habits
         walk.take(noises.Rendering(), _some(count, habits.rendered, picks))
         for kind in ORDER[:-1]:
+            before = walk.degraded
             self._damage(walk, kind, chosen[kind], picks)
+            if kind == "noise" and not self.repaired:
+                walk.confine(before, _of(chosen[kind], habits.local, picks), picks)
         dark = [row for row in chosen["lowlight"] if row not in chosen["noise"]]
         walk.take(noises.LightNoise(), _of(dark, 0.6, picks), 0.6)
         walk.take(noises.CameraDenoising(), _of(chosen["noise"], habits.denoised, picks))
@@ -140,7 +152,8 @@ class Chain:
         self._damage(walk, "jpeg", chosen["jpeg"], picks)
         rest = [row for row in range(count) if row not in chosen["jpeg"]]
         walk.take(files.File(quality=habits.quality), _of(rest, habits.stored, picks))
-        return Way(quantise(walk.degraded, "round"), walk.target.clamp(0, 1), walk.visibility, walk.severity)
+        degraded = quantise(walk.degraded, "round")
+        return Way(degraded, walk.target.clamp(0, 1), walk.visibility, walk.severity, walk.noisy)
 
     def _chosen(self, count: int, picks: Generator) -> dict[str, list[int]]:
         """Which photos have which kinds."""
@@ -188,6 +201,22 @@ class _Walk:
         self.kinds, self.repaired, self.rng, self.depth = tuple(kinds), repaired, rng, depth
         self.visibility = clean.new_zeros(len(clean), len(kinds))
         self.severity = clean.new_zeros(len(clean), len(kinds))
+        self.noisy = clean.new_ones(len(clean), 1, *clean.shape[2:])
+
+    def confine(self, before: Tensor, rows: Sequence[int], picks: Generator) -> None:
+        """Take back what happened since `before`, but for a rectangle of a tenth of the picture to half of it."""
+        side = before.shape[-1]
+        for row in rows:
+            chance = torch.rand(4, generator=picks).tolist()
+            share = 0.1 + 0.4 * chance[0]
+            height = side * (share + (1 - share) * chance[1])
+            width = side * min(1.0, share * side / height)
+            top, left = int((side - height) * chance[2]), int((side - width) * chance[3])
+            inside = torch.zeros_like(self.noisy[row])
+            inside[:, top : top + math.ceil(height), left : left + math.ceil(width)] = 1
+            self.noisy[row] = inside
+        if rows:
+            self.degraded = torch.where(self.noisy > 0, self.degraded, before)
 
     def take(self, step: Step, rows: Sequence[int], strength: float = 1.0) -> None:
         """Let some of the photos take a step: the target as well, unless it is what shall be repaired."""

@@ -81,7 +81,11 @@ class HazeStep(Step):
         tint = uniform(count, self.tint, rng)[:, None] * torch.rand(count, 3, generator=rng, device=rng.device)
         air = uniform(count, self.airlight, rng)[:, None] * (1 - tint + tint.amin(dim=1, keepdim=True))
         white = torch.rand(count, 1, generator=rng, device=rng.device) < self.white
-        depth = smooth_depth(count, side, side, rng)
+        # The nearest point of a scene lies at any distance; ground that recedes tells more of it than relief.
+        ramp = torch.linspace(1, 0, side, device=rng.device)[:, None]
+        relief, nearest, even = uniform(count, (0.1, 0.6), rng), uniform(count, (0, 0.5), rng), uniform(count, (0.5, 2), rng)
+        depth = torch.lerp(ramp ** even[:, None, None, None], smooth_depth(count, side, side, rng), relief[:, None, None, None])
+        depth = nearest[:, None, None, None] + (1 - nearest[:, None, None, None]) * depth
         return uniform(count, self.beta, rng, strength), torch.where(white, torch.ones_like(air), air), depth
 
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:

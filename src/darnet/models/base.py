@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.diagnosis import CLEAN
 from darnet.routing import Routing
 
 #: In `Model.parts`: maps of the whole picture, by its context, and of what `forward` is given to repair.
@@ -62,6 +63,11 @@ class Model(nn.Module, ABC):
         """
         return self
 
+    @property
+    def several(self) -> bool:
+        """Whether several kinds may be present at once. Default: a classifier names one."""
+        return False
+
     def adopt(self, other: Model) -> None:
         """Take over the weights of another network. Raises RuntimeError or ValueError where it is of another shape."""
         self.load_state_dict(other.state_dict())
@@ -69,6 +75,25 @@ class Model(nn.Module, ABC):
     def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:
         """Logits of P whole pictures, from the output for `crops` crops of each, in a row. Default: their means."""
         return by_picture(output.routings[-1].logits.float(), crops).mean(dim=1)
+
+    def presence(self, logits: Float[Tensor, "P E"]) -> Float[Tensor, "P E"]:
+        """How certain each kind is by itself, in [0, 1], from the logits of a verdict.
+
+        The sigmoid of how far a logit lies above that of clean. Where kinds exclude each other (not `several`), above
+        every other: one kind is then present at most. Clean is what the most certain kind leaves.
+        """
+        clean = self.kinds.index(CLEAN) if CLEAN in self.kinds else None
+        if self.several and clean is not None:
+            found = (logits - logits[:, clean, None]).sigmoid()
+        elif logits.shape[1] > 1:
+            best = logits.topk(2, dim=1).values
+            found = (logits - torch.where(logits == best[:, :1], best[:, 1:], best[:, :1])).sigmoid()
+        else:
+            found = torch.ones_like(logits)
+        if clean is not None:
+            found[:, clean] = 0
+            found[:, clean] = 1 - found.amax(dim=1)
+        return found
 
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
         """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.features`).

@@ -59,8 +59,9 @@ class DegradationClassifier(Model):
     training a share `dropout` of what names the kind is left out, so that no photo is known by one feature. `blocks`
     residual blocks stand behind each convolution from the second on (1/8 and 1/16 of the side).
 
-    Kinds do not exclude each other: the presence of one is the sigmoid of its logit less that of "clean". Softmax of
-    the same logits names one kind, for whoever was trained so. `ranges`: levels of a kind that it was trained on.
+    Trained by cross-entropy it names one kind, the highest logit. Trained by loss `presence` it says of every kind by
+    itself whether it is there: the sigmoid of its logit less that of clean, which is 0 from then on (`several`).
+    `ranges`: levels of a kind that it was trained on.
     """
 
     multiple_of = 2
@@ -104,8 +105,8 @@ class DegradationClassifier(Model):
         for block in self.blocks.modules():
             if isinstance(block, ResidualBlock):
                 nn.init.kaiming_normal_(block.first.weight, nonlinearity="relu")
-                nn.init.zeros_(block.second.weight)  # it begins as the identity
-                nn.init.zeros_(block.second.bias)
+                for weight in block.second.parameters():
+                    nn.init.zeros_(weight)  # it begins as the identity
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
         # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
         self.register_buffer("weighing", torch.eye(len(self.kinds), EVIDENCE * len(self.kinds)))
@@ -146,6 +147,18 @@ class DegradationClassifier(Model):
         mean = named.mean(dim=1)
         parts = [mean, named.amax(dim=1) - mean, named.amin(dim=1) - mean, levels.log().mean(dim=1)]
         return torch.cat(parts, dim=1)
+
+    @property
+    def several(self) -> bool:
+        """Whether presence is measured from clean; whoever trains by cross-entropy again moves that away from 0."""
+        return self.clean is not None and not any(bool(w[self.clean].any()) for w in self.classify.parameters())
+
+    @torch.no_grad()
+    def measure_from_clean(self) -> None:
+        """Make the logit of clean 0, whatever is seen: no difference changes, and evidence is then of presence."""
+        if self.clean is not None:
+            for weights in self.classify.parameters():
+                weights.sub_(weights[self.clean].clone())
 
     def adopt(self, other: Model) -> None:
         """Take over all weights; of the heads and the verdict, what concerns the kinds that both know."""

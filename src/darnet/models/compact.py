@@ -61,6 +61,16 @@ class CompactUNet(Model):
         features = ascend(coarsest(features), skips, self.up, self.decoder)
         return Output(base + F.pixel_shuffle(self.tail(features), 2))
 
+    def adopt(self, other: Model) -> None:
+        """Take over the weights of another one, which may have fewer blocks: new ones begin as the identity."""
+        known = other.state_dict()
+        own = self.state_dict()
+        for name, weight in own.items():
+            level, block = name.split(".")[:1], name.split(".")[2:3]
+            if name not in known and level in (["encoder"], ["decoder"]) and block:
+                known[name] = torch.zeros_like(weight) if ".second." in name else weight
+        self.load_state_dict(known)
+
 
 class Overview(nn.Module):
     """Thumbnail -> (scale of F features, gain and offset per colour), each (B, channels, 1, 1); all zero when new."""

@@ -52,6 +52,13 @@ class DeconvolutionUNet(Model):
         output: Output = self.unet(torch.cat([filtered, degraded], dim=1))
         return output
 
+    def adopt(self, other: Model) -> None:
+        """Take over the weights of another one, whose U-Net may have fewer blocks. Raises ValueError for another kind."""
+        if not isinstance(other, DeconvolutionUNet):
+            raise ValueError(f"a {type(other).__name__} has no filter")
+        self.estimator.load_state_dict(other.estimator.state_dict())
+        self.unet.adopt(other.unet)
+
 
 def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"]:
     """Logarithm of the mean power, and mean of its logarithm, over windows that overlap by half; frequency 0 central.

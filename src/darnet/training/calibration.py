@@ -1,15 +1,16 @@
 """A router's verdict on whole pictures: how it weighs what crops say, and a confidence of 80 % that is right so often.
 
 Matrix scaling (Guo et al., ICML 2017, §4.2), by maximum a posteriori, on pictures that training has not seen: the scale
-and the biases are nearly free, all other weights are drawn to what they were. And a margin for clean, since a false
-repair costs more than a repair that is not made.
+and the biases are nearly free, all other weights are drawn to what they were. Cross-entropy where each picture has one
+kind, and binary cross-entropy of the presence of each kind where it may have several. And a margin for clean, since a
+false repair costs more than a repair that is not made.
 
 Shapes: N pictures, E kinds, F features of evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,15 +18,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darnet.data.synthesis import Batch
-from darnet.diagnosis import CLEAN
 from darnet.errors import RecipeError
 from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier
+from darnet.training.losses import damage, presence_entropy
 
 #: Precision of the Gaussian priors, in pictures: of the biases and the logarithm of the scale, and of a weight times
 #: the standard deviation of what it weighs.
 FREE, BOUND = 5.0, 50.0
 ITERATIONS = 200
+#: Logits of pictures -> what is lost by them (nat), the mean over the pictures.
+Entropy = Callable[[Float[Tensor, "N E"]], Tensor]
 #: Of two scores that are equal the first wins, or the one that was rounded up: clean shall.
 TIE = 1e-4
 
@@ -33,7 +36,7 @@ TIE = 1e-4
 def calibrate(
     model: Model, batches: Iterable[Batch], clean_alarms: float = 1.0, known: Sequence[str] = ()
 ) -> tuple[float, float]:
-    """Fit the verdict to the batches, for good; all kinds weigh alike, however many pictures there are of each.
+    """Fit the verdict to the batches, for good.
 
     Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged. Where
     there is a kind beside those that are `known`, these are judged as they were, and it alone is fitted.
@@ -41,50 +44,63 @@ def calibrate(
     """
     if not isinstance(model, DegradationClassifier):
         raise RecipeError("only a router's confidence can be calibrated")
-    seen, labels = [], []
-    with torch.no_grad():
-        for batch in batches:
+    fitted = torch.tensor([kind not in known for kind in model.kinds])
+    fitted = fitted if bool(fitted.any()) else ~fitted
+    whole = bool(fitted.all())
+    several = model.several and whole
+    seen, named, there = [], [], []
+    for batch in batches:  # one after the other: thousands of pictures do not fit into memory
+        if batch.presence is not None and not several:
+            several = model.clean is not None
+            if whole:
+                model.measure_from_clean()
+        with torch.no_grad():
             seen.append(model.evidence(model(batch.degraded, batch.context), batch.crops_per_picture))
-            labels.append(batch.label[:: batch.crops_per_picture])
-    evidence, truth = torch.cat(seen), torch.cat(labels)
-    new = torch.tensor([kind not in known for kind in model.kinds])
-    entropy = fit_verdict(model, evidence, truth, new if bool(new.any()) else ~new)
-    if CLEAN not in model.kinds:
+        named.append(batch.label[:: batch.crops_per_picture])
+        there.append(batch.present(len(model.kinds)))
+    evidence, truth = torch.cat(seen), torch.cat(there)
+    if model.clean is None or not several:
+        entropy = fit_verdict(model, evidence, of_labels(torch.cat(named)), fitted)
+    else:
+        entropy = fit_verdict(model, evidence, of_presence(truth, model.clean), fitted)
+    if model.clean is None:
         return entropy, 0.0
-    clean = model.kinds.index(CLEAN)
-    margin = least_margin(F.linear(evidence[truth == clean], model.weighing, model.bias), clean, clean_alarms)
-    model.bias[clean] += margin
+    nothing = damage(truth, model.clean).eq(0).all(dim=1)
+    margin = least_margin(F.linear(evidence[nothing], model.weighing, model.bias), model.clean, clean_alarms)
+    model.bias[model.clean] += margin
     return entropy, margin
 
 
-def fit_verdict(
-    model: DegradationClassifier,
-    evidence: Float[Tensor, "N F"],
-    labels: Int[Tensor, " N"],
-    fitted: Bool[Tensor, " E"],
-) -> float:
-    """Weights and biases of the verdict on the kinds that are `fitted`, the most probable ones.
-
-    Returns the cross-entropy, in which kinds weigh alike.
-    """
-    free = fitted.to(evidence.device).float()
-    counts = labels.bincount(minlength=len(model.kinds)).clamp(min=1)
-    share = 1 / counts[labels].float()
+def of_labels(labels: Int[Tensor, " N"]) -> Entropy:
+    """Cross-entropy with the kind; all kinds weigh alike, however many pictures there are of each."""
+    share = 1 / labels.bincount()[labels].float()
     share /= share.sum()
+    return lambda logits: (share * F.cross_entropy(logits, labels, reduction="none")).sum()
+
+
+def of_presence(truth: Float[Tensor, "N E"], clean: int) -> Entropy:
+    """Binary cross-entropy of what is present, as often as it is in the pictures, the sum over the kinds."""
+    return lambda logits: presence_entropy(logits, truth, clean).mean()
+
+
+def fit_verdict(
+    model: DegradationClassifier, evidence: Float[Tensor, "N F"], entropy: Entropy, fitted: Bool[Tensor, " E"]
+) -> float:
+    """Weights and biases of the verdict on the kinds that are `fitted`, the most probable ones; returns the entropy."""
+    free = fitted.to(evidence.device).float()
     mean, spread = evidence.mean(dim=0), evidence.std(dim=0, correction=0).clamp(min=1e-6)
     standard = (evidence - mean) / spread
     before = F.linear(evidence, model.weighing, model.bias)
     scale, bias, weights = (torch.zeros_like(t, requires_grad=True) for t in (mean[:1], model.bias, model.weighing))
     optimizer = torch.optim.LBFGS([scale, bias, weights], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
-    def entropy() -> Tensor:
-        logits = before * (scale * free).exp() + free * (bias + F.linear(standard, weights))
-        return (share * F.cross_entropy(logits, labels, reduction="none")).sum()
+    def lost() -> Tensor:
+        return entropy(before * (scale * free).exp() + free * (bias + F.linear(standard, weights)))
 
     def loss() -> Tensor:
         optimizer.zero_grad()
         prior = FREE * (scale.square().sum() + bias.square().sum()) + BOUND * weights.square().sum()
-        total: Tensor = entropy() + prior / len(labels)
+        total: Tensor = lost() + prior / len(evidence)
         torch.autograd.backward(total)
         return total
 
@@ -93,7 +109,7 @@ def fit_verdict(
         raw, factor = free[:, None] * weights / spread, (scale * free).exp()
         model.bias.mul_(factor).add_(free * bias - raw @ mean)
         model.weighing.mul_(factor[:, None]).add_(raw)
-        return float(entropy())
+        return float(lost())
 
 
 def least_margin(logits: Float[Tensor, "N E"], kept: int, alarms: float) -> float:

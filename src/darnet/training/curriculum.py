@@ -104,9 +104,11 @@ def start(
     return _run(curriculum, series.begin(document, place, data, hardware or Hardware(), quiet=quiet))
 
 
-def resume(folder: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
-    """Go on where it stopped, on the hardware it began on."""
-    document, runs = series.again(folder / DOCUMENT, data, quiet=quiet)
+def resume(
+    folder: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+) -> Path:
+    """Go on where it stopped, on the hardware it began on, but for `changes` of its fields."""
+    document, runs = series.again(folder / DOCUMENT, data, changes, quiet=quiet)
     return _run(Curriculum.model_validate(document), runs)
 
 

@@ -11,13 +11,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import tomli_w
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Generator, distributed
@@ -30,11 +31,13 @@ from darnet.errors import RecipeError, UsageError
 from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier
 from darnet.training.journal import Journal
+from darnet.training.plan import Budget
+from darnet.training.precision import DTYPES, Precision, fastest, muon_seconds, network_seconds
+from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, load_recipe
 from darnet.training.remembering import remember
 from darnet.training.trainer import Trainer
 
-Precision = Literal["fp32", "bf16"]
 RECIPE, MODEL, SETTING = "recipe.toml", "model", "run.json"
 #: A copy of the weights that a run begins with, and of what they remember: it is taken up without the original.
 START = "start"
@@ -44,11 +47,29 @@ MEMORY = "memory"
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a run computes on; under torchrun its world is taken as it is."""
+    """What a run computes on; under torchrun its world is taken as it is. `muon`: what Muon orthogonalises in."""
 
     device: str = "auto"
     devices: int = 1
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
+    muon: Precision = "auto"
+
+    def settled(self, recipe: Recipe) -> Hardware:
+        """With a device, and those precisions that are open: in which a step of that recipe is the fastest on it.
+
+        That is bf16 on CUDA, and is tried out elsewhere; several processes must agree, so they take float32 untried.
+        Raises UsageError for a device this machine lacks.
+        """
+        device = pick_device(self.device)
+        alone = self.devices == 1 and int(os.environ.get("WORLD_SIZE", "1")) == 1
+        precision, muon = self.precision, self.muon
+        if precision == "auto":
+            untried: Precision = "bf16" if device.type == "cuda" else "fp32"
+            precision = untried if device.type == "cuda" or not alone else _fastest(recipe, device)
+        if muon == "auto":
+            untried = "bf16" if device.type == "cuda" else "fp32"
+            muon = untried if device.type == "cuda" or not alone else fastest(muon_seconds(device))
+        return replace(self, device=str(device), precision=precision, muon=muon)
 
     def fabric(self) -> Fabric:
         """Devices and processes, launched. Raises UsageError for a device this machine lacks."""
@@ -76,16 +97,18 @@ def start(  # noqa: PLR0913  what a run begins with
     *,
     weights: Path | None = None,
     pairs: Mapping[str, Path] | None = None,
+    budget: Budget | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train a recipe on the material under `data` in a new folder of `runs`; returns the folder of the trained model.
 
     `weights`: the folder of a card to begin from, instead of chance. `pairs`: folders of real pairs that lie elsewhere
-    than under `data`, by kind. Under torchrun every process calls this, and
-    `runs` must be the same for all.
+    than under `data`, by kind. `budget`: the time that all of this may take; the steps of the recipe are fitted to it.
+    Under torchrun every process calls this, and `runs` must be the same for all.
     Raises NoInputError for a folder without pictures, WeightsError for bad weights, and RecipeError for a recipe that
     cannot be trained on them, before anything is written.
     """
+    hardware = hardware.settled(recipe)
     trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs)
     fabric, material = trainer.fabric, trainer.material
     card = None if weights is None else store.read_card(weights)
@@ -94,13 +117,16 @@ def start(  # noqa: PLR0913  what a run begins with
         document = recipe.model_dump(mode="json", exclude_none=True)
         (folder / RECIPE).write_text(tomli_w.dumps(document), encoding="utf-8")
         origin = {} if card is None else {"from": {"name": card.name, "sha256": card.sha256}}
-        setting = {"data": str(data.resolve()), "pictures": material.pictures, "hardware": asdict(hardware), **origin}
+        setting: dict[str, Any] = {"data": str(data.resolve()), "pictures": material.pictures}
+        setting |= {"hardware": asdict(hardware), **origin}
+        if budget is not None:
+            setting["minutes"] = budget.minutes
         if pairs:
             setting["pairs"] = {kind: str(folder.resolve()) for kind, folder in pairs.items()}
         if weights is not None:
             shutil.copytree(weights, folder / START)
         (folder / SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
-    return _run(trainer, folder, quiet=quiet)
+    return _run(trainer, folder, hardware, budget, quiet=quiet)
 
 
 def prepare(
@@ -112,13 +138,19 @@ def prepare(
     pairs: Mapping[str, Path] | None = None,
 ) -> Trainer:
     """All that happens before a run begins: whoever is to learn much wants to know beforehand that all of it can."""
+    hardware = hardware.settled(recipe)
     begin = None if weights is None else store.load(weights)[0]
-    return Trainer(recipe, _material(recipe, data, weights, pairs or {}), hardware.fabric(), begin)
+    material = _material(recipe, data, weights, pairs or {})
+    return Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
 
 
-def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
+def resume(
+    run: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+) -> Path:
     """Take up a run where its last checkpoint left it, on the hardware it began on; `data`: its photos' new place.
 
+    `changes`: fields of `Hardware` that are now others; so they are where the machine has no such device. Then the run
+    no longer ends in the very weights that it would have ended in, and says so.
     Raises RecipeError if the folder is not a run, or if the photos are no longer the same number.
     """
     recipe = load_recipe(run / RECIPE)
@@ -131,14 +163,52 @@ def resume(run: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
     material = _material(recipe, data or Path(setting["data"]), start, pairs)
     if material.pictures != setting["pictures"]:
         raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {material.pictures} now")
+    before = Hardware(**setting["hardware"])
+    hardware = _changed(before, changes or {}).settled(recipe)
+    old, new = asdict(before), asdict(hardware)
+    moved = any(old[name] not in {"auto", new[name]} for name in new)
     begin = None if start is None else store.load(start)[0]
-    return _run(Trainer(recipe, material, Hardware(**setting["hardware"]).fabric(), begin), run, quiet=quiet)
+    trainer = Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
+    if moved and trainer.fabric.global_rank == 0:
+        setting["hardware"], setting["hardware_before"] = new, [*setting.get("hardware_before", []), old]
+        partial = run / f".{SETTING}"
+        partial.write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
+        partial.replace(run / SETTING)
+    budget = Budget(setting["minutes"]) if "minutes" in setting else None
+    return _run(trainer, run, hardware, budget, quiet=quiet, moved=moved)
+
+
+def _changed(before: Hardware, changes: Mapping[str, Any]) -> Hardware:
+    """With what is another now; whoever computes on another device chooses its precisions anew."""
+    device = changes.get("device", before.device)
+    if "device" not in changes:
+        try:
+            pick_device(device)
+        except UsageError:
+            device = "auto"
+    if device != before.device:
+        changes = {"precision": "auto", "muon": "auto", **changes, "device": device}
+    return replace(before, **changes)
+
+
+def _fastest(recipe: Recipe, device: torch.device) -> Precision:
+    """For a step of the stage that computes most."""
+    stage = max(recipe.stage, key=lambda stage: stage.epochs * stage.batch * stage.crop_px**2)
+    return fastest(network_seconds(build_model(recipe), device, stage.crop_px, stage.scene_px or stage.crop_px))
 
 
 def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:
     replays = any(stage.replay for stage in recipe.stage)
     memory = remembered(weights) if replays else None
-    return load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px, pairs=pairs, memory=memory)
+    return load_material(
+        data,
+        recipe.paired,
+        smallest_px=recipe.data.smallest_px,
+        pairs=pairs,
+        memory=memory,
+        depth=recipe.deep,
+        graphics=recipe.data.graphics,
+    )
 
 
 def remembered(weights: Path | None) -> Memory:
@@ -162,10 +232,20 @@ def new_folder(parent: Path) -> Path:
     raise AssertionError("unreachable")
 
 
-def _run(trainer: Trainer, folder: Path, *, quiet: bool) -> Path:
+def _run(
+    trainer: Trainer, folder: Path, hardware: Hardware, budget: Budget | None, *, quiet: bool, moved: bool = False
+) -> Path:
     speaks = trainer.fabric.global_rank == 0
     with Journal(folder, trainer.fabric.device, speaks=speaks, quiet=quiet) as journal:
-        model = trainer.run(folder, journal)
+        precisions = f"{hardware.precision}, Muon in {hardware.muon}"
+        journal.say(
+            f"{folder}: {trainer.training.pictures} pictures to learn from, on {hardware.device} in {precisions}"
+        )
+        if moved:
+            journal.say(
+                "warning: other hardware or precision: the weights will not be, bit for bit, what they would have been"
+            )
+        model = trainer.run(folder, journal, budget, moved=moved)
         if speaks:
             _save(model, trainer, folder)
     if distributed.is_initialized():
@@ -189,6 +269,7 @@ def _save(model: Model, trainer: Trainer, folder: Path) -> None:
             "pictures": trainer.training.pictures,
             **({"from": setting["from"]} if "from" in setting else {}),
             "last": json.loads(lines[-1]),
+            **({} if trainer.plan.seconds is None else {"plan": trainer.plan.document()}),
             "environment": environment(trainer.fabric.device),
         },
     )

@@ -1,6 +1,7 @@
 """A loss is a function (output, batch) -> scalar. A recipe names losses and weighs them.
 
-Shapes: B batch, P pictures that B crops are of, E kinds, K layers, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, P pictures that B crops are of, E kinds, D of them damage, K layers, H × W pixels. Pictures are sRGB in
+[0, 1].
 """
 
 from __future__ import annotations
@@ -88,12 +89,30 @@ def presence(output: Output, batch: Batch) -> Scalar:
     """
     if output.clean is None:
         raise RecipeError("loss 'presence' needs a router, one of whose kinds is 'clean'")
-    logits = per_picture(output.routings[-1].logits, batch)
-    truth = _without(batch.present(logits.shape[1]), output.clean)
-    weight = torch.where((truth == 1).any(dim=1, keepdim=True), 1.0, FALSE_ALARM) * truth.isfinite()
-    odds = logits - logits[:, output.clean, None]
-    entropy = F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), weight, reduction="none")
-    return entropy.sum(dim=1).mean()
+    logits = output.routings[-1].logits
+    truth = batch.present(logits.shape[1])
+    crops = None if batch.presence is None else by_picture(batch.presence, batch.crops_per_picture)
+    weight = torch.where((damage(truth, output.clean) == 1).any(dim=1), 1.0, FALSE_ALARM)
+    if crops is None:
+        return (weight * presence_entropy(per_picture(logits, batch), truth, output.clean)).mean()
+    # Where a kind is in some crops only, each of them answers for itself; else their mean does.
+    local = (crops == 1).any(dim=1) & (crops == 0).any(dim=1)
+    whole = presence_entropy(per_picture(logits, batch), truth.masked_fill(local, torch.nan), output.clean)
+    alone = crops.masked_fill(~local[:, None], torch.nan).flatten(0, 1)
+    each = per_picture(presence_entropy(logits, alone, output.clean), batch)
+    return (weight * (whole + each)).mean()
+
+
+def damage(values: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P D"]:
+    """What concerns all kinds but clean."""
+    return values[:, [kind for kind in range(values.shape[1]) if kind != clean]]
+
+
+def presence_entropy(logits: Float[Tensor, "P E"], truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, " P"]:
+    """Binary cross-entropy of what is present (nat), summed over the kinds of damage; NaN is ignored."""
+    odds, truth = damage(logits - logits[:, clean, None], clean), damage(truth, clean)
+    known = truth.isfinite().float()
+    return F.binary_cross_entropy_with_logits(odds, truth.nan_to_num(), known, reduction="none").sum(dim=1)
 
 
 def level(output: Output, batch: Batch) -> Scalar:
@@ -179,11 +198,6 @@ LOSSES: Mapping[str, Loss] = {
 def per_picture(values: Float[Tensor, "B ..."], batch: Batch) -> Tensor:
     """Means over the crops of each picture: (B, …) -> (B / crops_per_picture, …)."""
     return by_picture(values, batch.crops_per_picture).mean(dim=1)
-
-
-def _without(truth: Float[Tensor, "P E"], clean: int) -> Float[Tensor, "P E"]:
-    """The same with NaN, which is ignored, for clean: it is no kind that is present."""
-    return truth.index_fill(1, torch.tensor([clean], device=truth.device), torch.nan)
 
 
 def _image(output: Output) -> Float[Tensor, "B 3 H W"]:

@@ -18,7 +18,7 @@ from darnet import metrics
 from darnet.data.synthesis import Batch
 from darnet.models.base import Output
 from darnet.routing import Routing
-from darnet.training.losses import LOSSES, per_picture
+from darnet.training.losses import LOSSES, damage, per_picture
 from darnet.training.recipe import Stage
 
 #: What of a batch is tensors, or none.
@@ -89,12 +89,11 @@ def _naming(logits: Float[Tensor, "P E"], clean: int | None, batch: Batch) -> di
     label = logits.argmax(dim=1)
     if batch.presence is None or clean is None:
         return {"val_accuracy": float((label == batch.label[:: batch.crops_per_picture]).float().mean())}
-    damage = torch.arange(logits.shape[1], device=logits.device) != clean
-    there, said = batch.present(logits.shape[1])[:, damage], (logits > logits[:, clean, None])[:, damage]
-    known = there.isfinite()
-    there, undeniable = there.nan_to_num(1) == 1, (there == 1).any(dim=1)
-    right = torch.ones_like(logits, dtype=torch.bool)
-    right[:, damage], right[:, clean] = there, ~undeniable
+    truth = batch.present(logits.shape[1])
+    there, said = damage(truth, clean), damage(logits - logits[:, clean, None], clean) > 0
+    right = truth != 0  # too mild to say: either is right
+    right[:, clean] = ~(there == 1).any(dim=1)
+    known, there = there.isfinite(), there == 1
     hits, wrong = (there & said & known).sum(dim=0), ((there != said) & known).sum(dim=0)
     judged = hits + wrong > 0
     harmony = (2 * hits / (2 * hits + wrong))[judged]

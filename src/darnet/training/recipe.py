@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from darnet.degradations.base import Rounding
 from darnet.errors import RecipeError, UnknownNameError
+from darnet.data.memory import PAIRS
 from darnet.training.sources import SourceSpec, Strict
 
 MOST_JPEG_QUALITY = 100
@@ -87,6 +88,9 @@ class Stage(Strict):
     jpeg_share: float = Field(0.0, ge=0, le=1)  # damaged pictures that were then saved as a JPEG file
     jpeg_quality: tuple[float, float] = (75.0, 98.0)
     align_px: int = Field(1, gt=0)  # crops of whole pictures begin at multiples of this
+    depth_share: float = Field(0.0, ge=0, le=1)  # scenes of a chain whose depth was measured
+    graphics_share: float = Field(0.0, ge=0, le=1)  # scenes of a chain that are made pictures and no photos
+    small_share: float = Field(0.0, ge=0, le=1)  # batches of a chain with pictures smaller than a crop
     replay: float = Field(0.0, ge=0, lt=1)  # share of pictures that are replayed from memory, its kinds alike
     scene_px: int | None = Field(None, gt=0)  # where whole pictures are degraded: at most so much of them, a side
     degradations: tuple[SourceSpec, ...] = Field(min_length=1)  # a file may leave them out: those of the stage before
@@ -135,6 +139,8 @@ class Data(Strict):
     test: float = Field(0.0, ge=0, lt=1)
     smallest_px: int = Field(64, gt=0)
     halve_above_px: int | None = Field(None, gt=0)
+    scales: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()  # of copies of every photo that are added
+    graphics: int = Field(0, ge=0)  # made pictures that are no photos
     validation_samples: int = Field(256, gt=0)
     calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's verdict is fitted to; 0: it is not
     clean_alarms: float = Field(1.0, gt=0, le=1)  # share of clean ones that a calibrated router may call damaged
@@ -168,9 +174,14 @@ class Recipe(Strict):
         return tuple(dict.fromkeys(kind for stage in self.stage for kind in stage.kinds))
 
     @property
+    def deep(self) -> bool:
+        """Whether it wants photos with their depth."""
+        return any(stage.depth_share for stage in self.stage)
+
+    @property
     def paired(self) -> tuple[str, ...]:
         """The kinds that it wants real pairs of."""
-        found = (spec.of for stage in self.stage for spec in stage.degradations if spec.of is not None)
+        found = (spec.of for stage in self.stage for spec in stage.degradations if spec.name == PAIRS and spec.of)
         return tuple(dict.fromkeys(found))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ class Series:
     data: Path
     hardware: Hardware
     quiet: bool = False
+    changes: Mapping[str, Any] = field(default_factory=dict)  # what is another since it began, for a run that goes on
 
     def run(self, name: str, recipe: Recipe, weights: Path | None = None) -> Path:
         """The folder of the trained model of one run: begun, taken up, or done already."""
@@ -41,7 +42,7 @@ class Series:
             return launch.start(recipe, self.data, self.folder, self.hardware, weights=weights, quiet=self.quiet)
         if (begun[-1] / launch.MODEL).is_dir():
             return begun[-1] / launch.MODEL
-        return launch.resume(begun[-1], self.data, quiet=self.quiet)
+        return launch.resume(begun[-1], self.data, changes=self.changes, quiet=self.quiet)
 
 
 def has(path: Path, key: str) -> bool:
@@ -74,9 +75,14 @@ def begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardwa
     return Series(folder, data, hardware, quiet)
 
 
-def again(path: Path, data: Path | None, *, quiet: bool) -> tuple[dict[str, Any], Series]:
-    """The document at `path` and its series, on the hardware it began on; `data`: its photos' new place."""
+def again(
+    path: Path, data: Path | None, changes: Mapping[str, Any] | None = None, *, quiet: bool
+) -> tuple[dict[str, Any], Series]:
+    """The document at `path` and its series, on the hardware it began on but for `changes` of its fields.
+
+    `data`: its photos' new place.
+    """
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     setting = document.pop(SETTING)
-    series = Series(path.parent, data or Path(setting["data"]), Hardware(**setting["hardware"]), quiet)
-    return document, series
+    hardware = replace(Hardware(**setting["hardware"]), **(changes or {}))
+    return document, Series(path.parent, data or Path(setting["data"]), hardware, quiet, changes or {})

@@ -7,7 +7,7 @@ again. All are validated on the same pictures.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,11 @@ def start(study: Study, data: Path, runs: Path, hardware: Hardware | None = None
     return _run(study, series.begin(document, place, data, hardware or Hardware(), quiet=quiet))
 
 
-def resume(folder: Path, data: Path | None = None, *, quiet: bool = False) -> Path:
-    """Go on where it stopped, on the hardware it began on."""
-    document, runs = series.again(folder / DOCUMENT, data, quiet=quiet)
+def resume(
+    folder: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+) -> Path:
+    """Go on where it stopped, on the hardware it began on, but for `changes` of its fields."""
+    document, runs = series.again(folder / DOCUMENT, data, changes, quiet=quiet)
     return _run(Study.model_validate(document), runs)
 
 

@@ -1,0 +1,87 @@
+"""Clean scenes for the way of a photo: squares of photos, of photos with depth, and of made pictures that are no photos.
+
+Shapes: B batch, S side of a scene. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from darnet.data.photos import Photo
+from darnet.degradations.base import mirror_pad, turn_grey
+
+#: A photo and how far away each of its points is, from 0 to 1: one channel of the same size.
+_Item = TypeVar("_Item")
+Deep = tuple[Photo, Float[Tensor, "1 _H _W"]]
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Draws squares of `side` px: of `graphics` and of `deep` photos in the shares given, else of `photos`.
+
+    `grey`: share of the scenes that are turned grey. Where there is nothing to draw from, a share does nothing.
+    """
+
+    photos: Sequence[Photo]
+    side: int
+    deep: Sequence[Deep] = ()
+    graphics: Sequence[Photo] = ()
+    deep_share: float = 0.0
+    graphics_share: float = 0.0
+    grey_share: float = 0.0
+
+    def __call__(
+        self, count: int, picks: Generator
+    ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, "B 1 S S"] | None, list[int]]:
+        """(scenes, depths in [0, 1], rows of graphics), on the device of the photos.
+
+        A depth is NaN where nobody measured it; None: nowhere.
+        """
+        chance = torch.rand(count, 3, generator=picks).tolist()
+        scenes: list[Tensor] = []
+        depths: dict[int, Tensor] = {}
+        drawn: list[int] = []
+        for row, (sort, _, _) in enumerate(chance):
+            if self.graphics and sort < self.graphics_share:
+                scenes.append(_square(_pick(self.graphics, picks), self.side, picks)[0])
+                drawn.append(row)
+            elif self.deep and sort > 1 - self.deep_share:
+                photo, depth = _pick(self.deep, picks)
+                square, place = _square(photo, self.side, picks)
+                scenes.append(square)
+                depths[row] = _cut(depth, self.side, place)
+            else:
+                scenes.append(_square(_pick(self.photos, picks), self.side, picks)[0])
+        clean = torch.stack(scenes).float() / 255
+        grey = [row for row, (_, chosen, _) in enumerate(chance) if chosen < self.grey_share]
+        if grey:
+            index = torch.tensor(grey, device=clean.device)
+            clean = clean.index_copy(0, index, turn_grey(clean[index]))
+        if not depths:
+            return clean, None, drawn
+        depth = torch.full((count, 1, self.side, self.side), torch.nan, device=clean.device)
+        rows = torch.tensor(list(depths), device=clean.device)
+        return clean, depth.index_copy(0, rows, torch.stack(list(depths.values())).to(depth)), drawn
+
+
+def _pick(pictures: Sequence[_Item], picks: Generator) -> _Item:
+    return pictures[int(torch.randint(len(pictures), (1,), generator=picks))]
+
+
+def _square(photo: Tensor, side: int, picks: Generator) -> tuple[Tensor, tuple[int, int]]:
+    """A square of chance, and where it begins; mirrored where the photo ends."""
+    place = tuple(int(torch.randint(max(1, extent - side + 1), (1,), generator=picks)) for extent in photo.shape[1:])
+    return _cut(photo, side, (place[0], place[1])), (place[0], place[1])
+
+
+def _cut(picture: Tensor, side: int, place: tuple[int, int]) -> Tensor:
+    top, left = place
+    square = picture[:, top : top + side, left : left + side]
+    below, right = side - square.shape[1], side - square.shape[2]
+    return mirror_pad(square[None], (0, below), (0, right))[0] if below or right else square

@@ -1,0 +1,124 @@
+"""Keeps a run to its time: measures what its stages cost, plans their steps, and looks at the clock while they run.
+
+In a run of several processes the first one measures and decides, and tells the others at steps that all know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+import torch
+
+from darnet.training.plan import CALIBRATION_SHARE, TOLERANCE, Cost
+from darnet.training.precision import now
+from darnet.training.recipe import Stage
+from darnet.training.stage import StageRun
+
+if TYPE_CHECKING:
+    from darnet.training.trainer import Trainer
+
+#: Share of all the time that is spent on measuring, beside the steps that do not count.
+TRIAL_SHARE = 0.02
+#: Share of all the time, and seconds at least, that are left for what comes after the last step.
+RESERVE_SHARE, RESERVE_SECONDS = 0.005, 1.0
+#: How often in a stage the clock is looked at, and over how many looks speed is measured.
+LOOKS, WINDOW = 10, 3
+#: Keys of a stage that its speed does not depend on.
+IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep"}
+
+
+class Pace:
+    """Of one run in this process. `seconds`: all the time that it has; none: the plan stays as it is."""
+
+    def __init__(self, trainer: Trainer, seconds: float | None) -> None:
+        self.trainer, self.seconds = trainer, seconds
+        self.costs: dict[int, Cost] = {}
+        self.closing = 0.0
+        self.drift = 1.0  # how much slower than planned it is
+        self.stage = -1
+        self.marks: deque[tuple[int, float]] = deque(maxlen=WINDOW + 1)
+
+    def fit(self) -> None:
+        """Measure every stage that is left, and plan for the time that is left. The weights stay as they are."""
+        assert self.seconds is not None
+        trainer, plan = self.trainer, self.trainer.plan
+        first = (trainer.position.stage, trainer.position.step)
+        stages = trainer.recipe.stage[first[0] :]
+        if not stages:
+            return
+        costs = trainer.fabric.broadcast(self._measure(first[0], stages))
+        self.costs = dict(enumerate(costs, first[0]))
+        self.closing, plan.calibration_pictures = trainer.fabric.broadcast(self._after_the_last_step())
+        left = float(trainer.fabric.broadcast(self.seconds - trainer.journal.seconds - self.closing))
+        plan.fit(costs, left, first)
+        plan.seconds = self.seconds
+        steps = (
+            f"{stage.name} {part.steps} steps of {cost.step:.3g} s"
+            for stage, part, cost in zip(stages, plan.stages[first[0] :], costs, strict=True)
+        )
+        trainer.journal.say(f"fitted to {self.seconds / 60:.4g} minutes: {', '.join(steps)}")
+
+    def due(self, index: int, step: int) -> bool:
+        """Look at the clock after so many steps of a stage; true where the plan had to be corrected."""
+        stage = self.trainer.plan.stages[index]
+        if self.seconds is None or step % max(1, stage.steps // LOOKS) or step >= stage.steps:
+            return False
+        factor = float(self.trainer.fabric.broadcast(self._factor(index, step)))
+        if factor == 1:
+            return False
+        self.trainer.plan.correct(factor, (index, step))
+        name = self.trainer.recipe.stage[index].name
+        self.trainer.journal.say(f"{name} step {step}: corrected to {stage.steps} steps, to be in time")
+        return True
+
+    def _factor(self, index: int, step: int) -> float:
+        """How many times as many steps there should be; 1 where the run will be in time."""
+        assert self.seconds is not None
+        elapsed, plan = self.trainer.journal.seconds, self.trainer.plan
+        if index != self.stage:
+            self.stage = index
+            self.marks.clear()
+        self.marks.append((step, elapsed))
+        stage, cost = plan.stages[index], self.costs[index]
+        expected = cost.step + cost.validation / stage.epoch_steps
+        if len(self.marks) > 1:
+            (before, begun), (after, ended) = self.marks[0], self.marks[-1]
+            self.drift = (ended - begun) / (after - before) / expected
+        later = sum(part.seconds(self.costs[index + 1 + n]) for n, part in enumerate(plan.stages[index + 1 :]))
+        wanted = self.drift * ((stage.steps - step) * expected + later)
+        available = self.seconds - elapsed - self.closing
+        return 1.0 if abs(wanted - available) < TOLERANCE * self.seconds else max(0.0, available) / wanted
+
+    def _measure(self, first: int, stages: tuple[Stage, ...]) -> list[Cost]:
+        """What each stage costs; stages that differ in nothing that takes time are tried once."""
+        assert self.seconds is not None
+        trainer = self.trainer
+        keys = [stage.model_dump_json(exclude=IDLE) + stage.optimizer.name for stage in stages]
+        position = trainer.position
+        weights = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+        found: dict[str, Cost] = {}
+        for index, key in enumerate(keys, first):
+            if key not in found:
+                trainer.position = type(position)(stage=index)
+                found[key] = StageRun(trainer, index, None).trial(TRIAL_SHARE * self.seconds / len(set(keys)))
+                trainer.model.load_state_dict(weights)
+        trainer.position = position
+        return [found[key] for key in keys]
+
+    @torch.no_grad()
+    def _after_the_last_step(self) -> tuple[float, int]:
+        """Seconds that are needed for all that follows, and on how many pictures a verdict can be fitted in them."""
+        assert self.seconds is not None
+        trainer, pictures = self.trainer, self.trainer.recipe.data.calibration_pictures
+        reserve = max(RESERVE_SECONDS, RESERVE_SHARE * self.seconds)
+        if not pictures or trainer.fabric.global_rank != 0:
+            return reserve, pictures
+        begun = now(trainer.fabric.device)
+        batch = trainer.calibration_batch(0)
+        trainer.model.eval()(batch.degraded, batch.context)
+        once = now(trainer.fabric.device) - begun
+        crops = batch.crops_per_picture / len(batch.degraded)  # batches that a picture needs
+        pictures = min(pictures, max(1, int(CALIBRATION_SHARE * self.seconds / once / crops)))
+        return reserve + math.ceil(pictures * crops) * once, pictures
