@@ -28,7 +28,7 @@ def test_gains_are_means_over_the_pictures_of_both() -> None:
     ]
     entry, whole = gains(rows)
     assert (entry["in"], entry["out"], entry["gain_db"], entry["n"]) == (25, 27.5, 2.5, 2)
-    assert (entry["worse"], entry["changed"], entry["named"]) == (1, 2, None)
+    assert (entry["worse"], entry["changed"], entry["found"]) == (1, 2, None)
     assert (whole["set"], whole["gain_db"], whole["worse"]) == ("all", 2.5, 1)
 
 
@@ -52,12 +52,13 @@ def test_the_same_kind_on_two_ways_is_kept_apart() -> None:
     assert (whole["n"], whole["gain_db"]) == (2, 5)
 
 
-def test_names_count_where_there_is_a_diagnosis() -> None:
-    named = row("m", {"a": 30.0, "b": 30.0})
-    for image, label in zip(named["per_image"], ("noise", "clean"), strict=True):
-        image["label"] = label
-    entry, whole = gains([row(INPUT, {"a": 30.0, "b": 30.0}), named])
-    assert entry["named"] == whole["named"] == 1
+def test_a_kind_may_be_found_beside_another() -> None:
+    psnr = {"a": 30.0, "b": 30.0, "c": 30.0}
+    named = row("m", psnr)
+    for image, present in zip(named["per_image"], (["jpeg", "noise"], ["jpeg"], []), strict=True):
+        image["present"] = present
+    entry, whole = gains([row(INPUT, psnr), named])
+    assert entry["found"] == whole["found"] == 1
 
 
 def test_a_method_without_figures_has_none() -> None:

@@ -74,8 +74,8 @@ def test_the_suite(root: Path, tiny_system: Path) -> None:
     assert rows["gaussian", "PolyU", "noise"]["gain_db"] > 0.3  # white noise against white noise
     assert ("gaussian", "SICE", "lowlight") not in rows
     assert rows[name, "all", ""]["n"] == 6
-    assert rows[name, "PolyU", "noise"]["named"] == 2
-    assert rows[name, "SICE", "lowlight"]["named"] == 0  # it calls everything noise
+    assert rows[name, "PolyU", "noise"]["found"] == 2
+    assert rows[name, "SICE", "lowlight"]["found"] == 0  # it calls everything noise
     text = tables.markdown(document)
     assert "| gaussian | kind | PolyU | noise |" in text
     assert document["protocol"]["digest"] in text

@@ -92,7 +92,7 @@ def test_the_suite(sets_root: Path, tiny_system: Path) -> None:
     assert rows["divide", "overexposure", "JPEG 85"]["gain_db"] > 3
     assert rows["wiener-jpeg", "blur", "disk of 3 px"]["told"] == "kernel"
     assert ("wiener-jpeg", "noise", "JPEG 85") not in rows
-    assert rows[str(tiny_system), "noise", "JPEG 85"]["named"] == 1
+    assert rows[str(tiny_system), "noise", "JPEG 85"]["found"] == 1
     text = tables.markdown(document)
     assert "| CBSD68 | noise 15, JPEG 85 |" in text
     assert "| CBSD68 | blur, disk of 3 px, JPEG 85 |" in text

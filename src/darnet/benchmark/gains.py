@@ -83,10 +83,10 @@ def _gain(compared: Sequence[tuple[float, float]]) -> dict[str, Any]:
 
 
 def _seen(row: Row) -> dict[str, int | None]:
-    """How many pictures were changed, and (where there is a diagnosis) how many were named rightly."""
-    labels = [image["label"] for image in row["per_image"] if "label" in image]
-    named = sum(label == row["kind"] for label in labels) if labels else None
-    return {"changed": row["n"] - row["left_alone"], "named": named, "failed": row["failed"]}
+    """How many pictures were changed, and in how many (where there is a diagnosis) the kind was found."""
+    present = [image["present"] for image in row["per_image"] if "present" in image]
+    found = sum(row["kind"] in kinds for kinds in present) if present else None
+    return {"changed": row["n"] - row["left_alone"], "found": found, "failed": row["failed"]}
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
@@ -99,7 +99,7 @@ def markdown(entries: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:
     one_protocol(rows)
     title = (
         *("method", "told", "set", "damage", "in, dB", "out, dB", "gain, dB"),
-        *(f"worse by > {WORSE_DB:g} dB", "changed", "named rightly", "n"),
+        *(f"worse by > {WORSE_DB:g} dB", "changed", "kind found", "n"),
     )
     lines = [
         (
@@ -112,7 +112,7 @@ def markdown(entries: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:
             number(entry["gain_db"], "+.2f"),
             percent(entry["worse"] / entry["n"]) if entry["n"] else "–",
             number(entry["changed"], "d"),
-            number(entry["named"], "d"),
+            number(entry["found"], "d"),
             f"{entry['n']}" + (f" ({entry['failed']} failed)" if entry["failed"] else ""),
         )
         for entry in entries

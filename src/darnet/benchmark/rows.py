@@ -39,6 +39,7 @@ class Record:
     error: str | None = None
     way: str = ""  # of the case
     experts: tuple[str, ...] | None = None  # who repaired it; None where nobody says
+    present: tuple[str, ...] = ()  # every kind that was found
 
     @property
     def group(self) -> tuple[str, str, str, float, str]:
@@ -57,7 +58,7 @@ class Record:
         }
         if self.label is not None:
             document |= {"label": self.label, "confidence": rounded(self.confidence, 4)}
-            document |= {"left_alone": self.left_alone}
+            document |= {"present": list(self.present), "left_alone": self.left_alone}
             document |= {} if self.experts is None else {"experts": list(self.experts)}
             document |= {} if self.estimated is None else {"estimated_level": rounded(self.estimated, 3)}
         return document if self.error is None else {"name": self.name, "error": self.error}

@@ -151,6 +151,7 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         None if diagnosis is None else diagnosis.level,
         way=case.way,
         experts=answer.experts,
+        present=() if diagnosis is None else diagnosis.present,
     )
 
 
