@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from darnet.benchmark import tables
+from darnet.benchmark import tables, untouched
 from darnet.benchmark.documents import SUITES, Document, Request
 from darnet.benchmark.gains import damage
 from darnet.benchmark.peers import INPUT
@@ -32,6 +32,10 @@ CROP_PX = 112
 #: Over more than this factor of times, ticks between the powers of ten run into each other.
 FEW_DECADES = 200
 LABELS = ("damaged", "restored", "clean")
+#: Suites in which more decibels are no better repair.
+UNRANKED = ("router", *untouched.SUITES)
+#: However surely a picture is named wrongly, one that was damaged is worse.
+NOT_TOUCHED = 1e3
 
 
 class Poor(NamedTuple):
@@ -57,7 +61,7 @@ def html(document: Document, request: Request) -> str:
         left_out=[f"{name}: {reason}" for name, reason in document["left_out"].items()],
         failures=[" ".join(str(value) for value in failure.values()) for failure in document["failures"]],
         tables=MarkdownIt("commonmark", {"html": False}).enable("table").render(tables.markdown(document)),
-        frontier="\n".join(frontier(part["rows"]) for part in parts) if document["suite"] != "router" else "",
+        frontier="" if document["suite"] in UNRANKED else "\n".join(frontier(part["rows"]) for part in parts),
         worst=[section for part in parts for section in _sections(part, request)]
         if document["suite"] != "speed"
         else [],
@@ -139,7 +143,7 @@ def _judged(row: Mapping[str, Any], image: Mapping[str, Any], before: float | No
     psnr = image.get("psnr")
     if psnr is None:
         wrong = "label" in image and image["label"] != row["kind"]
-        return (image["confidence"], what) if wrong else None
+        return (image["confidence"] - NOT_TOUCHED, what) if wrong else None
     if before is None:
         return -psnr, f"{what}: {psnr:.2f} dB"
     return before - psnr, f"{what}: {before:.2f} → {psnr:.2f} dB ({psnr - before:+.2f})"
