@@ -59,7 +59,7 @@ class SensorNoise(Degradation):
     """
 
     electrons: Range = (400.0, 400.0)
-    read_electrons: Range = (2.0, 2.0)
+    read_electrons: Range = (5.0, 5.0)
     bayer: bool = False
     kind: ClassVar[str] = "noise"
     parameters: ClassVar[tuple[str, ...]] = ("electrons", "read_electrons")
