@@ -13,10 +13,9 @@ from darnet.backends import pick_device
 from darnet.benchmark import composite, gains, real, routing, speed, tasks, untouched, ways
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER, Method
 from darnet.benchmark.peers import INPUT, PEERS, load_method
-from darnet.benchmark.progress import NOBODY, Progress
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.provenance import provenance
-from darnet.benchmark.run import Bench, Measured, unusable
+from darnet.benchmark.run import NOBODY, Bench, Measured, Progress, unusable
 from darnet.benchmark.suites import DEFAULT_SETS, KIND_SUITES, LEVELS, ROUTED, ROUTER_SETS, Case, cases, damaged
 from darnet.benchmark.tables import PAPER_PROTOCOL
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
