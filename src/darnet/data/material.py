@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from darnet.data.graphics import draw_many
 from darnet.data.memory import Memory
@@ -77,8 +78,14 @@ class Material:
         return replace(self, photos=with_halves(self.photos, above_px))
 
     def with_scales(self, scales: Sequence[float], smallest_px: int) -> Material:
-        """Smaller copies of photos added (see `darnet.data.photos.with_scales`)."""
-        return replace(self, photos=with_scales(self.photos, scales, smallest_px))
+        """Smaller copies of photos added, with their depth (see `darnet.data.photos.with_scales`)."""
+        levels = [with_scales([photo], scales, smallest_px) for photo, _ in self.deep]
+        deep = [
+            (photo, F.interpolate(depth[None], photo.shape[1:], mode="bilinear", antialias=True)[0])
+            for photos, (_, depth) in zip(levels, self.deep, strict=True)
+            for photo in photos
+        ]
+        return replace(self, photos=with_scales(self.photos, scales, smallest_px), deep=deep)
 
     def on(self, device: torch.device) -> Material:
         """The same on a device."""

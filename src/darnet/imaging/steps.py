@@ -72,7 +72,7 @@ class HazeStep(Step):
     beta: Range = (0.4, 3.5)
     airlight: Range = (0.55, 1.0)
     tint: Range = (0.0, 0.2)
-    white: float = 0.3
+    white: float = 0.45
     kind: ClassVar[str] = "haze"
     threshold: ClassVar[Range] = (0.02, 0.06)
 

@@ -24,7 +24,7 @@ TRIAL_SHARE = 0.02
 #: Share of all the time, and seconds at least, that are left for what comes after the last step.
 RESERVE_SHARE, RESERVE_SECONDS = 0.005, 1.0
 #: How often in a stage the clock is looked at, and over how many looks speed is measured.
-LOOKS, WINDOW = 10, 3
+LOOKS, WINDOW = 30, 3
 #: Keys of a stage that its speed does not depend on.
 IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep"}
 
