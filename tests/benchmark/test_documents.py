@@ -118,6 +118,6 @@ def test_bad_requests(tiny_system: Path, sets_root: Path, tmp_path: Path) -> Non
 
 
 def test_peers_of_a_suite() -> None:
-    assert with_peers("noise", ()) == ("identity", "darnet", "ffdnet", "bm3d", "nlm")
-    assert with_peers("table1", ("nlm",)) == ("nlm", "ffdnet", "bm3d")
+    assert with_peers("noise", ()) == ("identity", "darnet", "ffdnet", "bm3d", "nlm", "nlm-blind", "gaussian")
+    assert with_peers("table1", ("nlm",)) == ("nlm", "ffdnet", "bm3d", "nlm-blind", "gaussian")
     assert with_peers("haze", ("darnet",)) == ("darnet",)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from darnet.benchmark.peers import PEERS, load_method, repairs
+from darnet.benchmark.camera import Defocus
+from darnet.benchmark.peers import PEERS, load_method, noise_sigma_255, repairs
 from darnet.benchmark.suites import Case
-from darnet.degradations import GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
+from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError, WeightsError
 from darnet.image import Image
 from darnet.metrics import psnr
@@ -23,11 +24,12 @@ DAMAGE = {
     "overexposure": (Overexposure((1.5, 1.5)), 1.5),
 }
 #: What each must bring at least, in dB; each is known to bring more.
-GAINS = {"ffdnet": 6.0, "bm3d": 6.0, "nlm": 3.0, "wiener": 1.0, "richardson-lucy": 1.0, "divide": 2.0}
+GAINS = {"ffdnet": 6.0, "bm3d": 6.0, "nlm": 3.0, "nlm-blind": 3.0, "gaussian": 3.0}
+GAINS |= {"wiener": 1.0, "wiener-jpeg": 1.0, "wiener-blind": 0.5, "richardson-lucy": 1.0, "divide": 2.0}
 
 
-def case(kind: str, level: float | None) -> Case:
-    return Case("CBSD68", "0.png", kind, level, Path("0.png"))
+def case(kind: str, level: float | None, degradation: Degradation | None = None) -> Case:
+    return Case("CBSD68", "0.png", kind, level, Path("0.png"), degradation)
 
 
 @pytest.mark.parametrize("name", GAINS)
@@ -37,7 +39,7 @@ def test_a_peer_repairs_its_kind_of_damage(name: str) -> None:
     degradation, level = DAMAGE[kind]
     damaged = quantise(degradation(PHOTO, named_generator("peer")), "round")
     given = damaged.clone()
-    answer = load_method(name)(damaged, case(kind, level)).pixels
+    answer = load_method(name)(damaged, case(kind, level, degradation)).pixels
     assert torch.equal(damaged, given)
     assert answer.shape == PHOTO.shape
     before, after = (float(psnr(pixels.clamp(0, 1)[None], PHOTO[None])) for pixels in (damaged, answer))
@@ -55,6 +57,40 @@ def test_the_identity_changes_nothing() -> None:
 def test_a_peer_that_must_be_told_refuses_a_case_of_unknown_level() -> None:
     with pytest.raises(UsageError, match=r"CBSD68/0\.png"):
         load_method("divide")(PHOTO, case("overexposure", None))
+
+
+def test_a_peer_that_must_be_told_the_kernel_refuses_a_case_without_one() -> None:
+    wiener = load_method("wiener-jpeg")
+    with pytest.raises(UsageError, match=r"CBSD68/0\.png: its kernel"):
+        wiener(PHOTO, case("blur", 1.5))
+    damaged = quantise(Defocus()(PHOTO, named_generator("peer")), "round")
+    right, wrong = (
+        float(psnr(wiener(damaged, case("blur", 1.5, kernel)).pixels[None], PHOTO[None]))
+        for kernel in (Defocus(), GaussianBlur((3.0, 3.0)))
+    )
+    assert right > wrong + 1
+
+
+def test_blind_peers_look_at_the_picture_alone() -> None:
+    damaged = quantise(GaussianNoise((25.0, 25.0))(PHOTO, named_generator("peer")), "round")
+    for name in ("nlm-blind", "gaussian", "wiener-blind"):
+        answers = [load_method(name)(damaged, case("rain", level)).pixels for level in (None, 50.0)]
+        assert torch.equal(*answers)
+        assert load_method(name).told == "kind"
+
+
+@pytest.mark.parametrize("sigma_255", [0.0, 2.0, 15.0, 40.0])
+def test_noise_is_estimated_without_what_lies_beneath(sigma_255: float) -> None:
+    rows, columns = torch.arange(96)[:, None] / 96, torch.arange(111)[None] / 111
+    slope = 0.3 + 0.4 * torch.stack([rows.expand(96, 111), columns.expand(96, 111), (columns > 0.5).expand(96, 111)])
+    noise = torch.randn(slope.shape, generator=named_generator("estimate"))
+    assert noise_sigma_255(slope + sigma_255 / 255 * noise) == pytest.approx(sigma_255, rel=0.05, abs=0.01)
+    assert noise_sigma_255(slope[:, :2]) == 0
+
+
+def test_a_small_picture_goes_through_blind_denoising() -> None:
+    small = PHOTO[:, :2, :3]
+    assert load_method("nlm-blind")(small, case("noise", None)).pixels.shape == small.shape
 
 
 def test_a_network_is_only_asked_for_what_its_card_says(tiny_system: Path, tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ def test_of_a_router_the_surest_mistakes_are_shown() -> None:
     assert "called clean (80 %)" in found["darnet"][0].caption
 
 
+def test_a_picture_that_was_touched_is_worse_than_one_that_was_named_wrongly() -> None:
+    images = [
+        {"name": "a", "psnr": 40.0, "label": "noise", "confidence": 0.7},
+        {"name": "b", "psnr": None, "label": "noise", "confidence": 0.9},
+        {"name": "c", "psnr": 12.0, "label": "noise", "confidence": 0.7},
+    ]
+    photos = [Case("CBSD68", name, "clean", None, Path(name)) for name in "abc"]
+    found = worst([row("darnet", {"a": 1.0}, kind="clean", level=None, per_image=images)], photos)
+    assert [poor.case.name for poor in found["darnet"]] == ["c", "a", "b"]
+
+
 def test_the_frontier_has_a_panel_a_damage_and_a_point_a_method() -> None:
     rows = [row("one", {"a": 30.0}), row("two", {"a": 31.0}), row("one", {"a": 27.0}, level=50.0)]
     drawn = frontier(rows)
@@ -72,7 +83,7 @@ def test_the_frontier_has_a_panel_a_damage_and_a_point_a_method() -> None:
     assert frontier([row("one", {"a": 30.0}, psnr=None)]) == ""
 
 
-@pytest.mark.parametrize("suite", ["noise", "router", "table1", "3-task", "speed"])
+@pytest.mark.parametrize("suite", ["noise", "router", "table1", "3-task", "speed", "stored", "clean"])
 def test_a_page_needs_nothing_but_itself(
     suite: str, tiny_system: Path, sets_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,7 +93,7 @@ def test_a_page_needs_nothing_but_itself(
     sources = re.findall(r'(?:src|href)="([^"]*)"', re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL))
     assert all(source.startswith("data:image/png;base64,") for source in sources)
     assert bool(sources) == (suite != "speed")
-    assert ("<svg" in page) == (suite in {"noise", "table1", "3-task"})
+    assert ("<svg" in page) == (suite in {"noise", "table1", "3-task", "stored"})
     assert "<table>" in page
     assert "<script" not in page
 

@@ -226,4 +226,12 @@ def test_papers_rows_never_stand_under_another_protocol() -> None:
 
 
 def test_peers_are_those_of_every_kind() -> None:
-    assert documents.with_peers("3-task", ()) == ("identity", "darnet", "ffdnet", "bm3d", "nlm")
+    assert documents.with_peers("3-task", ()) == (
+        "identity",
+        "darnet",
+        "ffdnet",
+        "bm3d",
+        "nlm",
+        "nlm-blind",
+        "gaussian",
+    )

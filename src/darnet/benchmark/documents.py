@@ -7,24 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from typing import Protocol as Structure
 
 from darnet import store
 from darnet.backends import pick_device
-from darnet.benchmark import composite, routing, speed, tasks
+from darnet.benchmark import composite, gains, real, routing, speed, tasks, untouched, ways
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER, Method
-from darnet.benchmark.peers import PEERS, load_method
+from darnet.benchmark.peers import INPUT, PEERS, load_method
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.provenance import provenance
-from darnet.benchmark.rows import Record
-from darnet.benchmark.run import Bench, Measured, unusable
+from darnet.benchmark.run import NOBODY, Bench, Measured, Progress, unusable
 from darnet.benchmark.suites import DEFAULT_SETS, KIND_SUITES, LEVELS, ROUTED, ROUTER_SETS, Case, cases, damaged
 from darnet.benchmark.tables import PAPER_PROTOCOL
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
 from darnet.diagnosis import CLEAN
 from darnet.errors import UnknownNameError, UsageError
 
-INPUT = "identity"
 #: Table II of DaR-Net: one level a kind, in the order in which the phases bring the experts. k fits its figures.
 TABLE2: tuple[Degradation, ...] = (
     GaussianNoise((25.0, 25.0)),
@@ -49,6 +46,11 @@ class Request:
     device: str = "cpu"
 
     @property
+    def chosen(self) -> tuple[str, Path, tuple[str, ...], int | None]:
+        """Suite, root, sets and limit: which pictures."""
+        return self.suite, self.root, self.sets, self.limit
+
+    @property
     def command(self) -> str:
         """The command line that asks for the same."""
         options = [f"--model {name}" for name in self.methods] + [f"--set {name}" for name in self.sets]
@@ -64,29 +66,10 @@ class Request:
             raise UsageError(f"--jobs {self.jobs}: one process uses a GPU")
 
 
-class Progress(Structure):
-    """Whoever watches."""
-
-    def expect(self, pictures: int) -> None:
-        """So many pictures more."""
-
-    def advance(self, record: Record) -> None:
-        """One picture is done."""
-
-
-class _Nobody:
-    def expect(self, pictures: int) -> None:
-        """Nobody waits."""
-
-    def advance(self, record: Record) -> None:
-        """Nobody looks."""
-
-
-NOBODY = _Nobody()
-
-
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
     """The methods, or the defaults of a suite over given kinds, and every peer that repairs one of them."""
+    if suite in gains.BESIDE:
+        return (*(methods or (store.DEFAULT,)), *gains.BESIDE[suite])
     damage = _damage(suite)
     kinds = tasks.kinds(suite) if suite in tasks.TASKS else [LEVELS[damage][0].kind if damage in LEVELS else damage]
     peers = [name for name, offer in PEERS.items() if set(kinds) & set(offer.kinds)]
@@ -120,7 +103,7 @@ def _of_table2(request: Request) -> list[Case]:
 
 
 def _of_tasks(request: Request) -> list[Case]:
-    return tasks.cases(request.suite, request.root, request.sets, request.limit)
+    return tasks.cases(*request.chosen)
 
 
 def _of_speed(request: Request) -> list[Case]:
@@ -228,6 +211,20 @@ def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document
     return _document(measured, protocol)
 
 
+def _gains(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """What systems bring by their own diagnosis, and told the kind; and how many pictures they make worse."""
+    document = _measure(request, progress, gains.methods(request.methods), chosen)
+    left_out = document["left_out"] | (real.missing(chosen) if request.suite == real.SUITE else {})
+    return document | {"gains": gains.gains(document["rows"]), "left_out": left_out}
+
+
+def _untouched(request: Request, chosen: list[Case], progress: Progress) -> Document:
+    """What of pictures that should stay as they are does not."""
+    document = _measure(request, progress, request.methods or (store.DEFAULT,), chosen)
+    left_out = document["left_out"] | untouched.missing(request.suite, chosen)
+    return document | {"touched": untouched.touched(document["rows"]), "left_out": left_out}
+
+
 class Suite(NamedTuple):
     """Which pictures, and what is measured on them."""
 
@@ -242,8 +239,11 @@ SUITES: Mapping[str, Suite] = {
     "table1": Suite(_of_one_kind, _table1),
     "table2": Suite(_of_table2, _table2),
     **dict.fromkeys(tasks.TASKS, Suite(_of_tasks, _tasks)),
-    composite.SUITE: Suite(lambda asked: composite.cases(asked.root, asked.sets, asked.limit), _composite),
+    composite.SUITE: Suite(lambda asked: composite.cases(*asked.chosen[1:]), _composite),
     "speed": Suite(_of_speed, _speed),
+    real.SUITE: Suite(lambda asked: real.cases(*asked.chosen[1:]), _gains),
+    **dict.fromkeys(ways.WAYS, Suite(lambda asked: ways.cases(*asked.chosen), _gains)),
+    **dict.fromkeys(untouched.SUITES, Suite(lambda asked: untouched.cases(*asked.chosen), _untouched)),
 }
 
 

@@ -31,12 +31,14 @@ ORACLE, ROUTER, BEST, AGAIN, OTHER = ":oracle", ":router", ":best", ":again", "@
 class Answer(NamedTuple):
     """What a method made of a picture. `pixels` is None where it was only asked what is wrong.
 
-    `left_alone`: whether the picture comes back as it was; None where nobody knows before comparing.
+    `left_alone`: whether the picture comes back as it was; None where nobody knows before comparing. `experts`: who
+    repaired it, in order; None where nobody says.
     """
 
     pixels: Pixels | None
     diagnosis: Diagnosis | None = None
     left_alone: bool | None = None
+    experts: tuple[str, ...] | None = None
 
 
 class Cost(NamedTuple):
@@ -82,7 +84,7 @@ class System(Method):
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Diagnose, and repair what was found."""
         result = self.restorer(observed.clamp(0, 1))
-        return Answer(result.image, result.diagnosis)
+        return Answer(result.image, result.diagnosis, experts=result.experts)
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The router, and the expert for this damage; of several as many as there are steps."""

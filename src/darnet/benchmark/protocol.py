@@ -6,14 +6,14 @@ Shapes: H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 
 from darnet.degradations import Degradation, GaussianNoise, PoissonGaussianNoise, named_generator, quantise
 from darnet.degradations.base import Rounding, turn_grey
@@ -21,6 +21,8 @@ from darnet.errors import UnknownNameError
 from darnet.metrics import Window, psnr, ssim
 
 Pixels = Float[Tensor, "3 H W"]
+#: What befalls a picture; any degradation is one. Its answer lies in [0, 1], and may be smaller.
+Step = Callable[[Pixels, Generator], Pixels]
 
 # ITU-R BT.601: the studio-range Y of YCbCr, as MATLAB's rgb2ycbcr computes it.
 STUDIO_Y, STUDIO_OFFSET = (65.481 / 255, 128.553 / 255, 24.966 / 255), 16 / 255
@@ -98,17 +100,31 @@ class Protocol:
         top, left = rows // 2, columns // 2
         return photo[:, top : photo.shape[1] - rows + top, left : photo.shape[2] - columns + left].contiguous()
 
-    def observe(self, clean: Pixels, degradation: Degradation, name: str, before: Sequence[Degradation] = ()) -> Pixels:
+    def observe(
+        self,
+        clean: Pixels,
+        degradation: Degradation,
+        name: str,
+        before: Sequence[Step] = (),
+        after: Sequence[Step] = (),
+    ) -> Pixels:
         """The damaged picture that a method is given: the same for the same name, whatever was observed before it.
 
-        `before`: what befalls it first; it is rounded once, at the end.
+        `before`: what befalls it first. `after`: what befalls it then; a file holds it, so its noise is clipped in
+        every protocol. It is rounded once, at the end.
         """
         rng = named_generator(name, self.seed)
         for earlier in before:
             clean = earlier(clean, rng)
+        noise = isinstance(degradation, GaussianNoise | PoissonGaussianNoise)
+        if noise and self.photos == "grey":  # one noise for the three channels: it is a grey picture
+            clean = clean[:1]
+        if after:
+            picture = degradation(clean, rng).expand(3, -1, -1)
+            for later in after:
+                picture = later(picture, rng)
+            return quantise(picture, "round")
         if isinstance(degradation, GaussianNoise | PoissonGaussianNoise):
-            if self.photos == "grey":  # one noise for the three channels: it is a grey picture
-                clean = clean[:1]
             parameters = degradation.draw(1, rng)
             noisy = degradation.unclipped(clean[None], parameters, rng)[0].expand(3, -1, -1).contiguous()
             return quantise(noisy, ROUNDING[self.noise])

@@ -15,9 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from darnet.benchmark import tables
-from darnet.benchmark.documents import INPUT, SUITES, Document, Request
+from darnet.benchmark import tables, untouched
+from darnet.benchmark.documents import SUITES, Document, Request
+from darnet.benchmark.gains import damage
+from darnet.benchmark.peers import INPUT
 from darnet.benchmark.protocol import Protocol
+from darnet.benchmark.rows import place
 from darnet.benchmark.run import pictures
 from darnet.benchmark.suites import Case
 from darnet.errors import UsageError
@@ -29,6 +32,10 @@ CROP_PX = 112
 #: Over more than this factor of times, ticks between the powers of ten run into each other.
 FEW_DECADES = 200
 LABELS = ("damaged", "restored", "clean")
+#: Suites in which more decibels are no better repair.
+UNRANKED = ("router", *untouched.SUITES)
+#: However surely a picture is named wrongly, one that was damaged is worse.
+NOT_TOUCHED = 1e3
 
 
 class Poor(NamedTuple):
@@ -54,7 +61,7 @@ def html(document: Document, request: Request) -> str:
         left_out=[f"{name}: {reason}" for name, reason in document["left_out"].items()],
         failures=[" ".join(str(value) for value in failure.values()) for failure in document["failures"]],
         tables=MarkdownIt("commonmark", {"html": False}).enable("table").render(tables.markdown(document)),
-        frontier="\n".join(frontier(part["rows"]) for part in parts) if document["suite"] != "router" else "",
+        frontier="" if document["suite"] in UNRANKED else "\n".join(frontier(part["rows"]) for part in parts),
         worst=[section for part in parts for section in _sections(part, request)]
         if document["suite"] != "speed"
         else [],
@@ -68,20 +75,18 @@ def frontier(rows: Sequence[Mapping[str, Any]]) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-    panels: dict[tuple[str, str, Any], list[Mapping[str, Any]]] = {}
+    panels: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         if row["psnr"] is not None and row["ms_per_megapixel"]:
-            panels.setdefault((row["set"], row["kind"], row["level"]), []).append(row)
+            panels.setdefault(place(row), []).append(row)
     if not panels:
         return ""
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(4.2 * columns, 3.4 * lines), layout="constrained")
-    for axes, ((set_name, kind, level), points) in zip(
-        figure.subplots(lines, columns, squeeze=False).flat, panels.items(), strict=False
-    ):
+    for axes, points in zip(figure.subplots(lines, columns, squeeze=False).flat, panels.values(), strict=False):
         axes.set(xscale="log", xlabel="ms per megapixel", ylabel="PSNR, dB")
-        axes.set_title(f"{set_name}: {kind}{'' if level is None else f' {level:g}'}", fontsize=10)
+        axes.set_title(f"{points[0]['set']}: {damage(points[0])}", fontsize=10)
         axes.grid(visible=True, alpha=0.3)
         axes.margins(0.22)
         times = [point["ms_per_megapixel"] for point in points]
@@ -105,9 +110,9 @@ def worst(rows: Sequence[Mapping[str, Any]], chosen: Iterable[Case]) -> dict[str
 
     Gain is over the damaged picture where that was measured too, else PSNR itself counts.
     """
-    known = {(case.set, case.kind, case.level, case.name): case for case in chosen}
+    known = {(case.set, case.kind, case.level, case.way, case.name): case for case in chosen}
     inputs = {
-        (row["set"], row["kind"], row["level"], image["name"]): image.get("psnr")
+        (*place(row), image["name"]): image.get("psnr")
         for row in rows
         if row["method"] == INPUT
         for image in row["per_image"]
@@ -115,7 +120,7 @@ def worst(rows: Sequence[Mapping[str, Any]], chosen: Iterable[Case]) -> dict[str
     found: dict[str, list[tuple[float, Poor]]] = {}
     for row in rows:
         for image in row["per_image"] if row["method"] != INPUT else ():
-            key = (row["set"], row["kind"], row["level"], image["name"])
+            key = (*place(row), image["name"])
             judged = _judged(row, image, inputs.get(key))
             if judged is not None and key in known:
                 badness, caption = judged
@@ -133,13 +138,12 @@ def _worst_of(entries: Iterable[tuple[float, Poor]]) -> list[Poor]:
 
 def _judged(row: Mapping[str, Any], image: Mapping[str, Any], before: float | None) -> tuple[float, str] | None:
     """How bad an answer is (more is worse), in a number and in words; None for a good one or none."""
-    damage = row["kind"] if row["level"] is None else f"{row['kind']} {row['level']:g}"
     called = f", called {image['label']} ({100 * image['confidence']:.0f} %)" if "label" in image else ""
-    what = f"{row['set']}/{image['name']}, {damage}{called}"
+    what = f"{row['set']}/{image['name']}, {damage(row)}{called}"
     psnr = image.get("psnr")
     if psnr is None:
         wrong = "label" in image and image["label"] != row["kind"]
-        return (image["confidence"], what) if wrong else None
+        return (image["confidence"] - NOT_TOUCHED, what) if wrong else None
     if before is None:
         return -psnr, f"{what}: {psnr:.2f} dB"
     return before - psnr, f"{what}: {before:.2f} → {psnr:.2f} dB ({psnr - before:+.2f})"

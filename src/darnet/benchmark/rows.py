@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
@@ -37,11 +37,14 @@ class Record:
     confidence: float | None = None
     estimated: float | None = None  # level
     error: str | None = None
+    way: str = ""  # of the case
+    experts: tuple[str, ...] | None = None  # who repaired it; None where nobody says
+    present: tuple[str, ...] = ()  # every kind that was found
 
     @property
-    def group(self) -> tuple[str, str, str, float]:
+    def group(self) -> tuple[str, str, str, float, str]:
         """What a row stands for."""
-        return self.method, self.set, self.kind, -1.0 if self.level is None else self.level
+        return self.method, self.set, self.kind, -1.0 if self.level is None else self.level, self.way
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form of a picture inside its row."""
@@ -55,7 +58,8 @@ class Record:
         }
         if self.label is not None:
             document |= {"label": self.label, "confidence": rounded(self.confidence, 4)}
-            document |= {"left_alone": self.left_alone}
+            document |= {"present": list(self.present), "left_alone": self.left_alone}
+            document |= {} if self.experts is None else {"experts": list(self.experts)}
             document |= {} if self.estimated is None else {"estimated_level": rounded(self.estimated, 3)}
         return document if self.error is None else {"name": self.name, "error": self.error}
 
@@ -79,6 +83,7 @@ def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: C
         "set": first.set,
         "kind": first.kind,
         "level": first.level,
+        "way": first.way,
         "psnr": rounded(average_psnr(psnr, protocol), 3),
         "psnr_interval": interval(psnr, 3, pooled=protocol.averaging == "pooled"),
         "ssim": rounded(float(np.mean(ssim)) if ssim else None, 4),
@@ -94,6 +99,11 @@ def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: C
         "protocol": protocol.digest,
         "per_image": [record.to_dict() for record in records],
     }
+
+
+def place(row: Mapping[str, Any]) -> tuple[str, str, float | None, str]:
+    """What the rows of different methods that belong together share: set, kind, level and way."""
+    return row["set"], row["kind"], row["level"], row.get("way", "")
 
 
 def groups(records: Iterable[Record]) -> list[list[Record]]:

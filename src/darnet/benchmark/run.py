@@ -13,6 +13,7 @@ from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Structure
 
 import numpy as np
 import torch
@@ -25,6 +26,27 @@ from darnet.benchmark.suites import Case
 from darnet.errors import DarnetError, MissingPackageError
 
 Advance = Callable[[Record], None]
+
+
+class Progress(Structure):
+    """Whoever watches: is told how much there is to do, and what was done."""
+
+    def expect(self, pictures: int) -> None:
+        """So many pictures more."""
+
+    def advance(self, record: Record) -> None:
+        """One picture is done."""
+
+
+class _Nobody:
+    def expect(self, pictures: int) -> None:
+        """Nobody waits."""
+
+    def advance(self, record: Record) -> None:
+        """Nobody looks."""
+
+
+NOBODY = _Nobody()
 
 
 @dataclass
@@ -149,12 +171,16 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         None if diagnosis is None else diagnosis.label,
         None if diagnosis is None else diagnosis.confidence,
         None if diagnosis is None else diagnosis.level,
+        way=case.way,
+        experts=answer.experts,
+        present=() if diagnosis is None else diagnosis.present,
     )
 
 
 def failed(method: str, case: Case, reason: str) -> Record:
     """The record of a picture that could not be measured."""
-    return Record(method, case.set, case.name, case.kind, case.level, error=" ".join(reason.split()))
+    error = " ".join(reason.split())
+    return Record(method, case.set, case.name, case.kind, case.level, error=error, way=case.way)
 
 
 def cost(method: str, device: str, case: Case) -> Cost:

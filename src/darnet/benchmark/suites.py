@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from darnet.benchmark.protocol import Pixels, Protocol
+from darnet.benchmark.protocol import Pixels, Protocol, Step
 from darnet.data.pairs import find_pairs, pictures
 from darnet.degradations import (
     Clean,
@@ -98,6 +98,8 @@ class Case:
     degradation: Degradation | None = None  # None: the damaged picture is a file
     degraded: Path | None = None
     before: tuple[Degradation, ...] = ()  # what befalls the photo first
+    after: tuple[Step, ...] = ()  # what befalls it then: a file, say
+    way: str = ""  # the same in words, or what else tells rows of one kind and level apart
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ class Case:
         photo = Image.read(self.clean).pixels()
         clean = protocol.prepare(photo)
         if self.degradation is not None:
-            return Scene(protocol.observe(clean, self.degradation, self.name, self.before), clean)
+            return Scene(protocol.observe(clean, self.degradation, self.name, self.before, self.after), clean)
         assert self.degraded is not None
         damaged = Image.read(self.degraded).pixels()
         if damaged.shape != photo.shape:
@@ -140,7 +142,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
     found: list[Case] = []
     for name in chosen:
         if name in paired:
-            found += _paired(suite, root, name, limit)
+            found += pairs_of(suite, root, name, limit)
         elif suite in LEVELS and name in PHOTO_SETS:
             found += _synthetic(suite, root, name, limit)
         else:
@@ -159,7 +161,7 @@ def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | No
     level = level_of(degradation)
     return [
         Case(set_name, path.name, degradation.kind, level, path, degradation)
-        for path in _thinned(_photos(root, set_name), limit)
+        for path in thinned(_photos(root, set_name), limit)
     ]
 
 
@@ -167,11 +169,15 @@ def _synthetic(suite: str, root: Path, set_name: str, limit: int | None) -> list
     return [case for degradation in LEVELS[suite] for case in damaged(degradation, root, set_name, limit)]
 
 
-def _paired(kind: str, root: Path, set_name: str, limit: int | None) -> list[Case]:
+def pairs_of(kind: str, root: Path, set_name: str, limit: int | None = None, mark: str = "") -> list[Case]:
+    """The pairs of a set as one kind of damage; `mark`: only those whose damaged file's name has it.
+
+    Raises NoInputError.
+    """
     folder = _pair_folder(root, set_name)
     if folder is None:
         raise NoInputError(f"{root / set_name}: no such test set")
-    pairs = _thinned(find_pairs(folder), limit)
+    pairs = thinned([pair for pair in find_pairs(folder) if mark in pair.name], limit)
     return [Case(set_name, pair.name, kind, None, pair.clean, degraded=pair.degraded) for pair in pairs]
 
 
@@ -188,7 +194,8 @@ def _photos(root: Path, set_name: str) -> list[Path]:
     raise NoInputError(f"{root / set_name}: no pictures of this test set (also looked in its folders {places})")
 
 
-def _thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
+def thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
+    """At most `limit` of the items, evenly spread over them."""
     count = len(items) if limit is None else min(limit, len(items))
     return [items[index * len(items) // count] for index in range(count)]
 

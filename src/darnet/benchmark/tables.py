@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from darnet.benchmark import composite
+from darnet.benchmark import composite, gains, untouched
 from darnet.benchmark.cells import number, pair, percent, table, with_interval
 from darnet.benchmark.rows import one_protocol
 from darnet.benchmark.tasks import TASKS, tasks
@@ -46,6 +46,9 @@ def markdown(document: Mapping[str, Any]) -> str:
         return table2(document)
     if suite in TASKS:
         return tasks(document)
+    for name, write in (("gains", gains.markdown), ("touched", untouched.markdown)):
+        if name in document:
+            return f"{write(document[name], document['rows'])}\n\nProtocol {document['protocol']['text']}."
     parts = [plain(document["rows"])] if suite != "router" else []
     if suite == "end-to-end":
         parts.append(prices(document["prices"]))

@@ -91,7 +91,7 @@ class Wiener(Filter):
     def repaired(self, picture: NDArray[np.float32]) -> NDArray[Any]:
         """Channel by channel."""
         wiener = registry.optional("skimage.restoration", EXTRA).wiener
-        return _deconvolved(picture, self.sigma_px, lambda plane, psf: wiener(plane, psf, self.balance))
+        return deconvolved(picture, _kernel(self.sigma_px), lambda plane, psf: wiener(plane, psf, self.balance))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class RichardsonLucy(Filter):
     def repaired(self, picture: NDArray[np.float32]) -> NDArray[Any]:
         """Channel by channel."""
         deconvolve = registry.optional("skimage.restoration", EXTRA).richardson_lucy
-        return _deconvolved(picture, self.sigma_px, lambda plane, psf: deconvolve(plane, psf, self.steps))
+        return deconvolved(picture, _kernel(self.sigma_px), lambda plane, psf: deconvolve(plane, psf, self.steps))
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,21 @@ def _eight_bit(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
     return levels
 
 
-def _deconvolved(picture: NDArray[np.float32], sigma_px: float, deconvolve: Any) -> NDArray[Any]:
-    """Channel by channel, with a mirrored margin that is cut off again: these filters see a picture as a torus."""
+def _kernel(sigma_px: float) -> NDArray[np.float64]:
+    """The Gaussian of σ that a picture was blurred with."""
     radius = int(np.ceil(TRUNCATE_SIGMAS * sigma_px))
     taps = gaussian_kernels(torch.tensor([sigma_px], dtype=torch.float64), radius)[0].numpy()
-    margin = 4 * radius
+    kernel: NDArray[np.float64] = np.outer(taps, taps)
+    return kernel
+
+
+def deconvolved(picture: NDArray[np.float32], kernel: NDArray[np.float64], deconvolve: Any) -> NDArray[Any]:
+    """`deconvolve(plane, kernel)` for each channel of an (H, W, 3) picture in [0, 1]; `kernel` (K, K) sums to 1.
+
+    With a mirrored margin that is cut off again: these filters see a picture as a torus.
+    """
+    margin = 2 * (len(kernel) - 1)
     planes = torch.from_numpy(picture.clip(0, 1)).permute(2, 0, 1)[None]
     wide = mirror_pad(planes, (margin, margin), (margin, margin))[0].double().numpy()
-    restored = np.stack([deconvolve(plane, np.outer(taps, taps)) for plane in wide], axis=2)
+    restored = np.stack([deconvolve(plane, kernel) for plane in wide], axis=2)
     return restored[margin:-margin, margin:-margin]

@@ -1,0 +1,56 @@
+"""Real damage with its truth: pairs that somebody took of one scene, one of them noisy, badly exposed or shaken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from darnet.benchmark import suites
+from darnet.benchmark.suites import Case
+from darnet.errors import NoInputError, UsageError
+
+SUITE = "real"
+
+
+class Part(NamedTuple):
+    """The pairs of a set that have one kind of damage. `mark`: part of their damaged files' names; empty: all."""
+
+    kind: str
+    set: str
+    mark: str = ""
+
+
+#: PolyU: cameras at high ISO. RENOIR: dim scenes. SICE: exposure series, over (`_o`) and under (`_u`). PFRN: daylight,
+#: stops too dark. Haze (SOTS) and rain (Rain100L) have suites of their own, and are made, not taken.
+PARTS = (
+    Part("noise", "PolyU"),
+    Part("noise", "RENOIR"),
+    Part("overexposure", "SICE", "_o"),
+    Part("lowlight", "SICE", "_u"),
+    Part("lowlight", "PFRN"),
+    Part("lowlight", "LOLv1"),
+    Part("motion", "GoPro-like"),
+)
+SETS = tuple(dict.fromkeys(part.set for part in PARTS))
+
+
+def cases(root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
+    """The pairs of every set that is there, or that is named; at most `limit` of a part.
+
+    Raises UsageError for a set that is none of these, NoInputError where one that is named, or all, are missing.
+    """
+    for name in sets:
+        if name not in SETS:
+            raise UsageError(f"--set {name}: no set of suite {SUITE} (there are: {', '.join(SETS)})")
+    chosen = sets or [name for name in SETS if suites.is_there(root, name)]
+    if not chosen:
+        raise NoInputError(f"{root}: none of the sets of suite {SUITE} is there ({', '.join(SETS)})")
+    parts = [part for part in PARTS if part.set in chosen]
+    return [case for part in parts for case in suites.pairs_of(part.kind, root, part.set, limit, part.mark)]
+
+
+def missing(chosen: Sequence[Case]) -> dict[str, str]:
+    """The sets without a case -> why."""
+    measured = {case.set for case in chosen}
+    return {name: "this set is not there, or not named" for name in SETS if name not in measured}
