@@ -214,14 +214,14 @@ def _speed(request: Request, chosen: list[Case], progress: Progress) -> Document
 def _gains(request: Request, chosen: list[Case], progress: Progress) -> Document:
     """What systems bring by their own diagnosis, and told the kind; and how many pictures they make worse."""
     document = _measure(request, progress, gains.methods(request.methods), chosen)
-    left_out = document["left_out"] | (real.missing(chosen) if request.suite == real.SUITE else {})
+    left_out = document["left_out"] | (real.missing(chosen) if request.suite == real.SUITE and not request.sets else {})
     return document | {"gains": gains.gains(document["rows"]), "left_out": left_out}
 
 
 def _untouched(request: Request, chosen: list[Case], progress: Progress) -> Document:
     """What of pictures that should stay as they are does not."""
     document = _measure(request, progress, request.methods or (store.DEFAULT,), chosen)
-    left_out = document["left_out"] | untouched.missing(request.suite, chosen)
+    left_out = document["left_out"] | ({} if request.sets else untouched.missing(request.suite, chosen))
     return document | {"touched": untouched.touched(document["rows"]), "left_out": left_out}
 
 

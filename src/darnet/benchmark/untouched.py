@@ -111,13 +111,13 @@ def _made(root: Path, sorts: Sequence[str], count: int) -> list[Case]:
 
 
 def missing(suite: str, chosen: Sequence[Case]) -> dict[str, str]:
-    """The sets or sorts without a case -> why."""
+    """The sets or sorts without a case, where none was named -> why."""
     if suite == GRAPHICS:
         left = [sort for sort in SORTS if sort not in {case.way for case in chosen}]
-        return dict.fromkeys(left, f"this sort is not named, or shows a photo and {PHOTO_SETS[0]} is not there")
+        return dict.fromkeys(left, f"this sort shows a photo, and {PHOTO_SETS[0]} is not there")
     measured = {case.set for case in chosen}
     left = [name for name in (*PHOTO_SETS, *PAIRED_SETS) if name not in measured]
-    return dict.fromkeys(left, "this set is not there, or not named")
+    return dict.fromkeys(left, "this set is not there")
 
 
 def touched(rows: Iterable[Row]) -> list[dict[str, Any]]:
