@@ -32,7 +32,6 @@ from darnet.diagnosis import CLEAN
 from darnet.imaging.chain import Chain
 from darnet.models.base import by_picture
 
-
 #: Kinds of damage that real pairs may have beside their own.
 NOT_LOOKED_FOR = ("noise", "jpeg")
 #: Sides of small pictures.
@@ -193,9 +192,7 @@ class Synthesis:
             noisy[(covered < COVERED[0]) & noisy.isnan()] = 0
         if context is not None:
             context = context.repeat_interleave(count, dim=0)
-        return Batch(
-            crops[:, :3], crops[:, 3:6], label, level, context, count, presence=presence, severity=severity
-        )
+        return Batch(crops[:, :3], crops[:, 3:6], label, level, context, count, presence=presence, severity=severity)
 
     def _most_certain(self, chain: Chain, visibility: Float[Tensor, "B K"]) -> Int[Tensor, " B"]:
         """The kind that shows most clearly; clean where none does. For an expert, always what it repairs."""

@@ -43,7 +43,6 @@ class File(Step):
         """Quality."""
         return drawn[0]
 
-
     def visibility(self, drawn: Drawn, change: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
         """By quality alone: what a file changes depends on the picture more than on the file."""
         return (UNSEEN - drawn[0]) / (UNSEEN - SEEN)

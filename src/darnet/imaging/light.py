@@ -25,7 +25,7 @@ def to_linear(srgb: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
 
 
 def to_srgb(linear: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-    """sRGB values of light, clipped to [0, 1]: the inverse of `to_linear`."""
+    """SRGB values of light, clipped to [0, 1]: the inverse of `to_linear`."""
     values = linear.clamp(0, 1)
     curve = 1.055 * values.clamp_min(LINEAR_KNEE) ** (1 / 2.4) - 0.055
     return torch.where(values <= LINEAR_KNEE, 12.92 * values, curve)

@@ -37,7 +37,7 @@ def draw_shot_read(count: int, rng: Generator, shot: tuple[float, float] = SHOT)
 def shot_read_noise(
     linear: Float[Tensor, "B C H W"], shot: Float[Tensor, " B"], read: Float[Tensor, " B"], rng: Generator
 ) -> Float[Tensor, "B C H W"]:
-    """x + √(λ·x + σ²)·n: shot noise of variance λ·x (1 / λ electrons at saturation) and read noise of variance σ².
+    """X + √(λ·x + σ²)·n: shot noise of variance λ·x (1 / λ electrons at saturation) and read noise of variance σ².
 
     Normal approximation (Foi et al., IEEE TIP 2008, eq. 10). Not clipped: a sensor's black lies above its zero.
     """
@@ -73,7 +73,9 @@ def demosaic_gradient(raw: Float[Tensor, "B 1 H W"]) -> Float[Tensor, "B 3 H W"]
     """
     bilinear = demosaic_bilinear(raw)
     masks = _masks(raw)
-    laplacian = raw.new_tensor([[0, 0, -0.25, 0, 0], [0, 0, 0, 0, 0], [-0.25, 0, 1, 0, -0.25], [0, 0, 0, 0, 0], [0, 0, -0.25, 0, 0]])
+    laplacian = raw.new_tensor(
+        [[0, 0, -0.25, 0, 0], [0, 0, 0, 0, 0], [-0.25, 0, 1, 0, -0.25], [0, 0, 0, 0, 0], [0, 0, -0.25, 0, 0]]
+    )
     detail = F.conv2d(F.pad(raw, (2, 2, 2, 2), mode="reflect"), laplacian[None, None])
     return bilinear + 0.5 * detail * (1 - masks)
 

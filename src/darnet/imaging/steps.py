@@ -83,8 +83,14 @@ class HazeStep(Step):
         white = torch.rand(count, 1, generator=rng, device=rng.device) < self.white
         # The nearest point of a scene lies at any distance; ground that recedes tells more of it than relief.
         ramp = torch.linspace(1, 0, side, device=rng.device)[:, None]
-        relief, nearest, even = uniform(count, (0.1, 0.6), rng), uniform(count, (0, 0.5), rng), uniform(count, (0.5, 2), rng)
-        depth = torch.lerp(ramp ** even[:, None, None, None], smooth_depth(count, side, side, rng), relief[:, None, None, None])
+        relief, nearest, even = (
+            uniform(count, (0.1, 0.6), rng),
+            uniform(count, (0, 0.5), rng),
+            uniform(count, (0.5, 2), rng),
+        )
+        depth = torch.lerp(
+            ramp ** even[:, None, None, None], smooth_depth(count, side, side, rng), relief[:, None, None, None]
+        )
         depth = nearest[:, None, None, None] + (1 - nearest[:, None, None, None]) * depth
         return uniform(count, self.beta, rng, strength), torch.where(white, torch.ones_like(air), air), depth
 
@@ -227,7 +233,7 @@ class Gain(Step):
         return (pictures * drawn[0][:, None, None, None]).clamp(0, 1)
 
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """k."""
+        """K."""
         return drawn[0]
 
 
@@ -299,5 +305,3 @@ class Dimmed(TooShort):
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
         """Share of the light that is left in the darkest place."""
         return torch.exp2(-drawn[0])
-
-

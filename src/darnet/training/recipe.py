@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from darnet.data.memory import PAIRS
 from darnet.degradations.base import Rounding
 from darnet.errors import RecipeError, UnknownNameError
-from darnet.data.memory import PAIRS
 from darnet.training.sources import SourceSpec, Strict
 
 MOST_JPEG_QUALITY = 100
