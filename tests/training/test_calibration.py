@@ -148,6 +148,17 @@ def test_kinds_that_were_known_are_judged_as_they_were() -> None:
     assert (model.verdict(model(batch.degraded), 1) - after).abs().mean(dim=0).min() > 0.01
 
 
+def test_evidence_that_differs_by_rounding_alone_is_not_read() -> None:
+    """Which of float's last digits go with noise is chance, and other on another machine."""
+    rng = Generator().manual_seed(0)
+    labels = torch.randint(0, 3, (600,), generator=rng)
+    others = torch.zeros(600, 9)
+    others[:, 6] = 1e-7 * (labels == 1)
+    model = router()
+    fit_verdict(model, evidence(torch.randn(600, 3, generator=rng), others), of_labels(labels), ALL)
+    assert float(model.weighing[:, 9].abs().max()) < 1
+
+
 def test_the_presence_of_each_kind_is_fitted_by_itself() -> None:
     """Noise in one of sixteen crops, haze in all: both may be there. Presence says how often it is so."""
     rng = Generator().manual_seed(0)

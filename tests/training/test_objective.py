@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from darnet.backends import TorchBackend
 from darnet.data.synthesis import Batch
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
+from darnet.routers import NetworkRouter
 from darnet.routing import Routing
+from darnet.training.calibration import calibrate
 from darnet.training.objective import Objective, scores, tensors
 from darnet.training.recipe import Stage
 
@@ -60,3 +63,57 @@ def test_all_of_a_batch_reaches_the_losses() -> None:
         return float(torch.stack(list(terms.values())).sum().detach())
 
     assert total(SEVERAL) not in (total(replace(SEVERAL, presence=None)), total(replace(SEVERAL, severity=None)))
+
+
+def mixed(count: int, rng: torch.Generator) -> Batch:
+    """Smooth pictures, half of them noisy and half of them dark, each by a coin of its own; two crops of each."""
+    coins = torch.rand(count, 2, generator=rng) < 0.5
+    ramp = torch.linspace(0.4, 0.9, 32) * torch.ones(count, 3, 32, 1)
+    level = 15 + 25 * torch.rand(count, generator=rng)
+    noise = torch.randn(count, 2, 3, 32, 32, generator=rng) * (level * coins[:, 0] / 255)[:, None, None, None, None]
+    dark = torch.where(coins[:, 1], 0.3, 1.0)[:, None, None, None, None]
+    pictures = (ramp[:, None] * dark + noise).clamp(0, 1).flatten(0, 1)
+    presence = torch.cat([torch.full((count, 1), torch.nan), coins.float()], dim=1)
+    severity = torch.stack([0 * level, level * coins[:, 0], 0 * level], dim=1)
+    label = torch.where(coins[:, 0], 1, torch.where(coins[:, 1], 2, 0))
+    presence, severity, label = (values.repeat_interleave(2, dim=0) for values in (presence, severity, label))
+    return Batch(pictures, pictures, label, 0 * label.float(), None, 2, presence=presence, severity=severity)
+
+
+@pytest.mark.slow
+def test_a_router_learns_to_see_two_kinds_in_one_picture() -> None:
+    """From losses through calibration to a diagnosis."""
+    torch.manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
+    kinds, losses = ("clean", "noise", "lowlight"), {"presence": 1.0, "level": 0.3}
+    model = DegradationClassifier(kinds, 8, blocks=1, ranges={"noise": [15, 40]})
+    stage = Stage(
+        name="s",
+        epochs=1,
+        steps_per_epoch=1,
+        batch=32,
+        crop_px=32,
+        crops_per_picture=2,
+        degradations=[{"name": "clean"}],
+        losses=losses,
+    )
+    objective, optimizer = Objective(model, stage), torch.optim.AdamW(model.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, 200)
+    for _ in range(200):
+        terms, _ = objective(*tensors(mixed(16, rng)))
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+        schedule.step()
+    model.eval()
+    unseen = mixed(200, rng)
+    assert scores(objective.look(unseen), unseen)["val_presence"] > 0.95
+    calibrate(model, [mixed(300, rng)], 0.02)
+    router, right, ratios = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32), [], []
+    for picture, truth, severity in zip(unseen.degraded[::2], unseen.present(3), unseen.severities(3), strict=True):
+        diagnosis = router(picture)
+        right.append(set(diagnosis.present) == {kind for kind, there in zip(kinds, truth, strict=True) if there == 1})
+        if "noise" in diagnosis.present and severity[1]:
+            ratios.append(diagnosis.levels["noise"] / float(severity[1]))
+    assert sum(right) > 0.93 * len(right)
+    assert sum(0.7 < ratio < 1.4 for ratio in ratios) > 0.8 * len(ratios) > 60

@@ -27,6 +27,8 @@ from darnet.training.losses import damage, presence_entropy
 #: the standard deviation of what it weighs.
 FREE, BOUND = 5.0, 50.0
 ITERATIONS = 200
+#: Evidence that varies less than this says nothing: the level of clean, which nobody taught, differs by rounding alone.
+SILENT = 1e-2
 #: Logits of pictures -> what is lost by them (nat), the mean over the pictures.
 Entropy = Callable[[Float[Tensor, "N E"]], Tensor]
 #: Of two scores that are equal the first wins, or the one that was rounded up: clean shall.
@@ -88,7 +90,7 @@ def fit_verdict(
 ) -> float:
     """Weights and biases of the verdict on the kinds that are `fitted`, the most probable ones; returns the entropy."""
     free = fitted.to(evidence.device).float()
-    mean, spread = evidence.mean(dim=0), evidence.std(dim=0, correction=0).clamp(min=1e-6)
+    mean, spread = evidence.mean(dim=0), evidence.std(dim=0, correction=0).clamp(min=SILENT)
     standard = (evidence - mean) / spread
     before = F.linear(evidence, model.weighing, model.bias)
     scale, bias, weights = (torch.zeros_like(t, requires_grad=True) for t in (mean[:1], model.bias, model.weighing))
