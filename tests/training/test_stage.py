@@ -1,0 +1,93 @@
+"""One stage in progress: when it is validated, on what, and what it costs. Whole runs: test_trainer.py."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from darnet.data.material import Material
+from darnet.data.synthesis import Batch
+from darnet.training import launch
+from darnet.training.journal import Journal
+from darnet.training.plan import Plan, StagePlan
+from darnet.training.recipe import parse_recipe
+from darnet.training.stage import VALIDATION_BATCH, StageRun
+from darnet.training.trainer import Trainer
+
+CPU = launch.Hardware("cpu", 1, "fp32", "fp32")
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> Trainer:
+    stage = {"name": "s", "epochs": 2, "steps_per_epoch": 3, "batch": 2, "crop_px": 16, "losses": {"l1": 1.0}}
+    recipe = parse_recipe(
+        {
+            "name": "tiny",
+            "model": {"kind": "compact-unet", "config": {"width": 4, "blocks": [1, 1]}},
+            "data": {"validation": 0.3, "smallest_px": 16, "validation_samples": 150},
+            "stage": [{**stage, "degradations": [{"name": "noise"}]}],
+        }
+    )
+    rng = torch.Generator().manual_seed(0)
+    photos = [torch.randint(0, 256, (3, 24, 24), generator=rng, dtype=torch.uint8) for _ in range(6)]
+    return Trainer(recipe, Material(tmp_path, photos), CPU.fabric())
+
+
+def run(trainer: Trainer, folder: Path) -> list[int]:
+    """The steps after which it was validated."""
+    with Journal(folder, torch.device("cpu"), quiet=True) as journal:
+        trainer.run(folder, journal)
+    return [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_it_is_validated_as_the_plan_says_on_the_same_pictures(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, look = [], StageRun._look
+
+    def spy(self: StageRun, batches: list[Batch]) -> object:
+        seen.append(torch.cat([batch.degraded for batch in batches]))
+        return look(self, batches)
+
+    monkeypatch.setattr(StageRun, "_look", spy)
+    monkeypatch.setattr(Trainer, "_recipe_plan", lambda _: Plan([StagePlan.of(8, 3)]))
+    assert run(trainer, tmp_path / "run") == [3, 6, 8]
+    assert sorted(path.name for path in (tmp_path / "run" / "samples").iterdir()) == [
+        "s-0001.png",
+        "s-0002.png",
+        "s-0003.png",
+    ]
+    assert len(seen[0]) == 3 * VALIDATION_BATCH  # 150 samples, in whole batches
+    assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
+
+
+def test_what_it_costs_is_measured_without_the_first_of_each(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seconds of a step, of a whole validation, and of making all validation batches."""
+    run(trainer, tmp_path / "run")
+    now, calls = [0.0], {"_step": 0, "_look": 0, "_validation_batch": 0}
+
+    def taking(name: str, seconds: float) -> None:
+        method = getattr(StageRun, name)
+
+        def slow(self: StageRun, *arguments: object) -> object:
+            calls[name] += 1
+            now[0] += 50 if calls[name] == 1 else seconds
+            return method(self, *arguments)
+
+        monkeypatch.setattr(StageRun, name, slow)
+
+    taking("_step", 0.5)
+    taking("_look", 0.25)
+    taking("_validation_batch", 0.125)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    trainer.position = type(trainer.position)()
+    cost = StageRun(trainer, 0, None).trial(2.0)
+    assert (cost.step, cost.validation, cost.opening) == (0.5, 3 * 0.25, 3 * 0.125)
+    assert calls["_step"] == 2 + 4  # two that do not count, and two seconds
