@@ -161,7 +161,7 @@ class DegradationClassifier(Model):
                 weights.sub_(weights[self.clean].clone())
 
     def adopt(self, other: Model) -> None:
-        """Take over all weights; of the heads and the verdict, what concerns the kinds that both know."""
+        """Take over all weights that the other has; of the heads and the verdict, what concerns kinds that both know."""
         known = [kind for kind in self.kinds if kind in other.kinds]
         rows, theirs = (
             torch.tensor([kinds.index(kind) for kind in known], dtype=torch.long) for kinds in (self.kinds, other.kinds)
@@ -169,7 +169,9 @@ class DegradationClassifier(Model):
         weights = other.state_dict()
         for name, own in self.state_dict().items():
             if name not in weights:
-                continue  # which is what `load_state_dict` complains of
+                if name.startswith("blocks."):
+                    weights[name] = own  # blocks that the other does not have begin as the identity
+                continue  # what else is missing `load_state_dict` complains of
             if name == "weighing":
                 widened = own.unflatten(1, (EVIDENCE, -1)).clone()
                 widened[rows[:, None], :, rows] = weights[name].unflatten(1, (EVIDENCE, -1))[theirs[:, None], :, theirs]
