@@ -22,8 +22,13 @@ from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, l
 from darnet.image import Image
 from darnet.routers import Router, load_router
 from darnet.routing import Routing, dispatch
+from darnet.subject import Subject
 
 Quality = Literal["fast", "best"]
+#: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).
+Objects = Callable[[str], str | None]
+#: What is said of a picture in which there is nothing to judge.
+VACANT = Diagnosis({CLEAN: 1.0})
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Restorer:
 
     A diagnosis less certain than `min_confidence`, or than what `min_confidences` says of its kind, is not acted on:
     what a wrong repair costs differs by expert. With `max_steps` > 1 a picture is looked at again after each repair,
-    until it is clean or only kinds that were already treated are found.
+    until it is clean or only kinds that were already treated are found. What is judged and repaired is the `Subject` of
+    a picture: what is visible of it, inside its frame. What is no photo is not repaired as one.
     """
 
     router: Router
@@ -51,12 +57,14 @@ class Restorer:
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
-        return self.router(Image.of(source).pixels())
+        subject = Subject.of(Image.of(source))
+        return VACANT if subject.vacant else self.router(subject.pixels())
 
     def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
-        `kinds`: skip the diagnosis and treat these, in this order. `strength` in [0, 1] blends input and result; 0
+        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well.
+        Hidden pixels stay as they are, and grey stays grey. `strength` in [0, 1] blends input and result; 0
         returns the input exactly, as does a clean verdict.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
@@ -67,15 +75,18 @@ class Restorer:
                 raise UnknownNameError("expert", kind, self.experts)
         started = time.perf_counter()
         image = Image.of(source)
-        pixels = image.pixels()
-        if kinds:
+        subject = Subject.of(image, whole=bool(kinds))
+        pixels = subject.pixels()
+        if subject.vacant:
+            restored, steps, warnings = pixels, [Step(VACANT, None, 0.0)], [f"left alone: {subject.vacant}"]
+        elif kinds:
             restored, steps, warnings = self._prescribed(pixels, kinds if strength else ())
         elif strength == 0:
             restored, steps, warnings = self._only_looked(pixels)
         else:
-            restored, steps, warnings = self._diagnosed(pixels)
+            restored, steps, warnings = self._diagnosed(pixels, subject.refuses)
         untouched = restored is pixels
-        answer = image if untouched else image.with_pixels(_blend(pixels, restored, strength))
+        answer = image if untouched else subject.put_back(_blend(pixels, restored, strength))
         # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
         given = deepcopy(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
         return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
@@ -93,13 +104,13 @@ class Restorer:
             steps.append(Step(None, kind, time.perf_counter() - started))
         return pixels, steps, []
 
-    def _diagnosed(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
+    def _diagnosed(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
         steps: list[Step] = []
         warnings: list[str] = []
         while len(steps) < self.max_steps:
             started = time.perf_counter()
             diagnosis = self.router(pixels)
-            refusal = self.refuses(diagnosis)
+            refusal = self.refuses(diagnosis) or objects(diagnosis.label)
             repeated = any(step.expert == diagnosis.label for step in steps)
             if diagnosis.label == CLEAN or refusal or repeated:
                 warnings += [refusal] if refusal else []
@@ -123,7 +134,7 @@ class Restorer:
         """The mixture of experts of DaR-Net (§III-B): whole networks, one of which serves the picture."""
         choice = torch.tensor([[float(name == kind) for name in self.experts]])
         restored: Pixels = dispatch([_batched(e) for e in self.experts.values()], Routing.hard(choice), pixels[None])[0]
-        return restored
+        return restored.mean(dim=0, keepdim=True).repeat(3, 1, 1) if _is_grey(pixels) else restored
 
 
 def load(  # noqa: PLR0913  how a system runs
@@ -172,6 +183,10 @@ def _batched(expert: Expert) -> Callable[[Tensor], Float[Tensor, "B 3 H W"]]:
         return restored[0][None] if len(restored) == 1 else torch.stack(restored)
 
     return serve
+
+
+def _is_grey(pixels: Pixels) -> bool:
+    return torch.equal(pixels[0], pixels[1]) and torch.equal(pixels[0], pixels[2])
 
 
 def _blend(pixels: Pixels, restored: Pixels, strength: float) -> Pixels:
