@@ -82,7 +82,7 @@ class Restorer:
         elif kinds:
             restored, steps, warnings = self._prescribed(pixels, kinds if strength else ())
         elif strength == 0:
-            restored, steps, warnings = self._only_looked(pixels)
+            restored, steps, warnings = self._only_looked(pixels, subject.refuses)
         else:
             restored, steps, warnings = self._diagnosed(pixels, subject.refuses)
         untouched = restored is pixels
@@ -91,10 +91,11 @@ class Restorer:
         given = deepcopy(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
         return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
 
-    def _only_looked(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
+    def _only_looked(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
         started = time.perf_counter()
         diagnosis = self.router(pixels)
-        return pixels, [Step(diagnosis, None, time.perf_counter() - started)], []
+        refusal = objects(diagnosis.label)
+        return pixels, [Step(diagnosis, None, time.perf_counter() - started)], [refusal] if refusal else []
 
     def _prescribed(self, pixels: Pixels, kinds: Sequence[str]) -> tuple[Pixels, list[Step], list[str]]:
         steps = []
