@@ -276,3 +276,123 @@ def test_a_system_may_take_a_part_of_one_that_ships(tiny_system: Path, tmp_path:
     (folder / "system.json").write_text(json.dumps(document | {"router": "../tiny/router"}))
     with pytest.raises(WeightsError, match="is no part"):
         darnet.load(folder)
+
+
+def colourful(pixels: Tensor) -> Tensor:
+    """An expert that tints."""
+    return pixels ** torch.tensor([0.7, 0.8, 0.93])[:, None, None]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("strength", [1.0, 0.37])
+def test_grey_in_grey_out_whatever_the_experts_do(dtype: type, strength: float) -> None:
+    """Grey stored as RGB once came back with up to 33 levels of colour."""
+    grey = np.random.default_rng(0).random((131, 77, 1))
+    grey = grey.astype(dtype) if dtype == np.float32 else (grey * np.iinfo(dtype).max).astype(dtype)
+    seen = list[bool]()
+
+    def looks(pixels: Tensor) -> Tensor:
+        seen.append(torch.equal(pixels[0], pixels[1]) and torch.equal(pixels[0], pixels[2]))
+        return colourful(pixels)
+
+    system = Restorer(Script("noise", "blur", "clean"), {"noise": looks, "blur": looks}, max_steps=3)
+    image = system(np.repeat(grey, 3, axis=2), strength=strength).image
+    assert (image == image[..., :1]).all()
+    assert (image[..., :1] != grey).any()
+    assert seen == [True, True]
+    image = Restorer(Always("noise"), {"noise": colourful})(np.repeat(grey, 3, axis=2), kinds=["noise"]).image
+    assert (image == image[..., :1]).all()
+
+
+def cut_out(hidden: int) -> np.ndarray:
+    picture = np.full((90, 100, 4), hidden, np.uint8)
+    picture[..., 3] = 0
+    picture[20:70, 30:90, :3] = np.random.default_rng(0).integers(100, 121, (50, 60, 3), np.uint8)
+    picture[20:70, 30:90, 3] = 255
+    picture[20:70, 30:40, 3] = 1  # hardly seen is seen
+    return picture
+
+
+@pytest.mark.parametrize("kinds", [(), ("noise",)])
+def test_hidden_pixels_are_neither_judged_nor_touched(kinds: tuple[str, ...]) -> None:
+    looked = list[Tensor]()
+
+    def router(pixels: Tensor) -> Diagnosis:
+        looked.append(pixels)
+        return Diagnosis({"noise": 1.0})
+
+    system = Restorer(router, EXPERTS)
+    for hidden in (0, 255):
+        picture = cut_out(hidden)
+        image, expected = system(picture, kinds=kinds).image, cut_out(hidden)
+        expected[20:70, 30:90, :3] += 20
+        np.testing.assert_array_equal(image, expected)
+        system.diagnose(picture)
+    for pixels in looked:
+        assert 55 / 255 < float(pixels.min()) < float(pixels.max()) < 165 / 255
+        assert pixels.shape[1:] == (64, 80)
+
+
+def framed(colour: int) -> np.ndarray:
+    picture = np.full((140, 150, 3), colour, np.uint8)
+    picture[30:110, 20:120] = np.random.default_rng(0).integers(100, 121, (80, 100, 3), np.uint8)
+    return picture
+
+
+@pytest.mark.parametrize("colour", [255, 245, 0])
+def test_a_frame_is_no_evidence_and_stays(colour: int) -> None:
+    def router(pixels: Tensor) -> Diagnosis:
+        inside = 55 / 255 < float(pixels.min()) <= float(pixels.max()) < 165 / 255
+        return Diagnosis({"noise" if inside else "blur": 1.0})
+
+    expected = framed(colour)
+    expected[30:110, 20:120] += 20
+    result = Restorer(router, EXPERTS)(framed(colour))
+    np.testing.assert_array_equal(result.image, expected)
+    told = Restorer(router, EXPERTS)(framed(245), kinds=["blur"]).image
+    np.testing.assert_array_equal(told, framed(245) - 10)  # who says what is wrong says it of the frame, too
+
+
+EMPTY = {
+    "one colour": np.full((40, 40, 3), 130, np.uint8),
+    "too few": PICTURE[:1, :1],
+    "5000 × 1": np.tile(PICTURE[:1], (1, 500, 1)),
+    "hidden by alpha": np.dstack([PICTURE, np.zeros(PICTURE.shape[:2], np.uint8)]),
+}
+
+
+@pytest.mark.parametrize("reason", EMPTY)
+def test_where_there_is_nothing_to_judge_nothing_is_done(reason: str) -> None:
+    def router(pixels: Tensor) -> Diagnosis:
+        raise AssertionError("there is nothing to look at")
+
+    system = Restorer(router, EXPERTS)
+    result = system(EMPTY[reason])
+    np.testing.assert_array_equal(result.image, EMPTY[reason])
+    assert not result.changed
+    assert len(result.warnings) == 1
+    assert reason in result.warnings[0]
+    assert system.diagnose(EMPTY[reason]).label == "clean"
+    told = system(EMPTY[reason], kinds=["noise"])
+    assert told.changed is (reason != "hidden by alpha")
+
+
+def page() -> np.ndarray:
+    """Grey letters, so to speak, on white."""
+    picture = np.full((96, 96, 3), 255, np.uint8)
+    picture[10:80:8, 10:80] = np.random.default_rng(0).integers(0, 256, (9, 70, 1), np.uint8)
+    return picture
+
+
+def test_a_graphic_is_not_repaired_as_a_tone_problem() -> None:
+    system = Restorer(Always("overexposure"), {"overexposure": darken, "noise": darken})
+    result = system(page())
+    np.testing.assert_array_equal(result.image, page())
+    assert not result.changed
+    assert result.steps[0].expert is None
+    assert len(result.warnings) == 1
+    assert result.warnings[0].startswith("left alone: ")
+    assert result.warnings[0].endswith("; --as overexposure repairs it all the same")
+    assert system(page(), kinds=["overexposure"]).changed
+    assert Restorer(Always("noise"), {"noise": darken})(page()).changed
+    assert not system(page(), strength=0).changed

@@ -22,10 +22,19 @@ from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, l
 from darnet.image import Image
 from darnet.routers import Router, load_router
 from darnet.routing import Routing, dispatch
+from darnet.subject import Subject
 
 Quality = Literal["fast", "best"]
 #: From this presence on, a kind that is not repaired is worth a word.
 SUSPICION = 0.2
+#: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).
+Objects = Callable[[str], str | None]
+#: What is said of a picture in which there is nothing to judge.
+VACANT = Diagnosis({CLEAN: 1.0})
+
+
+def _unopposed(kind: str) -> None:
+    """Nothing speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,9 @@ class Restorer:
 
     The most certain kind that is present is repaired. One that is less certain than `min_confidence`, or than what
     `min_confidences` says of it, is not acted on: what a wrong repair costs differs by expert. With `max_steps` > 1 a
-    picture is looked at again after each repair, until it is clean or only kinds that were already treated are found.
+    picture is looked at again after each repair, until it is clean or only kinds that were already treated are found. What is
+    judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo is not
+    repaired as one.
     """
 
     router: Router
@@ -53,12 +64,14 @@ class Restorer:
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
-        return self.router(Image.of(source).pixels())
+        subject = Subject.of(Image.of(source))
+        return VACANT if subject.vacant else self.router(subject.pixels())
 
     def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
-        `kinds`: skip the diagnosis and treat these, in this order. `strength` in [0, 1] blends input and result; 0
+        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well.
+        Hidden pixels stay as they are, and grey stays grey. `strength` in [0, 1] blends input and result; 0
         returns the input exactly, as does a clean verdict.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
@@ -69,23 +82,27 @@ class Restorer:
                 raise UnknownNameError("expert", kind, self.experts)
         started = time.perf_counter()
         image = Image.of(source)
-        pixels = image.pixels()
-        if kinds:
+        subject = Subject.of(image, whole=bool(kinds))
+        pixels = subject.pixels()
+        if subject.vacant:
+            restored, steps, warnings = pixels, [Step(VACANT, None, 0.0)], [f"left alone: {subject.vacant}"]
+        elif kinds:
             restored, steps, warnings = self._prescribed(pixels, kinds if strength else ())
         elif strength == 0:
-            restored, steps, warnings = self._only_looked(pixels)
+            restored, steps, warnings = self._only_looked(pixels, subject.refuses)
         else:
-            restored, steps, warnings = self._diagnosed(pixels)
+            restored, steps, warnings = self._diagnosed(pixels, subject.refuses)
         untouched = restored is pixels
-        answer = image if untouched else image.with_pixels(_blend(pixels, restored, strength))
+        answer = image if untouched else subject.put_back(_blend(pixels, restored, strength))
         # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
         given = deepcopy(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
         return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
 
-    def _only_looked(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
+    def _only_looked(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
         started = time.perf_counter()
         diagnosis = self.router(pixels)
-        return pixels, [Step(diagnosis, None, time.perf_counter() - started)], []
+        refusal = objects(diagnosis.label)
+        return pixels, [Step(diagnosis, None, time.perf_counter() - started)], [refusal] if refusal else []
 
     def _prescribed(self, pixels: Pixels, kinds: Sequence[str]) -> tuple[Pixels, list[Step], list[str]]:
         steps = []
@@ -95,40 +112,51 @@ class Restorer:
             steps.append(Step(None, kind, time.perf_counter() - started))
         return pixels, steps, []
 
-    def _diagnosed(self, pixels: Pixels) -> tuple[Pixels, list[Step], list[str]]:
+    def _diagnosed(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
         steps: list[Step] = []
         warnings: list[str] = []
         while len(steps) < self.max_steps:
             started = time.perf_counter()
             diagnosis = self.router(pixels)
             treated = [step.expert for step in steps if step.expert is not None]
-            kind = self.chooses(diagnosis, treated)
+            kind = self.chooses(diagnosis, treated, objects)
             if kind is None:
-                warnings += self.doubts(diagnosis, treated)
+                warnings += self.doubts(diagnosis, treated, objects)
                 steps.append(Step(diagnosis, None, time.perf_counter() - started))
                 break
             pixels = self._repair(pixels, kind)
             steps.append(Step(diagnosis, kind, time.perf_counter() - started))
         return pixels, steps, warnings
 
-    def chooses(self, diagnosis: Diagnosis, treated: Collection[str] = ()) -> str | None:
-        """The kind to repair: the most certain of those that are sure enough, have an expert and were not `treated`."""
+    def chooses(
+        self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed
+    ) -> str | None:
+        """The kind to repair: the most certain of those that are sure enough and have an expert.
+
+        Not one of those that were `treated`, or that something speaks against (`objects`).
+        """
         for kind in diagnosis.present:
-            if kind not in treated and kind in self.experts and diagnosis.scores[kind] >= self._least(kind):
+            sure = diagnosis.scores[kind] >= self._least(kind)
+            if sure and kind not in treated and kind in self.experts and objects(kind) is None:
                 return kind
         return None
 
-    def doubts(self, diagnosis: Diagnosis, treated: Collection[str] = ()) -> list[str]:
+    def doubts(
+        self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed
+    ) -> list[str]:
         """Why a picture is left alone although it may not be clean, and what to try."""
-        found = []
+        found: list[str] = []
         for kind in diagnosis.suspected:
             if kind in treated or not diagnosis.scores[kind] >= SUSPICION:  # also where it is not a number
                 continue
+            objection = objects(kind)
             if kind not in self.experts:
                 found += [f"left alone: there is no expert for {kind}"] if kind in diagnosis.present else []
-                continue
-            least = f"below the least confidence of {100 * self._least(kind):.0f} %"
-            found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try --as {kind}")
+            elif objection is not None:
+                found.append(objection)
+            else:
+                least = f"below the least confidence of {100 * self._least(kind):.0f} %"
+                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try --as {kind}")
         return found
 
     def _least(self, kind: str) -> float:
@@ -139,7 +167,7 @@ class Restorer:
         """The mixture of experts of DaR-Net (§III-B): whole networks, one of which serves the picture."""
         choice = torch.tensor([[float(name == kind) for name in self.experts]])
         restored: Pixels = dispatch([_batched(e) for e in self.experts.values()], Routing.hard(choice), pixels[None])[0]
-        return restored
+        return restored.mean(dim=0, keepdim=True).repeat(3, 1, 1) if _is_grey(pixels) else restored
 
 
 def load(  # noqa: PLR0913  how a system runs
@@ -188,6 +216,10 @@ def _batched(expert: Expert) -> Callable[[Tensor], Float[Tensor, "B 3 H W"]]:
         return restored[0][None] if len(restored) == 1 else torch.stack(restored)
 
     return serve
+
+
+def _is_grey(pixels: Pixels) -> bool:
+    return torch.equal(pixels[0], pixels[1]) and torch.equal(pixels[0], pixels[2])
 
 
 def _blend(pixels: Pixels, restored: Pixels, strength: float) -> Pixels:

@@ -97,3 +97,28 @@ def test_a_terminal_that_cannot_show_a_sigma(pictures, tiny_system):
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     ran = subprocess.run([str(part) for part in command], capture_output=True, env=environment, check=True)
     assert rb"(\u03c3 \u2248 24)" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (("restore", ""), "'' after restore"),
+        (("restore", "a.png", ""), "'' after a.png"),
+        (("restore", "", "a.png", "-r"), "'' after restore"),
+        (("restore", "a.png", "-o", ""), "'' after -o"),
+        (("restore", "a.png", "--output="), "--output= is empty"),
+        (("restore", "a.png", "--report", ""), "'' after --report"),
+        (("diagnose", ""), "'' after diagnose"),
+        (("compare", "a.png", ""), "'' after a.png"),
+        (("compare", "", "a.png"), "'' after compare"),
+        (("degrade", "noise", ""), "'' after noise"),
+        (("degrade", "noise", "a.png", "-o", ""), "'' after -o"),
+    ],
+)
+def test_an_empty_argument_is_named_and_is_not_this_folder(darnet, pictures, command, named):
+    """`darnet restore "$PHOTO"` with PHOTO unset once repaired the whole current folder."""
+    pictures("a.png")
+    ran = darnet(*command)
+    assert (ran.code, ran.out) == (2, "")
+    assert named in ran.err
+    assert [path.name for path in pictures.folder.iterdir()] == ["a.png"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 
 
@@ -44,3 +46,14 @@ def test_failures(pictures, diagnose, darnet, damaged_system):
     assert diagnose("a.png", "--precision", "fp16", "-d", "cpu").code == 2
     (damaged_system / "router" / "model.safetensors").unlink()
     assert darnet("diagnose", "a.png", "--model", damaged_system).code == 4
+
+
+def test_what_would_be_left_alone_is_said(pictures, darnet, tiny_system):
+    """On stderr: the router's opinion of a QR code is still on stdout."""
+    squares = np.kron(np.random.default_rng(0).integers(0, 2, (12, 12)), np.ones((8, 8))).astype(np.uint8) * 255
+    PIL.Image.fromarray(squares).save("code.png")
+    PIL.Image.new("RGB", (40, 40), (9, 90, 200)).save("plain.png")
+    ran = darnet("diagnose", "--model", tiny_system, "-d", "cpu", "code.png", "plain.png")
+    assert (ran.code, ran.out.count("\n")) == (0, 2)
+    assert "code.png: warning: left alone: two colours, not a photo" in ran.err
+    assert "plain.png: warning: left alone: all of it has one colour" in ran.err

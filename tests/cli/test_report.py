@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 
+from darnet.image import Image
 from darnet.restorer import Restorer
 
 
@@ -40,3 +43,22 @@ def test_a_report_that_cannot_be_written_stops_before_the_work(pictures, restore
     assert (ran.code, ran.out) == (1, "")
     assert "not a directory" in ran.err
     assert not Path("a.restored.png").exists()
+
+
+def test_no_picture_is_kept_for_the_report(pictures, restore, monkeypatch):
+    """A folder may hold more than memory does: when a picture is read, all before it are gone."""
+    for name in ("a.png", "b.png", "c.png"):
+        pictures(name)
+    whole, known, alive = Restorer.__call__, list[weakref.ref[Image]](), list[int]()
+
+    def watched(self: Restorer, source: Path, **options: object) -> object:
+        gc.collect()
+        alive.append(sum(image() is not None for image in known))
+        result = whole(self, source, **options)
+        known.extend(weakref.ref(image) for image in (result.source, result.restored))
+        return result
+
+    monkeypatch.setattr(Restorer, "__call__", watched)
+    assert restore("a.png", "b.png", "c.png", "--report", "report.json").code == 0
+    assert alive == [0, 0, 0]
+    assert all(entry["result"]["changed"] for entry in json.loads(Path("report.json").read_text())["pictures"])

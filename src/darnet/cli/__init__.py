@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 from darnet.errors import DarnetError, UsageError
 
@@ -30,6 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     from darnet.cli.app import build
 
     try:
+        _refuse_empty(arguments)
         # Commands return their exit code; --help, --version and an interrupt come back the same way.
         answer = build()(list(arguments), prog_name="darnet", standalone_mode=False)
     except DarnetError as error:
@@ -46,6 +48,15 @@ def run(arguments: Sequence[str]) -> int:
     if answer == INTERRUPTED:
         return _complain("interrupted", INTERRUPTED)
     return answer if isinstance(answer, int) else 0
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Raise UsageError for an argument or value that is empty: a shell's unset variable, which a path takes for `.`."""
+    for before, argument in pairwise(["darnet", *arguments]):
+        if not argument:
+            raise UsageError(f"'' after {before}: an empty argument names no file, folder or value")
+        if argument.startswith("--") and argument.endswith("=") and "=" not in argument[:-1]:
+            raise UsageError(f"{argument} is empty; give a value or leave it out")
 
 
 def _complain(text: str, exit_code: int) -> int:

@@ -32,7 +32,10 @@ def diagnose(
         for source in session.each(found.sources):
             diagnosis = None
             with session.attempt(source.name, source.path) as attempt:
-                diagnosis = restorer.diagnose(source.path)
+                result = restorer(source.path, strength=0)  # looks, and says what speaks against a repair
+                diagnosis = result.diagnosis
+                for text in result.warnings:
+                    session.warn(source.name, text)
             if json:
                 document = None if diagnosis is None else diagnosis.to_dict()
                 session.say(as_json({"input": source.name, "diagnosis": document, "error": attempt.error}))

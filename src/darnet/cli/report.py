@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darnet import __version__
 from darnet.cli import outputs
 from darnet.errors import UsageError
 
-if TYPE_CHECKING:
-    from darnet.diagnosis import Result
-
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture. `output` is None where nothing was written."""
+    """One picture. `output` is None where nothing was written.
+
+    `result` is what `Result.to_dict` says, not the `Result`: that holds the pixels, and a folder has many pictures.
+    """
 
     input: str
     output: str | None
-    result: Result | None
+    result: Mapping[str, Any] | None
     error: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        result = None if self.result is None else self.result.to_dict()
-        return {"input": self.input, "output": self.output, "result": result, "error": self.error}
+        return asdict(self)
 
 
 @dataclass

@@ -129,7 +129,8 @@ class Restoring:
                 lost = self.encoding.write(result, job)
         failed = attempt.error is not None
         output = None if failed or self.dry_run else job.name
-        self._record(Entry(source.name, output, result, attempt.error), report)
+        said = None if result is None else result.to_dict()
+        self._record(Entry(source.name, output, said, attempt.error), report)
         if result is None or failed:
             return
         for text in (*result.warnings, *lost):
