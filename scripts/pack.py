@@ -29,18 +29,21 @@ def main() -> None:
     parser.add_argument("--part-mb", type=float, default=56)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    part, size, archive = 0, 0, tarfile.open(options.out / "part-0.tar", "w")
+    parts: list[list[tuple[str, bytes]]] = [[]]
+    size = 0
     for name, content in members(options.data):
         if size + len(content) > options.part_mb * 1e6:
-            archive.close()
-            part, size = part + 1, 0
-            archive = tarfile.open(options.out / f"part-{part}.tar", "w")
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        archive.addfile(entry, io.BytesIO(content))
+            parts.append([])
+            size = 0
+        parts[-1].append((name, content))
         size += len(content)
-    archive.close()
-    print(f"{part + 1} parts in {options.out}")
+    for number, part in enumerate(parts):
+        with tarfile.open(options.out / f"part-{number}.tar", "w") as archive:
+            for name, content in part:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+    print(f"{len(parts)} parts in {options.out}")
 
 
 def members(data: Path) -> Iterator[tuple[str, bytes]]:

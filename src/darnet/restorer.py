@@ -16,7 +16,7 @@ from torch import Tensor
 
 from darnet import store
 from darnet.backends import Precision
-from darnet.diagnosis import Diagnosis, Result, Step
+from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
 from darnet.image import Image
@@ -43,9 +43,9 @@ class Restorer:
 
     The most certain kind that is present is repaired. One that is less certain than `min_confidence`, or than what
     `min_confidences` says of it, is not acted on: what a wrong repair costs differs by expert. With `max_steps` > 1 a
-    picture is looked at again after each repair, until it is clean or only kinds that were already treated are found. What is
-    judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo is not
-    repaired as one.
+    picture is looked at again after each repair, until it is clean or only kinds that were already treated are found.
+    What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
+    is not repaired as one.
     """
 
     router: Router
@@ -128,9 +128,7 @@ class Restorer:
             steps.append(Step(diagnosis, kind, time.perf_counter() - started))
         return pixels, steps, warnings
 
-    def chooses(
-        self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed
-    ) -> str | None:
+    def chooses(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> str | None:
         """The kind to repair: the most certain of those that are sure enough and have an expert.
 
         Not one of those that were `treated`, or that something speaks against (`objects`).
@@ -141,9 +139,7 @@ class Restorer:
                 return kind
         return None
 
-    def doubts(
-        self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed
-    ) -> list[str]:
+    def doubts(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
         """Why a picture is left alone although it may not be clean, and what to try."""
         found: list[str] = []
         for kind in diagnosis.suspected:

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.errors import RecipeError
 from darnet.models.classifier import EVIDENCE, DegradationClassifier
 from darnet.models.compact import CompactUNet

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.errors import RecipeError
 from darnet.models.base import Output
 from darnet.routing import Routing

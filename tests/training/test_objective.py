@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from darnet.backends import TorchBackend
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.routers import NetworkRouter

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from darnet import store
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.image import Image
 from darnet.training import launch, pace
 from darnet.training.checkpoint import load_checkpoint

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from darnet.data.batch import Batch
 from darnet.data.material import Material
-from darnet.data.synthesis import Batch
 from darnet.training import launch
 from darnet.training.journal import Journal
 from darnet.training.plan import Plan, StagePlan

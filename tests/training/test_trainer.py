@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 
 import darnet
 from darnet import store
+from darnet.data.batch import Batch
 from darnet.data.material import Material, load_material
 from darnet.data.memory import Exemplar, Memory, as_scene
-from darnet.data.synthesis import Batch
 from darnet.errors import DarnetError, NoInputError, RecipeError, UnknownNameError
 from darnet.image import Image
 from darnet.models.base import Output

@@ -7,10 +7,8 @@ of damage (layouts: `darnet.data.pairs`), and files that recipes name, such as m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +17,10 @@ from torch.nn import functional as F
 
 from darnet.data.graphics import draw_many
 from darnet.data.memory import Memory
-from darnet.data.pairs import Pairs, find_pairs
+from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves, with_scales
 from darnet.data.scenes import Deep
-from darnet.errors import ImageError, NoInputError, RecipeError
+from darnet.errors import ImageError, NoInputError
 from darnet.image import Image
 
 #: Made pictures are of this side, and follow from this seed.
@@ -73,6 +71,14 @@ class Material:
             for index, part in enumerate(photos)
         ]
 
+    def with_depth(self) -> Material:
+        """Photos with their depth added, of `root/depth` (see `load_deep`). Raises NoInputError, ImageError."""
+        return replace(self, deep=load_deep(self.root / "depth"))
+
+    def with_graphics(self, count: int) -> Material:
+        """So many made pictures added that are no photos, the same in every run (`darnet.data.graphics`)."""
+        return replace(self, graphics=draw_many(count, GRAPHICS_PX, GRAPHICS_SEED, self.photos))
+
     def with_halves(self, above_px: int | None) -> Material:
         """Half-size copies of large photos added (see `darnet.data.photos.with_halves`)."""
         return replace(self, photos=with_halves(self.photos, above_px))
@@ -109,13 +115,10 @@ def load_material(
     smallest_px: int = 1,
     pairs: Mapping[str, Path] | None = None,
     memory: Memory | None = None,
-    depth: bool = False,
-    graphics: int = 0,
 ) -> Material:
     """The photos under `root`, and the pairs of `kinds`, decoded into memory; and what is to be replayed.
 
-    `pairs`: folders of pairs that lie elsewhere, by kind; all of them are read. `depth`: photos with their depth, of
-    `root/depth/*/{rgb,depth}`. `graphics`: how many pictures that are no photos are made.
+    `pairs`: folders of pairs that lie elsewhere, by kind; all of them are read.
 
     Raises NoInputError for a folder without photos or pairs, ImageError for a bad picture or a pair of two sizes, and
     RecipeError where pairs of a kind are wanted and `root` has none.
@@ -126,9 +129,7 @@ def load_material(
     scenes = {
         kind: _scenes(elsewhere.get(kind, root / "pairs" / kind), kind) for kind in dict.fromkeys((*kinds, *elsewhere))
     }
-    deep = load_deep(root / "depth") if depth else ()
-    made = graphics_of(graphics, photos) if graphics else ()
-    return Material(root, photos, scenes, memory or Memory(), deep, made)
+    return Material(root, photos, scenes, memory or Memory())
 
 
 def load_deep(folder: Path) -> list[Deep]:
@@ -151,11 +152,6 @@ def load_deep(folder: Path) -> list[Deep]:
     if not found:
         raise NoInputError(f"{folder}: no photos with depth (looked for */rgb and */depth)")
     return found
-
-
-def graphics_of(count: int, photos: Sequence[Photo]) -> list[Photo]:
-    """Made pictures that are no photos, the same whatever the run (`darnet.data.graphics`)."""
-    return draw_many(count, GRAPHICS_PX, GRAPHICS_SEED, photos)
 
 
 def _scenes(folder: Path, kind: str) -> list[list[tuple[Photo, Photo]]]:

@@ -1,4 +1,4 @@
-"""Clean scenes for the way of a photo: squares of photos, of photos with depth, and of made pictures that are no photos.
+"""Clean scenes for the way of a photo: squares of photos, of photos with depth, and of pictures that are no photos.
 
 Shapes: B batch, S side of a scene. Pictures are sRGB in [0, 1].
 """

@@ -21,6 +21,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from darnet import views
+from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
 from darnet.data.scenes import Scenes
@@ -30,7 +31,6 @@ from darnet.degradations.base import Range, Rounding, mirror_pad, turn_grey
 from darnet.degradations.jpeg import compressed
 from darnet.diagnosis import CLEAN
 from darnet.imaging.chain import Chain
-from darnet.models.base import by_picture
 
 #: Kinds of damage that real pairs may have beside their own.
 NOT_LOOKED_FOR = ("noise", "jpeg")
@@ -38,37 +38,6 @@ NOT_LOOKED_FOR = ("noise", "jpeg")
 SMALL_PX = (32, 48, 64, 96)
 #: A crop with noise in less than the first share of it has none, in more than the second it has noise.
 COVERED = (0.02, 0.2)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Degraded crops and the truth about them."""
-
-    degraded: Float[Tensor, "B 3 H W"]
-    clean: Float[Tensor, "B 3 H W"]
-    label: Int[Tensor, " B"]  # index into the kinds that are told apart
-    level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
-    context: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
-    crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
-    taught: Float[Tensor, "B L"] | None = None  # logits of the teacher, which knows the first L kinds
-    #: Where a picture may have several kinds: 1 present, 0 absent, NaN too mild to say. Clean's column is ignored.
-    presence: Float[Tensor, "B K"] | None = None
-    severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
-
-    def present(self, kinds: int) -> Float[Tensor, "P K"]:
-        """What is present in any crop of each picture; where none is given, the one kind which is its label."""
-        if self.presence is not None:
-            crops = by_picture(self.presence, self.crops_per_picture)
-            present, unknown = (crops == 1).any(dim=1), crops.isnan().any(dim=1)
-            return torch.where(present, 1.0, torch.where(unknown, torch.nan, 0.0))
-        return F.one_hot(self.label[:: self.crops_per_picture], kinds).to(self.level)
-
-    def severities(self, kinds: int) -> Float[Tensor, "P K"]:
-        """`severity` of each picture; where none is given, the level of the one kind which is its label."""
-        if self.severity is not None:
-            return self.severity[:: self.crops_per_picture]
-        level = self.level[:: self.crops_per_picture, None]
-        return F.one_hot(self.label[:: self.crops_per_picture], kinds) * level
 
 
 @dataclass(frozen=True)
@@ -135,12 +104,14 @@ class Synthesis:
         batch = Batch(degraded, clean, label, level, context, self.crops_per_picture)
         if all(part.presence is None for part in parts):
             return batch
-        several = (torch.cat([self._each(part, name) for part in parts])[order] for name in ("presence", "severity"))
-        return replace(batch, **dict(zip(("presence", "severity"), several, strict=True)))
+        presence, severity = (
+            torch.cat([self._each(part, name) for part in parts])[order] for name in ("presence", "severity")
+        )
+        return replace(batch, presence=presence, severity=severity)
 
     def _each(self, part: Batch, name: str) -> Float[Tensor, "B K"]:
         """Presence or severity of all kinds in every crop of a part, whether it says so or has one kind alone."""
-        given = getattr(part, name)
+        given: Tensor | None = getattr(part, name)
         if given is not None:
             return given
         values = (part.present if name == "presence" else part.severities)(len(self.kinds))
@@ -207,7 +178,7 @@ class Synthesis:
             return pictures
         ways = torch.randint(views.COUNT, (len(pictures),), generator=picks)
         turned = torch.empty_like(pictures)
-        for way in ways.unique().tolist():
+        for way in sorted(set(ways.tolist())):
             rows = (ways == way).nonzero().flatten().to(pictures.device)
             turned[rows] = views.view(pictures[rows], way)
         return turned

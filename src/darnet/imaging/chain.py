@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from darnet.degradations.base import quantise
-from darnet.imaging import files, noises, steps
+from darnet.imaging import exposures, files, noises, steps
 from darnet.imaging.steps import Drawn, Step
 
 #: Damage in the order in which it happens. Of two in a row of EXCLUSIVE, a photo has one.
@@ -32,8 +32,8 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     "rain": (steps.RainStep(),),
     "blur": (steps.SoftLens(0.65), steps.Defocus(0.35)),
     "motion": (steps.Shake(),),
-    "overexposure": (steps.Gain(0.45), steps.TooLong(0.55)),
-    "lowlight": (steps.TooShort(0.6), steps.Dimmed(0.4)),
+    "overexposure": (exposures.Gain(0.45), exposures.TooLong(0.55)),
+    "lowlight": (exposures.TooShort(0.6), exposures.Dimmed(0.4)),
     "noise": (
         noises.WhiteNoise(0.4),
         noises.LightNoise(0.14),
@@ -93,9 +93,9 @@ class Way:
 class Chain:
     """(clean scenes, chance) -> `Way`, batched on the device of the scenes.
 
-    `kinds` are the K columns. `repaired`: every photo has this kind at any strength, the others now and then mildly; the
-    target is the photo without it, and without what noise and file did. "" : none to three kinds at once, for a router;
-    the target is the clean scene. `kernels`: files of measured camera shakes.
+    `kinds` are the K columns. `repaired`: every photo has this kind at any strength, the others now and then mildly;
+    the target is the photo without it, and without what noise and file did. "" : none to three kinds at once, for a
+    router; the target is the clean scene. `kernels`: files of measured camera shakes.
 
     Example:
         >>> chain = Chain(("clean", "noise"), "noise")

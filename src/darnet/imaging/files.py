@@ -23,7 +23,7 @@ SEEN, UNSEEN = 83.0, 89.0
 
 @dataclass(frozen=True)
 class File(Step):
-    """A JPEG file of a quality on libjpeg's scale; a share of them with colour at full resolution. Never in a target."""
+    """A JPEG file of a quality on libjpeg's scale; a share of them with full colour. Never in a target."""
 
     quality: Range = (98.0, 60.0)
     full_colour: float = 0.2

@@ -151,7 +151,7 @@ class LightNoise(NoiseStep):
 
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
         """Count photons."""
-        return to_srgb(sensor.shot_read_noise(to_linear(pictures), *drawn, rng))
+        return to_srgb(sensor.shot_read_noise(to_linear(pictures), drawn[0], drawn[1], rng))
 
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
         """σ of 255 at mid-grey."""
@@ -160,7 +160,7 @@ class LightNoise(NoiseStep):
 
 @dataclass(frozen=True)
 class CameraDenoising(Step):
-    """The camera's own denoising: it leaves noise that is coarse, and fine colour washed out; never part of a target."""
+    """The camera's own denoising: it leaves coarse noise, and fine colour washed out; never part of a target."""
 
     chancy: ClassVar[bool] = True
 

@@ -47,7 +47,7 @@ def shot_read_noise(
 
 
 def mosaic(linear: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1 H W"]:
-    """One colour a pixel, as the filters before a sensor let through (Bayer 1976): R G in even rows, G B in odd ones."""
+    """One colour a pixel, as filters before a sensor let through (Bayer 1976): R G in even rows, G B in odd ones."""
     red, green, blue = linear.unbind(dim=1)
     raw = green.clone()
     raw[:, 0::2, 0::2] = red[:, 0::2, 0::2]

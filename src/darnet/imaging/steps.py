@@ -1,4 +1,4 @@
-"""What a step of the way is, and the steps before the sensor: scene, optics, exposure.
+"""What a step of the way is, and the steps before the light falls on a sensor: scene and optics.
 
 Shapes: B batch, S side of a scene. Pictures are sRGB in [0, 1].
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,10 +17,9 @@ from torch import Generator, Tensor
 
 from darnet.degradations import MeasuredMotion, Rain
 from darnet.degradations.base import Range
-from darnet.degradations.fields import smooth_depth, smooth_light
+from darnet.degradations.fields import smooth_depth
 from darnet.degradations.motion import path_kernels
 from darnet.imaging import optics
-from darnet.imaging.light import expose, to_linear, to_srgb
 
 Drawn = tuple[Tensor, ...]
 
@@ -83,15 +82,11 @@ class HazeStep(Step):
         white = torch.rand(count, 1, generator=rng, device=rng.device) < self.white
         # The nearest point of a scene lies at any distance; ground that recedes tells more of it than relief.
         ramp = torch.linspace(1, 0, side, device=rng.device)[:, None]
-        relief, nearest, even = (
-            uniform(count, (0.1, 0.6), rng),
-            uniform(count, (0, 0.5), rng),
-            uniform(count, (0.5, 2), rng),
+        relief, nearest, curve = (
+            uniform(count, limits, rng)[:, None, None, None] for limits in ((0.1, 0.6), (0, 0.5), (0.5, 2))
         )
-        depth = torch.lerp(
-            ramp ** even[:, None, None, None], smooth_depth(count, side, side, rng), relief[:, None, None, None]
-        )
-        depth = nearest[:, None, None, None] + (1 - nearest[:, None, None, None]) * depth
+        depth = torch.lerp(ramp**curve, smooth_depth(count, side, side, rng), relief)
+        depth = nearest + (1 - nearest) * depth
         return uniform(count, self.beta, rng, strength), torch.where(white, torch.ones_like(air), air), depth
 
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
@@ -109,7 +104,7 @@ class HazeStep(Step):
 class RainStep(Step):
     """Rain (`darnet.degradations.Rain`): its streaks, drawn first, and its veil."""
 
-    rain: Rain = Rain(streaks=(0.3, 12.0), opacity=(0.12, 0.8), veil=(0.0, 0.1))
+    rain: Rain = field(default_factory=lambda: Rain(streaks=(0.3, 12.0), opacity=(0.12, 0.8), veil=(0.0, 0.1)))
     kind: ClassVar[str] = "rain"
     threshold: ClassVar[Range] = (0.004, 0.012)
 
@@ -131,7 +126,7 @@ class RainStep(Step):
 
 @dataclass(frozen=True)
 class KernelStep(Step):
-    """Blur by a kernel of each sample: in linear light, or of sRGB values as in papers, whatever lies beyond the edge."""
+    """Blur by a kernel of each sample: in linear light, or of sRGB values as in papers; beyond the edge anything."""
 
     in_linear: float = 0.6
     threshold: ClassVar[Range] = (0.0025, 0.007)
@@ -214,94 +209,3 @@ class MeasuredShake(KernelStep):
         scale = uniform(count, self.scale, rng, strength)
         measured = MeasuredMotion(scale=self.scale, kernels=self.kernels)
         return measured.drawn(scale, rng).to(scale), torch.zeros_like(scale)
-
-
-@dataclass(frozen=True)
-class Gain(Step):
-    """Overexposure as the papers have it: sRGB values times k, clipped (DaR-Net §IV-A)."""
-
-    gain: Range = (1.1, 2.3)
-    kind: ClassVar[str] = "overexposure"
-    threshold: ClassVar[Range] = (0.03, 0.09)
-
-    def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
-        """(k,)."""
-        return (uniform(count, self.gain, rng, strength),)
-
-    def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
-        """Multiply and clip."""
-        return (pictures * drawn[0][:, None, None, None]).clamp(0, 1)
-
-    def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """K."""
-        return drawn[0]
-
-
-@dataclass(frozen=True)
-class TooLong(Step):
-    """Too much light by stops in linear light; half of it through a film-like shoulder. Its level is k of mid-grey."""
-
-    stops: Range = (0.25, 2.2)
-    shoulder: Range = (0.4, 0.9)
-    kind: ClassVar[str] = "overexposure"
-    threshold: ClassVar[Range] = (0.03, 0.09)
-
-    def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
-        """(EV, beginning of the shoulder)."""
-        begin = uniform(count, self.shoulder, rng)
-        hard = torch.rand(count, generator=rng, device=rng.device) < 0.5
-        return uniform(count, self.stops, rng, strength), torch.where(hard, torch.ones_like(begin), begin)
-
-    def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
-        """Expose."""
-        return expose(pictures, *drawn)
-
-    def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """2^(EV / 2.4): what sRGB values of mid tones are multiplied by, nearly."""
-        return torch.exp2(drawn[0] / 2.4)
-
-
-@dataclass(frozen=True)
-class TooShort(Step):
-    """Too little light: by stops in linear light, then a curve; uneven where a lamp or window is in the picture."""
-
-    stops: Range = (0.8, 5.5)
-    gamma: Range = (0.9, 1.5)
-    uneven: float = 0.4  # share of the scenes
-    kind: ClassVar[str] = "lowlight"
-    threshold: ClassVar[Range] = (0.04, 0.12)
-
-    def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
-        """(stops less, γ, map of light in [0, 1])."""
-        stops = uniform(count, self.stops, rng, strength)
-        uneven = (torch.rand(count, generator=rng, device=rng.device) < self.uneven)[:, None, None, None]
-        light = smooth_light(count, side, side, rng) * uniform(count, (0, 1), rng)[:, None, None, None] * uneven
-        return stops, uniform(count, self.gamma, rng), light
-
-    def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
-        """Take the light away."""
-        stops, gamma, light = drawn
-        dark = to_linear(pictures) * torch.exp2(-stops[:, None, None, None] * (1 - light))
-        return to_srgb(dark).clamp_min(1e-6) ** gamma[:, None, None, None]
-
-    def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """Share of sRGB values of mid tones that is left in the darkest place, nearly."""
-        return torch.exp2(-drawn[0] / 2.4)
-
-
-@dataclass(frozen=True)
-class Dimmed(TooShort):
-    """The same on sRGB values, e·x^γ, as papers have it (Lv, Li and Lu 2021): `stops` of sRGB values."""
-
-    stops: Range = (0.7, 3.6)
-    gamma: Range = (1.0, 1.8)
-
-    def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
-        """Take the light away."""
-        stops, gamma, light = drawn
-        share = torch.exp2(-stops[:, None, None, None] * (1 - light))
-        return share * pictures.clamp_min(1e-6) ** gamma[:, None, None, None]
-
-    def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """Share of the light that is left in the darkest place."""
-        return torch.exp2(-drawn[0])

@@ -84,7 +84,8 @@ def webp(pictures: Float[Tensor, "B 3 H W"], quality: Float[Tensor, " B"]) -> Fl
 def _mixed(pictures: Float[Tensor, "B 3 H W"], matrix: tuple[tuple[float, ...], ...]) -> Float[Tensor, "B 3 H W"]:
     """Each pixel's colours, mixed. Sums of products, since a matrix product on a GPU may be of reduced precision."""
     channels = pictures.unbind(dim=1)
-    return torch.stack([sum(w * c for w, c in zip(row, channels, strict=True)) for row in matrix], dim=1)
+    rows = [torch.stack([w * c for w, c in zip(row, channels, strict=True)]).sum(dim=0) for row in matrix]
+    return torch.stack(rows, dim=1)
 
 
 def _table_scale(quality: Float[Tensor, " B"]) -> Float[Tensor, "B 1 1"]:
@@ -101,11 +102,13 @@ def _table(base: tuple[tuple[int, ...], ...], scale: Float[Tensor, "B 1 1"]) -> 
 def _coded(planes: Float[Tensor, "B C H W"], tables: Float[Tensor, "B 1 1 1 8 8"]) -> Float[Tensor, "B C H W"]:
     """Blocks transformed, rounded to their tables, and transformed back; rounded to levels, as the decoder does."""
     transform = _transform(planes)
-    blocks = planes.unflatten(3, (-1, BLOCK_PX)).unflatten(2, (-1, BLOCK_PX)).transpose(3, 4)  # B C h w 8 8
+    rows, columns = (side // BLOCK_PX for side in planes.shape[2:])
+    grid = planes.reshape(*planes.shape[:2], rows, BLOCK_PX, columns, BLOCK_PX)
+    blocks = grid.transpose(3, 4)  # B C h w 8 8
     spectrum = transform @ (blocks - 128) @ transform.T
     spectrum = (spectrum / tables).round() * tables
-    decoded = (transform.T @ spectrum @ transform + 128).round().clamp(0, 255)
-    return decoded.transpose(3, 4).flatten(4, 5).flatten(2, 3)
+    decoded: Tensor = (transform.T @ spectrum @ transform + 128).round().clamp(0, 255)
+    return decoded.transpose(3, 4).reshape(planes.shape)
 
 
 def _transform(like: Tensor) -> Float[Tensor, "8 8"]:
@@ -130,5 +133,5 @@ def _halved(planes: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
 
 
 def _enlarged(planes: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H2 W2"]:
-    """Twice as large by the triangle filter: 3/4 of the nearer and 1/4 of the farther sample, along rows and columns."""
+    """Twice as large by the triangle filter: 3/4 of the nearer and 1/4 of the farther sample, both ways."""
     return F.interpolate(planes, scale_factor=2, mode="bilinear", align_corners=False).round()

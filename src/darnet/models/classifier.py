@@ -161,7 +161,7 @@ class DegradationClassifier(Model):
                 weights.sub_(weights[self.clean].clone())
 
     def adopt(self, other: Model) -> None:
-        """Take over all weights that the other has; of the heads and the verdict, what concerns kinds that both know."""
+        """Take over all weights that the other has; of heads and verdict, what concerns kinds that both know."""
         known = [kind for kind in self.kinds if kind in other.kinds]
         rows, theirs = (
             torch.tensor([kinds.index(kind) for kind in known], dtype=torch.long) for kinds in (self.kinds, other.kinds)

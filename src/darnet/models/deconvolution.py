@@ -53,7 +53,7 @@ class DeconvolutionUNet(Model):
         return output
 
     def adopt(self, other: Model) -> None:
-        """Take over the weights of another one, whose U-Net may have fewer blocks. Raises ValueError for another kind."""
+        """Take over the weights of another one, whose U-Net may have fewer blocks. ValueError for another network."""
         if not isinstance(other, DeconvolutionUNet):
             raise ValueError(f"a {type(other).__name__} has no filter")
         self.estimator.load_state_dict(other.estimator.state_dict())

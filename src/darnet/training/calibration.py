@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.errors import RecipeError
 from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier

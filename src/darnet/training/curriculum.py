@@ -21,6 +21,7 @@ from darnet.data.memory import Memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
 from darnet.errors import RecipeError
+from darnet.imaging.chain import Chain
 from darnet.routers import load_router
 from darnet.training import launch, series
 from darnet.training.examination import Examination, Marks, compose
@@ -136,7 +137,10 @@ def _examination(curriculum: Curriculum, data: Path) -> Examination:
     test = material.split([seen, recipe.data.validation, recipe.data.test], recipe.seed)[2]
     sources: dict[str, list[Degradation | Pairs]] = {}
     for spec in specs:
-        sources.setdefault(spec.kind, []).append(spec.build(test))
+        source = spec.build(test)
+        if isinstance(source, Chain):
+            raise RecipeError(f"{spec.name!r}: a curriculum teaches kinds that exclude each other")
+        sources.setdefault(spec.kind, []).append(source)
     return compose(test, sources, recipe.stage[-1], curriculum.examined, recipe.seed)
 
 

@@ -209,15 +209,9 @@ def _announce(data: Path | str, quiet: bool) -> None:
 def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:
     replays = any(stage.replay for stage in recipe.stage)
     memory = remembered(weights) if replays else None
-    return load_material(
-        data,
-        recipe.paired,
-        smallest_px=recipe.data.smallest_px,
-        pairs=pairs,
-        memory=memory,
-        depth=recipe.deep,
-        graphics=recipe.data.graphics,
-    )
+    material = load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px, pairs=pairs, memory=memory)
+    material = material.with_depth() if recipe.deep else material
+    return material.with_graphics(recipe.data.graphics) if recipe.data.graphics else material
 
 
 def remembered(weights: Path | None) -> Memory:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darnet import metrics
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.errors import RecipeError
 from darnet.models.base import Output, by_picture
 

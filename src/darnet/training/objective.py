@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from darnet import metrics
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.models.base import Output
 from darnet.routing import Routing
 from darnet.training.losses import LOSSES, damage, per_picture

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from darnet.data.synthesis import Batch
+from darnet.data.batch import Batch
 from darnet.errors import DarnetError
 from darnet.models.base import Output
 from darnet.training import optimizers as optim

@@ -16,9 +16,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator
 
+from darnet.data.batch import Batch
 from darnet.data.material import Material
 from darnet.data.scenes import Scenes
-from darnet.data.synthesis import Batch, Storage, Synthesis
+from darnet.data.synthesis import Storage, Synthesis
 from darnet.data.variety import Variety
 from darnet.errors import RecipeError
 from darnet.models.base import Model, channels_last

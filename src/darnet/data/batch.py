@@ -1,0 +1,47 @@
+"""A batch of training: degraded crops, and the truth about them.
+
+Shapes: B batch, P pictures that B crops are of, K kinds that are told apart, L those that a teacher knows, C × S × T a
+context, H × W pixels of a crop. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from darnet.models.base import by_picture
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Degraded crops and the truth about them."""
+
+    degraded: Float[Tensor, "B 3 H W"]
+    clean: Float[Tensor, "B 3 H W"]
+    label: Int[Tensor, " B"]  # index into the kinds that are told apart
+    level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
+    context: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
+    crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
+    taught: Float[Tensor, "B L"] | None = None  # logits of the teacher, which knows the first L kinds
+    #: Where a picture may have several kinds: 1 present, 0 absent, NaN too mild to say. Clean's column is ignored.
+    presence: Float[Tensor, "B K"] | None = None
+    severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
+
+    def present(self, kinds: int) -> Float[Tensor, "P K"]:
+        """What is present in any crop of each picture; where none is given, the one kind which is its label."""
+        if self.presence is not None:
+            crops = by_picture(self.presence, self.crops_per_picture)
+            present, unknown = (crops == 1).any(dim=1), crops.isnan().any(dim=1)
+            return torch.where(present, 1.0, torch.where(unknown, torch.nan, 0.0))
+        return F.one_hot(self.label[:: self.crops_per_picture], kinds).to(self.level)
+
+    def severities(self, kinds: int) -> Float[Tensor, "P K"]:
+        """`severity` of each picture; where none is given, the level of the one kind which is its label."""
+        if self.severity is not None:
+            return self.severity[:: self.crops_per_picture]
+        level = self.level[:: self.crops_per_picture, None]
+        return F.one_hot(self.label[:: self.crops_per_picture], kinds) * level
