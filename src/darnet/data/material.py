@@ -7,8 +7,10 @@ of damage (layouts: `darnet.data.pairs`), and files that recipes name, such as m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +19,10 @@ from torch.nn import functional as F
 
 from darnet.data.graphics import draw_many
 from darnet.data.memory import Memory
-from darnet.data.pairs import Pairs
+from darnet.data.pairs import Pairs, find_pairs
 from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves, with_scales
 from darnet.data.scenes import Deep
-from darnet.errors import ImageError, NoInputError
+from darnet.errors import ImageError, NoInputError, RecipeError
 from darnet.image import Image
 
 #: Made pictures are of this side, and follow from this seed.

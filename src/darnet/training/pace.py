@@ -27,7 +27,7 @@ RESERVE_SHARE, RESERVE_SECONDS = 0.01, 1.0
 #: other work on the machine comes and goes.
 TOLERANCE, EARLY = 0.015, 4
 #: How often in a stage the clock is looked at, and over how many looks speed is measured.
-LOOKS, WINDOW = 30, 3
+LOOKS, WINDOW = 10, 3
 #: Keys of a stage that its speed does not depend on.
 IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "schedule", "hold", "keep", "grey_share"}
 
