@@ -110,11 +110,11 @@ class Dither(Step):
     chancy: ClassVar[bool] = True
 
     def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
-        """(amplitude in levels,)."""
-        return (uniform(count, (0.3, 1.0), rng),)
+        """(amplitude in levels,): more than one, or levels that are exact would be rounded back."""
+        return (uniform(count, (1.0, 3.0), rng),)
 
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
-        """Add noise of a level at most."""
+        """Add noise of a level or so."""
         chance = torch.rand(pictures.shape, generator=rng, device=pictures.device) - 0.5
         return (pictures + chance * drawn[0][:, None, None, None] / 255).clamp(0, 1)
 
