@@ -46,7 +46,7 @@ class SourceSpec(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> SourceSpec:
         if self.name == PAIRS and self.of is None:
-            raise ValueError(f"`of` must name the kind of {PAIRS!r}")
+            raise ValueError(f"`of` names the kind of {PAIRS!r}, and is missing")
         if self.name not in (PAIRS, CHAIN) and self.of is not None:
             raise ValueError(f"`of` names the kind of {PAIRS!r} or of a {CHAIN!r}, and of nothing else")
         if self.name == PAIRS and (self.ranges or self.files):
