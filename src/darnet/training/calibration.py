@@ -40,9 +40,10 @@ def calibrate(
 ) -> tuple[float, float]:
     """Fit the verdict to the batches, for good.
 
-    Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged. Where
-    there is a kind beside those that are `known`, these are judged as they were, and it alone is fitted.
-    Returns the cross-entropy (nat, before the margin) and the margin. Raises RecipeError for a model that is no router.
+    Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged; where
+    each kind is judged by itself, lower it until at most that share of them has it. Where there is a kind beside those
+    that are `known`, these are judged as they were, and it alone is fitted.
+    Returns the cross-entropy (nat, before the margin) and the margin, the largest of them. Raises RecipeError for a model that is no router.
     """
     if not isinstance(model, DegradationClassifier):
         raise RecipeError("only a router's confidence can be calibrated")
@@ -68,9 +69,26 @@ def calibrate(
     if model.clean is None:
         return entropy, 0.0
     nothing = damage(truth, model.clean).eq(0).all(dim=1)
-    margin = least_margin(F.linear(evidence[nothing], model.weighing, model.bias), model.clean, clean_alarms)
+    logits = F.linear(evidence[nothing], model.weighing, model.bias)
+    if several:
+        return entropy, _raise_bars(model, logits, model.clean, clean_alarms)
+    margin = least_margin(logits, model.clean, clean_alarms)
     model.bias[model.clean] += margin
     return entropy, margin
+
+
+def _raise_bars(model: DegradationClassifier, logits: Float[Tensor, "N E"], clean: int, alarms: float) -> float:
+    """Lower each kind by itself until so few of the clean pictures have it; returns the largest margin.
+
+    A kind that clean pictures look like pays for it, and no other does.
+    """
+    largest = 0.0
+    for kind in range(logits.shape[1]):
+        if kind != clean:
+            margin = least_margin(logits[:, [clean, kind]], 0, alarms)
+            model.bias[kind] -= margin
+            largest = max(largest, margin)
+    return largest
 
 
 def of_labels(labels: Int[Tensor, " N"]) -> Entropy:

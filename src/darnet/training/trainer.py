@@ -35,6 +35,8 @@ from darnet.training.stage import VALIDATION_BATCH, VALIDATION_STEP, StageRun
 
 #: As many crops as a router looks at in a large picture.
 CALIBRATION_CROPS = 16
+#: Side of the scenes that they are cut from, at least: crops of a smaller one are nearly the same.
+CALIBRATION_SCENE_PX = 384
 
 
 @dataclass
@@ -137,7 +139,9 @@ class Trainer:
 
     def calibration_batch(self, number: int) -> Batch:
         """Pictures of the last stage that a verdict is fitted to, in as many crops as a router looks at."""
-        last = self.recipe.stage[-1].model_copy(update={"crops_per_picture": CALIBRATION_CROPS})
+        last = self.recipe.stage[-1]
+        scene_px = max(CALIBRATION_SCENE_PX, last.scene_px) if last.scene_px else None
+        last = last.model_copy(update={"crops_per_picture": CALIBRATION_CROPS, "scene_px": scene_px})
         synthesis = self.synthesis(last, self.validation, augment=False)
         return synthesis(VALIDATION_BATCH, self.generator(VALIDATION_STEP + number))
 
