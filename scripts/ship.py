@@ -21,57 +21,68 @@ SYSTEMS = {"daair-small": "daair", "slerir-small": "slerir"}
 BENCHMARKS = Path("benchmarks")
 PHOTOS = {
     "BSDS500 train and test (322 photos that share no scene with CBSD68 or Rain100L)": "Berkeley, research use",
-    "120 photographs, long side 1280": "desktop wallpaper collections, CC0 / CC BY / CC BY-SA / Unsplash",
+    "190 photographs, long side 1024": "wallpaper collections, CC0 / CC BY / CC BY-SA / Unsplash / Pexels",
+    "28 means of 500 shots (PolyU)": "research use",
     "Sun-Hays80 high-resolution scenes (60 photos)": "asks for citation",
 }
-OBJECTS = {"one ImageNet photo per object class (850 photos, short side 200)": "research use"}
+OBJECTS = {"ImageNet photos of object classes (107 photos, short side 200)": "research use"}
 #: Photos of at least this size leave the objects out.
 OBJECTS_PX = 200
 PAIRS = {
-    "haze": {"RESIDE SOTS indoor, scenes 1400–1429 (90 pairs)": "terms not stated"},
-    "lowlight": {"LOL-v1 our485, one pair a scene (60 pairs)": "terms not stated"},
+    "noise": {"real camera noise of PolyU and RENOIR (68 pairs)": "research use"},
+    "lowlight": {
+        "LOL-v1 our485, one pair a scene (60 pairs), and PFRN (63 pairs)": "terms not stated",
+        "SICE part 1, under-exposed (as packed in Zero-DCE_extension)": "CC BY-NC 4.0",
+    },
+    "overexposure": {"SICE part 1, over-exposed (as packed in Zero-DCE_extension)": "CC BY-NC 4.0"},
 }
-KERNELS = {"20 camera-shake kernels (12 of 25×25, 8 of Levin et al. 2009)": "published with deblurring papers"}
+DEPTH = {
+    "NYU depth v2 through RESIDE (30 photos with depth)": "terms not stated",
+    "Middlebury stereo 2003 and 2005 (8 photos with depth)": "asks for citation",
+}
+KERNELS = {
+    "20 camera-shake kernels (12 of 25×25, 8 of Levin et al. 2009), 48 of recorded shakes (Köhler et al.)": (
+        "published with deblurring papers"
+    )
+}
 WEAKNESSES = {
     "router": (
-        "Learnt from synthetic damage and two sets of real pairs. It would rather leave a damaged photo alone than "
-        "touch a clean one: real haze and darkness beside parts that are bright and crisp are often called clean (of "
-        "8 real hazy and 8 real dark photos it named 2 and 0), and so is coarse noise, enlarged or smeared by JPEG (6 "
-        "of 8 real noisy photos were named, 1 was called compressed and 1 clean). A few clean photos that are bright, "
-        "misty or dark are taken for damage. Levels beyond those of training are extrapolated (σ 137). Faint damage "
-        "(a few streaks, thin haze, gain under 1.4, paths under 8 px, blur under σ 0.7) and JPEG files that were "
-        "cropped afterwards may be called clean, too. Paths of motion blur are estimated towards their mean. One kind "
-        "per picture."
+        "Learnt from the way of a photo, made pictures that are no photos, and real pairs of noise, low light and "
+        "exposure. It would rather leave a damaged photo alone than touch a clean one. Real haze beside parts that "
+        "are bright and crisp, and dark photos with a bright place in them, are often called clean; so are mild "
+        "damage, noise in a small part of a picture, and JPEG blocks that were cropped or resized afterwards. Levels "
+        "of several kinds at once are rough."
     ),
     "noise": (
-        "Trained on white Gaussian noise, clipped to 8 bits. Noise that JPEG compression or demosaicing has smeared is "
-        "removed only in part; above σ 50 detail is smoothed away."
+        "Trained on all sorts of noise up to σ 52, kept as JPEG or not, and on 68 real pairs. White noise in a "
+        "lossless file is removed 0.3 dB less well than by an expert for nothing else; faint texture goes with it."
     ),
     "blur": (
-        "Trained on Gaussian blur without noise: motion blur is not its kind, and JPEG compression after the blur "
-        "takes most of the gain away (on examples/coffee-blurred, quality 97: +0.3 dB instead of +3.6)."
+        "Gaussian blur and disks, one for the whole picture: blur that differs from place to place (depth of field) is "
+        "repaired as if it did not, motion blur is not its kind, and JPEG compression after the blur takes much of the "
+        "gain away."
     ),
     "overexposure": (
-        "The gain is one number for the whole picture. What was clipped to white in all channels is invented at best; "
-        "an intentionally bright picture that is sent here comes out darker."
+        "What was clipped to white in all channels is invented at best; an intentionally bright picture that is sent "
+        "here comes out darker. The real series that it learnt from are of one collection."
     ),
     "haze": (
-        "Trained on RESIDE's indoor haze and on haze over smooth synthetic depth: thick real haze is thinned, not "
-        "removed, and halos may stay along edges of depth."
+        "Trained on smooth synthetic depth and on 38 photos with measured depth: thick real haze is thinned, not "
+        "removed, faint bands may stay in skies, and RESIDE's pure white indoor haze is removed less well than by an "
+        "expert for nothing else."
     ),
     "rain": (
         "Trained on synthetic streaks only. Drops on the lens, splashes, and rain so dense that it is a mist stay; "
         "thin bright lines of the scene (wires, grass) may be weakened."
     ),
     "motion": (
-        "One kernel for the whole picture, without noise: objects that move by themselves, blur that differs from "
-        "place to place, and paths longer than about 25 px are repaired less, and ringing may stay beside strong "
-        "edges. JPEG compression after the blur takes most of the gain away."
+        "One kernel for the whole picture: objects that move by themselves, blur that differs from place to place, and "
+        "paths longer than about 25 px are repaired less, and ringing may stay beside strong edges. JPEG compression "
+        "after the blur takes most of the gain away."
     ),
     "lowlight": (
-        "Trained on 60 pairs of one camera and on synthesis: the brightness it aims at is theirs, colours of very dark "
-        "pictures are guessed, and a night scene that is meant to be dark comes out bright. A picture that is not dark "
-        "all over should not be sent here: bright skies wash out, with a faint grid of 8 px."
+        "The brightness it aims at is that of the photos it learnt from, colours of very dark pictures are guessed, "
+        "bright places beside dark ones may wash out, and a night scene that is meant to be dark comes out bright."
     ),
     "daair-small": (
         "A small network that learnt eight kinds in three hours of one busy CPU core: every kind is repaired less "
@@ -89,13 +100,13 @@ WEAKNESSES = {
         "kinds of damage mostly takes the path of one. Trained on crops of 64 and 192 px."
     ),
     "jpeg": (
-        "Files of quality 5 to 70 whose blocks lie where the file put them: after resizing, or compressed twice with "
-        "shifted blocks, little is removed."
+        "JPEG of quality 5 to 88 on and off its grid, saved twice, resized, and some WebP; blocks that were enlarged "
+        "much, and video frames, are cleaned only in part."
     ),
 }
 
 
-def ship(run: Path, note: str) -> Card:
+def ship(run: Path, note: str, hardware: str) -> Card:
     """Copy the model of a finished run and complete its card."""
     model, card = store.load(run / "model")
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -105,7 +116,7 @@ def ship(run: Path, note: str) -> Card:
         **card.training,
         "command": " ".join(["darnet train", card.name, "--data DIR", *_origin(card)]),
         "hours": round(sum(ends) / 3600, 2),
-        "hardware": "2 CPU cores (AVX-512, bf16), shared with other work",
+        "hardware": hardware,
         "state": "finished: the schedule of its recipe ran to its end",
         **({"note": note} if note else {}),
     }
@@ -133,6 +144,7 @@ def _data(card: Card) -> dict[str, str]:
     data = {**PHOTOS, **(OBJECTS if recipe.data.smallest_px <= OBJECTS_PX else {})}
     for kind in recipe.paired:
         data |= PAIRS[kind]
+    data |= DEPTH if recipe.deep else {}
     return data | (KERNELS if any(spec.files for stage in recipe.stage for spec in stage.degradations) else {})
 
 
@@ -174,10 +186,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, nargs="?")
     parser.add_argument("--note", default="", help="what else a reader of the card should know of its training")
+    parser.add_argument("--hardware", default="2 CPU cores (AVX-512, bf16), shared with other work")
     parser.add_argument("--scores", action="store_true")
     options = parser.parse_args()
     if options.run is not None:
-        card = ship(options.run, options.note)
+        card = ship(options.run, options.note, options.hardware)
         print(f"{card.name}: {card.parameters} parameters, sha256 {card.sha256[:12]}")
     if options.scores:
         write_scores()
