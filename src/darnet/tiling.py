@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from darnet.views import mirror_pad
+
 #: Of the pixels that two tiles share, the quarter next to a tile's edge is dropped: a network saw too little around it.
 DISCARDED_FRACTION = 4
 
@@ -81,14 +83,15 @@ def grid_crops(
         align_px: Crops begin at multiples of this, up to one less before their even place.
 
     Returns:
-        "N C s s", 1 ≤ N ≤ grid², row by row. A picture shorter than a crop is first padded to it,
-        at the bottom and right.
+        "N C s s", 1 ≤ N ≤ grid², row by row. A picture shorter than a crop is first mirrored to its size, as often as
+        it takes, at the bottom and right: what it is known by goes on.
 
     Raises:
         ValueError: A size, grid or alignment below 1, or pixels that are not "C H W".
     """
     places = grid_places(pixels, size_px=size_px, grid=grid, align_px=align_px)
-    padded = _padded(pixels, max(pixels.shape[-2], size_px), max(pixels.shape[-1], size_px))
+    missing = [max(0, size_px - side) for side in pixels.shape[-2:]]
+    padded = mirror_pad(pixels[None], (0, missing[0]), (0, missing[1]))[0]
     return torch.stack([padded[:, y : y + size_px, x : x + size_px] for y, x in places])
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from torch import Generator
 
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, quantise
-from darnet.degradations.base import mirror_pad, turn_grey
+from darnet.degradations.base import turn_grey
+from darnet.views import mirror_pad
 
 
 def test_clean_is_the_identity() -> None:

@@ -18,7 +18,7 @@ from darnet.benchmark.protocol import Protocol
 from darnet.benchmark.rows import Record, row
 from darnet.benchmark.run import cost, failed, peak_mb
 from darnet.benchmark.suites import Case
-from darnet.degradations.base import mirror_pad
+from darnet.views import mirror_pad
 
 SIZES_PX = (256, 512, 1024)
 REPEATS = 5

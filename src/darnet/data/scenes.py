@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from darnet.data.photos import Photo
-from darnet.degradations.base import mirror_pad, turn_grey
+from darnet.degradations.base import turn_grey
+from darnet.views import mirror_pad
 
 #: A photo and how far away each of its points is, from 0 to 1: one channel of the same size.
 _Item = TypeVar("_Item")

@@ -27,10 +27,11 @@ from darnet.data.photos import Photo
 from darnet.data.scenes import Scenes
 from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, quantise
-from darnet.degradations.base import Range, Rounding, mirror_pad, turn_grey
+from darnet.degradations.base import Range, Rounding, turn_grey
 from darnet.degradations.jpeg import compressed
 from darnet.diagnosis import CLEAN
 from darnet.imaging.chain import Chain
+from darnet.views import mirror_pad
 
 #: Kinds of damage that real pairs may have beside their own.
 NOT_LOOKED_FOR = ("noise", "jpeg")

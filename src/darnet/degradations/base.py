@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 Range = tuple[float, float]
@@ -109,16 +109,3 @@ def named_generator(name: str, seed: int = 0) -> Generator:
 def per_sample(parameters: Float[Tensor, "B P"], index: int) -> Float[Tensor, "B 1 1 1"]:
     """One parameter, shaped to broadcast over (B, C, H, W)."""
     return parameters[:, index, None, None, None]
-
-
-def mirror_pad(
-    pictures: Shaped[Tensor, "B C H W"], rows: tuple[int, int], columns: tuple[int, int]
-) -> Shaped[Tensor, "B C H2 W2"]:
-    """Add (before, after) rows and columns, mirrored without repeating the edge, as often as it takes."""
-    for dim, (before, after) in ((2, rows), (3, columns)):
-        last = pictures.shape[dim] - 1
-        index = torch.arange(-before, last + 1 + after, device=pictures.device)
-        # A triangle wave: 0 1 … last … 1 0 1 …; one row alone is repeated.
-        index = last - (index.remainder(2 * last) - last).abs() if last else torch.zeros_like(index)
-        pictures = pictures.index_select(dim, index)
-    return pictures

@@ -14,7 +14,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet.degradations.base import Degradation, Range, mirror_pad
+from darnet.degradations.base import Degradation, Range
+from darnet.views import mirror_pad
 
 #: A kernel is cut where the Gaussian has fallen below e^-8 of its peak.
 TRUNCATE_SIGMAS = 4.0

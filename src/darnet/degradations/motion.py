@@ -19,8 +19,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from darnet import views
-from darnet.degradations.base import Degradation, Range, mirror_pad
+from darnet.degradations.base import Degradation, Range
 from darnet.degradations.convolution import convolve
+from darnet.views import mirror_pad
 
 MOMENTS = 96
 

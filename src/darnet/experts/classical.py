@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from darnet import registry
-from darnet.degradations.base import mirror_pad
 from darnet.degradations.blur import TRUNCATE_SIGMAS, gaussian_kernels
 from darnet.errors import UsageError
 from darnet.experts.base import Pixels
+from darnet.views import mirror_pad
 
 EXTRA = "classical"
 LARGEST_8_BIT = 255

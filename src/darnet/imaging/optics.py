@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from darnet.degradations.base import mirror_pad
 from darnet.degradations.convolution import convolve
 from darnet.imaging.light import to_linear, to_srgb
+from darnet.views import mirror_pad
 
 #: How a picture goes on beyond its edge: mirrored without the edge itself, the edge repeated, mirrored with it.
 BORDERS = ("mirror", "repeat", "symmetric")

@@ -19,10 +19,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.degradations.base import mirror_pad
 from darnet.degradations.convolution import convolve
 from darnet.models.base import Model, Output
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
+from darnet.views import mirror_pad
 
 #: Side N of the windows that a spectrum is averaged over; a filter reaches half of it.
 WINDOW_PX = 64

@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.degradations.base import mirror_pad
 from darnet.nn.transformer import ChannelNorm
 from darnet.tiling import grid_crops
+from darnet.views import mirror_pad
 
 #: Crops a side (§3.4).
 GRID = 4

@@ -43,7 +43,8 @@ def calibrate(
     Then raise the score of clean until at most a share of `clean_alarms` of the clean pictures is called damaged; where
     each kind is judged by itself, lower it until at most that share of them has it. Where there is a kind beside those
     that are `known`, these are judged as they were, and it alone is fitted.
-    Returns the cross-entropy (nat, before the margin) and the margin, the largest of them. Raises RecipeError for a model that is no router.
+    Returns the cross-entropy (nat, before the margin) and the margin, the largest of them.
+    Raises RecipeError for a model that is no router.
     """
     if not isinstance(model, DegradationClassifier):
         raise RecipeError("only a router's confidence can be calibrated")
