@@ -196,7 +196,8 @@ def test_pictures_of_several_kinds_are_judged_by_presence() -> None:
     after = output.routings[0].logits
     torch.testing.assert_close(after, before - before[:, :1], rtol=0, atol=1e-4)
     logits = model.verdict(output, 2)
-    assert int((logits[:, 1:] > logits[:, :1]).any(dim=1)[labels == 0].sum()) <= 3
+    alarms = (logits[:, 1:] > logits[:, :1])[labels == 0].sum(dim=0)
+    assert int(alarms.max()) <= 3  # of each kind by itself
 
 
 def test_a_router_that_knows_no_clean_pictures_needs_no_margin() -> None:
