@@ -52,6 +52,9 @@ def calibrate(
     fitted = fitted if bool(fitted.any()) else ~fitted
     whole = bool(fitted.all())
     several = model.several and whole
+    if whole:  # what it took over from another router was fitted to that one's logits
+        model.weighing.copy_(torch.eye(*model.weighing.shape))
+        model.bias.zero_()
     seen, named, there = [], [], []
     for batch in batches:  # one after the other: thousands of pictures do not fit into memory
         if batch.presence is not None and not several:
