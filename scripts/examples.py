@@ -32,7 +32,7 @@ PICTURES: dict[str, tuple[str, Degradation]] = {
     "cat-noisy.jpg": ("chelsea", GaussianNoise((30, 30))),
     "rocket-grainy.jpg": ("rocket", PoissonGaussianNoise((0.012, 0.012), (8, 8))),
     "coffee-blurred.png": ("coffee", GaussianBlur((1.8, 1.8))),
-    "astronaut-overexposed.jpg": ("astronaut", Overexposure((1.7, 1.7))),
+    "coffee-overexposed.jpg": ("coffee", Overexposure((1.7, 1.7))),
     "rocket-hazy.jpg": ("rocket", Haze((2.0, 2.0), (0.85, 0.85), (0.03, 0.03))),
     "cat-rainy.jpg": (
         "chelsea",

@@ -79,7 +79,7 @@ EXPECTED = {
     "cat-noisy.jpg": "noise",
     "rocket-grainy.jpg": "noise",
     "coffee-blurred.png": "blur",
-    "astronaut-overexposed.jpg": "overexposure",
+    "coffee-overexposed.jpg": "overexposure",
     "rocket-hazy.jpg": "haze",
     "cat-rainy.jpg": "rain",
     "coffee-shaken.png": "motion",

@@ -33,7 +33,7 @@ class Tiles:
     """How a large picture is cut: tiles of at most `size_px` that share `overlap_px`; `size_px` 0: not at all."""
 
     size_px: int = 1024
-    overlap_px: int = 64
+    overlap_px: int = 128
 
     def __post_init__(self) -> None:
         """Raise UsageError for tiles that do not fit their overlap."""
