@@ -76,6 +76,7 @@ def figures(documents: Documents) -> str:
     for kind, name in SETS.items():
         rows = _rows(documents, kind, name)
         lines.append((f"{kind}: {name}, {rows['darnet', None]['n']} pairs", *_cells(rows, None, None)))
+    lines += [line for suite in ("stored", "real") if suite in documents for line in _people_have(documents[suite])]
     router, first = documents["router"]["router"]["darnet"], documents["noise"]
     speed = {row["level"]: row for row in documents["speed"]["rows"] if row["method"] == "darnet"}
     machine = first["machine"]
@@ -98,6 +99,21 @@ def figures(documents: Documents) -> str:
             "the commands are in [benchmarks](docs/benchmarks.md).",
         ]
     )
+
+
+def _people_have(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """What people really have: damage under JPEG, and real pairs; with diagnosis."""
+    found: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
+    for row in document["rows"]:
+        found.setdefault((row["kind"], row["level"], row["way"], row["set"]), {})[row["method"]] = row
+    lines = []
+    for (kind, level, way, name), rows in found.items():
+        if document["suite"] == "real":
+            what = f"real {kind}: {name}, {rows['darnet']['n']} pairs"
+        else:
+            what = ", ".join(part for part in (f"{kind} {level:g}" if level is not None else kind, way) if part)
+        lines.append((what, *(f"{rows[m]['psnr']:.2f} / {rows[m]['ssim']:.3f}" for m in ("identity", "darnet")), "–"))
+    return lines
 
 
 def _rows(documents: Documents, kind: str, name: str) -> dict[tuple[str, float | None], Mapping[str, Any]]:
