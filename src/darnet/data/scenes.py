@@ -5,7 +5,7 @@ Shapes: B batch, S side of a scene. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -50,15 +50,15 @@ class Scenes:
         drawn: list[int] = []
         for row, (sort, _, _) in enumerate(chance):
             if self.graphics and sort < self.graphics_share:
-                scenes.append(_square(_pick(self.graphics, picks), self.side, picks)[0])
+                scenes.append(self._cut(_pick(self.graphics, picks), picks))
                 drawn.append(row)
             elif self.deep and sort > 1 - self.deep_share:
                 photo, depth = _pick(self.deep, picks)
-                square, place = _square(photo, self.side, picks)
-                scenes.append(square)
-                depths[row] = _cut(depth, self.side, place)
+                cut = square(photo[None].shape, self.side, picks)
+                scenes.append(cut(photo[None])[0])
+                depths[row] = cut(depth[None])[0]
             else:
-                scenes.append(_square(_pick(self.photos, picks), self.side, picks)[0])
+                scenes.append(self._cut(_pick(self.photos, picks), picks))
         clean = torch.stack(scenes).float() / 255
         grey = [row for row, (_, chosen, _) in enumerate(chance) if chosen < self.grey_share]
         if grey:
@@ -70,19 +70,26 @@ class Scenes:
         rows = torch.tensor(list(depths), device=clean.device)
         return clean, depth.index_copy(0, rows, torch.stack(list(depths.values())).to(depth)), drawn
 
+    def _cut(self, photo: Photo, picks: Generator) -> Photo:
+        return square(photo[None].shape, self.side, picks)(photo[None])[0]
+
 
 def _pick(pictures: Sequence[_Item], picks: Generator) -> _Item:
-    return pictures[int(torch.randint(len(pictures), (1,), generator=picks))]
+    return pictures[integer(len(pictures), picks)]
 
 
-def _square(photo: Tensor, side: int, picks: Generator) -> tuple[Tensor, tuple[int, int]]:
-    """A square of chance, and where it begins; mirrored where the photo ends."""
-    place = tuple(int(torch.randint(max(1, extent - side + 1), (1,), generator=picks)) for extent in photo.shape[1:])
-    return _cut(photo, side, (place[0], place[1])), (place[0], place[1])
+def integer(below: int, picks: Generator) -> int:
+    """A number from 0 to `below` − 1, each as likely as any other."""
+    return int(torch.randint(below, (1,), generator=picks))
 
 
-def _cut(picture: Tensor, side: int, place: tuple[int, int]) -> Tensor:
-    top, left = place
-    square = picture[:, top : top + side, left : left + side]
-    below, right = side - square.shape[1], side - square.shape[2]
-    return mirror_pad(square[None], (0, below), (0, right))[0] if below or right else square
+def square(shape: Sequence[int], side: int, picks: Generator, align: int = 1) -> Callable[[Tensor], Tensor]:
+    """A random square of (B, C, H, W) pictures, the same for all that are cut with it; mirrored where they end."""
+    top, left = (integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
+
+    def cut(pictures: Tensor) -> Tensor:
+        crop = pictures[..., top : top + side, left : left + side]
+        below, right = side - crop.shape[2], side - crop.shape[3]
+        return mirror_pad(crop, (0, below), (0, right)) if below or right else crop
+
+    return cut

@@ -24,7 +24,7 @@ from darnet import views
 from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
-from darnet.data.scenes import Scenes
+from darnet.data.scenes import Scenes, integer, square
 from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, quantise
 from darnet.degradations.base import Range, Rounding, turn_grey
@@ -145,12 +145,12 @@ class Synthesis:
         small = float(torch.rand(1, generator=picks)) < self.small_share
         if small:
             side = SMALL_PX[integer(len(SMALL_PX), picks)]
-            both = _square(both.shape, side, picks, self.align_px)(both)
+            both = square(both.shape, side, picks, self.align_px)(both)
         context = self.context(both[:, :3]) if self.context else None
         if small:
             both = mirror_pad(both, (0, self.crop_px - side), (0, self.crop_px - side))
         count = self.crops_per_picture
-        cuts = [_square(both.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
+        cuts = [square(both.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
         crops = torch.stack([cut(both) for cut in cuts], dim=1).flatten(0, 1)  # (B, 7, H, W)
         label = self._most_certain(chain, way.visibility)
         level = way.severity.gather(1, label[:, None])[:, 0]
@@ -213,12 +213,12 @@ class Synthesis:
     def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:
         if self.scene_px is None or min(pictures.shape[2:]) <= self.scene_px:
             return pictures
-        return _square(pictures.shape, self.scene_px, picks)(pictures)
+        return square(pictures.shape, self.scene_px, picks)(pictures)
 
     def _views(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
         """The crops of one picture: (degraded, clean, level) and, where it is wanted, the context, N of each."""
         count = self.crops_per_picture
-        cuts = [_square(clean.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
+        cuts = [square(clean.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
         crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
         views = (*crops, level.expand(count))
         return (*views, self.context(degraded).expand(count, -1, -1, -1)) if self.context else views
@@ -252,7 +252,7 @@ class Synthesis:
         """Random crops of one photo with a margin around them; mirrored where the photo ends."""
         photo = self._photo(picks)
         side = self.crop_px + 2 * margin_px
-        crops = [_square(photo.shape, side, picks)(photo)[0] for _ in range(self.crops_per_picture)]
+        crops = [square(photo.shape, side, picks)(photo)[0] for _ in range(self.crops_per_picture)]
         return torch.stack([self._turned(crop, picks) for crop in crops])
 
     def _photo(self, picks: Generator) -> UInt8[Tensor, "1 3 _H _W"]:
@@ -261,20 +261,3 @@ class Synthesis:
     def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
         """One of the eight views, where the recipe wants them."""
         return views.view(pictures, integer(views.COUNT, picks)) if self.augment else pictures
-
-
-def integer(below: int, picks: Generator) -> int:
-    """A number from 0 to `below` − 1, each as likely as any other."""
-    return int(torch.randint(below, (1,), generator=picks))
-
-
-def _square(shape: Sequence[int], side: int, picks: Generator, align: int = 1) -> Callable[[Tensor], Tensor]:
-    """A random square of (B, C, H, W) pictures, the same for all that are cut with it; mirrored where they end."""
-    top, left = (integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
-
-    def cut(pictures: Tensor) -> Tensor:
-        crop = pictures[..., top : top + side, left : left + side]
-        below, right = side - crop.shape[2], side - crop.shape[3]
-        return mirror_pad(crop, (0, below), (0, right)) if below or right else crop
-
-    return cut

@@ -157,12 +157,11 @@ class Chain:
 
     def _chosen(self, count: int, picks: Generator) -> dict[str, list[int]]:
         """Which photos have which kinds."""
-        known = [kind for kind in ORDER if kind in self.steps and (kind in self.kinds or kind == self.repaired)]
+        known = [kind for kind in self.steps if self.repaired or kind in self.kinds]
         if self.repaired:
             chance = torch.rand(count, len(ORDER), generator=picks)
             has = chance < self.habits.company
             has[:, ORDER.index(self.repaired)] = chance[:, ORDER.index(self.repaired)] >= self.habits.none
-            known = list(self.steps)
         else:
             numbers = torch.multinomial(torch.tensor(self.habits.several), count, replacement=True, generator=picks)
             ranks = torch.rand(count, len(ORDER), generator=picks)
@@ -228,8 +227,8 @@ class _Walk:
         if isinstance(step, steps.HazeStep) and self.depth is not None:
             depth = self.depth[index]
             drawn = (*drawn[:2], torch.where(depth.isnan(), drawn[2], depth))
-        shared = bool(self.repaired) and step.kind != self.repaired and not step.chancy
-        if shared or (not self.repaired and not step.kind and not step.chancy):
+        kept = step.kind != self.repaired if self.repaired else not step.kind
+        if kept and not step.chancy:
             both = torch.cat([before, self.target[index]])
             after, target = step.apply(both, _twice(drawn), self.rng).chunk(2)
             self.target = self.target.index_copy(0, index, target)

@@ -15,7 +15,8 @@ from darnet.data.material import Material
 from darnet.data.memory import PAIRS, Exemplar, Memory, Scene, as_scene, herd, reservoir
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
-from darnet.data.synthesis import Synthesis, integer
+from darnet.data.scenes import integer
+from darnet.data.synthesis import Synthesis
 from darnet.errors import RecipeError
 from darnet.models.classifier import DegradationClassifier
 from darnet.tiling import grid_crops
