@@ -138,9 +138,10 @@ class Chain:
         habits = self.habits
         walk.take(noises.Rendering(), _some(count, habits.rendered, picks))
         for kind in ORDER[:-1]:
-            before = walk.degraded
+            local = kind == "noise" and not self.repaired
+            before = walk.degraded.clone() if local else walk.degraded
             self._damage(walk, kind, chosen[kind], picks)
-            if kind == "noise" and not self.repaired:
+            if local:
                 walk.confine(before, _of(chosen[kind], habits.local, picks), picks)
         dark = [row for row in chosen["lowlight"] if row not in chosen["noise"]]
         walk.take(noises.LightNoise(), _of(dark, 0.6, picks), 0.6)
@@ -196,7 +197,7 @@ class _Walk:
     def __init__(
         self, clean: Tensor, kinds: Sequence[str], repaired: str, rng: Generator, depth: Tensor | None
     ) -> None:
-        self.degraded, self.target = clean, clean
+        self.degraded, self.target = clean.clone(), clean.clone()  # changed in place
         self.kinds, self.repaired, self.rng, self.depth = tuple(kinds), repaired, rng, depth
         self.visibility = clean.new_zeros(len(clean), len(kinds))
         self.severity = clean.new_zeros(len(clean), len(kinds))
@@ -227,14 +228,14 @@ class _Walk:
         if isinstance(step, steps.HazeStep) and self.depth is not None:
             depth = self.depth[index]
             drawn = (*drawn[:2], torch.where(depth.isnan(), drawn[2], depth))
-        kept = step.kind != self.repaired if self.repaired else not step.kind
+        kept = bool(self.repaired) and step.kind != self.repaired  # a router's target stays the scene as it was
         if kept and not step.chancy:
             both = torch.cat([before, self.target[index]])
             after, target = step.apply(both, _twice(drawn), self.rng).chunk(2)
-            self.target = self.target.index_copy(0, index, target)
+            self.target[index] = target
         else:
             after = step.apply(before, drawn, self.rng)
-        self.degraded = self.degraded.index_copy(0, index, after)
+        self.degraded[index] = after
         if step.kind in self.kinds:
             column = self.kinds.index(step.kind)
             seen = step.visibility(drawn, (after - before).square().mean(dim=(1, 2, 3)).sqrt())
