@@ -22,6 +22,7 @@ from safetensors.torch import save as to_bytes
 from darnet import registry
 from darnet.errors import DarnetError, UnknownNameError, WeightsError
 from darnet.models.base import Model
+from darnet.models.meta import on_meta
 
 FORMAT = 1
 CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
@@ -126,8 +127,7 @@ def load(folder: Path) -> tuple[Model, Card]:
     if _sha256(path) != card.sha256:
         raise WeightsError(path, f"damaged: not the file that {CARD} describes (sha256 differs)")
     try:
-        with torch.device("meta"):
-            model: Model = registry.find("model", card.kind)(**card.config)
+        model = on_meta(registry.find("model", card.kind), card.config)
         tensors = {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}
         model.load_state_dict(tensors, strict=True, assign=True)
     except (SafetensorError, RuntimeError, TypeError, ValueError, UnknownNameError) as error:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -178,3 +181,18 @@ def test_the_contract_catches_what_it_is_for(fault: str, message: str, monkeypat
     monkeypatch.setattr(registry, "find", lambda group, name: Broken)
     with pytest.raises(AssertionError, match=message):
         check_model(Broken(fault), kind="broken", config={"fault": fault})
+
+
+def test_networks_are_built_without_weights_before_torch_imports_its_compiler() -> None:
+    """It would to do arithmetic on the meta device, and its import takes longer than all else that loading does."""
+    source = (
+        "import json, sys; from darnet import registry; from darnet.models.meta import on_meta\n"
+        "for kind, configs in json.loads(sys.argv[1]).items():\n"
+        "    for config in configs:\n"
+        "        on_meta(registry.find('model', kind), config)\n"
+        "        found = {'torch._dynamo', 'sympy'} & {*sys.modules}\n"
+        "        assert not found, (kind, found)\n"
+    )
+    command = [sys.executable, "-c", source, json.dumps(SMALL)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr

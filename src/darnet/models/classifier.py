@@ -109,7 +109,7 @@ class DegradationClassifier(Model):
                     nn.init.zeros_(weight)  # it begins as the identity
         nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
         # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
-        self.register_buffer("weighing", torch.eye(len(self.kinds), EVIDENCE * len(self.kinds)))
+        self.register_buffer("weighing", torch.zeros(len(self.kinds), EVIDENCE * len(self.kinds)).fill_diagonal_(1))
         self.register_buffer("bias", torch.zeros(len(self.kinds)))
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:

@@ -142,8 +142,9 @@ def simplex(vertices: int) -> Float[Tensor, "C C1"]:
     if vertices == 1:
         return torch.ones(1, 1)
     rows = [[1.0] * k + [-float(k)] + [0.0] * (vertices - 1 - k) for k in range(1, vertices)]
-    orthogonal = F.normalize(torch.tensor(rows), dim=1)  # Helmert: rows are orthonormal and each sums to 0
-    return F.normalize(orthogonal.T, dim=1)
+    # Helmert: rows are orthonormal and each sums to 0. On the CPU, also where a network is built without weights.
+    orthogonal = F.normalize(torch.tensor(rows, device="cpu"), dim=1)
+    return F.normalize(orthogonal.T, dim=1).to(torch.get_default_device())
 
 
 def nearest_simplex(points: Float[Tensor, "C D"]) -> Float[Tensor, "C D"]:
