@@ -38,6 +38,14 @@ def test_an_expert_by_name_takes_part(system: Path) -> None:
     assert not load(system)(pixels, kinds=["salt"]).image.any()
 
 
+def test_one_kind_may_be_a_plain_string(system: Path) -> None:
+    assembly.add(str(system), "median", "salt")
+    assert store.read_system(str(system))[0].experts["salt"] == "salt"
+    assert store.read_part(system / "salt").handles == ("salt",)
+    assembly.add(str(system), str(system / "router"), "router")
+    assert store.read_system(str(system))[0].router == "router-2"
+
+
 def test_one_expert_may_serve_several_kinds(system: Path) -> None:
     assembly.add(str(system), str(system / "noise"), ["rain", "haze"])
     found, folder = store.read_system(str(system))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from darnet.diagnosis import Diagnosis, Result, Step
+from darnet.diagnosis import Diagnosis, Result, Step, kinds_of
 from darnet.image import Image
 
 SEEN = Diagnosis({"clean": 0.05, "noise": 0.93, "blur": 0.02}, {"noise": 24.3, "blur": 1.23})
@@ -61,3 +61,9 @@ def test_a_result_explains_itself_in_json() -> None:
     assert document["changed"] is False
     assert document["warnings"] == ["careful"]
     assert result.diagnosis is SEEN
+
+
+def test_a_plain_string_is_one_kind() -> None:
+    assert kinds_of("noise") == kinds_of(["noise"]) == ("noise",)
+    assert kinds_of(()) == ()
+    assert kinds_of(kind for kind in ("rain", "blur")) == ("rain", "blur")

@@ -106,6 +106,13 @@ def test_the_user_may_say_what_is_wrong() -> None:
         restorer("clean")(PICTURE, kinds=("haze",))
 
 
+def test_one_kind_may_be_a_plain_string() -> None:
+    """Not "no expert called 'n'"."""
+    assert restorer("clean")(PICTURE, kinds="noise").experts == ("noise",)
+    with pytest.raises(UnknownNameError, match="no expert called 'haze'"):
+        restorer("clean")(PICTURE, kinds="haze")
+
+
 def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
     unsure = Restorer(lambda _: Diagnosis({"noise": 0.6, "clean": 0.4}), EXPERTS, min_confidence=0.7)
     result = unsure(PICTURE)

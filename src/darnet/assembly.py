@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from darnet import store
-from darnet.diagnosis import CLEAN
+from darnet.diagnosis import CLEAN, kinds_of
 from darnet.errors import UnknownNameError, UsageError, WeightsError
 from darnet.experts import load_expert
 from darnet.routers import load_router
@@ -44,9 +44,9 @@ def stage_expert(source: str, kinds: Sequence[str], folder: Path) -> None:
     if path.is_dir():
         shutil.copytree(path, folder)
     elif path.is_file():
-        store.write_reference(Reference(name=path.stem, file=path.name, handles=tuple(kinds)), folder, path)
+        store.write_reference(Reference(name=path.stem, file=path.name, handles=kinds_of(kinds)), folder, path)
     else:
-        store.write_reference(Reference(name=source, registered=source, handles=tuple(kinds)), folder)
+        store.write_reference(Reference(name=source, registered=source, handles=kinds_of(kinds)), folder)
     _keeps(source, "expert", lambda: check_expert(load_expert(folder, "cpu")))
 
 
@@ -83,7 +83,8 @@ def add(model: str, source: str, kinds: Sequence[str], out: Path | None = None) 
     is no expert.
     """
     system, folder = opened(model, out)
-    if list(kinds) == [ROUTER]:
+    kinds = kinds_of(kinds)
+    if kinds == (ROUTER,):
         with TemporaryDirectory() as scratch:
             staged, name = Path(scratch) / ROUTER, free_name(folder, ROUTER)
             stage_router(source, staged)

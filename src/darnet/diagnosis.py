@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,11 @@ LEVEL_SYMBOLS: Mapping[str, tuple[str, int]] = {
     "lowlight": ("light ≈ ", 2),  # share that is left
     "jpeg": ("quality ≈ ", 0),  # libjpeg's scale, 1 to 100
 }
+
+
+def kinds_of(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Kinds of damage, one after the other; a plain string is one kind, not the letters of its name."""
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds)
 
 
 @dataclass(frozen=True)

@@ -196,3 +196,14 @@ def test_networks_are_built_without_weights_before_torch_imports_its_compiler() 
     command = [sys.executable, "-c", source, json.dumps(SMALL)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "config"), [(name, config) for name, configs in SMALL.items() for config in configs if config.get("kinds")]
+)
+def test_one_kind_may_be_a_plain_string(name: str, config: dict[str, object]) -> None:
+    """It was a network of one kind a letter."""
+    make = registry.find("model", name)
+    one, listed = (make(**config | {"kinds": kinds}) for kinds in ("noise", ["noise"]))
+    assert one.kinds == listed.kinds == ("noise",)
+    one.load_state_dict(listed.state_dict())

@@ -57,6 +57,8 @@ def test_halves_are_photos_only(root: Path) -> None:
 def test_what_is_missing_or_wrong_is_named(root: Path) -> None:
     with pytest.raises(RecipeError, match="real pairs of rain"):
         load_material(root, ("rain",))
+    with pytest.raises(RecipeError, match="real pairs of rain"):
+        load_material(root, "rain")
     with pytest.raises(NoInputError, match="nowhere"):
         load_material(root / "nowhere")
     write(root / "pairs" / "haze" / "input" / "3_9.png", 1, side=21)

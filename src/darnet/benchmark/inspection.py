@@ -24,6 +24,7 @@ from darnet.backends import TorchBackend, environment, pick_device
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Pixels
 from darnet.benchmark.provenance import commit
 from darnet.benchmark.suites import KIND_SUITES, LEVELS, Case, cases
+from darnet.diagnosis import kinds_of
 from darnet.errors import DarnetError, NoInputError, UsageError
 from darnet.models.base import Model, Output
 from darnet.tiling import pad_to
@@ -102,7 +103,7 @@ def under(subject: Subject, gates: Iterable[str]) -> list[Subject]:
 
 def only(subject: Subject, kinds: Iterable[str]) -> Subject:
     """The network, looked at for some of its kinds; without any, for all. Raises UsageError."""
-    wanted = list(dict.fromkeys(kinds))
+    wanted = list(dict.fromkeys(kinds_of(kinds)))
     for kind in wanted:
         if kind not in subject.kinds:
             raise UsageError(f"--kind {kind}: no kind of {subject.name} (there are: {', '.join(subject.kinds)})")
@@ -116,7 +117,7 @@ def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[
     """
     chosen: list[Case] = []
     left_out: dict[str, str] = {}
-    for kind in kinds:
+    for kind in kinds_of(kinds):
         if kind not in KIND_SUITES:
             left_out[kind] = f"no test set of {kind} is known"
             continue

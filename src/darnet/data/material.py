@@ -22,6 +22,7 @@ from darnet.data.memory import Memory
 from darnet.data.pairs import Pairs, find_pairs
 from darnet.data.photos import Photo, load_photos, read_photo, split, with_halves, with_scales
 from darnet.data.scenes import Deep
+from darnet.diagnosis import kinds_of
 from darnet.errors import ImageError, NoInputError, RecipeError
 from darnet.image import Image
 
@@ -129,7 +130,8 @@ def load_material(
     photos = load_photos(clean if clean.is_dir() else root, smallest_px=smallest_px)
     elsewhere = pairs or {}
     scenes = {
-        kind: _scenes(elsewhere.get(kind, root / "pairs" / kind), kind) for kind in dict.fromkeys((*kinds, *elsewhere))
+        kind: _scenes(elsewhere.get(kind, root / "pairs" / kind), kind)
+        for kind in dict.fromkeys((*kinds_of(kinds), *elsewhere))
     }
     return Material(root, photos, scenes, memory or Memory())
 

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.diagnosis import CLEAN
+from darnet.diagnosis import CLEAN, kinds_of
 from darnet.models.base import Model, Output, by_picture, make_thumbnail
 from darnet.models.compact import ResidualBlock
 from darnet.routing import Routing
@@ -79,7 +79,7 @@ class DegradationClassifier(Model):
         ranges: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
-        self.kinds = tuple(kinds)
+        self.kinds = kinds_of(kinds)
         self.clean = self.kinds.index(CLEAN) if CLEAN in self.kinds else None
         self.ranges = {kind: _checked(kind, levels) for kind, levels in (ranges or {}).items() if kind in self.kinds}
         widths = [width, 2 * width, 3 * width, 4 * width]

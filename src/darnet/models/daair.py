@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.diagnosis import kinds_of
 from darnet.models.base import Model, Output
 from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
 from darnet.nn.transformer import BaseBlock
@@ -66,15 +67,15 @@ class DaAIR(Model):
     ) -> None:
         super().__init__()
         check_blocks(blocks)
-        if not kinds or len(set(kinds)) != len(kinds):
-            raise ValueError(f"kinds: {list(kinds)}, expected each kind of damage once")
+        self.kinds, self.momentum = kinds_of(kinds), momentum
+        if not self.kinds or len(set(self.kinds)) != len(self.kinds):
+            raise ValueError(f"kinds: {list(self.kinds)}, expected each kind of damage once")
         if width % rank_divisor or kernel % 2 == 0:
             raise ValueError(f"rank_divisor {rank_divisor} must divide width {width}, and kernel {kernel} must be odd")
         if controller and not agnostic:
             raise ValueError("a controller follows the agnostic experts, and there are none")
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum {momentum}: expected 0 to 1")
-        self.kinds, self.momentum = tuple(kinds), momentum
         experts = len(self.kinds) if specialised else 0
 
         def stage(place: str, features: int, level: int) -> nn.Module:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet import registry
+from darnet.diagnosis import kinds_of
 from darnet.models.base import TILE, WHOLE, Model, Output
 from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
@@ -139,9 +140,9 @@ class SLERIR(Model):
 
         self.net = Hourglass(width, stage, patch, lean=lean)
         self.multiple_of = patch_px if fusion else self.net.multiple_of
-        self.kinds = tuple(kinds)
+        self.kinds = kinds_of(kinds)
         features = self.degradation.features
-        self.naming = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, len(kinds))) if kinds else None
+        self.naming = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, len(self.kinds))) if kinds else None
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 6 T T"] | None = None) -> Output:
         """Repair. Without a glance the tile is taken for the whole picture."""
