@@ -263,6 +263,17 @@ def test_what_was_left_alone_is_a_copy() -> None:
     np.testing.assert_array_equal(source, PICTURE)
 
 
+@pytest.mark.parametrize("leaf", [True, False])
+def test_a_tensor_with_a_gradient_may_be_left_alone(leaf: bool) -> None:
+    """What is computed from weights cannot be deep-copied."""
+    source = torch.rand(3, 12, 10, requires_grad=True)
+    source = source if leaf else source * 1
+    image = restorer("clean")(source).image
+    assert torch.equal(image, source)
+    assert not image.requires_grad
+    assert image.data_ptr() != source.data_ptr()
+
+
 def test_a_confidence_that_is_no_number_repairs_nothing() -> None:
     nan = float("nan")
     assert not Restorer(lambda _: Diagnosis({"noise": nan, "clean": nan}), EXPERTS)(PICTURE).changed

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -111,6 +112,12 @@ def pack(channels: Channels, source: object) -> object:
     bands = 1 if source.ndim == 2 else source.shape[2]
     joined = join(channels, bands)
     return np.array(rescale(joined, source.dtype).reshape(*joined.shape[:2], *source.shape[2:]))
+
+
+def copied(source: object) -> object:
+    """A PIL image, ndarray or tensor once more, to the last digit; of a tensor not what it was computed from."""
+    tensor: Any = source  # only leaves of a graph can be deep-copied
+    return tensor.detach().clone() if is_tensor(source) else deepcopy(source)
 
 
 def join(channels: Channels, bands: int) -> Array:

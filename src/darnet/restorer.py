@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from darnet.diagnosis import CLEAN, Diagnosis, Result, Step, kinds_of
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
 from darnet.image import Image
+from darnet.pixels import copied
 from darnet.routers import Router, load_router
 from darnet.routing import Routing, dispatch
 from darnet.subject import Subject
@@ -97,7 +97,7 @@ class Restorer:
         untouched = restored is pixels
         answer = image if untouched else subject.put_back(_blend(pixels, restored, strength))
         # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
-        given = deepcopy(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
+        given = copied(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
         return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
 
     def _only_looked(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
