@@ -15,7 +15,7 @@ import darnet
 from darnet import store
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, UsageError, WeightsError
-from darnet.experts import SelfEnsemble, load_expert
+from darnet.experts import Expert, LazyExperts, SelfEnsemble, load_expert
 from darnet.image import Image
 from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
@@ -247,6 +247,73 @@ def test_kinds_that_share_a_folder_share_its_expert(tiny_system: Path, tmp_path:
     assert experts["noise"] is experts["grain"]
     best = darnet.load(folder, device="cpu", quality="best").experts
     assert best["noise"].expert is best["grain"].expert
+
+
+def only(kind: str) -> LazyExperts:
+    """Experts for noise and blur, of which one can be had."""
+
+    def load(folder: Path) -> Expert:
+        assert folder.name == kind
+        return brighten
+
+    return LazyExperts({kind: Path(kind) for kind in EXPERTS}, load)
+
+
+@pytest.mark.parametrize("kind", EXPERTS)
+def test_only_experts_that_are_needed_are_loaded(kind: str) -> None:
+    system = Restorer(Always(kind), only(kind))
+    np.testing.assert_array_equal(system(PICTURE).image, PICTURE + 20)
+    np.testing.assert_array_equal(system(PICTURE, kinds=[kind]).image, PICTURE + 20)
+    nobody = Restorer(Always("clean"), only("nothing"))
+    assert nobody.diagnose(PICTURE).label == "clean"
+    assert not nobody(PICTURE).changed
+    assert not Restorer(Always("noise"), only("nothing"))(PICTURE, strength=0).changed
+
+
+def test_a_damaged_expert_is_named_when_it_is_needed(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "damaged"))
+    path = folder / "blur" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    system = darnet.load(folder, device="cpu")
+    assert system(PICTURE).experts == ("noise",)
+    with pytest.raises(WeightsError, match=r"blur/model\.safetensors: damaged: not the file"):
+        system(PICTURE, kinds=["blur"])
+
+
+def test_files_that_are_missing_or_cut_off_are_named_at_once(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "cut"))
+    path = folder / "blur" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(WeightsError, match=r"blur/model\.safetensors: damaged"):
+        darnet.load(folder, device="cpu")
+    path.unlink()
+    with pytest.raises(WeightsError, match=r"blur/model\.safetensors: weights are missing"):
+        darnet.load(folder, device="cpu")
+    (folder / "blur" / "card.json").write_text("{")
+    with pytest.raises(WeightsError, match=r"blur/card\.json: not JSON"):
+        darnet.load(folder, device="cpu")
+    shutil.rmtree(folder / "blur")
+    (tmp_path / "half.onnx").write_bytes(b"x")
+    reference = store.Reference(name="half", file="half.onnx")
+    store.write_reference(reference, folder / "blur", tmp_path / "half.onnx")
+    darnet.load(folder, device="cpu")
+    (folder / "blur" / "half.onnx").unlink()
+    with pytest.raises(WeightsError, match=r"blur/half\.onnx: .* missing"):
+        darnet.load(folder, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "options", [{"device": "abacus"}, {"device": "cuda:99"}, {"device": "cpu", "precision": "fp16"}]
+)
+def test_a_device_that_cannot_be_is_refused_at_once(tiny_system: Path, tmp_path: Path, options: dict[str, str]) -> None:
+    """Also where the router has no use for one."""
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "system"))
+    reference = store.Reference(name="r", registered="always", config={"label": "noise"})
+    store.write_reference(reference, folder / "always")
+    document = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps(document | {"router": "always"}))
+    with pytest.raises(UsageError):
+        darnet.load(folder, **options)  # type: ignore[arg-type]
 
 
 def test_load_refuses_a_damaged_system(tiny_system: Path, tmp_path: Path) -> None:

@@ -26,17 +26,12 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class TorchBackend:
     """A network run by torch, in channels_last memory, which is what convolutions are fastest in.
 
-    `auto` is float32 on a CPU and bfloat16 on a GPU; float16 on a CPU is refused.
-    Raises UsageError for a device this machine lacks.
+    Raises UsageError for a device this machine lacks, or a precision that `pick_dtype` refuses.
     """
 
     def __init__(self, model: Model, device: str = "auto", precision: Precision = "auto") -> None:
         self.device = pick_device(device)
-        if precision == "auto":
-            precision = "fp32" if self.device.type == "cpu" else "bf16"
-        if precision == "fp16" and self.device.type == "cpu":
-            raise UsageError("--precision fp16: slow and inexact on a CPU; use fp32 or bf16")
-        self.dtype = DTYPES[precision]
+        self.dtype = pick_dtype(precision, self.device)
         self.model = channels_last(model.to(self.device))
 
     def running(self, model: Model) -> TorchBackend:
@@ -82,6 +77,15 @@ def pick_device(device: str) -> torch.device:
     if not available.get(picked.type, False):
         raise UsageError(f"--device {device}: this machine has no such device")
     return picked
+
+
+def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """`auto` is float32 on a CPU and bfloat16 on a GPU. Raises UsageError for float16 on a CPU."""
+    if precision == "auto":
+        precision = "fp32" if device.type == "cpu" else "bf16"
+    if precision == "fp16" and device.type == "cpu":
+        raise UsageError("--precision fp16: slow and inexact on a CPU; use fp32 or bf16")
+    return DTYPES[precision]
 
 
 def environment(device: torch.device) -> dict[str, Any]:

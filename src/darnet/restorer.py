@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darnet import store
-from darnet.backends import Precision
+from darnet.backends import Precision, pick_device, pick_dtype
 from darnet.diagnosis import CLEAN, Diagnosis, Result, Step, kinds_of
 from darnet.errors import UnknownNameError, UsageError
-from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
+from darnet.experts import Experts, LazyExperts, Pixels, Tiles, load_expert
 from darnet.image import Image
 from darnet.pixels import copied
 from darnet.routers import Router, load_router
@@ -49,7 +49,7 @@ class Restorer:
     """
 
     router: Router
-    experts: Mapping[str, Expert]
+    experts: Experts
     min_confidence: float = 0.6
     min_confidences: Mapping[str, float] = field(default_factory=dict)
     max_steps: int = 1
@@ -164,7 +164,8 @@ class Restorer:
     def _repair(self, pixels: Pixels, kind: str) -> Pixels:
         """The mixture of experts of DaR-Net (§III-B): whole networks, one of which serves the picture."""
         choice = torch.tensor([[float(name == kind) for name in self.experts]])
-        restored: Pixels = dispatch([_batched(e) for e in self.experts.values()], Routing.hard(choice), pixels[None])[0]
+        serving = [partial(_served, self.experts, name) for name in self.experts]  # the others need not be loaded
+        restored: Pixels = dispatch(serving, Routing.hard(choice), pixels[None])[0]
         return restored.mean(dim=0, keepdim=True).repeat(3, 1, 1) if _is_grey(pixels) else restored
 
 
@@ -180,40 +181,37 @@ def load(  # noqa: PLR0913  how a system runs
 ) -> Restorer:
     """A system by the name it ships under, or by its folder, ready to restore.
 
+    The router is loaded here. Experts are loaded when a picture first needs them (`darnet.experts.LazyExperts`): here
+    it is only seen to that their files are there and whole. One that is damaged otherwise is named when it is needed.
+
     `quality`: "best" takes the large expert of a kind where the system has one, and asks every expert eight times
     (`SelfEnsemble`).
     `min_confidence`: for all kinds, in place of what the system says.
     Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
     """
     system, folder = store.read_system(str(name))
-
-    @cache  # kinds may share a folder, and so its expert
-    def loaded(part: str) -> Expert:
-        return load_expert(store.part(folder, part), device, precision, tiles)
-
-    def expert(kind: str) -> Expert:
-        part = system.experts[kind]
-        if quality == "best":
-            part = system.large_experts.get(kind, part)
-        found = loaded(part)
-        serving = found.told(kind) if isinstance(found, NetworkExpert) else found
-        return SelfEnsemble(serving) if quality == "best" else serving
-
+    pick_dtype(precision, pick_device(device))  # refused here, not when the first expert is loaded
+    parts = {**system.experts, **(system.large_experts if quality == "best" else {})}
+    folders = {kind: store.part(folder, parts[kind]) for kind in system.experts}
+    for part in set(folders.values()):
+        store.check_files(part)
     return Restorer(
         router=load_router(store.part(folder, system.router), device, precision),
-        experts={kind: expert(kind) for kind in system.experts},
+        experts=LazyExperts(
+            folders,
+            partial(load_expert, device=device, precision=precision, tiles=tiles),
+            ensemble=quality == "best",
+        ),
         min_confidence=system.min_confidence if min_confidence is None else min_confidence,
         min_confidences=system.min_confidences if min_confidence is None else {},
         max_steps=max_steps,
     )
 
 
-def _batched(expert: Expert) -> Callable[[Tensor], Float[Tensor, "B 3 H W"]]:
-    def serve(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-        restored = [expert(picture) for picture in pictures]
-        return restored[0][None] if len(restored) == 1 else torch.stack(restored)
-
-    return serve
+def _served(experts: Experts, kind: str, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+    """What the expert for a kind makes of each picture."""
+    restored = [experts[kind](picture) for picture in pictures]
+    return restored[0][None] if len(restored) == 1 else torch.stack(restored)
 
 
 def _is_grey(pixels: Pixels) -> bool:

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
@@ -120,10 +120,7 @@ def load(folder: Path) -> tuple[Model, Card]:
 
     Raises WeightsError naming the file and what is wrong with it.
     """
-    card = read_card(folder)
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise WeightsError(path, "weights are missing")
+    card, path = read_card(folder), _weights(folder)
     if _sha256(path) != card.sha256:
         raise WeightsError(path, f"damaged: not the file that {CARD} describes (sha256 differs)")
     try:
@@ -154,6 +151,32 @@ def read_reference(folder: Path) -> Reference | None:
 def read_part(folder: Path) -> Card | Reference:
     """What is known about a part of a system, whatever it is. Raises WeightsError."""
     return read_reference(folder) or read_card(folder)
+
+
+def check_files(folder: Path) -> None:
+    """See that a part of a system is there, without reading its weights: a sound card or reference, and a whole file.
+
+    Raises WeightsError naming the file. What `load` finds besides is another file than the card describes.
+    """
+    if (folder / REFERENCE).is_file():
+        path = folder / _read(folder / REFERENCE, Reference).file
+        if not path.exists():
+            raise WeightsError(path, f"the file that {REFERENCE} describes is missing")
+        return
+    read_card(folder)
+    path = _weights(folder)
+    try:
+        with safe_open(path, "pt"):  # reads the header, and compares it with the size of the file
+            pass
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(path, f"damaged: {_first_line(error)}") from error
+
+
+def _weights(folder: Path) -> Path:
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise WeightsError(path, "weights are missing")
+    return path
 
 
 def write_reference(reference: Reference, folder: Path, file: Path | None = None) -> None:

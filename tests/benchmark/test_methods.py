@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from darnet import store
 from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system, parameters
 from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
@@ -97,6 +98,21 @@ def test_unknown_names(tmp_path: Path) -> None:
         load_system("nobody", "cpu")
     with pytest.raises(WeightsError):
         load_network(tmp_path, "cpu")
+
+
+def test_no_expert_is_loaded_while_a_picture_is_timed(
+    tiny_system: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    method = load_system(f"{tiny_system}:best", "cpu")
+    assert isinstance(method, System)
+    monkeypatch.setattr(store, "load", None)
+    assert method.restorer(PICTURE, kinds=["noise", "blur"]).changed
+    monkeypatch.undo()
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "damaged"))
+    path = folder / "blur" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(WeightsError, match="damaged"):
+        load_system(str(folder), "cpu")
 
 
 def test_the_best_quality_is_measured_by_its_name(tiny_system: Path) -> None:

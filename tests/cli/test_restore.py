@@ -324,6 +324,21 @@ def test_damaged_weights_are_4(pictures, darnet, damaged_system):
     assert files(pictures.folder) == ["photo.png"]
 
 
+def test_a_damaged_expert_is_said_once_where_all_pictures_need_it(pictures, darnet, damaged_system):
+    pictures("a.png")
+    pictures("b.png")
+    ran = darnet("restore", "a.png", "b.png", "--as", "noise", "--model", damaged_system)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (4, "", 1)
+    assert "noise/model.safetensors: damaged" in ran.err
+
+
+def test_a_damaged_expert_troubles_nobody_who_does_not_need_it(pictures, darnet, damaged_system):
+    pictures("a.png")
+    assert darnet("restore", "a.png", "--as", "blur", "--model", damaged_system).code == 0
+    assert darnet("restore", "a.png", "--dry-run", "--overwrite", "--model", damaged_system).code == 0
+    assert darnet("diagnose", "a.png", "--model", damaged_system).code == 0
+
+
 @pytest.mark.parametrize(("error", "code"), [(MemoryError(), 5), (RuntimeError("boom"), 1), (KeyboardInterrupt(), 130)])
 def test_what_happens_inside_a_picture(pictures, restore, monkeypatch, error, code):
     from darnet.restorer import Restorer

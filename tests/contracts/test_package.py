@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import PIL.Image
+import pytest
+
 import darnet
 
 MODULES = [
@@ -35,6 +38,42 @@ def test_importing_darnet_imports_no_heavy_library(tmp_path: Path) -> None:
         "import sys, darnet, darnet.errors; print([m for m in ('torch', 'numpy', 'pyvips', 'PIL') if m in sys.modules])"
     )
     assert python("-c", source, cwd=tmp_path).stdout.strip() == "[]"
+
+
+#: None of them is needed to look at a picture, or to repair one with a network of darnet's. `torch._dynamo` is torch's
+#: compiler, which brings sympy.
+UNNEEDED = (
+    *("torch._dynamo", "torch._inductor", "sympy", "torchvision", "lightning_fabric", "tensorboard", "torchmetrics"),
+    *("scipy", "skimage", "sklearn", "cv2", "matplotlib", "spandrel", "onnx", "onnxruntime", "open_clip", "jinja2"),
+    "rich",
+)
+RESTORE_ALL = """
+import sys, darnet
+for name in ("darnet", "daair", "slerir"):
+    restorer = darnet.load(name, device="cpu")
+    restorer.diagnose(sys.argv[1])
+    restorer(sys.argv[1], kinds="noise")
+print(*sys.modules)
+"""
+DIAGNOSE = "import sys; from darnet.cli import run; run(['diagnose', sys.argv[1], '-d', 'cpu']); print(*sys.modules)"
+
+
+@pytest.mark.parametrize(
+    ("source", "unneeded"),
+    [
+        (RESTORE_ALL, (*UNNEEDED, "typer", "darnet.training", "darnet.data", "darnet.benchmark")),
+        (DIAGNOSE, (*UNNEEDED, "darnet.models.deconvolution")),
+    ],
+)
+def test_a_picture_is_looked_at_without_what_takes_long_to_import(
+    tmp_path: Path, source: str, unneeded: tuple[str, ...]
+) -> None:
+    """Experts among it: a diagnosis needs none."""
+    PIL.Image.effect_noise((40, 30), 50).save(tmp_path / "photo.png")
+    ran = python("-c", source, "photo.png", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "darnet.models.classifier" in ran.stdout
+    assert {*unneeded} & {*ran.stdout.split()} == set()
 
 
 def test_importing_leaves_the_global_generators_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from darnet.benchmark.protocol import Pixels
 from darnet.benchmark.suites import Case
 from darnet.diagnosis import CLEAN, Diagnosis
 from darnet.experts import NetworkExpert, SelfEnsemble
-from darnet.restorer import Restorer, load
+from darnet.restorer import Quality, Restorer, load
 from darnet.routers import Always, NetworkRouter, Router, load_router
 
 COST_PX = 256
@@ -172,9 +172,9 @@ def load_system(name: str, device: str) -> Method:
     """
     if OTHER in name and not Path(name).exists():
         system, _, router = name.partition(OTHER)
-        return System(replace(load(system, device=device), router=load_router(Path(router), device)))
+        return System(replace(loaded(system, device), router=load_router(Path(router), device)))
     folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
-    restorer = load(folder, device=device, quality="best" if f":{variant}" == BEST else "fast")
+    restorer = loaded(folder, device, "best" if f":{variant}" == BEST else "fast")
     if f":{variant}" == ORACLE:
         return Oracle(restorer)
     if f":{variant}" == ROUTER:
@@ -184,6 +184,12 @@ def load_system(name: str, device: str) -> Method:
     if variant and f":{variant}" != BEST:
         restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
     return System(restorer)
+
+
+def loaded(name: str, device: str, quality: Quality = "fast") -> Restorer:
+    """A system all of whose experts are loaded: no picture's time is to have the loading of one in it."""
+    restorer = load(name, device=device, quality=quality)
+    return replace(restorer, experts=dict(restorer.experts))
 
 
 def load_network(folder: Path, device: str) -> Method:

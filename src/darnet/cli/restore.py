@@ -107,6 +107,8 @@ class Restoring:
             if kind not in restorer.experts:
                 raise UnknownNameError("expert", kind, restorer.experts)
         if not self.dry_run:
+            for kind in self.kinds:
+                restorer.experts.get(kind)  # is needed for every picture: what is wrong with it is said once
             return restorer
         # A rehearsal: the same decisions, and experts that do nothing.
         return replace(restorer, experts={kind: lambda pixels: pixels for kind in restorer.experts}, max_steps=1)

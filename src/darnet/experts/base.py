@@ -5,8 +5,9 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +27,12 @@ class Expert(Protocol):
     def __call__(self, pixels: Pixels) -> Pixels:
         """The repaired picture, of the same shape, in [0, 1]."""
         ...
+
+
+if TYPE_CHECKING:
+    Experts: TypeAlias = Mapping[str, Expert]  # kind of damage -> who repairs it
+else:
+    Experts = Mapping  # who checks annotations while a program runs would load an expert to look at it
 
 
 @dataclass(frozen=True)

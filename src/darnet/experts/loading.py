@@ -1,13 +1,18 @@
-"""An expert from its folder: a network of darnet's, or a reference to somebody else's."""
+"""An expert from its folder: a network of darnet's, or somebody else's; those of a system when they are asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import torch
 
 from darnet import registry, store
 from darnet.backends import Precision, TorchBackend
 from darnet.errors import WeightsError
-from darnet.experts.base import TILES, Checked, Expert, Tiles
+from darnet.experts.base import TILES, Checked, Expert, SelfEnsemble, Tiles
 from darnet.experts.foreign import FILES
 from darnet.experts.network import NetworkExpert
 
@@ -33,3 +38,60 @@ def load_expert(
     except TypeError as error:
         raise WeightsError(folder / store.REFERENCE, f"{reference.registered}: {error}") from error
     return Checked(reference.name, expert)
+
+
+class LazyExperts(Mapping[str, Expert]):
+    """Experts by the kind of damage that they repair, each loaded when it is first asked for.
+
+    Which kinds there are (`in`, `len`, iteration) is known without loading any. An expert is loaded once, whichever
+    threads ask for it, and kinds that share a folder share its expert. A copy or a pickle takes along what is loaded,
+    and finds the rest in the same folders.
+
+    To ask for an expert raises what loading it raises; it is then tried again the next time. To load them all:
+    `dict(experts)`.
+    """
+
+    def __init__(self, folders: Mapping[str, Path], load: Callable[[Path], Expert], *, ensemble: bool = False) -> None:
+        # Absolute: the working directory may be another one when an expert is asked for.
+        self._folders = {kind: folder.absolute() for kind, folder in folders.items()}
+        self._load, self._ensemble = load, ensemble
+        self._loaded: dict[Path, Expert] = {}
+        self._serving: dict[str, Expert] = {}
+        self._lock = Lock()
+
+    def __getitem__(self, kind: str) -> Expert:
+        """Who repairs this kind, ready to. Raises KeyError for a kind of nobody's."""
+        folder = self._folders[kind]
+        if kind not in self._serving:  # who is loaded is not waited for while another is being loaded
+            with self._lock:
+                if kind not in self._serving:
+                    self._serving[kind] = self._told(kind, folder)
+        return self._serving[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._folders)
+
+    def __len__(self) -> int:
+        return len(self._folders)
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._folders  # Mapping's own would load the expert
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            found = vars(self) | {"_loaded": dict(self._loaded), "_serving": dict(self._serving)}
+        return {name: value for name, value in found.items() if name != "_lock"}  # no lock can be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=Lock())
+
+    @torch.inference_mode(False)  # a picture may be under repair, and weights of that mode could not learn any more
+    def _told(self, kind: str, folder: Path) -> Expert:
+        if folder not in self._loaded:
+            self._loaded[folder] = self._load(folder)
+        found = self._loaded[folder]
+        serving = found.told(kind) if isinstance(found, NetworkExpert) else found
+        return SelfEnsemble(serving) if self._ensemble else serving
