@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,14 +14,13 @@ HEAVY = ("torch", "numpy", "pyvips", "pydantic", "PIL")
 
 
 def test_help_is_quick_and_imports_nothing_heavy():
-    code = "import sys; from darnet.cli import run; run(['--help']); print(*sys.modules, file=sys.stderr)"
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - started)
-    assert not set(HEAVY) & set(ran.stderr.split())
-    assert min(times) < 0.5
+    """In seconds of its own: a machine that is busy is no failure."""
+    code = "import sys, time; from darnet.cli import run; run(['--help'])\n"
+    code += "print(time.process_time(), *sys.modules, file=sys.stderr)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    seconds, *modules = ran.stderr.split()
+    assert not {*HEAVY} & {*modules}
+    assert float(seconds) < 0.5
     for command in ("diagnose", "restore", "degrade", "compare", "experts", "train", "extend", "inspect", "doctor"):
         assert command in ran.stdout
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
+from darnet import restorer
 from darnet.cli.options import System, split_quality
 from darnet.errors import UsageError
 from darnet.experts import SelfEnsemble, Tiles
@@ -24,6 +27,18 @@ def test_load_hands_everything_on(tiny_system):
     restorer = System(str(tiny_system), "cpu", "fp32", "off", 0.25, 3, "best").load()
     assert (restorer.min_confidence, restorer.max_steps) == (0.25, 3)
     assert isinstance(restorer.experts["noise"], SelfEnsemble)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_looked_for_while_a_system_is_loaded(monkeypatch, enabled):
+    seen = []
+    monkeypatch.setattr(restorer, "load", lambda *_, **__: seen.append(gc.isenabled()))
+    (gc.enable if enabled else gc.disable)()
+    try:
+        System().load()
+        assert (seen, gc.isenabled()) == ([False], enabled)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

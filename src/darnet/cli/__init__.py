@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `darnet --help` answers
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a file name or a σ that the terminal cannot show
-    sys.exit(run(sys.argv[1:]))
+    exit_code = run(sys.argv[1:])
+    gc.freeze()  # else Python looks through all that is there for garbage once more, before all of it goes
+    sys.exit(exit_code)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -128,17 +131,30 @@ class System:
 
     def load(self) -> Restorer:
         """Raises UsageError, UnknownNameError or WeightsError."""
-        from darnet.restorer import load
+        with _no_collection():
+            from darnet.restorer import load
 
-        return load(
-            self.model,
-            device=self.device,
-            precision=self.precision,
-            tiles=self.tiles,
-            min_confidence=self.min_confidence,
-            max_steps=self.max_steps,
-            quality=self.effort,
-        )
+            return load(
+                self.model,
+                device=self.device,
+                precision=self.precision,
+                tiles=self.tiles,
+                min_confidence=self.min_confidence,
+                max_steps=self.max_steps,
+                quality=self.effort,
+            )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for garbage: imports make objects by the hundred thousand, nearly all of which stay."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def split_quality(values: list[str] | None) -> tuple[Effort, int | None]:
