@@ -62,3 +62,38 @@ def test_the_environment_names_the_device_that_is_used() -> None:
     assert found["device"] == "cpu"
     assert found["torch"] == torch.__version__
     assert found["threads"] == torch.get_num_threads()
+
+
+class Watching(Model):
+    """Notes how convolutions and matrix products of float32 would be computed on CUDA."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[bool, str]] = []
+
+    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+        self.seen.append(cuda_settings())
+        return Output(degraded)
+
+
+def cuda_settings() -> tuple[bool, str]:
+    """Whether convolutions may be in TF32, and how exact matrix products are."""
+    conv = getattr(torch.backends.cudnn, "conv", None)
+    tf32 = torch.backends.cudnn.allow_tf32 if conv is None else conv.fp32_precision == "tf32"
+    return tf32, torch.get_float32_matmul_precision()
+
+
+def test_float32_is_no_tf32_and_the_settings_of_others_stay() -> None:
+    model = Watching()
+    torch.set_float32_matmul_precision("high")
+    before = cuda_settings()
+    try:
+        TorchBackend(model, "cpu", "fp32")(torch.rand(1, 3, 8, 8))
+        after = cuda_settings()
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert model.seen == [(False, "highest")]
+    assert before == after == (True, "high")
+    with pytest.raises(RuntimeError, match="shapes"):
+        TorchBackend(Hungry(RuntimeError("shapes differ")), "cpu")(torch.rand(1, 3, 10, 20))
+    assert cuda_settings() == (True, "highest")

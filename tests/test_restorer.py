@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import pyvips
 import torch
 from torch import Tensor
 
@@ -481,3 +482,61 @@ def test_a_graphic_is_not_repaired_as_a_tone_problem() -> None:
     assert system(page(), kinds=["overexposure"]).changed
     assert Restorer(Always("noise"), {"noise": darken})(page()).changed
     assert not system(page(), strength=0).changed
+
+
+P3 = bytes(pyvips.Image.profile_load("p3"))
+COLOURED = np.random.default_rng(1).integers(60, 180, (48, 40, 3), dtype=np.uint8)
+
+
+def in_p3(srgb: np.ndarray) -> Image:
+    picture = pyvips.Image.new_from_array(srgb).copy(interpretation="srgb")
+    return Image(picture.icc_transform("p3", input_profile="srgb").numpy(), profile=P3)
+
+
+def test_a_network_sees_the_colours_whatever_the_profile() -> None:
+    seen: list[Tensor] = []
+
+    def look(pixels: Tensor) -> Diagnosis:
+        seen.append(pixels.clone())
+        return Diagnosis({"noise": 0.9, "clean": 0.1})
+
+    system = Restorer(look, {"noise": brighten})
+    plain, wide = system(COLOURED).restored, system(in_p3(COLOURED)).restored
+    torch.testing.assert_close(seen[1], seen[0], atol=1.5 / 255, rtol=0)
+    assert float((torch.from_numpy(in_p3(COLOURED).array).permute(2, 0, 1) / 255 - seen[0]).abs().max()) > 9 / 255
+    assert wide.profile == P3
+    np.testing.assert_allclose(wide.array.astype(int), in_p3(plain.array).array, atol=2)
+
+
+@pytest.mark.parametrize("options", [{"strength": 0.0}, {"kinds": ["noise"], "strength": 0.0}, {}])
+def test_a_picture_with_a_profile_that_is_left_alone_is_bit_identical(options: dict[str, object]) -> None:
+    image = in_p3(COLOURED)
+    result = restorer("noise" if options else "clean")(image, **options)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(result.restored.array, image.array)
+    assert not result.changed
+
+
+def test_grey_with_a_profile_stays_grey() -> None:
+    image = Image(np.repeat(COLOURED[..., :1], 3, axis=2), profile=P3)
+    after = Restorer(Always("noise"), {"noise": colourful})(image).restored.array
+    assert (after == after[..., :1]).all()
+    assert (after != image.array).any()
+
+
+@pytest.mark.parametrize("colour", [(0, 255, 0), (255, 255, 255)])
+def test_a_frame_and_hidden_pixels_with_a_profile_stay(colour: tuple[int, int, int]) -> None:
+    picture = np.full((80, 72, 3), colour, np.uint8)
+    picture[16:64, 16:56] = in_p3(COLOURED).array
+    alpha = np.zeros(picture.shape[:2], np.uint8)
+    alpha[16:64, 16:56] = 255
+    seen: list[Tensor] = []
+
+    def look(pixels: Tensor) -> Diagnosis:
+        seen.append(pixels.clone())
+        return Diagnosis({"noise": 0.9, "clean": 0.1})
+
+    for image in (Image(picture, None, P3), Image(picture, alpha, P3)):
+        after = Restorer(look, {"noise": darken})(image).restored.array
+        np.testing.assert_array_equal(after[alpha == 0], picture[alpha == 0])
+        assert (after[alpha > 0] != picture[alpha > 0]).mean() > 0.9
+    torch.testing.assert_close(seen[1][:, :48, :40], seen[0][:, :48, :40], atol=0, rtol=0)

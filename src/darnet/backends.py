@@ -6,7 +6,8 @@ Shapes: B batch, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 
 from __future__ import annotations
 
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from typing import Any, Literal
 
@@ -45,7 +46,7 @@ class TorchBackend:
         pictures = pictures.to(self.device, memory_format=torch.channels_last)
         context = None if context is None else context.to(self.device)
         try:
-            with torch.inference_mode(), self._autocast():
+            with torch.inference_mode(), exact_float32(), self._autocast():
                 output: Output = self.model(pictures, context)
         except (MemoryError, RuntimeError) as error:
             # On a GPU torch.OutOfMemoryError; on a CPU a plain RuntimeError, known by its text alone.
@@ -59,6 +60,22 @@ class TorchBackend:
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(self.device.type, self.dtype)
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Compute in float32 what is float32, on CUDA too: cuDNN takes TF32 for convolutions, 10 bits of 23, if it may."""
+    cudnn: Any = torch.backends.cudnn
+    new = hasattr(cudnn, "conv")  # from torch 2.9 on, where reading the older switch fails if a program uses this one
+    switch, name, exact = (cudnn.conv, "fp32_precision", "ieee") if new else (cudnn, "allow_tf32", False)
+    before = getattr(switch, name), torch.get_float32_matmul_precision()
+    setattr(switch, name, exact)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        setattr(switch, name, before[0])
+        torch.set_float32_matmul_precision(before[1])
 
 
 def pick_device(device: str) -> torch.device:

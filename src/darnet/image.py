@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from darnet import exif
+from darnet import exif, profiles
 from darnet.errors import ImageError, UsageError
 from darnet.pixels import (
     GREY,
@@ -25,15 +25,12 @@ from darnet.pixels import (
     Array,
     Channels,
     Metadata,
-    as_srgb,
-    from_planes,
     header,
     in_range,
     is_pil,
     pack,
     rescale,
     split,
-    to_planes,
     to_vips,
     unpack,
     upright,
@@ -139,23 +136,29 @@ class Image:
             return self
         return pack(Channels(self.array, self.alpha), source)
 
-    def pixels(self) -> Tensor:
-        """(3, H, W), float32 in [0, 1], contiguous, in memory of its own; grey is replicated, alpha left out."""
+    def pixels(self, *, fitted: bool = False) -> Tensor:
+        """(3, H, W), float32 in [0, 1], in memory of its own, in sRGB; grey is replicated, alpha left out.
+
+        `fitted`: or in a wider space that holds what is visible (`profiles.seen_as`). Warns of a damaged profile.
+        """
         import torch
 
-        return torch.from_numpy(to_planes(self.array))
+        return torch.from_numpy(profiles.planes(self.array, self.profile, self._seen_as(fitted)))
 
-    def with_pixels(self, pixels: Tensor) -> Image:
+    def with_pixels(self, pixels: Tensor, *, fitted: bool = False) -> Image:
         """This picture with other colours: (3, H, W) in [0, 1], clamped and rounded to this picture's dtype.
 
-        Grey stays grey (the mean of the three channels); alpha, profile and metadata are kept.
-        Raises UsageError for another shape.
+        What differs from `pixels(fitted=fitted)` is changed, the rest is bit-identical. Grey stays grey (the mean of
+        the three channels); alpha, profile and metadata are kept. Raises UsageError for another shape.
         """
         wanted = (RGB, self.height, self.width)
         if tuple(pixels.shape) != wanted:
             raise UsageError(f"pixels of shape {tuple(pixels.shape)} do not fit a picture of shape {wanted}")
         planes: Array = pixels.detach().float().cpu().numpy()
-        return replace(self, array=from_planes(planes, self.array.shape[2], self.array.dtype))
+        return replace(self, array=profiles.changed(self.array, planes, self.profile, self._seen_as(fitted)))
+
+    def _seen_as(self, fitted: bool) -> bytes | None:
+        return profiles.seen_as(Channels(self.array, self.alpha), self.profile, self.path or "picture", fitted=fitted)
 
     def write(
         self,
@@ -258,7 +261,7 @@ def _adapt(picture: Image, format: str, bit_depth: str, icc: str) -> Image:
     if profile and profile[16:20] != (b"GRAY" if array.shape[2] == GREY else b"RGB "):
         profile = None  # it describes other channels than these
     if profile and icc == "srgb":
-        array, profile = as_srgb(array, profile), None
+        array, profile = profiles.as_srgb(array, profile), None
     alpha = None if picture.alpha is None or format == "jpeg" else rescale(picture.alpha, dtype)
     return replace(picture, array=array, alpha=alpha, profile=profile)
 

@@ -249,12 +249,3 @@ def upright(image: Any) -> Any:
     if image.interpretation in {"lab", "labs", "labq", "lch", "xyz", "yxy", "hsv", "cmc"}:
         return image.colourspace("rgb16" if deep else "srgb")
     return image
-
-
-def as_srgb(values: Array, profile: bytes) -> Array:
-    """Integer colours (H, W, C) that `profile` describes, in sRGB; grey stays grey."""
-    image = to_vips(values, {"icc-profile-data": profile})
-    depth = 8 * values.dtype.itemsize
-    options = {"embedded": True, "intent": "relative", "black_point_compensation": True, "depth": depth}
-    converted = image.icc_transform("srgb", **options).numpy()
-    return np.ascontiguousarray(converted[..., : values.shape[2]])

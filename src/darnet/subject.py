@@ -77,7 +77,7 @@ class Subject:
 
     def pixels(self) -> Float[Tensor, "3 h w"]:
         """What is judged and repaired, in memory of its own."""
-        pixels = replace(self.image, array=self._values).pixels()
+        pixels = self._part.pixels(fitted=True)
         if self.seen is None:
             return pixels
         # Three equal planes, summed up in another order, would differ in the last digit.
@@ -97,7 +97,7 @@ class Subject:
         Grey stays grey: R = G = B, the mean of what was restored. Raises UsageError for another shape.
         """
         before = self._values
-        after = replace(self.image, array=before[..., :GREY] if self.grey else before).with_pixels(restored).array
+        after = self._part.with_pixels(restored, fitted=True).array
         array = self.image.array.copy()
         self.box.of(array)[:] = after if self.seen is None else np.where(self.seen[..., None], after, before)
         return replace(self.image, array=array)
@@ -105,6 +105,12 @@ class Subject:
     @property
     def _values(self) -> NDArray[np.generic]:
         return self.box.of(self.image.array)
+
+    @property
+    def _part(self) -> Image:
+        """What is worked on as a picture of its own: of one channel where it is grey, with what is not seen hidden."""
+        values = self._values[..., :GREY] if self.grey else self._values
+        return replace(self.image, array=values, alpha=None if self.seen is None else self.seen.astype(values.dtype))
 
     @cached_property
     def _objection(self) -> photographic.Objection | None:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyvips
 
 from darnet.image import Image
 
@@ -55,3 +56,18 @@ def test_a_grey_and_a_coloured_picture(pictures, darnet):
     pictures("a.png", grey=True)
     pictures("b.png")
     assert darnet("compare", "a.png", "b.png").code == 0
+
+
+def test_pictures_of_two_profiles_are_compared_by_their_colours(pictures, darnet):
+    p3 = bytes(pyvips.Image.profile_load("p3"))
+    srgb = np.random.default_rng(0).integers(60, 180, (24, 24, 3), np.uint8)
+    wide = pyvips.Image.new_from_array(srgb).copy(interpretation="srgb").icc_transform("p3", input_profile="srgb")
+    Image.of(srgb).write("srgb.png")
+    Image(wide.numpy(), profile=p3).write("p3.png")
+    ran = darnet("compare", "srgb.png", "p3.png", "-o", "two.png")
+    assert float(re.search(r"PSNR (\S+) dB", ran.out)[1]) > 45
+    assert Image.read("two.png").profile is None
+    assert "the same pixels" in darnet("compare", "p3.png", "p3.png", "-o", "one.png").out
+    one = Image.read("one.png")
+    assert one.profile == p3
+    assert (one.array[:, :24] == wide.numpy()).all()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pyvips
 
 from darnet.image import Image
 
@@ -113,3 +114,13 @@ def test_bad_pictures(pictures, darnet):
     assert darnet("degrade", "noise", "gone.png").code == 3
     Image(np.zeros((9, 9, 3), np.uint16)).write("deep.png")
     assert "8 bits" in darnet("degrade", "blur", "deep.png", "--rounding", "floor").err
+
+
+def test_a_profile_is_kept_and_what_is_not_damaged_stays(pictures, darnet):
+    p3 = bytes(pyvips.Image.profile_load("p3"))
+    wide = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    Image(wide, profile=p3).write("wide.png")
+    assert darnet("degrade", "noise", "wide.png", "--set", "sigma_255=0").code == 0
+    same = Image.read("wide.noise.png")
+    assert same.profile == p3
+    assert (same.array == wide).all()

@@ -138,6 +138,15 @@ def test_networks_build_on_the_meta_device(kind: str, config: dict[str, object])
     assert all(tensor.is_meta for tensor in tensors(output))
 
 
+@pytest.mark.parametrize(("kind", "config"), CASES)
+def test_an_image_is_float32_whatever_the_autocast(kind: str, config: dict[str, object]) -> None:
+    model: Model = registry.find("model", kind)(**config).eval()
+    pictures = torch.rand(1, 3, 8 * model.multiple_of, 8 * model.multiple_of)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        image = model(pictures).image
+    assert image is None or image.dtype == torch.float32
+
+
 COUNTER = itertools.count()
 
 

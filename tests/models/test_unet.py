@@ -18,6 +18,18 @@ def test_the_output_is_a_sigmoid() -> None:
     assert 0 <= float(image.min()) <= float(image.max()) <= 1
 
 
+def test_the_output_is_exact_near_white_whatever_the_autocast() -> None:
+    model = UNet(4, 1).eval()
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.constant_(model.output.bias, 4.0)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        image = model(picture).image
+    assert image is not None
+    assert image.dtype == torch.float32
+    assert float(image.min()) > 0.9
+    assert len((image * 65535).round().unique()) > 64  # bfloat16 has one value in 256 there
+
+
 def test_skips_carry_detail() -> None:
     model = UNet(4, 1).eval()
     picture = torch.zeros(1, 3, 8, 8)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from darnet.errors import RecipeError, UsageError
 from darnet.image import Image
 from darnet.training import launch
 from darnet.training.recipe import Recipe, parse_recipe
+from darnet.training.stage import StageRun
 
 CPU = launch.Hardware("cpu", 1, "fp32", "fp32")
 
@@ -114,3 +116,17 @@ def test_the_precision_is_what_is_fastest_here(
     hardware = json.loads((run / "run.json").read_text())["hardware"]
     assert hardware == {"device": "cpu", "devices": 1, "precision": quick, "muon": quick}
     assert json.loads((run / "run.json").read_text())["hardware"] == hardware
+
+
+def test_training_in_float32_is_no_tf32(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    step = StageRun._step
+
+    def watched(self: StageRun) -> object:
+        seen.append(torch.backends.cudnn.conv.fp32_precision)
+        return step(self)
+
+    monkeypatch.setattr(StageRun, "_step", watched)
+    launch.start(recipe(), photos, tmp_path / "runs", CPU, quiet=True)
+    assert seen == ["ieee"]
+    assert torch.backends.cudnn.conv.fp32_precision == "tf32"  # as it was

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from darnet.data.batch import Batch
 from darnet.data.material import Material
+from darnet.errors import DarnetError
 from darnet.training import launch
 from darnet.training.journal import Journal
 from darnet.training.plan import Plan, StagePlan
@@ -91,3 +93,35 @@ def test_what_it_costs_is_measured_without_the_first_of_each(
     cost = StageRun(trainer, 0, None).trial(2.0)
     assert (cost.step, cost.validation, cost.opening) == (0.5, 3 * 0.25, 3 * 0.125)
     assert calls["_step"] == 2 + 4  # two that do not count, and two seconds
+
+
+class NoFloat64(TorchDispatchMode):
+    """Refuses float64, as MPS does."""
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        answer = function(*arguments, **(options or {}))
+        if isinstance(answer, torch.Tensor) and answer.dtype == torch.float64:
+            raise TypeError(f"{function}: MPS has no float64")
+        return answer
+
+
+def test_a_run_needs_no_float64(trainer: Trainer, tmp_path: Path) -> None:
+    with NoFloat64():
+        assert run(trainer, tmp_path / "run")
+
+
+def test_processes_that_differ_in_one_bit_have_drifted_apart(trainer: Trainer, tmp_path: Path) -> None:
+    run(trainer, tmp_path / "run")
+    stage = StageRun(trainer, 0, None)
+    totals = []
+
+    def gather(total: torch.Tensor) -> torch.Tensor:
+        totals.append(total)
+        return torch.stack(totals)
+
+    trainer.fabric.all_gather = gather  # type: ignore[method-assign,assignment]
+    stage._agree()
+    weight = next(trainer.model.parameters()).data.view(torch.int32)
+    weight[(0,) * weight.ndim] ^= 1
+    with pytest.raises(DarnetError, match="drifted apart"):
+        stage._agree()

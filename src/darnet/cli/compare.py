@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -49,17 +50,20 @@ def compare(
     if (pictures[0].width, pictures[0].height) != (pictures[1].width, pictures[1].height):
         sizes = [f"{picture.width} x {picture.height}" for picture in pictures]
         raise UsageError(f"{before} is {sizes[0]} and {after} is {sizes[1]}: sizes must match")
-    pixels = [picture.pixels() for picture in pictures]
+    profiles = {picture.profile for picture in pictures}
+    shared = profiles.pop() if len(profiles) == 1 else None
+    # Numbers of one profile are compared as they are, and the sheet has it; those of two are made sRGB.
+    pixels = [(replace(picture, profile=None) if shared else picture).pixels() for picture in pictures]
     make_folder(output)
-    _sheet(pictures, pixels, gain).write(output)
+    _sheet(pixels, gain, shared).write(output)
     decibels = float(psnr(pixels[1][None], pixels[0][None]))
     verdict = f"PSNR {decibels:.2f} dB" if math.isfinite(decibels) else "the same pixels"
     print(f"{before} | {after}  {verdict}  ->  {output}")
     return 0
 
 
-def _sheet(pictures: list[Image], pixels: list[Tensor], gain: float) -> Image:
-    """The three pictures in a row, with a thin white line between them; a profile is kept where both share it."""
+def _sheet(pixels: list[Tensor], gain: float, profile: bytes | None) -> Image:
+    """The three pictures in a row, with a thin white line between them."""
     import numpy as np
     import torch
 
@@ -69,6 +73,4 @@ def _sheet(pictures: list[Image], pixels: list[Tensor], gain: float) -> Image:
     before, after = pixels
     line = before.new_ones(3, before.shape[1], SEPARATOR_PX)
     row = torch.cat([before, line, after, line, ((after - before).abs() * gain).clamp(0, 1)], dim=2)
-    profiles = {picture.profile for picture in pictures}
-    profile = profiles.pop() if len(profiles) == 1 else None
     return Image(rescale(row.permute(1, 2, 0).contiguous().numpy(), np.uint8), profile=profile)

@@ -114,12 +114,13 @@ def _degrade(degradation: Degradation, job: Job, seed: int, rounding: Rounding) 
     if rounding == "floor" and image.array.dtype != np.uint8:
         raise ImageError(job.source.path, "--rounding floor is for pictures of 8 bits")
     rng = named_generator(job.source.path.name, seed)
-    clean = image.pixels()[: image.array.shape[2]][None]  # grey is one channel: three would be three draws of noise
+    channels = image.array.shape[2]  # grey is one channel: three would be three draws of noise
+    clean = image.pixels(fitted=True)[:channels][None]
     parameters = degradation.draw(1, rng)
     degraded = degradation.apply(clean, parameters, rng)[0].expand(3, -1, -1)
     if rounding == "floor":
         degraded = quantise(degraded, rounding)
     make_folder(job.output)
-    image.with_pixels(degraded).write(job.output)
+    image.with_pixels(degraded, fitted=True).write(job.output)
     values = parameters[0].tolist()
     return [f"{name}={value:.4g}" for name, value in zip(degradation.parameters, values, strict=True)]

@@ -108,7 +108,7 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     from darnet.image import Image
 
     drawing.need()
-    pixels = Image.read(picture).pixels()
+    pixels = Image.read(picture).pixels(fitted=True)
     subject = inside.watched(model, device)
     session = Session(quiet=quiet)
     found = inside.look_inside(subject, pixels)

@@ -3,7 +3,7 @@
 The text leaves out width and depth; 64 channels and four halvings give the 31.0 M parameters that fit its "25–36 M"
 comparison. Batch normalisation after each convolution is ours (not stated), as in most U-Nets since 2016.
 
-Shapes: B batch, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, F features, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -39,7 +39,13 @@ class UNet(Model):
         features = bottom(features)
         for up, level in zip(self.up, self.decoder, strict=True):
             features = level(torch.cat([up(features), skips.pop()], dim=1))
-        return Output(torch.sigmoid(self.output(features)))
+        return Output(self._finished(features))
+
+    def _finished(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B 3 H W"]:
+        """In float32 under any autocast: bfloat16 has 256 steps from 1/2 to 1, which shows in a picture of 16 bits."""
+        device = "cpu" if features.is_meta else features.device.type  # the meta device knows no autocast
+        with torch.autocast(device, enabled=False):
+            return torch.sigmoid(self.output(features.float()))
 
 
 def _double_convolution(inputs: int, outputs: int) -> nn.Module:

@@ -25,7 +25,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Generator, distributed
 
 from darnet import store
-from darnet.backends import environment, pick_device
+from darnet.backends import environment, exact_float32, pick_device
 from darnet.data.material import Material, load_material
 from darnet.data.memory import Memory, load_memory
 from darnet.errors import RecipeError, UsageError
@@ -248,7 +248,8 @@ def _run(
             journal.say(
                 "warning: other hardware or precision: the weights will not be, bit for bit, what they would have been"
             )
-        model = trainer.run(folder, journal, budget, moved=moved)
+        with exact_float32():
+            model = trainer.run(folder, journal, budget, moved=moved)
         if speaks:
             _save(model, trainer, folder)
     if distributed.is_initialized():

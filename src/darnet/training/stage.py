@@ -103,7 +103,8 @@ class StageRun:
 
     def _agree(self) -> None:
         """Raise DarnetError if the processes of a run no longer train one network."""
-        total = torch.stack([weight.detach().double().sum() for weight in self.trainer.model.parameters()]).sum()
+        # The bits, as integers: no difference is rounded away, and MPS has no float64 to add up in.
+        total = torch.stack([w.detach().view(torch.int32).sum() for w in self.trainer.model.parameters()]).sum()
         totals = torch.as_tensor(self.fabric.all_gather(total))
         if bool((totals != total).any()):
             raise DarnetError(f"stage {self.stage.name!r}: the processes have drifted apart")
