@@ -16,6 +16,7 @@ from torch import Tensor
 
 from darnet import store
 from darnet.backends import Precision
+from darnet.degradations import resolve
 from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
@@ -70,13 +71,15 @@ class Restorer:
     def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
-        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well.
+        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
+        may be called as people call it (`darnet.degradations.Kind.also_called`).
         Hidden pixels stay as they are, and grey stays grey. `strength` in [0, 1] blends input and result; 0
         returns the input exactly, as does a clean verdict.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
         if not 0 <= strength <= 1:
             raise UsageError(f"--strength {strength}: expected 0 to 1")
+        kinds = [resolve(kind, self.experts) for kind in kinds]
         for kind in kinds:
             if kind not in self.experts:
                 raise UnknownNameError("expert", kind, self.experts)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from darnet import registry
 from darnet.image import Image
 
 
@@ -113,3 +114,8 @@ def test_bad_pictures(pictures, darnet):
     assert darnet("degrade", "noise", "gone.png").code == 3
     Image(np.zeros((9, 9, 3), np.uint16)).write("deep.png")
     assert "8 bits" in darnet("degrade", "blur", "deep.png", "--rounding", "floor").err
+
+
+def test_help_names_every_kind(darnet):
+    shown = darnet("degrade", "--help").out
+    assert [kind for kind in registry.BUILTIN["kind"] if kind != "clean" and kind not in shown] == []

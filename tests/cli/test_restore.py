@@ -341,3 +341,11 @@ def test_what_happens_inside_a_picture(pictures, restore, monkeypatch, error, co
     if code == 1:
         assert ran.err == "darnet: photo.png: unexpected RuntimeError: boom\n"
         assert "Traceback" in restore("photo.png", "-v").err
+
+
+def test_a_kind_by_the_word_that_people_use(pictures, restore):
+    pictures("photo.png")
+    ran = restore("photo.png", "--as", "overexposed", "--as", "noisy")
+    assert (ran.code, ran.err) == (0, "")
+    assert "as overexposed, noisy  ->  overexposure expert, noise expert" in ran.out
+    assert restore("photo.png", "--as", "foggy", "-o", "other.png").code == 2, "this system has no expert for haze"

@@ -23,7 +23,7 @@ from darnet import store
 from darnet.backends import TorchBackend, environment, pick_device
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Pixels
 from darnet.benchmark.provenance import commit
-from darnet.benchmark.suites import KIND_SUITES, LEVELS, Case, cases
+from darnet.benchmark.suites import Case, cases, is_of_one_kind, levels
 from darnet.errors import DarnetError, NoInputError, UsageError
 from darnet.models.base import Model, Output
 from darnet.tiling import pad_to
@@ -117,11 +117,11 @@ def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[
     chosen: list[Case] = []
     left_out: dict[str, str] = {}
     for kind in kinds:
-        if kind not in KIND_SUITES:
+        if not is_of_one_kind(kind):
             left_out[kind] = f"no test set of {kind} is known"
             continue
-        levels = LEVELS.get(kind, ())
-        wanted = (None, *levels[len(levels) // 2 :][:1])
+        damage = levels(kind)
+        wanted = (None, *damage[len(damage) // 2 :][:1])
         try:
             chosen += [case for case in cases(kind, root, (), limit) if case.degradation in wanted]
         except NoInputError as error:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from darnet.benchmark import tables, untouched
-from darnet.benchmark.documents import SUITES, Document, Request
+from darnet.benchmark.documents import Document, Request, find_suite
 from darnet.benchmark.gains import damage
 from darnet.benchmark.peers import INPUT
 from darnet.benchmark.protocol import Protocol
@@ -151,7 +151,7 @@ def _judged(row: Mapping[str, Any], image: Mapping[str, Any], before: float | No
 
 def _sections(part: Document, request: Request) -> list[dict[str, Any]]:
     """The worst pictures of every method, with crops where the restored picture is furthest off."""
-    poor = worst(part["rows"], SUITES[request.suite].cases(request))
+    poor = worst(part["rows"], find_suite(request.suite).cases(request))
     settings = {name: part["protocol"][name] for name in Protocol.__dataclass_fields__}
     protocol = Protocol(**settings)
     sections = []

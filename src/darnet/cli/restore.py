@@ -102,9 +102,11 @@ class Restoring:
         return session.finish(found.total if found.sources else 0)
 
     def _load(self) -> Restorer:
+        from darnet.degradations import resolve
+
         restorer = self.system.load()
         for kind in self.kinds:
-            if kind not in restorer.experts:
+            if resolve(kind, restorer.experts) not in restorer.experts:
                 raise UnknownNameError("expert", kind, restorer.experts)
         if not self.dry_run:
             return restorer
