@@ -13,15 +13,25 @@ DarnetError              1
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copyreg
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 
 class DarnetError(Exception):
     """Base of every error raised on purpose; its text is one line that names the file or option and the reason."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        """As it crosses a process pool: its text and attributes as they are.
+
+        Exceptions are otherwise made anew from their text alone. A constructor that takes anything else fails on it,
+        and the pool it fails in is dead.
+        """
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class ImageError(DarnetError):
