@@ -81,9 +81,9 @@ def test_names_that_cannot_be(system: Path, kind: str) -> None:
 
 
 def test_what_ships_is_not_changed() -> None:
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(UsageError, match="`out`"):
         assembly.add("darnet", "median", ["salt"])
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(UsageError, match="`out`"):
         assembly.rollback("darnet")
 
 

@@ -35,7 +35,7 @@ class TorchBackend:
         if precision == "auto":
             precision = "fp32" if self.device.type == "cpu" else "bf16"
         if precision == "fp16" and self.device.type == "cpu":
-            raise UsageError("--precision fp16: slow and inexact on a CPU; use fp32 or bf16")
+            raise UsageError("`precision='fp16'`: slow and inexact on a CPU; use fp32 or bf16")
         self.dtype = DTYPES[precision]
         self.model = channels_last(model.to(self.device))
 
@@ -57,7 +57,7 @@ class TorchBackend:
             if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
                 raise
             size = "×".join(map(str, reversed(pictures.shape[2:])))
-            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; use a smaller --tile") from error
+            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; make `tiles` smaller") from error
         return output
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -73,14 +73,14 @@ def pick_device(device: str) -> torch.device:
     try:
         picked = torch.device(device)
     except RuntimeError as error:
-        raise UsageError(f"--device {device}: expected auto, cpu, cuda, cuda:N or mps") from error
+        raise UsageError(f"`device={device!r}`: expected auto, cpu, cuda, cuda:N or mps") from error
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (picked.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if not available.get(picked.type, False):
-        raise UsageError(f"--device {device}: this machine has no such device")
+        raise UsageError(f"`device={device!r}`: this machine has no such device")
     return picked
 
 

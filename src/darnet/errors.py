@@ -2,13 +2,16 @@
 
 DarnetError              1
 ├── ImageError           1   a file that is no picture, is damaged, or cannot be written
-├── UsageError           2   an option, name or argument that makes no sense
+├── UsageError           2   a parameter or name that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
 │   ├── UnknownNameError 2   a name that nothing is registered under
 │   └── MissingPackageError 2  something that only an extra of darnet brings
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
 └── ResourceError        5   memory or device limit
+
+A text names a parameter in backticks, with its value where that matters: `strength=2`. Whoever it was set through, such
+as the command line, knows what it is called there.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from typing import Any
 
 
 class DarnetError(Exception):
-    """Base of every error raised on purpose; its text is one line that names the file or option and the reason."""
+    """Base of every error raised on purpose; its text is one line that names the file or parameter and the reason."""
 
     exit_code = 1
 
@@ -43,7 +46,7 @@ class ImageError(DarnetError):
 
 
 class UsageError(DarnetError):
-    """An option or argument that makes no sense."""
+    """A parameter that makes no sense."""
 
     exit_code = 2
 

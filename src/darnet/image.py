@@ -179,7 +179,7 @@ class Image:
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
-        _check(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
+        check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         picture = self if metadata == "keep" else replace(self, metadata={})
         if format == "jpeg" and picture.alpha is not None:
             warnings.warn(f"{path}: JPEG files are written without transparency", stacklevel=2)
@@ -194,13 +194,14 @@ class Image:
         return path
 
 
-def _check(quality: int | None, **options: str) -> None:
+def check_options(quality: int | None, **options: str) -> None:
+    """Raise UsageError for what `Image.write` is told, and no file could be."""
     choices = {"bit_depth": ("auto", "8", "16"), "metadata": ("keep", "strip"), "icc": ("keep", "srgb")}
     for name, given in options.items():
         if given not in choices[name]:
-            raise UsageError(f"{name} is one of {', '.join(choices[name])}, not {given!r}")
+            raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(choices[name])}")
     if quality is not None and quality not in range(1, 101):
-        raise UsageError(f"quality is 1 to 100, not {quality}")
+        raise UsageError(f"`quality={quality}`: expected 1 to 100")
 
 
 def _detail(error: Any) -> str:

@@ -28,7 +28,7 @@ from darnet.degradations import (
     PoissonGaussianNoise,
     Rain,
 )
-from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
+from darnet.errors import ImageError, NoInputError, UnknownNameError
 from darnet.image import Image
 
 #: Where the photos of a set may lie inside its folder, in the order of looking.
@@ -127,7 +127,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
         is there.
     limit: how many pictures of a set at the most (evenly spread over it).
 
-    Raises UnknownNameError for a suite, UsageError for a set that does not fit it, NoInputError for a set that is not
+    Raises UnknownNameError for a suite, or a set that does not fit it, NoInputError for a set that is not
     there.
     """
     if suite not in KIND_SUITES:
@@ -147,7 +147,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
             found += _synthetic(suite, root, name, limit)
         else:
             known = (*(PHOTO_SETS if suite in LEVELS else ()), *paired)
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
+            raise UnknownNameError(f"set of suite {suite}", name, known)
     return found
 
 

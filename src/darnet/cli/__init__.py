@@ -35,7 +35,9 @@ def run(arguments: Sequence[str]) -> int:
         # Commands return their exit code; --help, --version and an interrupt come back the same way.
         answer = build()(list(arguments), prog_name="darnet", standalone_mode=False)
     except DarnetError as error:
-        return _complain(str(error), error.exit_code)
+        from darnet.cli.flags import spoken
+
+        return _complain(spoken(str(error), arguments), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         answer = INTERRUPTED
     except Exception as error:
