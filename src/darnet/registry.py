@@ -8,8 +8,10 @@ it, since they are data that travels.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal
 
@@ -73,10 +75,21 @@ def find(group: Group, name: str, *, places: bool = False) -> Any:
         return entry.load()
     if places and ":" in name:
         try:
-            return resolve_name(name)
+            return _at(name)
         except (ImportError, AttributeError, ValueError) as error:
             raise UnknownNameError(group, f"{name} ({error})", names(group)) from error
     raise UnknownNameError(group, name, names(group))
+
+
+def _at(place: str) -> Any:
+    """What lies at `module:Class`; the working directory is looked into last.
+
+    So a file there takes the place of no installed module: folders of photos may hold anything.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # for good: the module may import its neighbours later
+    return resolve_name(place)
 
 
 def optional(module: str, extra: str) -> Any:

@@ -67,7 +67,6 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     for option, folder in (("--data", data), ("--pairs", pairs)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
-    sys.path.insert(0, str(Path.cwd()))  # module:Class may lie here
     try:
         from darnet import extension
         from darnet.training.launch import Hardware
