@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.errors import ResourceError, UsageError
+from darnet.errors import ResourceError, UsageError, is_out_of_memory
 from darnet.models.base import Model, Output, channels_last
 from darnet.version import __version__
 
@@ -53,8 +53,7 @@ class TorchBackend:
             with torch.inference_mode(), self._autocast():
                 output: Output = self.model(pictures, context)
         except (MemoryError, RuntimeError) as error:
-            # On a GPU torch.OutOfMemoryError; on a CPU a plain RuntimeError, known by its text alone.
-            if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            if not is_out_of_memory(error):
                 raise
             size = "×".join(map(str, reversed(pictures.shape[2:])))
             raise ResourceError(f"{self.device}: out of memory on a tile of {size}; make `tiles` smaller") from error

@@ -17,10 +17,13 @@ as the command line, knows what it is called there.
 from __future__ import annotations
 
 import copyreg
+import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+SHORTAGE = "out of memory|not enough memory|allocate memory"
 
 
 class DarnetError(Exception):
@@ -89,3 +92,9 @@ class ResourceError(DarnetError):
     """A memory or device limit was reached."""
 
     exit_code = 5
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out. torch on a CPU and libvips have no class for it: they are known by their words."""
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, on a GPU
+    return known or re.search(SHORTAGE, str(error)) is not None

@@ -46,7 +46,9 @@ def run(arguments: Sequence[str]) -> int:
             return _complain(error.format_message(), UsageError.exit_code)
         if {"-v", "--verbose"} & set(arguments):
             raise
-        return _complain(f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code)
+        from darnet.cli.session import explain
+
+        return _complain(*explain(error))
     if answer == INTERRUPTED:
         return _complain("interrupted", INTERRUPTED)
     return answer if isinstance(answer, int) else 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
-from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError
+from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError, is_out_of_memory
 
 Item = TypeVar("Item")
 
@@ -117,9 +117,12 @@ def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
         return spoken(error.reason), error.exit_code
     if isinstance(error, DarnetError):
         return spoken(str(error)), error.exit_code
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         return "out of memory", ResourceError.exit_code
-    return f"unexpected {type(error).__name__}: {error}", 1
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if path is not None and error.filename == str(path) else f"{error.filename}: "
+        return where + error.strerror.lower(), DarnetError.exit_code
+    return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
 
 
 def as_json(document: Mapping[str, Any]) -> str:
