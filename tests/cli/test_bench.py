@@ -36,7 +36,10 @@ def test_tables_files_and_a_page(bench, tmp_path):
     ran = bench("router", "--set", "CBSD68", "--limit", 1, "--html", page, "--report", report, "--quiet", "-j", 1)
     assert ran.code == 0
     assert "| is, called |" in ran.out
-    assert json.loads(report.read_text())["suite"] == "router"
+    document = json.loads(report.read_text())
+    assert document["suite"] == "router"
+    assert document["command"].startswith("darnet bench router --data ROOT --model ")
+    assert document["command"].endswith(" --set CBSD68 --limit 1")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
 
