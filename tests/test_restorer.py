@@ -111,7 +111,7 @@ def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
     result = unsure(PICTURE)
     np.testing.assert_array_equal(result.image, PICTURE)
     assert result.steps[0].expert is None
-    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %; try --as noise",)
+    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %; try `kinds=['noise']`",)
 
 
 @pytest.mark.parametrize(("least", "experts"), [({"noise": 0.5}, ("noise",)), ({"blur": 0.5}, ())])
@@ -124,7 +124,9 @@ def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
     diagnosis = Diagnosis({"clean": 0.65, "noise": 0.15, "haze": 0.3, "blur": 0.35}, {"blur": 1.5})
     result = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert not result.changed
-    assert result.warnings == ("left alone: blur 35 % (σ ≈ 1.5) is below the least confidence of 60 %; try --as blur",)
+    assert result.warnings == (
+        "left alone: blur 35 % (σ ≈ 1.5) is below the least confidence of 60 %; try `kinds=['blur']`",
+    )
 
 
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
@@ -168,16 +170,16 @@ def test_mixed_damage_is_looked_at_again(labels: tuple[str, ...], max_steps: int
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
 def test_strength_out_of_range(strength: float) -> None:
-    with pytest.raises(UsageError, match="--strength"):
+    with pytest.raises(UsageError, match="`strength="):
         restorer("noise")(PICTURE, strength=strength)
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(UsageError, match="--min-confidence"):
+    with pytest.raises(UsageError, match="`min_confidence="):
         restorer("noise", min_confidence=2.0)
-    with pytest.raises(UsageError, match="--min-confidence -1"):
+    with pytest.raises(UsageError, match=r"`min_confidences\['noise'\]=-1`"):
         restorer("noise", min_confidences={"noise": -1.0})
-    with pytest.raises(UsageError, match="--max-steps"):
+    with pytest.raises(UsageError, match="`max_steps="):
         restorer("noise", max_steps=0)
 
 
@@ -392,7 +394,7 @@ def test_a_graphic_is_not_repaired_as_a_tone_problem() -> None:
     assert result.steps[0].expert is None
     assert len(result.warnings) == 1
     assert result.warnings[0].startswith("left alone: ")
-    assert result.warnings[0].endswith("; --as overexposure repairs it all the same")
+    assert result.warnings[0].endswith("; `kinds=['overexposure']` repairs it all the same")
     assert system(page(), kinds=["overexposure"]).changed
     assert Restorer(Always("noise"), {"noise": darken})(page()).changed
     assert not system(page(), strength=0).changed

@@ -2,7 +2,7 @@
 
 A router that learnt from photos takes a page's white for burnt-out light and a screen's black for night. The criteria
 here are counted, not learnt, and each says what it saw. A photo that is taken for a graphic is only left alone, and
-`--as KIND` repairs it all the same; so they object too often rather than too seldom.
+`kinds` repairs it all the same; so they object too often rather than too seldom.
 
 H, W: height and width; C: 1 (grey) or 3 (RGB). A flat pixel has exactly the colour of its eight neighbours.
 """

@@ -8,9 +8,11 @@ it, since they are data that travels.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal
 
@@ -69,7 +71,7 @@ def find(group: Group, name: str, *, places: bool = False) -> Any:
     """
     if places and ":" in name:
         try:
-            return resolve_name(name)
+            return _at(name)
         except (ImportError, AttributeError, ValueError) as error:
             raise UnknownNameError(group, f"{name} ({error})", names(group)) from error
     for found in _named(group, name):
@@ -119,6 +121,17 @@ def _load_kind(entry: EntryPoint) -> Any:
     if getattr(kind, "name", None) != entry.name:
         raise UsageError(f"kind {entry.name} ({entry.value}): no kind of this name")
     return kind
+
+
+def _at(place: str) -> Any:
+    """What lies at `module:Class`; the working directory is looked into last.
+
+    So a file there takes the place of no installed module: folders of photos may hold anything.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # for good: the module may import its neighbours later
+    return resolve_name(place)
 
 
 def optional(module: str, extra: str) -> Any:

@@ -57,16 +57,23 @@ class Restorer:
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
-        for confidence in (self.min_confidence, *self.min_confidences.values()):
-            if not 0 <= confidence <= 1:
-                raise UsageError(f"--min-confidence {confidence}: expected 0 to 1")
+        _share("min_confidence", self.min_confidence)
+        for kind, confidence in self.min_confidences.items():
+            _share(f"min_confidences[{kind!r}]", confidence)
         if self.max_steps < 1:
-            raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
+            raise UsageError(f"`max_steps={self.max_steps}`: expected at least 1")
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
         subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else self.router(subject.pixels())
+
+    def check(self, kinds: Sequence[str] = (), strength: float = 1.0) -> None:
+        """Raise UsageError for a strength out of range or a kind without an expert: no picture can be restored so."""
+        _share("strength", strength)
+        for kind in kinds:
+            if resolve(kind, self.experts) not in self.experts:
+                raise UnknownNameError("expert", kind, self.experts)
 
     def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
@@ -77,12 +84,8 @@ class Restorer:
         returns the input exactly, as does a clean verdict.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
-        if not 0 <= strength <= 1:
-            raise UsageError(f"--strength {strength}: expected 0 to 1")
+        self.check(kinds, strength)
         kinds = [resolve(kind, self.experts) for kind in kinds]
-        for kind in kinds:
-            if kind not in self.experts:
-                raise UnknownNameError("expert", kind, self.experts)
         started = time.perf_counter()
         image = Image.of(source)
         subject = Subject.of(image, whole=bool(kinds))
@@ -155,7 +158,7 @@ class Restorer:
                 found.append(objection)
             else:
                 least = f"below the least confidence of {100 * self._least(kind):.0f} %"
-                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try --as {kind}")
+                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try `kinds={[kind]}`")
         return found
 
     def _least(self, kind: str) -> float:
@@ -207,6 +210,11 @@ def load(  # noqa: PLR0913  how a system runs
         min_confidences=system.min_confidences if min_confidence is None else {},
         max_steps=max_steps,
     )
+
+
+def _share(parameter: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UsageError(f"`{parameter}={value:g}`: expected 0 to 1")
 
 
 def _batched(expert: Expert) -> Callable[[Tensor], Float[Tensor, "B 3 H W"]]:

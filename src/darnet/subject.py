@@ -91,7 +91,7 @@ class Subject:
         known = find_kind(kind) if found else None
         if found is None or known is None or known.concern not in found.concerns:
             return None
-        return f"left alone: {found.reason}; --as {kind} repairs it all the same"
+        return f"left alone: {found.reason}; `kinds={[kind]}` repairs it all the same"
 
     def put_back(self, restored: Float[Tensor, "3 h w"]) -> Image:
         """The whole picture with these pixels in it; whatever was not seen is as it was, bit for bit.

@@ -134,7 +134,7 @@ def test_what_is_missing_is_named(tmp_path: Path):
 
 @pytest.mark.parametrize(("suite", "name"), [("noise", "GoPro"), ("motion", "LOLv1"), ("noise", "Set14")])
 def test_a_set_that_does_not_fit_is_refused(root: Path, suite: str, name: str):
-    with pytest.raises(UsageError, match=f"--set {name}: no set of suite {suite}"):
+    with pytest.raises(UsageError, match=f"no set of suite {suite} called {name!r}"):
         cases(suite, root, (name,))
 
 

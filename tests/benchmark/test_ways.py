@@ -75,7 +75,7 @@ def test_a_grey_protocol_gets_grey_noise_before_the_file(sets_root: Path) -> Non
 
 
 def test_sets_must_be_photos_that_are_there(sets_root: Path) -> None:
-    with pytest.raises(UsageError, match="--set PolyU: no set of suite stored"):
+    with pytest.raises(UsageError, match="no set of suite stored called 'PolyU'"):
         cases("stored", sets_root, ("PolyU",))
     with pytest.raises(NoInputError, match="Kodak24"):
         cases("stored", sets_root, ("Kodak24",))

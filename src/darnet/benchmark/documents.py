@@ -34,7 +34,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line was asked for. `protocol` None: the suite's own, or the default."""
+    """What is asked for. `protocol` None: the suite's own, or the default."""
 
     suite: str
     root: Path
@@ -50,19 +50,11 @@ class Request:
         """Suite, root, sets and limit: which pictures."""
         return self.suite, self.root, self.sets, self.limit
 
-    @property
-    def command(self) -> str:
-        """The command line that asks for the same."""
-        options = [f"--model {name}" for name in self.methods] + [f"--set {name}" for name in self.sets]
-        options += [f"--protocol {self.protocol.name}"] if self.protocol else []
-        options += [f"--limit {self.limit}"] if self.limit else []
-        return " ".join(["darnet bench", self.suite, "--data ROOT", *options])
-
     def __post_init__(self) -> None:
         """Raise UnknownNameError for a suite, UsageError for a device."""
         find_suite(self.suite)
         if pick_device(self.device).type != "cpu" and self.jobs > 1:
-            raise UsageError(f"--jobs {self.jobs}: one process uses a GPU")
+            raise UsageError(f"`jobs={self.jobs}`: one process uses a GPU")
 
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
@@ -79,7 +71,7 @@ def run(request: Request, progress: Progress = NOBODY) -> Document:
     """Measure a suite. Raises what bad names, missing sets and damaged weights raise; a failing picture is recorded."""
     suite = find_suite(request.suite)
     found = suite.measure(request, suite.cases(request), progress)
-    return {"suite": request.suite, "command": request.command, **provenance(request.device), **found}
+    return {"suite": request.suite, **provenance(request.device), **found}
 
 
 def _of_one_kind(request: Request) -> list[Case]:
@@ -290,7 +282,7 @@ def _systems(request: Request) -> tuple[str, ...]:
     """The methods asked for, all of which must have a router. Raises UsageError."""
     for name in request.methods:
         if name in PEERS or (Path(name) / store.CARD).is_file():
-            raise UsageError(f"--model {name}: suite {request.suite} needs a system with a router")
+            raise UsageError(f"{name}: suite {request.suite} needs a system with a router")
     return request.methods or (store.DEFAULT,)
 
 

@@ -195,5 +195,5 @@ def need() -> Any:
         import jinja2
         import matplotlib  # noqa: F401  asked for early, used late
     except ImportError as error:
-        raise UsageError(f"--html needs {error.name}: pip install 'darnet[bench]'") from error
+        raise UsageError(f"a page needs {error.name}: pip install 'darnet[bench]'") from error
     return jinja2

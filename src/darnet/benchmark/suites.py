@@ -16,7 +16,7 @@ from darnet import registry
 from darnet.benchmark.protocol import Pixels, Protocol, Step
 from darnet.data.pairs import find_pairs, pictures
 from darnet.degradations import Degradation, find_kind, kinds
-from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
+from darnet.errors import ImageError, NoInputError, UnknownNameError
 from darnet.image import Image
 
 #: Where the photos of a set may lie inside its folder, in the order of looking.
@@ -101,7 +101,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
         is there.
     limit: how many pictures of a set at the most (evenly spread over it).
 
-    Raises UnknownNameError for a suite, UsageError for a set that does not fit it, NoInputError for a set that is not
+    Raises UnknownNameError for a suite, or a set that does not fit it, NoInputError for a set that is not
     there.
     """
     if not is_of_one_kind(suite):
@@ -121,7 +121,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
             found += [case for degradation in degradations for case in damaged(degradation, root, name, limit)]
         else:
             known = (*(PHOTO_SETS if degradations else ()), *paired)
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
+            raise UnknownNameError(f"set of suite {suite}", name, known)
     return found
 
 

@@ -20,7 +20,7 @@ from darnet.benchmark.ways import JPEG_75
 from darnet.data.graphics import NEEDS_PHOTO, SORTS, draw
 from darnet.degradations import Clean, kinds, named_generator
 from darnet.diagnosis import CLEAN
-from darnet.errors import NoInputError, UsageError
+from darnet.errors import NoInputError, UnknownNameError
 from darnet.image import Image
 
 Row = Mapping[str, Any]
@@ -66,13 +66,13 @@ class Made(Case):
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """The pictures of a suite: at most `limit` of a set and version, or of a sort.
 
-    sets: of `clean`, photo sets and paired sets; of `graphics`, sorts. Raises UsageError for one that does not fit,
-    NoInputError where nothing is there.
+    sets: of `clean`, photo sets and paired sets; of `graphics`, sorts.
+    Raises UnknownNameError for one that does not fit, NoInputError where nothing is there.
     """
     known = SORTS if suite == GRAPHICS else (*suites.PHOTO_SETS, *PAIRED_SETS)
     for name in sets:
         if name not in known:
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
+            raise UnknownNameError(f"set of suite {suite}", name, known)
     if suite == GRAPHICS:
         return _made(root, sets, PICTURES if limit is None else limit)
     chosen = sets or [name for name in (*PHOTO_SETS, *PAIRED_SETS) if suites.is_there(root, name)]

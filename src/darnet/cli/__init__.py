@@ -35,7 +35,9 @@ def run(arguments: Sequence[str]) -> int:
         # Commands return their exit code; --help, --version and an interrupt come back the same way.
         answer = build()(list(arguments), prog_name="darnet", standalone_mode=False)
     except DarnetError as error:
-        return _complain(str(error), error.exit_code)
+        from darnet.cli.flags import spoken
+
+        return _complain(spoken(str(error), arguments), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         answer = INTERRUPTED
     except Exception as error:
@@ -44,7 +46,9 @@ def run(arguments: Sequence[str]) -> int:
             return _complain(error.format_message(), UsageError.exit_code)
         if {"-v", "--verbose"} & set(arguments):
             raise
-        return _complain(f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code)
+        from darnet.cli.session import explain
+
+        return _complain(*explain(error))
     if answer == INTERRUPTED:
         return _complain("interrupted", INTERRUPTED)
     return answer if isinstance(answer, int) else 0

@@ -106,11 +106,11 @@ def verify(model: o.Model = "darnet") -> int:
     return session.finish(len(folders))
 
 
-def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", output: o.SystemOutput = None) -> int:
+def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Give a system an expert: a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
     from darnet import assembly
 
-    folder = assembly.add(model, source, kinds, output)
+    folder = assembly.add(model, source, kinds, out)
     router = parts(str(folder))[ROUTER]
     for kind in kinds:
         if kind != ROUTER and not _routable(router, kind):
@@ -119,11 +119,11 @@ def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", output: o.Sys
     return 0
 
 
-def remove(name: Name, model: o.Model = "darnet", output: o.SystemOutput = None) -> int:
+def remove(name: Name, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Take an expert out of a system; its weights stay, for a rollback."""
     from darnet import assembly
 
-    print(assembly.remove(model, name, output))
+    print(assembly.remove(model, name, out))
     return 0
 
 

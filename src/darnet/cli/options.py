@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from darnet.restorer import Restorer
 
 SMALLEST_TILE_PX = 16
-MOST_QUALITY = 100
 
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
@@ -107,13 +106,9 @@ class System:
     effort: Effort = "fast"
 
     def __post_init__(self) -> None:
-        """Raise UsageError before anything heavy is imported."""
+        """Raise UsageError for a tile that is none; whoever is told the rest says what makes no sense."""
         if self.tile not in ("auto", "off") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE_PX):
             raise UsageError(f"--tile {self.tile}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
-        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"--min-confidence {self.min_confidence:g}: expected 0 to 1")
-        if self.max_steps < 1:
-            raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
 
     @property
     def tiles(self) -> Tiles:
@@ -150,8 +145,8 @@ def split_quality(values: list[str] | None) -> tuple[Effort, int | None]:
     efforts = [known[value] for value in values or () if value in known]
     numbers = [value for value in values or () if value not in known]
     for value in numbers:
-        if not (value.isdecimal() and 1 <= int(value) <= MOST_QUALITY):
-            raise UsageError(f"--quality {value}: expected fast, best, or 1 to {MOST_QUALITY}")
+        if not value.isdecimal():
+            raise UsageError(f"--quality {value}: expected fast, best, or 1 to 100")
     if len(efforts) > 1 or len(numbers) > 1:
         raise UsageError("--quality: one of fast and best, and one number")
     return efforts[0] if efforts else "fast", int(numbers[0]) if numbers else None

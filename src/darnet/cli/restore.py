@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from darnet.cli import options as o
+from darnet.cli.flags import spoken
 from darnet.cli.inputs import STDIN, Search
 from darnet.cli.outputs import Destination, Job, make_folder
 from darnet.cli.report import Entry, Report
 from darnet.cli.session import Session, as_json
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import UsageError
 
 if TYPE_CHECKING:
     from darnet.diagnosis import Result
@@ -34,10 +35,16 @@ class Encoding:
     metadata: o.MetadataChoice = "keep"
     icc: o.ProfileChoice = "keep"
 
-    def check(self, job: Job) -> None:
-        """Raise UsageError for a depth that the output's format cannot hold."""
-        from darnet.image import FORMATS, SUFFIXES
+    @property
+    def options(self) -> dict[str, Any]:
+        """As `Image.write` takes them."""
+        return {name: value for name, value in asdict(self).items() if name != "ext"}
 
+    def check(self, job: Job) -> None:
+        """Raise UsageError for what no file could be, or for a depth that the output's format cannot hold."""
+        from darnet.image import FORMATS, SUFFIXES, check_options
+
+        check_options(**self.options)
         format = SUFFIXES.get(job.output.suffix.lower())
         if self.bit_depth == "16" and format is not None and FORMATS[format].bits == 8:
             raise UsageError(f"--bit-depth 16: {job.name} would be a {format.upper()} file, which holds 8 bits")
@@ -51,11 +58,9 @@ class Encoding:
         if not result.changed and same_format and self == Encoding():
             write_bytes(job.output, job.source.path.read_bytes())
             return []
-        settings = asdict(self)
-        del settings["ext"]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            result.save(job.output, **settings)
+            result.save(job.output, **self.options)
         return [str(warning.message) for warning in caught]
 
 
@@ -72,11 +77,6 @@ class Restoring:
     overwrite: bool = False
     json: bool = False
     dry_run: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for options that make no sense, before anything is loaded."""
-        if not 0 <= self.strength <= 1:
-            raise UsageError(f"--strength {self.strength}: expected 0 to 1")
 
     def __call__(self, inputs: Sequence[str], session: Session, report_path: Path | None) -> int:
         """Restore everything; returns the exit code."""
@@ -102,12 +102,8 @@ class Restoring:
         return session.finish(found.total if found.sources else 0)
 
     def _load(self) -> Restorer:
-        from darnet.degradations import resolve
-
         restorer = self.system.load()
-        for kind in self.kinds:
-            if resolve(kind, restorer.experts) not in restorer.experts:
-                raise UnknownNameError("expert", kind, restorer.experts)
+        restorer.check(self.kinds, self.strength)
         if not self.dry_run:
             return restorer
         # A rehearsal: the same decisions, and experts that do nothing.
@@ -131,7 +127,7 @@ class Restoring:
                 lost = self.encoding.write(result, job)
         failed = attempt.error is not None
         output = None if failed or self.dry_run else job.name
-        said = None if result is None else result.to_dict()
+        said = None if result is None else {**result.to_dict(), "warnings": list(map(spoken, result.warnings))}
         self._record(Entry(source.name, output, said, attempt.error), report)
         if result is None or failed:
             return
@@ -174,7 +170,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     strength: o.Strength = 1.0,
     max_steps: o.MaxSteps = 1,
     min_confidence: o.MinConfidence = None,
-    tile: o.Tile = "auto",
+    tiles: o.Tile = "auto",
     device: o.Device = "auto",
     precision: o.Precision = "auto",
     ext: o.Ext = "auto",
@@ -193,7 +189,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Repair pictures: find out what is wrong, let the expert for it work, leave clean ones alone."""
     effort, file_quality = o.split_quality(quality)
-    system = o.System(model, device, precision, tile, min_confidence, max_steps, effort)
+    system = o.System(model, device, precision, tiles, min_confidence, max_steps, effort)
     encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
     work = Restoring(system, encoding, output, tuple(kinds or ()), strength, recursive, overwrite, json, dry_run)
     return work(inputs, Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast), report)

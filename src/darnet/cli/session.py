@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError
+from darnet.cli.flags import spoken
+from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError, is_out_of_memory
 
 Item = TypeVar("Item")
 
@@ -46,7 +47,7 @@ class Session:
     def warn(self, name: str, text: str) -> None:
         """Something a reader should know although nothing failed."""
         if not self.quiet:
-            self._tell(f"{name}: warning: {text}")
+            self._tell(f"{name}: warning: {spoken(text)}")
 
     def detail(self, name: str, text: str) -> None:
         """What only --verbose shows."""
@@ -113,12 +114,15 @@ class Session:
 def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
     """The reason in one line, and the exit code; `path` is what the line names already."""
     if isinstance(error, ImageError) and error.path == path:
-        return error.reason, error.exit_code
+        return spoken(error.reason), error.exit_code
     if isinstance(error, DarnetError):
-        return str(error), error.exit_code
-    if isinstance(error, MemoryError):
+        return spoken(str(error)), error.exit_code
+    if is_out_of_memory(error):
         return "out of memory", ResourceError.exit_code
-    return f"unexpected {type(error).__name__}: {error}", 1
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if path is not None and error.filename == str(path) else f"{error.filename}: "
+        return where + error.strerror.lower(), DarnetError.exit_code
+    return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
 
 
 def as_json(document: Mapping[str, Any]) -> str:

@@ -73,7 +73,6 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
             raise UsageError(f"{option} {folder}: no such folder")
     if (recipe is None) == (resume is None):
         raise UsageError("give a RECIPE, or --resume with a run")
-    sys.path.insert(0, str(Path.cwd()))  # degradations named module:Class may lie here
     if resume is not None:
         _refuse({"--set": overrides, "--from": weights, "--minutes": minutes})
         model = _resume(resume, data, hardware, quiet=quiet)
