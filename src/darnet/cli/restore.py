@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from darnet.cli import options as o
 from darnet.cli.inputs import STDIN, Search
+from darnet.cli.lines import Hue, Line
 from darnet.cli.outputs import Destination, Job, make_folder
 from darnet.cli.report import Entry, Report
 from darnet.cli.session import Session, as_json
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import ImageError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from darnet.diagnosis import Result
@@ -123,7 +124,7 @@ class Restoring:
         source, result, lost = job.source, None, list[str]()
         with session.attempt(source.name, source.path) as attempt:
             if job.name != STDIN:
-                job.check(overwrite=self.overwrite)
+                self._check(job, session)
             result = restorer(source.path, kinds=self.kinds, strength=self.strength)
             if not self.dry_run:
                 lost = self.encoding.write(result, job)
@@ -141,20 +142,32 @@ class Restoring:
             sys.stdout.buffer.flush()
         if not self.json:
             session.say(self._line(job, result))
+            repaired = "would be repaired" if self.dry_run else "repaired"
+            session.count(*((repaired, " + ".join(result.experts)) if result.experts else ("left alone",)))
+
+    def _check(self, job: Job, session: Session) -> None:
+        """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
+        try:
+            job.check(overwrite=self.overwrite)
+        except ImageError as error:
+            if not self.dry_run:
+                raise
+            session.warn(job.source.name, str(error))
 
     def _record(self, entry: Entry, report: Report) -> None:
         report.entries.append(entry)
         if self.json:
             print(as_json(entry.to_dict()), flush=True)
 
-    def _line(self, job: Job, result: Result) -> str:
-        """`photo.jpg  noise 93 % (σ ≈ 24)  ->  noise expert  0.8 s  ->  photo.restored.jpg`."""
+    def _line(self, job: Job, result: Result) -> Line:
+        """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
         verdict = f"as {', '.join(self.kinds)}" if self.kinds else str(result.diagnosis)
         action = ", ".join(f"{kind} expert" for kind in result.experts) or "left alone"
         if result.experts and self.strength != 1:
             action += f" at strength {self.strength:g}"
         time = "dry run" if self.dry_run else f"{result.seconds:.1f} s"
-        return f"{job.source.name}  {verdict}  ->  {action}  {time}  ->  {job.name}"
+        hue: Hue = "yellow" if result.experts else "green"
+        return Line(job.source.name, verdict, f"{action}  {time}", job.name, hue)
 
     def _settings(self) -> dict[str, Any]:
         """Every setting that pictures depend on, by the name of its option."""
@@ -189,7 +202,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Repair pictures: find out what is wrong, let the expert for it work, leave clean ones alone."""
+    """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     effort, file_quality = o.split_quality(quality)
     system = o.System(model, device, precision, tile, min_confidence, max_steps, effort)
     encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
