@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from darnet import exif
+from darnet import exif, raw
 from darnet.errors import ImageError, UsageError
 from darnet.pixels import (
     GREY,
@@ -110,7 +110,9 @@ class Image:
             image = upright(image)
             channels = _decode(path, image, format)
         except pyvips.Error as error:
-            raise ImageError(path, f"damaged or incomplete {format.upper()} file{_detail(error)}") from None
+            called_raw = format == "tiff" and raw.is_called_raw(path)
+            reason = raw.ADVICE if called_raw else f"damaged or incomplete {format.upper()} file{_detail(error)}"
+            raise ImageError(path, reason) from None
         profile = image.get("icc-profile-data") if "icc-profile-data" in image.get_fields() else None
         metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
         return cls(*channels, profile, metadata, path, format)
@@ -214,6 +216,8 @@ def _load(path: Path) -> tuple[str, bytes]:
     try:
         with path.open("rb") as file:
             head = file.read(64)
+            if raw.is_raw(head):
+                raise ImageError(path, raw.ADVICE)
             for format, known in FORMATS.items():
                 if re.match(known.signature, head, re.DOTALL):
                     return format, head + file.read()
