@@ -43,7 +43,7 @@ class Encoding:
         if self.bit_depth == "16" and format is not None and FORMATS[format].bits == 8:
             raise UsageError(f"--bit-depth 16: {job.name} would be a {format.upper()} file, which holds 8 bits")
 
-    def write(self, result: Result, job: Job) -> list[str]:
+    def write(self, result: Result[Any], job: Job) -> list[str]:
         """Write the result; returns what was lost. What was left alone stays the very same file."""
         from darnet.image import SUFFIXES, write_bytes
 
@@ -159,7 +159,7 @@ class Restoring:
         if self.json:
             print(as_json(entry.to_dict()), flush=True)
 
-    def _line(self, job: Job, result: Result) -> Line:
+    def _line(self, job: Job, result: Result[Any]) -> Line:
         """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
         verdict = f"as {', '.join(self.kinds)}" if self.kinds else str(result.diagnosis)
         action = ", ".join(f"{kind} expert" for kind in result.experts) or "left alone"
@@ -210,7 +210,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     return work(inputs, Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast), report)
 
 
-def _detail(result: Result) -> str:
+def _detail(result: Result[Any]) -> str:
     """What --verbose adds: every score, and the seconds of every step."""
     scores = result.diagnosis.scores if result.diagnosis else {}
     parts = [f"{kind} {score:.3f}" for kind, score in sorted(scores.items(), key=lambda item: -item[1])]
