@@ -124,9 +124,17 @@ def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
     diagnosis = Diagnosis({"clean": 0.65, "noise": 0.15, "haze": 0.3, "blur": 0.35}, {"blur": 1.5})
     result = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert not result.changed
-    assert result.warnings == (
-        "left alone: blur 35 % (σ ≈ 1.5) is below the least confidence of 60 %; try `kinds=['blur']`",
-    )
+    assert result.warnings == ("not called damaged, but blur 35 % (σ ≈ 1.5) is possible; try `kinds=['blur']`",)
+
+
+def test_a_clean_verdict_is_not_refused() -> None:
+    """It was once warned about: below the least confidence, or no photo."""
+    for picture in (PICTURE, page()):
+        for warning in Restorer(lambda _: Diagnosis({"clean": 0.55, "noise": 0.45}), EXPERTS)(picture).warnings:
+            assert "least confidence" not in warning
+            assert "left alone" not in warning
+    bright = Restorer(lambda _: Diagnosis({"clean": 0.55, "overexposure": 0.45}), {"overexposure": darken})
+    assert bright(page()).warnings == ()
 
 
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:

@@ -124,7 +124,7 @@ def opened(model: str, out: Path | None) -> tuple[System, Path]:
     """
     system, folder = store.read_system(model)
     if out is None and store.SHIPPED.resolve() in folder.resolve().parents:
-        raise UsageError(f"{model}: what ships with darnet is not changed; give the folder of a copy with `out`")
+        raise UsageError(f"the system {model} ships, and is not changed; give the folder of a copy with `out`")
     if out is not None and out.exists():
         raise UsageError(f"`out={str(out)!r}`: there is something already")
     return system, folder

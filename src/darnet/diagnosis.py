@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from darnet.image import Image
+
+#: The kind of picture that was given, and so comes back.
+Picture = TypeVar("Picture")
 
 CLEAN = "clean"
 #: A kind counts as present above this.
@@ -110,13 +113,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Generic[Picture]):
     """A restored picture that explains itself.
 
     `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor.
     """
 
-    image: Any
+    image: Picture
     steps: tuple[Step, ...]
     seconds: float
     source: Image  # the picture as it came in, with its file's metadata

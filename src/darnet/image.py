@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from darnet import exif
-from darnet.errors import ImageError, UsageError
+from darnet import exif, raw
+from darnet.errors import ImageError, UsageError, is_out_of_memory
 from darnet.pixels import (
     GREY,
     RGB,
@@ -112,6 +112,9 @@ class Image:
             image = upright(image)
             channels = _decode(path, image, format)
         except pyvips.Error as error:
+            called_raw = format == "tiff" and raw.is_called_raw(path)
+            if called_raw and not is_out_of_memory(error):
+                raise ImageError(path, raw.ADVICE) from None
             raise vips_failed(path, error, f"damaged or incomplete {format.upper()} file") from None
         profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
         metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
@@ -211,6 +214,8 @@ def _load(path: Path) -> tuple[str, bytes]:
     try:
         with path.open("rb") as file:
             head = file.read(64)
+            if raw.is_raw(head):
+                raise ImageError(path, raw.ADVICE)
             for format, known in FORMATS.items():
                 if re.match(known.signature, head, re.DOTALL):
                     return format, head + file.read()

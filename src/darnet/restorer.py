@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,7 @@ from torch import Tensor
 from darnet import store
 from darnet.backends import Precision
 from darnet.degradations import resolve
-from darnet.diagnosis import CLEAN, Diagnosis, Result, Step
+from darnet.diagnosis import CLEAN, Diagnosis, Picture, Result, Step
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Expert, NetworkExpert, Pixels, SelfEnsemble, Tiles, load_expert
 from darnet.image import Image
@@ -75,7 +75,13 @@ class Restorer:
             if resolve(kind, self.experts) not in self.experts:
                 raise UnknownNameError("expert", kind, self.experts)
 
-    def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
+    @overload
+    def __call__(self, source: str | Path, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Image]: ...
+
+    @overload
+    def __call__(self, source: Picture, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Picture]: ...
+
+    def __call__(self, source: Any, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Any]:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
         `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
@@ -151,11 +157,13 @@ class Restorer:
         for kind in diagnosis.suspected:
             if kind in treated or not diagnosis.scores[kind] >= SUSPICION:  # also where it is not a number
                 continue
-            objection = objects(kind)
+            present, objection = kind in diagnosis.present, objects(kind)
             if kind not in self.experts:
-                found += [f"left alone: there is no expert for {kind}"] if kind in diagnosis.present else []
+                found += [f"left alone: there is no expert for {kind}"] if present else []
             elif objection is not None:
-                found.append(objection)
+                found += [objection] if present else []
+            elif not present:  # nothing is refused: it is not called that
+                found.append(f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`")
             else:
                 least = f"below the least confidence of {100 * self._least(kind):.0f} %"
                 found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try `kinds={[kind]}`")

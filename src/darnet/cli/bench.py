@@ -30,7 +30,8 @@ Methods: TypeAlias = Annotated[
 ]
 Peers: TypeAlias = Annotated[bool, typer.Option("--peers", help="Also every peer that repairs this damage.")]
 ProtocolName: TypeAlias = Annotated[
-    str | None, typer.Option("--protocol", metavar="P", help="promptir, kair, moceir, darnet or rain-y.")
+    str | None,
+    typer.Option("--protocol", metavar="P", help="How a figure is taken: promptir, kair, moceir, darnet or rain-y."),
 ]
 Sets: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="SET", help="Which test set; repeat. Default: the suite's.")
@@ -57,7 +58,7 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     device: o.Device = "cpu",
     quiet: o.Quiet = False,
 ) -> int:
-    """Measure methods on a suite of test sets; prints tables, or JSON."""
+    """Measure methods on a suite of test sets. Prints tables, or JSON."""
     for file in (html, report):
         if file is not None:
             outputs.check_writable(file)

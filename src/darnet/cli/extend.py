@@ -63,7 +63,7 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Teach a system one more kind of damage: an expert for it, and a short lesson for the router."""
+    """Teach a system one more kind of damage. It gets an expert for it, and the router a short lesson."""
     for option, folder in (("--data", data), ("--pairs", pairs)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")

@@ -36,13 +36,18 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON instead of
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]
 FailFast: TypeAlias = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
-Model: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME|PATH", help="Which system restores.")]
+Model: TypeAlias = Annotated[
+    str, typer.Option("--model", metavar="NAME|PATH", help="The system: darnet, daair, slerir, or a folder of one.")
+]
 SystemOutput: TypeAlias = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="A new folder for the changed system; default: change it."),
 ]
 Device: TypeAlias = Annotated[
-    str, typer.Option("--device", "-d", metavar="auto|cpu|cuda[:i]|mps", help="What computes.")
+    str,
+    typer.Option(
+        "--device", "-d", metavar="auto|cpu|cuda[:i]|mps", help="The device that computes; auto: a GPU if there is one."
+    ),
 ]
 Precision: TypeAlias = Annotated[PrecisionName, typer.Option("--precision", help="Number type of the networks.")]
 Tile: TypeAlias = Annotated[
@@ -62,7 +67,9 @@ MaxSteps: TypeAlias = Annotated[
 Kinds: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        "--as", metavar="KIND", help="Skip the diagnosis: this is what is wrong. Repeat for several, in order."
+        "--as",
+        metavar="KIND",
+        help="Skip the diagnosis: this is what is wrong (noise, blur, haze, …). Repeat for several, in order.",
     ),
 ]
 Strength: TypeAlias = Annotated[
@@ -79,7 +86,9 @@ Quality: TypeAlias = Annotated[
     ),
 ]
 Depth: TypeAlias = Annotated[BitDepth, typer.Option("--bit-depth", help="Bits per sample; auto: what came in.")]
-Metadata: TypeAlias = Annotated[MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC.")]
+Metadata: TypeAlias = Annotated[
+    MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC: keep or leave out.")
+]
 Icc: TypeAlias = Annotated[ProfileChoice, typer.Option("--icc", help="Colour profile: keep it, or convert to sRGB.")]
 ReportFile: TypeAlias = Annotated[
     Path | None, typer.Option("--report", metavar="FILE", help="Write what was done to each picture, as JSON.")
@@ -90,7 +99,9 @@ TestSets: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and level.")
 ]
-DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Diagnose, say what would be done, write nothing.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Diagnose, say what would be done, and write nothing.")
+]
 
 
 @dataclass(frozen=True)
