@@ -20,20 +20,20 @@ SIDE, TEXT_WIDTH, GAP = 260, 200, 8
 
 def row(restorer: darnet.Restorer, name: str) -> PIL.Image.Image:
     """One example, cut to a square at native resolution around its middle."""
-    damaged = PIL.Image.open(Path("examples") / name).convert("RGB")
-    result = restorer(damaged)
-    assert result.diagnosis is not None
+    result = restorer(Path("examples") / name)  # as `darnet restore` reads it: another decoder, another percentage
+    damaged, restored = (PIL.Image.fromarray(image.array) for image in (result.source, result.image))
     left, top = (damaged.width - SIDE) // 2, (damaged.height - SIDE) // 3
     box = (left, top, left + SIDE, top + SIDE)
     strip = PIL.Image.new("RGB", (2 * SIDE + TEXT_WIDTH, SIDE), "white")
     strip.paste(damaged.crop(box), (0, 0))
-    strip.paste(result.image.crop(box), (SIDE + TEXT_WIDTH, 0))
+    strip.paste(restored.crop(box), (SIDE + TEXT_WIDTH, 0))
     write(strip, result)
     return strip
 
 
-def write(strip: PIL.Image.Image, result: darnet.Result) -> None:
+def write(strip: PIL.Image.Image, result: darnet.Result[darnet.Image]) -> None:
     """The verdict and an arrow, between the pictures."""
+    assert result.diagnosis is not None
     draw, middle = ImageDraw.Draw(strip), SIDE + TEXT_WIDTH // 2
     kind, _, level = result.diagnosis.describe(result.diagnosis.label).partition(" (")
     lines = [kind, level.removesuffix(")"), "↓", f"{', '.join(result.experts) or 'no'} expert"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -135,13 +138,35 @@ def sets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+class OneThread(ThreadPoolExecutor):
+    """A pool of one thread that lets through what a pool of processes would: what can be pickled, errors as well."""
+
+    def __init__(self, jobs: int, **settings: object) -> None:
+        super().__init__(1)
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        return super().submit(self._apart, *crossed((function, arguments)))
+
+    @staticmethod
+    def _apart(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        try:
+            return crossed(function(*arguments))
+        except Exception as error:
+            raise crossed(error) from error
+
+
+def crossed(value: Any) -> Any:
+    """A value as another process gets it."""
+    return ForkingPickler.loads(ForkingPickler.dumps(value))
+
+
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure in a thread: starting processes takes seconds, and test_run.py shows that they work."""
     from darnet.benchmark import footprint, report, run, speed
 
     for module in (run, speed, report, footprint):
-        monkeypatch.setattr(module, "ProcessPoolExecutor", lambda jobs, **settings: ThreadPoolExecutor(1))
+        monkeypatch.setattr(module, "ProcessPoolExecutor", OneThread)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 import torch
@@ -22,7 +27,7 @@ def system(tiny_system: Path, tmp_path: Path) -> Path:
 
 def hashes(folder: Path) -> dict[str, str]:
     """Every file by its path."""
-    files = (path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != store.LOCK)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -89,9 +94,9 @@ def test_names_that_cannot_be(system: Path, kind: str) -> None:
 
 
 def test_what_ships_is_not_changed() -> None:
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(UsageError, match="`out`"):
         assembly.add("darnet", "median", ["salt"])
-    with pytest.raises(UsageError, match="--output"):
+    with pytest.raises(UsageError, match="`out`"):
         assembly.rollback("darnet")
 
 
@@ -193,6 +198,68 @@ def test_a_system_that_somebody_else_changed_meanwhile(system: Path) -> None:
     assembly.remove(str(system), "blur")
     with pytest.raises(UsageError, match="meanwhile"):
         assembly.commit(folder, None, (found, found), {})
+
+
+def test_of_two_changes_at_the_same_time_one_is_refused(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would write a system.json without the other's expert."""
+    found, folder = store.read_system(str(system))
+    copytree, meeting = shutil.copytree, Barrier(2)
+
+    def slow(*arguments: Path) -> Path:
+        with suppress(BrokenBarrierError):  # alone here, as it should be
+            meeting.wait(0.5)
+        return copytree(*arguments)
+
+    def change(kind: str) -> str:
+        new = found.model_copy(update={"experts": {**found.experts, kind: kind}})
+        try:
+            assembly.commit(folder, None, (found, new), {kind: system / "noise"})
+        except UsageError as error:
+            return str(error)
+        return kind
+
+    monkeypatch.setattr(shutil, "copytree", slow)
+    with ThreadPoolExecutor(2) as pool:
+        said = set(pool.map(change, ("salt", "pepper")))
+    (winner,) = said & {"salt", "pepper"}
+    (refused,) = said - {winner}
+    assert "changed by somebody else meanwhile" in refused
+    assert {"salt", "pepper"} & set(store.read_system(str(system))[0].experts) == {winner}
+    assert not (system / ("pepper" if winner == "salt" else "salt")).exists()
+
+
+HOLD = """
+import filelock, sys, time
+with filelock.FileLock(sys.argv[1]):
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def test_whoever_holds_the_lock_is_waited_for_and_the_lock_of_the_dead_means_nothing(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
+    with subprocess.Popen([sys.executable, "-c", HOLD, system / store.LOCK], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(UsageError, match="somebody else is changing it"):
+            assembly.remove(str(system), "blur")
+        holder.kill()
+    assert (system / store.LOCK).exists()
+    assembly.remove(str(system), "blur")
+    assert assembly.rollback(str(system)).experts["blur"]
+
+
+def test_a_copy_to_where_somebody_else_put_something_meanwhile(system: Path, tmp_path: Path) -> None:
+    found, folder = store.read_system(str(system))
+    out = tmp_path / "new" / "copy"
+    assembly.commit(folder, out, (found, found), {})
+    before = hashes(out)
+    with pytest.raises(UsageError, match="copy"):
+        assembly.commit(folder, out, (found, found), {})
+    assert hashes(out) == before
+    assert list(out.parent.iterdir()) == [out]
 
 
 def test_another_router_takes_the_place_of_the_one_that_was(system: Path, tmp_path: Path) -> None:

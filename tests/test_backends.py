@@ -27,7 +27,7 @@ def test_half_precision_on_a_cpu_is_refused() -> None:
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
 def test_devices_this_machine_lacks(device: str) -> None:
-    with pytest.raises(UsageError, match=f"--device {device}"):
+    with pytest.raises(UsageError, match=f"`device={device!r}`"):
         pick_device(device)
 
 
@@ -48,7 +48,7 @@ class Hungry(Model):
     "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()]
 )
 def test_running_out_of_memory_says_what_to_do(error: Exception) -> None:
-    with pytest.raises(ResourceError, match="tile of 20×10; use a smaller --tile"):
+    with pytest.raises(ResourceError, match="tile of 20×10; make `tiles` smaller"):
         TorchBackend(Hungry(error), "cpu")(torch.rand(1, 3, 10, 20))
 
 

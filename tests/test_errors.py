@@ -1,13 +1,42 @@
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
 import pytest
 
-from darnet import errors
+import darnet
+from darnet import errors, store
+from darnet.image import Image
+
+#: What constructors of errors are given.
+GIVEN = {"path": "a/b.jpg", "reason": "is sad", "what": "expert", "name": "noize", "known": ["noise", "blur"]}
 
 
 def tree() -> list[type[errors.DarnetError]]:
     found = [value for value in vars(errors).values() if isinstance(value, type)]
     return [value for value in found if issubclass(value, errors.DarnetError)]
+
+
+def everywhere() -> list[type[errors.DarnetError]]:
+    """Every error of the package, wherever it is defined."""
+    for module in pkgutil.walk_packages(darnet.__path__, "darnet."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found = [errors.DarnetError]
+    for error in found:
+        found += error.__subclasses__()
+    return found
+
+
+def example(error: type[errors.DarnetError]) -> errors.DarnetError:
+    wanted = [name for name in inspect.signature(error.__init__).parameters if name in GIVEN]
+    return error(*[GIVEN[name] for name in wanted] or ["it is sad"])
 
 
 @pytest.mark.parametrize("error", tree(), ids=lambda error: error.__name__)
@@ -26,3 +55,24 @@ def test_an_unknown_name_gets_the_known_ones_and_the_nearest() -> None:
     error = errors.UnknownNameError("expert", "noize", ["noise", "blur"])
     assert str(error) == "no expert called 'noize'; did you mean 'noise'? (there are: blur, noise)"
     assert str(errors.UnknownNameError("expert", "x", [])) == "no expert called 'x' (there are: none)"
+
+
+def test_every_error_is_the_same_in_another_process() -> None:
+    found = everywhere()
+    assert len(found) > len(tree())  # one at least is defined where it is raised
+    for error in map(example, found):
+        error.add_note("while it rained")
+        again = ForkingPickler.loads(ForkingPickler.dumps(error))
+        assert type(again) is type(error)
+        assert (str(again), vars(again), again.exit_code) == (str(error), vars(error), error.exit_code)
+
+
+def test_an_error_comes_out_of_a_pool_of_processes() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        damaged = pool.submit(Image.read, "gone.png").exception()
+        missing = pool.submit(store.read_system, "darnett").exception()
+        assert pool.submit(len, "alive").result() == len("alive")
+    assert isinstance(damaged, errors.ImageError)
+    assert (damaged.path, damaged.reason) == (Path("gone.png"), "no such file or directory")
+    assert isinstance(missing, errors.UnknownNameError)
+    assert str(missing).startswith("no system called 'darnett'; did you mean 'darnet'?")

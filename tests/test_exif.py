@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,26 @@ def test_a_lost_directory_is_a_warning_and_the_rest_is_kept(tmp_path, pointer):
         picture = Image.read(path)
     np.testing.assert_array_equal(picture.array, noise())
     assert b"Acme" in picture.metadata["exif-data"]
+
+
+def test_threads_hear_their_own_damage_and_leave_warnings_as_they_were(tmp_path):
+    """Training reads its photos by many threads; each exchanged how all of Python's warnings are shown."""
+    path = Image(noise(), metadata={"exif-data": camera()}).write(tmp_path / "x.tif")
+    data = bytearray(path.read_bytes())
+    place = data.rindex(struct.pack("<HHI", exif.GPS, LONG, 1))
+    data[place + 8 : place + 12] = struct.pack("<I", len(data) + 1000)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(8) as pool:
+            warnings.simplefilter("always")
+            before = warnings.filters.copy(), warnings.showwarning
+            list(pool.map(lambda number: exif.read(Path(f"{number}.tif"), bytes(data)), range(100)))
+            assert (warnings.filters, warnings.showwarning) == before
+    finally:
+        sys.setswitchinterval(interval)
+    named = sorted(str(warning.message).partition(":")[0] for warning in caught)
+    assert named == sorted(f"{number}.tif" for number in range(100))
 
 
 @pytest.mark.parametrize("block", [b"Exif\0\0", b"Exif\0\0II*\0", b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\0"])

@@ -262,7 +262,7 @@ def test_bad_experts_fail_before_training(system: Path, photos: Path, settings: 
 
 def test_a_router_without_memory_says_so(tiny_system: Path, photos: Path, settings: Settings, system: Path) -> None:
     shutil.rmtree(system / "router" / "memory")
-    with pytest.raises(UsageError, match="--no-replay"):
+    with pytest.raises(UsageError, match="`replay=False`"):
         extend(system, Lesson("salt", photos, "salt_module:Salt"), settings)
 
 

@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import ImageCms
 
 from darnet import image as image_module
-from darnet.errors import ImageError, UsageError
+from darnet.errors import ImageError, ResourceError, UsageError
 from darnet.image import SUFFIXES, Image
 from darnet.pixels import full_scale, rescale
 
@@ -324,10 +324,33 @@ def test_a_picture_inside_a_picture_is_refused(tmp_path):
     refused(tmp_path / "x.tif", "sub-images")
 
 
-def test_gigapixels_are_refused_before_decoding(tmp_path):
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
+
+def test_a_png_keyword_in_latin_1_is_kept(tmp_path):
+    path = Image.of(noise()).write(tmp_path / "x.png")
+    data = path.read_bytes()
+    path.write_bytes(data[:33] + chunk(b"tEXt", "Título".encode("latin-1") + b"\0old town") + data[33:])
+    again = Image.read(path).write(tmp_path / "y.png")
+    with PIL.Image.open(again) as picture:
+        assert picture.text == {"Título": "old town"}
+    np.testing.assert_array_equal(Image.read(again).array, noise())
+
+
+def test_libvips_out_of_memory_is_no_damaged_file(tmp_path, monkeypatch):
+    def short(*_args: object, **_options: object) -> None:
+        raise pyvips.Error("unable to call", "vips_tracked: out of memory --- size == 120MB\n")
+
+    path = Image.of(noise()).write(tmp_path / "x.png")
+    for operation in ("pngload_buffer", "pngsave_buffer"):
+        picture = Image.of(noise()) if operation == "pngsave_buffer" else None
+        monkeypatch.setattr(pyvips.Image, operation, short, raising=False)
+        with pytest.raises(ResourceError, match=r"x\.png: out of memory"):
+            Image.read(path) if picture is None else picture.write(path)
+
+
+def test_gigapixels_are_refused_before_decoding(tmp_path):
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"")), chunk(b"IEND", b"")]
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))

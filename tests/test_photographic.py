@@ -115,14 +115,14 @@ GRAPHICS = {
 def test_a_graphic_is_no_tone_problem(name: str) -> None:
     found = objection(GRAPHICS[name]())
     assert found is not None
-    assert found.kinds >= TONES
+    assert found.concerns >= TONES
 
 
 def test_a_drawing_is_repaired_as_a_jpeg_file_alone() -> None:
     found = objection(GRAPHICS["drawing, stored"]())
     assert found is not None
-    assert (found.reason, found.kinds) == ("a graphic, not a photo", OF_PHOTOS)
-    assert ALL - found.kinds == {"jpeg"}
+    assert (found.reason, found.concerns) == ("a graphic, not a photo", OF_PHOTOS)
+    assert ALL - found.concerns == {"file"}
 
 
 def halftone() -> np.ndarray:
@@ -163,7 +163,7 @@ def test_nothing_at_all_is_done_to(picture: np.ndarray, reason: str) -> None:
     found = objection(picture)
     assert found is not None
     assert reason in found.reason
-    assert found.kinds == ALL
+    assert found.concerns == ALL
 
 
 def test_pixels_that_are_not_seen_do_not_count() -> None:

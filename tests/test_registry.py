@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import importlib
+import sys
+from pathlib import Path
+
 import pytest
 
 from darnet import registry
@@ -10,7 +14,8 @@ NAMES = [(group, name) for group, table in registry.BUILTIN.items() for name in 
 
 @pytest.mark.parametrize(("group", "name"), NAMES)
 def test_every_built_in_exists(group: registry.Group, name: str) -> None:
-    assert callable(registry.find(group, name))
+    found = registry.find(group, name)
+    assert found.name == name if group == "kind" else callable(found)
     assert name in registry.names(group)
 
 
@@ -45,6 +50,22 @@ def test_a_class_by_its_place() -> None:
     assert registry.find("degradation", place, places=True) is registry.find("degradation", "clean")
     with pytest.raises(UnknownNameError):
         registry.find("degradation", place)
+
+
+def test_a_class_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found, and nothing else that lies there is taken for an installed module."""
+    (tmp_path / "falling_snow.py").write_text("from flakes import Snow")
+    (tmp_path / "flakes.py").write_text("class Snow: pass")
+    (tmp_path / "tomli_w.py").write_text("raise AssertionError('a stray file was run')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    for name in ("falling_snow", "flakes", "tomli_w"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert registry.find("degradation", "falling_snow:Snow", places=True).__name__ == "Snow"
+    importlib.invalidate_caches()
+    assert importlib.import_module("tomli_w").dumps
+    with pytest.raises(UnknownNameError, match="stray"):
+        registry.find("degradation", "stray_file:Snow", places=True)
 
 
 @pytest.mark.parametrize("name", ["gone_module:Class", "darnet.degradations.base:Gone", "a b:c"])

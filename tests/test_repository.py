@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,19 @@ def test_every_shipped_expert_was_trained_by_the_recipe_in_the_repository() -> N
 
     for folder in FOLDERS:
         assert parse_recipe(store.read_card(folder).training["recipe"]) == load_recipe(find_recipe(folder.name))
+
+
+def test_a_dependency_has_a_lower_bound_and_peers_are_pulled_in_by_nobody() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    for named in (project["dependencies"], *extras.values()):
+        assert [name for name in named if ">=" not in name and not name.startswith("darnet[")] == []
+    apart = {"bm3d", "ffdnet", "spandrel_extra_arches"}
+    for extra, named in extras.items():
+        if extra not in {"peers", "foreign-restricted"}:
+            text = " ".join(named)
+            assert not any(name in text for name in (*apart, "peers", "restricted")), extra
+    assert not any("darnet" in name for name in project["dependencies"])
 
 
 EXPECTED = {

@@ -119,7 +119,7 @@ def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
     result = unsure(PICTURE)
     np.testing.assert_array_equal(result.image, PICTURE)
     assert result.steps[0].expert is None
-    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %; try --as noise",)
+    assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %; try `kinds=['noise']`",)
 
 
 @pytest.mark.parametrize(("least", "experts"), [({"noise": 0.5}, ("noise",)), ({"blur": 0.5}, ())])
@@ -132,7 +132,17 @@ def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
     diagnosis = Diagnosis({"clean": 0.65, "noise": 0.15, "haze": 0.3, "blur": 0.35}, {"blur": 1.5})
     result = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert not result.changed
-    assert result.warnings == ("left alone: blur 35 % (σ ≈ 1.5) is below the least confidence of 60 %; try --as blur",)
+    assert result.warnings == ("not called damaged, but blur 35 % (σ ≈ 1.5) is possible; try `kinds=['blur']`",)
+
+
+def test_a_clean_verdict_is_not_refused() -> None:
+    """It was once warned about: below the least confidence, or no photo."""
+    for picture in (PICTURE, page()):
+        for warning in Restorer(lambda _: Diagnosis({"clean": 0.55, "noise": 0.45}), EXPERTS)(picture).warnings:
+            assert "least confidence" not in warning
+            assert "left alone" not in warning
+    bright = Restorer(lambda _: Diagnosis({"clean": 0.55, "overexposure": 0.45}), {"overexposure": darken})
+    assert bright(page()).warnings == ()
 
 
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
@@ -176,16 +186,16 @@ def test_mixed_damage_is_looked_at_again(labels: tuple[str, ...], max_steps: int
 
 @pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
 def test_strength_out_of_range(strength: float) -> None:
-    with pytest.raises(UsageError, match="--strength"):
+    with pytest.raises(UsageError, match="`strength="):
         restorer("noise")(PICTURE, strength=strength)
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(UsageError, match="--min-confidence"):
+    with pytest.raises(UsageError, match="`min_confidence="):
         restorer("noise", min_confidence=2.0)
-    with pytest.raises(UsageError, match="--min-confidence -1"):
+    with pytest.raises(UsageError, match=r"`min_confidences\['noise'\]=-1`"):
         restorer("noise", min_confidences={"noise": -1.0})
-    with pytest.raises(UsageError, match="--max-steps"):
+    with pytest.raises(UsageError, match="`max_steps="):
         restorer("noise", max_steps=0)
 
 
@@ -478,7 +488,7 @@ def test_a_graphic_is_not_repaired_as_a_tone_problem() -> None:
     assert result.steps[0].expert is None
     assert len(result.warnings) == 1
     assert result.warnings[0].startswith("left alone: ")
-    assert result.warnings[0].endswith("; --as overexposure repairs it all the same")
+    assert result.warnings[0].endswith("; `kinds=['overexposure']` repairs it all the same")
     assert system(page(), kinds=["overexposure"]).changed
     assert Restorer(Always("noise"), {"noise": darken})(page()).changed
     assert not system(page(), strength=0).changed

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -112,6 +113,17 @@ def test_versions_are_never_written_over(tiny_system: Path, tmp_path: Path) -> N
 def test_a_part_lies_beside_its_system_or_in_the_package(tmp_path: Path) -> None:
     assert store.part(tmp_path, "router") == tmp_path / "router"
     assert store.part(tmp_path, "package:darnet/router") == store.SHIPPED / "darnet" / "router"
+
+
+@pytest.mark.parametrize("file", ["../secret.onnx", "/etc/passwd", "deep/er.onnx", "..", "."])
+def test_a_reference_names_a_file_beside_it(tmp_path: Path, file: str) -> None:
+    """A document that travels may not ask for the reader's own files."""
+    (tmp_path / "secret.onnx").write_bytes(b"")
+    (tmp_path / "mine").mkdir()
+    document = {"format": 1, "name": "mine", "file": file, "sha256": hashlib.sha256(b"").hexdigest()}
+    (tmp_path / "mine" / "reference.json").write_text(json.dumps(document))
+    with pytest.raises(WeightsError, match=r"reference\.json: .*does not lie beside it"):
+        store.read_reference(tmp_path / "mine")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,9 @@ def remove(model: str, kind: str, out: Path | None = None) -> Path:
 
 def rollback(model: str) -> System:
     """Take the last change of a system back. Raises WeightsError where there was none."""
-    return store.rollback(opened(model, None)[1])
+    folder = opened(model, None)[1]
+    with store.alone(folder):
+        return store.rollback(folder)
 
 
 def opened(model: str, out: Path | None) -> tuple[System, Path]:
@@ -123,9 +125,9 @@ def opened(model: str, out: Path | None) -> tuple[System, Path]:
     """
     system, folder = store.read_system(model)
     if out is None and store.SHIPPED.resolve() in folder.resolve().parents:
-        raise UsageError(f"{model}: what ships with darnet is not changed; give the folder of a copy with --output")
+        raise UsageError(f"the system {model} ships, and is not changed; give the folder of a copy with `out`")
     if out is not None and out.exists():
-        raise UsageError(f"--output {out}: there is something already")
+        raise UsageError(f"`out={str(out)!r}`: there is something already")
     return system, folder
 
 
@@ -140,30 +142,45 @@ def commit(folder: Path, out: Path | None, change: tuple[System, System], parts:
 
     `change`: (the system as it was opened, the system as it is to be).
 
-    Raises UsageError where somebody else has changed it meanwhile.
+    Raises UsageError where somebody else has changed it, or made something at `out`, meanwhile.
     """
     before, system = change
+    if out is not None:
+        _refuse_changed(folder, before)
+        return _copy(folder, out, system, parts)
+    with store.alone(folder):
+        _refuse_changed(folder, before)
+        made: list[str] = []
+        try:
+            for name, part in parts.items():
+                shutil.copytree(part, folder / name)
+                made.append(name)
+            store.write_system(system, folder)
+        except BaseException:
+            for name in set(made) - _named(folder):
+                shutil.rmtree(folder / name, ignore_errors=True)
+            raise
+    return folder
+
+
+def _refuse_changed(folder: Path, before: System) -> None:
     if store.read_system(str(folder))[0] != before:
         raise UsageError(f"{folder}: it was changed by somebody else meanwhile; nothing was done")
-    target = folder if out is None else out.with_name(f".{out.name}.partial")
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(folder, target)
-    made = []
-    try:
+
+
+def _copy(folder: Path, out: Path, system: System, parts: Mapping[str, Path]) -> Path:
+    """The same in a folder of its own, which nobody else writes to, until it is whole."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
+        target = Path(scratch) / out.name
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(store.LOCK))
         for name, part in parts.items():
             shutil.copytree(part, target / name)
-            made.append(name)
         store.write_system(system, target)
-    except BaseException:
-        named = set() if out is not None else _named(target)
-        for name in [name for name in made if name not in named]:
-            shutil.rmtree(target / name, ignore_errors=True)
-        if out is not None:
-            shutil.rmtree(target, ignore_errors=True)
-        raise
-    return target if out is None else target.rename(out)
+        try:
+            return target.rename(out)
+        except OSError as error:
+            raise UsageError(f"`out={str(out)!r}`: {(error.strerror or str(error)).lower()}") from error
 
 
 def _named(folder: Path) -> set[str]:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.errors import ResourceError, UsageError
+from darnet.errors import ResourceError, UsageError, is_out_of_memory
 from darnet.models.base import Model, Output, channels_last
 from darnet.version import __version__
 
@@ -49,11 +49,10 @@ class TorchBackend:
             with torch.inference_mode(), exact_float32(), self._autocast():
                 output: Output = self.model(pictures, context)
         except (MemoryError, RuntimeError) as error:
-            # On a GPU torch.OutOfMemoryError; on a CPU a plain RuntimeError, known by its text alone.
-            if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            if not is_out_of_memory(error):
                 raise
             size = "×".join(map(str, reversed(pictures.shape[2:])))
-            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; use a smaller --tile") from error
+            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; make `tiles` smaller") from error
         return output
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -85,14 +84,14 @@ def pick_device(device: str) -> torch.device:
     try:
         picked = torch.device(device)
     except RuntimeError as error:
-        raise UsageError(f"--device {device}: expected auto, cpu, cuda, cuda:N or mps") from error
+        raise UsageError(f"`device={device!r}`: expected auto, cpu, cuda, cuda:N or mps") from error
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (picked.index or 0) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if not available.get(picked.type, False):
-        raise UsageError(f"--device {device}: this machine has no such device")
+        raise UsageError(f"`device={device!r}`: this machine has no such device")
     return picked
 
 
@@ -101,7 +100,7 @@ def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "auto":
         precision = "fp32" if device.type == "cpu" else "bf16"
     if precision == "fp16" and device.type == "cpu":
-        raise UsageError("--precision fp16: slow and inexact on a CPU; use fp32 or bf16")
+        raise UsageError("`precision='fp16'`: slow and inexact on a CPU; use fp32 or bf16")
     return DTYPES[precision]
 
 

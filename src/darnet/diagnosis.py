@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from darnet.image import Image
+
+#: The kind of picture that was given, and so comes back.
+Picture = TypeVar("Picture")
 
 CLEAN = "clean"
 #: A kind counts as present above this.
 PRESENT = 0.5
-
-#: How a level is written for a reader: kind -> (symbol, digits after the point).
-LEVEL_SYMBOLS: Mapping[str, tuple[str, int]] = {
-    "noise": ("σ ≈ ", 0),  # standard deviation on the 0–255 scale
-    "blur": ("σ ≈ ", 1),  # standard deviation of the Gaussian, in pixels
-    "overexposure": ("gain ≈ ", 2),  # factor before clipping
-    "haze": ("β ≈ ", 1),  # optical depth from the nearest to the farthest point
-    "rain": ("streaks ≈ ", 1),  # per 1000 pixels
-    "motion": ("path ≈ ", 0),  # length in pixels
-    "lowlight": ("light ≈ ", 2),  # share that is left
-    "jpeg": ("quality ≈ ", 0),  # libjpeg's scale, 1 to 100
-}
 
 
 def kinds_of(kinds: Iterable[str]) -> tuple[str, ...]:
@@ -46,8 +37,9 @@ class Diagnosis:
     """Presence of each kind of damage, each by itself, and the level of each kind that has one.
 
     `scores` are in [0, 1] and do not sum to 1, since a picture may have several kinds at once; that of "clean" is what
-    the most certain kind leaves, 1 − max. `levels` maps a kind to its level in the kind's own unit (`LEVEL_SYMBOLS`);
-    it is meaningful where the kind is present. `crops` are the same findings part by part; a router may have none.
+    the most certain kind leaves, 1 − max. `levels` maps a kind to its level in the kind's own unit
+    (`darnet.degradations.Kind`); it is meaningful where the kind is present. `crops` are the same findings part by
+    part; a router may have none.
     """
 
     scores: Mapping[str, float]
@@ -84,10 +76,13 @@ class Diagnosis:
     def describe(self, kind: str) -> str:
         """One kind for a reader: `noise 93 % (σ ≈ 24)`."""
         text = f"{kind} {100 * self.scores.get(kind, self.confidence):.0f} %"
-        if kind not in self.levels or kind not in LEVEL_SYMBOLS:
+        if kind not in self.levels:
             return text
-        symbol, digits = LEVEL_SYMBOLS[kind]
-        return f"{text} ({symbol}{self.levels[kind]:.{digits}f})"
+        from darnet.degradations import find_kind  # which brings torch: nobody has a level without a network
+
+        known = find_kind(kind)
+        level = known.written(self.levels[kind]) if known else ""
+        return f"{text} ({level})" if level else text
 
     def __str__(self) -> str:
         """All that is present: `noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)`, or `clean 98 %`."""
@@ -123,13 +118,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(Generic[Picture]):
     """A restored picture that explains itself.
 
     `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor.
     """
 
-    image: Any
+    image: Picture
     steps: tuple[Step, ...]
     seconds: float
     source: Image  # the picture as it came in, with its file's metadata

@@ -2,26 +2,42 @@
 
 DarnetError              1
 ├── ImageError           1   a file that is no picture, is damaged, or cannot be written
-├── UsageError           2   an option, name or argument that makes no sense
+├── UsageError           2   a parameter or name that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
 │   ├── UnknownNameError 2   a name that nothing is registered under
 │   └── MissingPackageError 2  something that only an extra of darnet brings
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
 └── ResourceError        5   memory or device limit
+
+A text names a parameter in backticks, with its value where that matters: `strength=2`. Whoever it was set through, such
+as the command line, knows what it is called there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copyreg
+import re
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+SHORTAGE = "out of memory|not enough memory|allocate memory"
 
 
 class DarnetError(Exception):
-    """Base of every error raised on purpose; its text is one line that names the file or option and the reason."""
+    """Base of every error raised on purpose; its text is one line that names the file or parameter and the reason."""
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        """As it crosses a process pool: its text and attributes as they are.
+
+        Exceptions are otherwise made anew from their text alone. A constructor that takes anything else fails on it,
+        and the pool it fails in is dead.
+        """
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
 class ImageError(DarnetError):
@@ -33,7 +49,7 @@ class ImageError(DarnetError):
 
 
 class UsageError(DarnetError):
-    """An option or argument that makes no sense."""
+    """A parameter that makes no sense."""
 
     exit_code = 2
 
@@ -76,3 +92,9 @@ class ResourceError(DarnetError):
     """A memory or device limit was reached."""
 
     exit_code = 5
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out. torch on a CPU and libvips have no class for it: they are known by their words."""
+    known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, on a GPU
+    return known or re.search(SHORTAGE, str(error)) is not None

@@ -10,8 +10,10 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock, get_ident
 from typing import Any, TypeAlias
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
@@ -23,6 +25,7 @@ POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # What the first directory says about the picture, not about how its pixels are stored: document, description, make,
 # model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author, keywords, subject.
 ABOUT = (0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0))
+ALONE = Lock()
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
@@ -51,13 +54,33 @@ def add(path: Path, data: bytes, block: bytes) -> bytes:
 
 def _attempt(function: Callable[..., bytes], *arguments: bytes) -> tuple[bytes, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _overheard() as said:
         try:
             result = function(*arguments)
         except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
             return b"", " ".join(str(error).split())
-    return result, " ".join(str(caught[0].message).split()) if caught else ""
+    return result, " ".join(said[0].split()) if said else ""
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What Pillow warns of in this thread. Pictures are read by many threads, and Python's warnings are everybody's.
+
+    So one thread at a time exchanges how they are shown, and what others say is shown as before.
+    """
+    said: list[str] = []
+    with ALONE, warnings.catch_warnings():
+        warnings.filterwarnings("always", module="PIL[.]")
+        shown, here = warnings.showwarning, get_ident()
+
+        def hear(message: Warning | str, *where: Any, **more: Any) -> None:
+            if get_ident() == here:
+                said.append(str(message))
+            else:
+                shown(message, *where, **more)
+
+        warnings.showwarning = hear
+        yield said
 
 
 def _block(data: bytes) -> bytes:

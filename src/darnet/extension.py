@@ -74,7 +74,7 @@ class Lesson:
     def check(self) -> None:
         """Raise UsageError, ImageError or NoInputError for what could not be learnt from."""
         if bool(self.degradation) == (self.pairs is not None):
-            raise UsageError("give one of --degradation and --pairs")
+            raise UsageError("give one of `degradation` and `pairs`")
         if self.pairs is not None:
             return
         try:
@@ -107,7 +107,7 @@ class Settings:
         for text in self.overrides:
             part = text.partition(".")[0]
             if part not in TEMPLATES or (part == "expert" and expert != TRAIN):
-                raise UsageError(f"--set {text}: begins with router., or with expert. where one is trained")
+                raise UsageError(f"override {text!r}: begins with router., or with expert. where one is trained")
         if self.hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
             raise UsageError("an extension is a matter of minutes, and of one process")
 
@@ -202,7 +202,7 @@ def _memory(folder: Path, settings: Settings) -> Memory:
     if (folder / MEMORY).is_dir():
         return load_memory(folder / MEMORY)
     if settings.replay:
-        raise UsageError(f"{folder}: this router has no memory to replay; without (--no-replay) it will forget")
+        raise UsageError(f"{folder}: this router has no memory to replay; without (`replay=False`) it will forget")
     return Memory()
 
 

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from darnet import exif, profiles
-from darnet.errors import ImageError, UsageError
+from darnet import exif, profiles, raw
+from darnet.errors import ImageError, UsageError, is_out_of_memory
 from darnet.pixels import (
     GREY,
     RGB,
@@ -26,6 +26,7 @@ from darnet.pixels import (
     Channels,
     Metadata,
     header,
+    header_fields,
     in_range,
     is_pil,
     pack,
@@ -34,6 +35,7 @@ from darnet.pixels import (
     to_vips,
     unpack,
     upright,
+    vips_failed,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +96,7 @@ class Image:
 
         CMYK, Lab and palettes become RGB, one bit becomes 8-bit grey, 10- and 12-bit AVIF becomes uint16.
         Raises ImageError if the file is missing, empty, damaged, truncated, animated, of several pages, larger than
-        MAX_PIXELS or in another format.
+        MAX_PIXELS or in another format, ResourceError where memory runs out.
         """
         path = Path(path)
         format, data = _load(path)
@@ -107,8 +109,11 @@ class Image:
             image = upright(image)
             channels = _decode(path, image, format)
         except pyvips.Error as error:
-            raise ImageError(path, f"damaged or incomplete {format.upper()} file{_detail(error)}") from None
-        profile = image.get("icc-profile-data") if "icc-profile-data" in image.get_fields() else None
+            called_raw = format == "tiff" and raw.is_called_raw(path)
+            if called_raw and not is_out_of_memory(error):
+                raise ImageError(path, raw.ADVICE) from None
+            raise vips_failed(path, error, f"damaged or incomplete {format.upper()} file") from None
+        profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
         metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
         return cls(*channels, profile, metadata, path, format)
 
@@ -182,7 +187,7 @@ class Image:
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
-        _check(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
+        check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         picture = self if metadata == "keep" else replace(self, metadata={})
         if format == "jpeg" and picture.alpha is not None:
             warnings.warn(f"{path}: JPEG files are written without transparency", stacklevel=2)
@@ -191,25 +196,20 @@ class Image:
         try:
             data = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
         except pyvips.Error as error:
-            raise ImageError(path, f"cannot be written as {format.upper()}{_detail(error)}") from None
+            raise vips_failed(path, error, f"cannot be written as {format.upper()}") from None
         block = picture.metadata.get("exif-data")
         write_bytes(path, exif.add(path, data, block) if format == "tiff" and isinstance(block, bytes) else data)
         return path
 
 
-def _check(quality: int | None, **options: str) -> None:
+def check_options(quality: int | None, **options: str) -> None:
+    """Raise UsageError for what `Image.write` is told, and no file could be."""
     choices = {"bit_depth": ("auto", "8", "16"), "metadata": ("keep", "strip"), "icc": ("keep", "srgb")}
     for name, given in options.items():
         if given not in choices[name]:
-            raise UsageError(f"{name} is one of {', '.join(choices[name])}, not {given!r}")
+            raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(choices[name])}")
     if quality is not None and quality not in range(1, 101):
-        raise UsageError(f"quality is 1 to 100, not {quality}")
-
-
-def _detail(error: Any) -> str:
-    """The last of the lines libvips complains in, without the name of its module."""
-    lines = [line.strip() for line in error.detail.splitlines() if re.search("[a-z]{3}", line)]
-    return f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""
+        raise UsageError(f"`quality={quality}`: expected 1 to 100")
 
 
 def _load(path: Path) -> tuple[str, bytes]:
@@ -217,6 +217,8 @@ def _load(path: Path) -> tuple[str, bytes]:
     try:
         with path.open("rb") as file:
             head = file.read(64)
+            if raw.is_raw(head):
+                raise ImageError(path, raw.ADVICE)
             for format, known in FORMATS.items():
                 if re.match(known.signature, head, re.DOTALL):
                     return format, head + file.read()
@@ -227,7 +229,7 @@ def _load(path: Path) -> tuple[str, bytes]:
 
 def _refuse(path: Path, image: Any, data: bytes) -> None:
     """Raise ImageError for what would silently lose pages, frames or the actual picture."""
-    fields = set(image.get_fields())
+    fields = set(header_fields(image))
     pages = image.get("n-pages") if "n-pages" in fields else 1
     animated = data[4:12] == b"ftypavis" or (data[1:4] == b"PNG" and b"acTL" in data[: data.find(b"IDAT")])
     if pages > 1 or animated:

@@ -2,7 +2,7 @@
 
 A router that learnt from photos takes a page's white for burnt-out light and a screen's black for night. The criteria
 here are counted, not learnt, and each says what it saw. A photo that is taken for a graphic is only left alone, and
-`--as KIND` repairs it all the same; so they object too often rather than too seldom.
+`kinds` repairs it all the same; so they object too often rather than too seldom.
 
 H, W: height and width; C: 1 (grey) or 3 (RGB). A flat pixel has exactly the colour of its eight neighbours.
 """
@@ -12,20 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from darnet.pixels import Array, full_scale
 
-#: Kinds whose repair changes the brightness of the whole picture.
-TONES = frozenset({"overexposure", "lowlight", "haze"})
-#: Rain falls and cameras shake before a scene, not before paper or a studio's white.
-SCENES = frozenset({"rain", "motion"})
-#: What happens to photos alone; a graphic may have been a JPEG file. Kinds that other packages add are not spoken of.
-OF_PHOTOS = TONES | SCENES | {"noise", "blur"}
-ALL = OF_PHOTOS | {"jpeg"}
+#: What a repair presumes: that the brightness of the whole picture is not meant; that there is a scene, as rain falls
+#: and cameras shake before one, not before paper or a studio's white; a photo; a file, which a graphic has been, too.
+#: Each kind of damage says which it is (`darnet.degradations.Kind.concern`); one that says none is not objected to.
+Concern = Literal["tones", "scene", "photo", "file"]
+ALL: frozenset[Concern] = frozenset(get_args(Concern))
+OF_PHOTOS = ALL - {"file"}
+TONES: frozenset[Concern] = frozenset({"tones"})
+SCENES: frozenset[Concern] = frozenset({"scene"})
 
 #: Pictures with more pixels are judged by 4 × 4 windows, spread over them.
 MOST_PIXELS, WINDOW_PX, WINDOWS = 1024**2, 256, 4
@@ -53,7 +54,7 @@ class Objection:
     """Why some kinds of repair make no sense for a picture."""
 
     reason: str
-    kinds: frozenset[str]
+    concerns: frozenset[Concern]
 
 
 class _Window(NamedTuple):

@@ -9,14 +9,17 @@ import re
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from darnet.errors import UsageError
+from darnet.errors import DarnetError, ImageError, ResourceError, UsageError, is_out_of_memory
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from PIL.Image import Image as PilImage
     from torch import Tensor
 
@@ -211,6 +214,17 @@ def _to_tensor(channels: Channels, source: Any) -> Tensor:
     return tensor.to(device=source.device, dtype=source.dtype)
 
 
+def vips_failed(path: Path, error: Any, what: str) -> DarnetError:
+    """What to raise where libvips failed: ResourceError where memory ran out, else ImageError.
+
+    It says `what`, and the last of the lines libvips complains in without the name of its module.
+    """
+    if is_out_of_memory(error):
+        return ResourceError(f"{path}: out of memory")
+    lines = [line.strip() for line in error.detail.splitlines() if re.search("[a-z]{3}", line)]
+    return ImageError(path, what + (f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""))
+
+
 def to_vips(values: Array, fields: Metadata) -> Any:
     """A libvips image over (H, W, 1..4) values, with header fields; it keeps `values` alive and does not copy them."""
     import pyvips
@@ -223,8 +237,8 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     image = image.copy(interpretation=greys if bands in {GREY, GREY_ALPHA} else colours)
     kinds = {bytes: pyvips.GValue.blob_type, str: pyvips.GValue.gstr_type, int: pyvips.GValue.gint_type}
     for name in fields.keys() - DENSITY:
-        image.set_type(kinds[type(fields[name])], name, fields[name])
-    for name in image.get_fields():  # setting exif-data has unfolded it into fields, and removing a field edits it
+        image.set_type(kinds[type(fields[name])], _spelt(name), fields[name])
+    for name in header_fields(image):  # setting exif-data has unfolded it into fields, and removing a field edits it
         if STALE.match(name):
             image.remove(name)
     return image.copy(**{name: float(fields[name]) for name in fields.keys() & DENSITY})
@@ -232,16 +246,38 @@ def to_vips(values: Array, fields: Metadata) -> Any:
 
 def header(image: Any) -> Metadata:
     """What a libvips image's file says about it, to be written back by `to_vips` with other pixels of the same size."""
-    kept = {name: image.get(name) for name in image.get_fields() if name.startswith(KEPT)}
+    kept = {name: image.get(_spelt(name)) for name in header_fields(image) if name.startswith(KEPT)}
     if "xmp-data" in kept:
         kept["xmp-data"] = XMP_ORIENTATION.sub(rb"\g<1>1", kept["xmp-data"])
     return kept | {name: getattr(image, name) for name in DENSITY}
 
 
+def header_fields(image: Any) -> list[str]:
+    """The names of a libvips image's fields; a byte that is no UTF-8 is a surrogate.
+
+    A keyword of a PNG comment is Latin-1, of which pyvips' own list knows nothing: it raises.
+    """
+    from pyvips import ffi, glib_lib, vips_lib
+
+    listed = vips_lib.vips_image_get_fields(image.pointer)
+    names = []
+    for index in count():
+        if listed[index] == ffi.NULL:
+            break
+        names.append(ffi.string(listed[index]).decode(errors="surrogateescape"))
+        glib_lib.g_free(listed[index])
+    glib_lib.g_free(listed)
+    return names
+
+
+def _spelt(field: str) -> bytes:
+    """A field's name as its bytes were."""
+    return field.encode(errors="surrogateescape")
+
+
 def upright(image: Any) -> Any:
     """A libvips image read row by row, with its orientation applied and its colours made grey or RGB."""
-    fields = image.get_fields()
-    if "orientation" in fields and image.get("orientation") > 1:
+    if "orientation" in header_fields(image) and image.get("orientation") > 1:
         image = image.copy_memory().autorot()  # rows are read in order; turning them needs all of them
     deep = image.format != "uchar"
     if image.interpretation == "cmyk":

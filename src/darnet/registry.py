@@ -8,14 +8,17 @@ it, since they are data that travels.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from importlib.metadata import entry_points
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal
 
-from darnet.errors import MissingPackageError, UnknownNameError
+from darnet.errors import MissingPackageError, UnknownNameError, UsageError
 
-Group = Literal["model", "encoder", "degradation", "expert", "router"]
+Group = Literal["model", "encoder", "kind", "degradation", "expert", "router"]
 
 BUILTIN: Mapping[Group, Mapping[str, str]] = {
     "model": {
@@ -30,20 +33,18 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "clip": "darnet.nn.clip:ClipEncoder",
         "convolutional": "darnet.nn.encoders:ConvolutionalEncoder",
     },
-    "degradation": {
-        "clean": "darnet.degradations.base:Clean",
-        "noise": "darnet.degradations.noise:GaussianNoise",
-        "poisson-noise": "darnet.degradations.noise:PoissonGaussianNoise",
-        "grain": "darnet.degradations.noise:Grain",
-        "blur": "darnet.degradations.blur:GaussianBlur",
-        "overexposure": "darnet.degradations.exposure:Overexposure",
-        "haze": "darnet.degradations.haze:Haze",
-        "rain": "darnet.degradations.rain:Rain",
-        "motion": "darnet.degradations.motion:MotionBlur",
-        "measured-motion": "darnet.degradations.motion:MeasuredMotion",
-        "lowlight": "darnet.degradations.lowlight:LowLight",
-        "jpeg": "darnet.degradations.jpeg:Jpeg",
+    "kind": {  # in the order in which routers and figures name them
+        "clean": "darnet.degradations.clean:CLEAN",
+        "noise": "darnet.degradations.noise:NOISE",
+        "blur": "darnet.degradations.blur:BLUR",
+        "overexposure": "darnet.degradations.exposure:OVEREXPOSURE",
+        "haze": "darnet.degradations.haze:HAZE",
+        "rain": "darnet.degradations.rain:RAIN",
+        "motion": "darnet.degradations.motion:MOTION",
+        "lowlight": "darnet.degradations.lowlight:LOWLIGHT",
+        "jpeg": "darnet.degradations.jpeg:JPEG",
     },
+    "degradation": {},  # kinds bring theirs
     "expert": {
         "median": "darnet.experts.classical:Median",
         "nlm": "darnet.experts.classical:NonLocalMeans",
@@ -58,25 +59,79 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
 
 
 def names(group: Group) -> list[str]:
-    """Every name in a group, sorted."""
-    return sorted({*BUILTIN[group], *(entry.name for entry in entry_points(group=f"darnet.{group}"))})
+    """Every name in a group, sorted. Of degradations, those that kinds bring as well; raises what `kinds` raises."""
+    brought = [name for kind in kinds() for name in kind.degradations] if group == "degradation" else []
+    return sorted({*BUILTIN[group], *brought, *(entry.name for entry in entry_points(group=f"darnet.{group}"))})
 
 
 def find(group: Group, name: str, *, places: bool = False) -> Any:
-    """The class or function behind a name; behind `module:Class` where `places` are trusted, as what a user typed is.
+    """What a name stands for; also a name `module:Class` where `places` are trusted, as what a user typed is.
 
-    Raises UnknownNameError, which lists the known ones or says why the module cannot be had.
+    Raises UnknownNameError, which lists the known ones or says why the module cannot be had; what `kinds` raises.
     """
-    if name in BUILTIN[group]:
-        return resolve_name(BUILTIN[group][name])
-    for entry in entry_points(group=f"darnet.{group}", name=name):
-        return entry.load()
     if places and ":" in name:
         try:
-            return resolve_name(name)
+            return _at(name)
         except (ImportError, AttributeError, ValueError) as error:
             raise UnknownNameError(group, f"{name} ({error})", names(group)) from error
+    for found in _named(group, name):
+        return found
     raise UnknownNameError(group, name, names(group))
+
+
+def kinds() -> Iterator[Any]:
+    """Every kind of damage: darnet's in their order, then those of other packages, each loaded when its turn comes.
+
+    Raises UsageError for one that cannot be loaded.
+    """
+    yield from _own_kinds()
+    yield from _other_kinds()
+
+
+def _own_kinds() -> Iterator[Any]:
+    return map(resolve_name, BUILTIN["kind"].values())
+
+
+def _other_kinds() -> Iterator[Any]:
+    others = (entry for entry in entry_points(group="darnet.kind") if entry.name not in BUILTIN["kind"])
+    return map(_load_kind, sorted(others, key=attrgetter("name")))
+
+
+def _named(group: Group, name: str) -> Iterator[Any]:
+    """Whatever has the name, darnet's own first. A degradation may be one that a kind brings."""
+    if name in BUILTIN[group]:
+        yield resolve_name(BUILTIN[group][name])
+    if group == "degradation":
+        yield from _brought(name, _own_kinds())
+    for entry in entry_points(group=f"darnet.{group}", name=name):
+        yield _load_kind(entry) if group == "kind" else entry.load()
+    if group == "degradation":
+        yield from _brought(name, _other_kinds())
+
+
+def _brought(degradation: str, kinds: Iterator[Any]) -> Iterator[Any]:
+    return (kind.degradations[degradation] for kind in kinds if degradation in kind.degradations)
+
+
+def _load_kind(entry: EntryPoint) -> Any:
+    try:
+        kind = entry.load()
+    except Exception as error:  # whatever a stranger's module brings
+        raise UsageError(f"kind {entry.name} ({entry.value}): {' '.join(str(error).split())[:200]}") from error
+    if getattr(kind, "name", None) != entry.name:
+        raise UsageError(f"kind {entry.name} ({entry.value}): no kind of this name")
+    return kind
+
+
+def _at(place: str) -> Any:
+    """What lies at `module:Class`; the working directory is looked into last.
+
+    So a file there takes the place of no installed module: folders of photos may hold anything.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)  # for good: the module may import its neighbours later
+    return resolve_name(place)
 
 
 def optional(module: str, extra: str) -> Any:

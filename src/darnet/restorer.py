@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, overload
 
 import torch
 from jaxtyping import Float
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from darnet import store
 from darnet.backends import Precision, pick_device, pick_dtype
-from darnet.diagnosis import CLEAN, Diagnosis, Result, Step, kinds_of
+from darnet.degradations import resolve
+from darnet.diagnosis import CLEAN, Diagnosis, Picture, Result, Step, kinds_of
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Experts, LazyExperts, Pixels, Tiles, load_expert
 from darnet.image import Image
@@ -56,32 +57,41 @@ class Restorer:
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
-        for confidence in (self.min_confidence, *self.min_confidences.values()):
-            if not 0 <= confidence <= 1:
-                raise UsageError(f"--min-confidence {confidence}: expected 0 to 1")
+        _share("min_confidence", self.min_confidence)
+        for kind, confidence in self.min_confidences.items():
+            _share(f"min_confidences[{kind!r}]", confidence)
         if self.max_steps < 1:
-            raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
+            raise UsageError(f"`max_steps={self.max_steps}`: expected at least 1")
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
         subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else self.router(subject.pixels())
 
-    def __call__(self, source: object, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result:
+    def check(self, kinds: Sequence[str] = (), strength: float = 1.0) -> None:
+        """Raise UsageError for a strength out of range or a kind without an expert: no picture can be restored so."""
+        _share("strength", strength)
+        for kind in kinds_of(kinds):
+            if resolve(kind, self.experts) not in self.experts:
+                raise UnknownNameError("expert", kind, self.experts)
+
+    @overload
+    def __call__(self, source: str | Path, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Image]: ...
+
+    @overload
+    def __call__(self, source: Picture, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Picture]: ...
+
+    def __call__(self, source: Any, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Any]:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
-        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. One
-        may be a plain string.
+        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
+        may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain string.
         Hidden pixels stay as they are, and grey stays grey. `strength` in [0, 1] blends input and result; 0
         returns the input exactly, as does a clean verdict.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
-        if not 0 <= strength <= 1:
-            raise UsageError(f"--strength {strength}: expected 0 to 1")
-        kinds = kinds_of(kinds)
-        for kind in kinds:
-            if kind not in self.experts:
-                raise UnknownNameError("expert", kind, self.experts)
+        self.check(kinds, strength)
+        kinds = [resolve(kind, self.experts) for kind in kinds_of(kinds)]
         started = time.perf_counter()
         image = Image.of(source)
         subject = Subject.of(image, whole=bool(kinds))
@@ -147,14 +157,16 @@ class Restorer:
         for kind in diagnosis.suspected:
             if kind in treated or not diagnosis.scores[kind] >= SUSPICION:  # also where it is not a number
                 continue
-            objection = objects(kind)
+            present, objection = kind in diagnosis.present, objects(kind)
             if kind not in self.experts:
-                found += [f"left alone: there is no expert for {kind}"] if kind in diagnosis.present else []
+                found += [f"left alone: there is no expert for {kind}"] if present else []
             elif objection is not None:
-                found.append(objection)
+                found += [objection] if present else []
+            elif not present:  # nothing is refused: it is not called that
+                found.append(f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`")
             else:
                 least = f"below the least confidence of {100 * self._least(kind):.0f} %"
-                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try --as {kind}")
+                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try `kinds={[kind]}`")
         return found
 
     def _least(self, kind: str) -> float:
@@ -212,6 +224,11 @@ def _served(experts: Experts, kind: str, pictures: Float[Tensor, "B 3 H W"]) -> 
     """What the expert for a kind makes of each picture."""
     restored = [experts[kind](picture) for picture in pictures]
     return restored[0][None] if len(restored) == 1 else torch.stack(restored)
+
+
+def _share(parameter: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UsageError(f"`{parameter}={value:g}`: expected 0 to 1")
 
 
 def _is_grey(pixels: Pixels) -> bool:

@@ -9,24 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from darnet import registry
-from darnet.errors import DarnetError, UnknownNameError, WeightsError
+from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsError
 from darnet.models.base import Model
 from darnet.models.meta import on_meta
 
 FORMAT = 1
 CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
 REFERENCE = "reference.json"
+#: Held by whoever changes a system. The operating system lets go of it when its holder ends, however that ends: the
+#: file stays and means nothing.
+LOCK, LOCK_SECONDS = ".lock", 60.0
 DEFAULT = "darnet"
 #: Before the name of a part: it is one of a system that ships with darnet, `package:SYSTEM/PART`.
 PACKAGE = "package:"
@@ -75,6 +80,8 @@ class Reference(BaseModel):
     def _one_of_two(self) -> Reference:
         if bool(self.registered) == bool(self.file):
             raise ValueError("one of `registered` and `file` must be given")
+        if self.file and not _is_name(self.file):
+            raise ValueError(f"file {self.file!r} does not lie beside it")
         return self
 
 
@@ -207,10 +214,25 @@ def part(folder: Path, name: str) -> Path:
     """
     places = name.removeprefix(PACKAGE).split("/")
     packaged = name.startswith(PACKAGE)
-    plain = all(place == Path(place).name and place not in ("", "..") for place in places)
-    if len(places) != 1 + packaged or not plain:
+    if len(places) != 1 + packaged or not all(map(_is_name, places)):
         raise WeightsError(folder / SYSTEM, f"{name!r} is no part: a folder beside it, or {PACKAGE}SYSTEM/PART")
     return (SHIPPED if packaged else folder).joinpath(*places)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While a system is changed: whoever else wants to waits until it is done.
+
+    Raises UsageError where that takes longer than LOCK_SECONDS, WeightsError where the folder cannot be written.
+    """
+    try:
+        held = FileLock(folder / LOCK, timeout=LOCK_SECONDS).acquire()
+    except Timeout as error:
+        raise UsageError(f"{folder}: somebody else is changing it; nothing was done") from error
+    except OSError as error:
+        raise WeightsError(folder, (error.strerror or str(error)).lower()) from error
+    with held:
+        yield
 
 
 def write_system(system: System, folder: Path) -> None:
@@ -284,6 +306,11 @@ def _read(path: Path, schema: type[_Schema]) -> _Schema:
         raise WeightsError(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except ValueError as error:
         raise WeightsError(path, "not JSON") from error
+
+
+def _is_name(place: str) -> bool:
+    """Whether it is the name of something in a folder, and no way out of it."""
+    return place == Path(place).name and place not in ("", "..")
 
 
 def _first_line(error: Exception) -> str:

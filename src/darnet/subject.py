@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from darnet import photographic
+from darnet.degradations import find_kind
 from darnet.filling import fill
 from darnet.frames import Box, inside
 from darnet.image import Image
@@ -87,9 +88,10 @@ class Subject:
     def refuses(self, kind: str) -> str | None:
         """Why the picture should not be repaired as a photo with this kind of damage, or None."""
         found = self._objection
-        if found is None or kind not in found.kinds:
+        known = find_kind(kind) if found else None
+        if found is None or known is None or known.concern not in found.concerns:
             return None
-        return f"left alone: {found.reason}; --as {kind} repairs it all the same"
+        return f"left alone: {found.reason}; `kinds={[kind]}` repairs it all the same"
 
     def put_back(self, restored: Float[Tensor, "3 h w"]) -> Image:
         """The whole picture with these pixels in it; whatever was not seen is as it was, bit for bit.

@@ -16,7 +16,7 @@ from darnet.benchmark.documents import Request
 from darnet.benchmark.methods import Answer, Method
 from darnet.benchmark.peers import Identity
 from darnet.benchmark.protocol import PROTOCOLS
-from darnet.benchmark.suites import LEVELS
+from darnet.benchmark.suites import levels
 from darnet.errors import NoInputError
 from darnet.models.base import Model, Output
 from darnet.models.slerir import SLERIR
@@ -42,7 +42,7 @@ def test_each_kind_is_at_a_level_of_its_own_suite(sets_root: Path) -> None:
         parts = alone(case)
         assert [part.kind for part in parts] == list(case.kinds)
         for part in parts:
-            assert part.degradation in LEVELS[part.kind]
+            assert part.degradation in levels(part.kind)
             assert (part.name, part.before) == (case.name, ())
     assert composite.levels()["lowlight+noise"] == {"lowlight": 0.25, "noise": 15}
 

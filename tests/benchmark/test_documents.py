@@ -9,7 +9,7 @@ import pytest
 from darnet.benchmark import documents
 from darnet.benchmark.documents import Request, with_peers
 from darnet.benchmark.protocol import PROTOCOLS
-from darnet.benchmark.suites import LEVELS, ROUTED
+from darnet.benchmark.suites import ROUTED, levels
 from darnet.errors import NoInputError, UnknownNameError, UsageError
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -32,7 +32,7 @@ def test_the_price_of_a_wrong_diagnosis(tiny_system: Path, sets_root: Path) -> N
     """The tiny system calls everything noise, so all but noise is misrouted."""
     counter = Counter()
     document = documents.run(Request("end-to-end", sets_root, (str(tiny_system),), limit=1), counter)
-    assert counter.done == counter.expected == 2 * sum(len(LEVELS[kind]) for kind in ROUTED)
+    assert counter.done == counter.expected == 2 * sum(len(levels(kind)) for kind in ROUTED)
     misrouted = {(price["kind"], price["level"]): price["misrouted"] for price in document["prices"]}
     assert set(misrouted.values()) == {0, 1}
     assert all(wrong == (kind != "noise") for (kind, _), wrong in misrouted.items())
@@ -49,7 +49,7 @@ def test_the_router_suite_repairs_nothing(tiny_clean_system: Path, sets_root: Pa
     document = documents.run(request)
     assert {row["psnr"] for row in document["rows"]} == {None}
     figures = document["router"][str(tiny_clean_system)]
-    assert figures["accuracy"] == round(1 / sum(len(LEVELS[kind]) for kind in ROUTED), 4)
+    assert figures["accuracy"] == round(1 / sum(len(levels(kind)) for kind in ROUTED), 4)
     assert figures["false_repairs"] == 0
     assert document["machine"]["torch"]
 

@@ -162,11 +162,11 @@ def test_a_network_is_looked_at_under_each_gate(tiny_slerir: Path, sets_root: Pa
 
 def test_gates_and_kinds_that_are_not_there(tiny_slerir: Path, tiny_daair: Path) -> None:
     (sphere,), (blocks,) = (routed(str(folder), "cpu") for folder in (tiny_slerir, tiny_daair))
-    with pytest.raises(UsageError, match=r"^--gate warm: no gate of .*slerir \(there are: soft, hard\)$"):
+    with pytest.raises(UsageError, match=r"^no gate of .*slerir called 'warm' \(there are: hard, soft\)$"):
         under(sphere, ("warm",))
-    with pytest.raises(UsageError, match=r"^--gate soft: no gate of .*daair \(there are: none\)$"):
+    with pytest.raises(UsageError, match=r"^no gate of .*daair called 'soft' \(there are: none\)$"):
         under(blocks, ("soft",))
-    with pytest.raises(UsageError, match=r"^--kind haze: no kind of .*daair \(there are: noise, rain\)$"):
+    with pytest.raises(UsageError, match=r"^no kind of .*daair called 'haze' \(there are: noise, rain\)$"):
         only(blocks, ("haze",))
     assert only(blocks, ("rain", "rain")).kinds == only(blocks, "rain").kinds == ("rain",)
     assert only(blocks, ()).kinds == ("noise", "rain")

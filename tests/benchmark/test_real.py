@@ -54,7 +54,7 @@ def test_sets_and_limits(root: Path) -> None:
 
 
 def test_what_is_missing_or_does_not_fit_is_named(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--set CBSD68: no set of suite real"):
+    with pytest.raises(UsageError, match="no set of suite real called 'CBSD68'"):
         cases(root, ("CBSD68",))
     with pytest.raises(NoInputError, match="RENOIR: no such test set"):
         cases(root, ("RENOIR",))

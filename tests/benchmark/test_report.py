@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from base64 import b64decode
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,15 @@ def test_a_page_needs_nothing_but_itself(
     assert ("<svg" in page) == (suite in {"noise", "table1", "3-task", "stored"})
     assert "<table>" in page
     assert "<script" not in page
+
+
+def test_the_cells_of_a_page_may_break_so_that_no_table_is_cut() -> None:
+    """At 1300 px the last columns of `darnet bench noise` lay outside: cells could not break, the page was narrow."""
+    style = files("darnet.benchmark").joinpath("report.html.jinja").read_text("utf-8").partition("</style>")[0]
+    rules = dict(re.findall(r"([^{}]+)\{([^}]*)\}", style))
+    table = {selector.strip(): rule for selector, rule in rules.items()}
+    assert "nowrap" not in "".join(table.values())
+    assert "max-width: 100%" in table["body"]
 
 
 def test_a_page_names_failures_and_escapes_them(tiny_system: Path, sets_root: Path) -> None:

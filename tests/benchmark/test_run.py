@@ -76,7 +76,7 @@ def test_what_cannot_be_measured_is_left_out_with_its_reason(sets_root: Path, mo
     assert unusable("wiener", "cpu", chosen) == "not meant for noise"
     assert unusable("identity", "cpu", chosen) is None
     monkeypatch.setitem(sys.modules, "bm3d", None)
-    assert "darnet[bench]" in unusable("bm3d", "cpu", chosen)
+    assert "darnet[peers]" in unusable("bm3d", "cpu", chosen)
 
 
 def test_a_record_says_what_was_done(tiny_system: Path, sets_root: Path) -> None:

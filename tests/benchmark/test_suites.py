@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from darnet.benchmark import suites
 from darnet.benchmark.protocol import Protocol
-from darnet.benchmark.suites import KIND_SUITES, LEVELS, PAIRED_SETS, cases, damaged
+from darnet.benchmark.suites import cases, damaged, kind_suites, paired_sets
 from darnet.degradations import GaussianNoise
 from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
 
@@ -39,12 +40,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("suite", LEVELS)
+@pytest.mark.parametrize("suite", [suite for suite in kind_suites() if suites.levels(suite)])
 def test_synthetic_damage_has_every_level_of_the_default_set(root: Path, suite: str):
     found = [case for case in cases(suite, root) if case.degradation is not None]
-    assert len(found) == 3 * len(LEVELS[suite])
+    assert len(found) == 3 * len(suites.levels(suite))
     assert {case.set for case in found} == {"CBSD68"}
-    assert [case.degradation for case in found[::3]] == list(LEVELS[suite])
+    assert [case.degradation for case in found[::3]] == list(suites.levels(suite))
     assert [case.name for case in found[:3]] == ["000.png", "001.png", "002.png"]
 
 
@@ -69,12 +70,12 @@ def test_sets_come_in_the_order_asked_for(root: Path):
     assert [case.set for case in found] == ["McMaster"] * 3 + ["CBSD68"] * 3
 
 
-@pytest.mark.parametrize("suite", PAIRED_SETS)
+@pytest.mark.parametrize("suite", [suite for suite in kind_suites() if paired_sets(suite)])
 def test_real_damage_takes_every_paired_set_that_is_there(tmp_path: Path, suite: str):
-    for name in PAIRED_SETS[suite]:
+    for name in paired_sets(suite):
         touch(tmp_path / name / "input", 2), touch(tmp_path / name / "target", 2)
     found = cases(suite, tmp_path)
-    assert [case.set for case in found] == [name for name in PAIRED_SETS[suite] for _ in range(2)]
+    assert [case.set for case in found] == [name for name in paired_sets(suite) for _ in range(2)]
     assert {(case.kind, case.level, case.degradation) for case in found} == {(suite, None, None)}
 
 
@@ -133,14 +134,14 @@ def test_what_is_missing_is_named(tmp_path: Path):
 
 @pytest.mark.parametrize(("suite", "name"), [("noise", "GoPro"), ("motion", "LOLv1"), ("noise", "Set14")])
 def test_a_set_that_does_not_fit_is_refused(root: Path, suite: str, name: str):
-    with pytest.raises(UsageError, match=f"--set {name}: no set of suite {suite}"):
+    with pytest.raises(UsageError, match=f"no set of suite {suite} called {name!r}"):
         cases(suite, root, (name,))
 
 
 def test_an_unknown_suite_is_refused(root: Path):
     with pytest.raises(UnknownNameError, match="no suite called 'nois'; did you mean 'noise'") as caught:
         cases("nois", root)
-    assert all(suite in str(caught.value) for suite in KIND_SUITES)
+    assert all(suite in str(caught.value) for suite in kind_suites())
 
 
 def test_a_synthetic_case_loads_what_the_protocol_observes(tmp_path: Path):

@@ -95,9 +95,20 @@ def test_table_1_is_one_table_a_protocol():
     assert text == f"{table1(parts[0])}\n\n{table1(parts[1])}"
 
 
+def test_a_mean_over_other_pictures_than_the_papers_says_so():
+    """`--limit 2` put a mean of two pictures beside the paper's of 68."""
+    few, other = (row(n=2), row(set="McMaster", n=18))
+    text = table1(part("darnet", *(few | {"level": sigma} for sigma in (15.0, 25.0, 50.0)), other))
+    labels = ["darnet, CBSD68 (2 pictures of 68: not comparable)"]
+    labels.append("darnet, McMaster (18 pictures for 68 of CBSD68: not comparable)")
+    assert [line[0] for line in cells(text)[1:]] == labels
+    found = cells(table2({**part("darnet", row("identity", n=2)), "phases": PHASES}))
+    assert found[1][1] == "ours, CBSD68 (2 pictures of 68: not comparable)"
+
+
 def test_table_2_has_a_phase_a_column():
     rows = [
-        row(method, level, 20.0 + phase, kind=kind, n=2, per_image=[{"label": "noise"}, {"label": kind}])
+        row(method, level, 20.0 + phase, kind=kind, n=68, per_image=[{"label": "noise"}, {"label": kind}])
         for phase, method in enumerate(["identity", *PHASES])
         for level, kind in KIND_OF.items()
     ]
@@ -109,14 +120,15 @@ def test_table_2_has_a_phase_a_column():
     assert found[0][3:] == ["20.48 / .391", "31.03 / .890", "31.03 / .890", "31.03 / .890"]
     # noise was named rightly; of the input nobody asks how it was routed
     assert found[1] == ["", "ours, CBSD68", "darnet", *(f"{20 + phase}.00 / 0.880" for phase in range(4))]
-    assert found[3][3:] == ["20.00 / 0.880", *(f"{20 + phase}.00 / 0.880 (1 of 2)" for phase in (1, 2, 3))]
+    assert found[3][3:] == ["20.00 / 0.880", *(f"{20 + phase}.00 / 0.880 (1 of 68)" for phase in (1, 2, 3))]
     assert "phase 1: `darnet:clean+noise`; phase 2: `darnet:clean+noise+blur`; phase 3: `darnet`." in markdown(document)
 
 
 def test_table_2_has_a_line_a_set():
-    rows = [row("identity"), row("identity", psnr=33.0, set="McMaster")]
+    rows = [row("identity"), row("identity", psnr=33.0, set="McMaster", n=18)]
     found = cells(table2({**part("darnet", *rows), "phases": PHASES}))
-    assert [line[1] for line in found[:3]] == ["paper", "ours, CBSD68", "ours, McMaster"]
+    assert [line[1] for line in found[:2]] == ["paper", "ours, CBSD68"]
+    assert found[2][1].startswith("ours, McMaster (18 pictures")
     assert [line[3] for line in found[1:3]] == ["31.00 / 0.880", "33.00 / 0.880"]
 
 

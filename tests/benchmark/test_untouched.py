@@ -81,7 +81,7 @@ def test_sorts_that_show_a_photo_need_photos(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_named(sets_root: Path, tmp_path: Path) -> None:
     for suite, name in (("clean", "text"), ("graphics", "CBSD68")):
-        with pytest.raises(UsageError, match=f"--set {name}: no set of suite {suite}"):
+        with pytest.raises(UsageError, match=f"no set of suite {suite} called {name!r}"):
             cases(suite, sets_root, (name,))
     with pytest.raises(NoInputError, match="none of the sets of suite clean"):
         cases("clean", tmp_path)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from darnet import __version__, cli
+from darnet import __version__, cli, store
+from darnet.cli.app import build
 
 HEAVY = ("torch", "numpy", "pyvips", "pydantic", "PIL")
 
@@ -25,29 +28,45 @@ def test_help_is_quick_and_imports_nothing_heavy():
         assert command in ran.stdout
 
 
-COMMANDS = (
-    "diagnose",
-    "restore",
-    "degrade",
-    "compare",
-    "experts",
-    "experts list",
-    "experts info",
-    "experts add",
-    "train",
-    "extend",
-    "inspect",
-    "inspect routing",
-    "inspect features",
-    "doctor",
-)
+def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    yield path
+    for name, one in getattr(command, "commands", {}).items():
+        yield from commands(one, *path, name)
+
+
+COMMANDS = [" ".join(path) for path in commands(build())]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(darnet, command):
+def test_every_command_explains_itself(darnet, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "80")
     ran = darnet(*command.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
-    assert "Usage: darnet" in ran.out
+    assert f"Usage: darnet {command}".rstrip() in ran.out
+    assert darnet(*command.split(), "-h") == ran
+    assert all(len(line) <= 80 for line in ran.out.splitlines())
+    for puzzle in ("bool", "str>", "path>", "..."):  # Python's types, and what was cut off
+        assert puzzle not in ran.out.replace("{INPUT}...", "").replace("{MODEL}...", "").replace("[ARGS]...", "")
+
+
+def test_help_names_the_systems_that_ship(darnet):
+    helps = {command: " ".join(darnet(*command.split(), "-h").out.split()) for command in COMMANDS}
+    asked = [command for command, text in helps.items() if "--model NAME|PATH The system" in text]
+    assert {"restore", "diagnose", "experts list", "extend"} <= set(asked)
+    for command in asked:
+        assert all(name in helps[command] for name in store.shipped()), command
+
+
+@pytest.mark.parametrize("command", ["restore", "diagnose", "train", "bench", "compare", "experts add"])
+def test_a_command_that_is_given_nothing_answers_with_its_usage(darnet, command):
+    ran = darnet(*command.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"Usage: darnet {command}")
+    assert ran.err.count("\n") > 10
+
+
+def test_a_usage_error_says_where_to_read_on(darnet):
+    assert darnet("compare", "a.png").err == "darnet: Missing argument 'AFTER'; darnet compare -h says what there is\n"
 
 
 def test_version(darnet):
@@ -60,7 +79,7 @@ def test_no_command_is_usage(darnet):
     assert "Usage: darnet" in ran.out + ran.err
 
 
-@pytest.mark.parametrize("arguments", [("repair",), ("restore",), ("diagnose", "a.png", "--loud")])
+@pytest.mark.parametrize("arguments", [("repair",), ("restore", "-o"), ("diagnose", "a.png", "--loud")])
 def test_usage_errors_are_one_line(darnet, arguments):
     ran = darnet(*arguments)
     assert (ran.code, ran.out) == (2, "")

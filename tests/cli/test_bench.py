@@ -36,7 +36,10 @@ def test_tables_files_and_a_page(bench, tmp_path):
     ran = bench("router", "--set", "CBSD68", "--limit", 1, "--html", page, "--report", report, "--quiet", "-j", 1)
     assert ran.code == 0
     assert "| is, called |" in ran.out
-    assert json.loads(report.read_text())["suite"] == "router"
+    document = json.loads(report.read_text())
+    assert document["suite"] == "router"
+    assert document["command"].startswith("darnet bench router --data ROOT --model ")
+    assert document["command"].endswith(" --set CBSD68 --limit 1")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
 
@@ -91,10 +94,10 @@ def test_what_is_left_out_is_named(darnet, sets_root):
     [
         (["nois"], 2, "no suite called 'nois'; did you mean 'noise'?"),
         (["noise", "--protocol", "kari"], 2, "no protocol called 'kari'; did you mean 'kair'?"),
-        (["noise", "--set", "CBSD86"], 2, "--set CBSD86"),
+        (["noise", "--set", "CBSD86"], 2, "no set of suite noise called 'CBSD86'; did you mean 'CBSD68'?"),
         (["noise", "--set", "Urban100"], 3, "Urban100: no pictures of this test set"),
         (["haze", "--set", "SOTS-indoor"], 3, "SOTS-indoor"),
-        (["3-task", "--set", "LOLv1"], 2, "--set LOLv1: no set of suite 3-task"),
+        (["3-task", "--set", "LOLv1"], 2, "no set of suite 3-task called 'LOLv1'"),
         (["5-task", "--set", "LOLv1"], 3, "LOLv1: no such test set"),
         (["noise", "--limit", "0"], 2, "limit"),
         (["noise", "--html", "."], 1, ".: is a directory"),

@@ -16,7 +16,7 @@ def test_three_panels_and_the_psnr(pictures, darnet):
     pictures("b.png", seed=2)
     ran = darnet("compare", "a.png", "b.png", "--gain", "2", "-o", "sheet.png")
     assert ran.code == 0
-    assert re.fullmatch(r"a\.png \| b\.png  PSNR \d+\.\d\d dB  ->  sheet\.png\n", ran.out)
+    assert re.fullmatch(r"a\.png \| b\.png  PSNR \d+\.\d\d dB -> sheet\.png\n", ran.out)
     before, after, sheet = (Image.read(name).array.astype(int) for name in ("a.png", "b.png", "sheet.png"))
     assert sheet.shape == (24, 3 * 24 + 8, 3)
     assert (sheet[:, :24] == before).all()
@@ -26,7 +26,7 @@ def test_three_panels_and_the_psnr(pictures, darnet):
 
 def test_equal_pictures_and_the_default_name(pictures, darnet):
     pictures("a.png")
-    assert darnet("compare", "a.png", "a.png").out == "a.png | a.png  the same pixels  ->  a.compare.png\n"
+    assert darnet("compare", "a.png", "a.png").out == "a.png | a.png  the same pixels -> a.compare.png\n"
     assert darnet("compare", "a.png", "a.png").code == 1
     assert darnet("compare", "a.png", "a.png", "--overwrite").code == 0
 

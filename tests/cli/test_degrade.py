@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import pyvips
 
+from darnet import registry
 from darnet.image import Image
 
 
@@ -18,7 +19,7 @@ def array(name: str) -> np.ndarray:
 def test_noise_of_a_given_sigma(pictures, darnet):
     pictures("photo.jpg", side=128)
     ran = darnet("degrade", "noise", "photo.jpg", "--set", "sigma_255=5")
-    assert ran == (0, "photo.jpg  noise sigma_255=5  ->  photo.noise.png\n", "")
+    assert ran == (0, "photo.jpg  noise sigma_255=5 -> photo.noise.png\n", "")
     difference = array("photo.noise.png") - array("photo.jpg")
     assert difference.std() == pytest.approx(5, rel=0.05)
 
@@ -45,7 +46,7 @@ def test_chance_belongs_to_name_and_seed_not_to_order(pictures, darnet):
 def test_overexposure_in_stops(pictures, darnet):
     pictures("photo.png")
     ran = darnet("degrade", "overexposure", "photo.png", "--ev", "1", "-o", "bright.png")
-    assert "gain=2  ->  bright.png" in ran.out
+    assert "gain=2 -> bright.png" in ran.out
     assert (array("bright.png") == np.minimum(2 * array("photo.png"), 255)).all()
 
 
@@ -59,8 +60,8 @@ def test_floor_is_never_above_round(pictures, darnet):
 def test_several_parameters(pictures, darnet):
     pictures("photo.png")
     ran = darnet("degrade", "poisson-noise", "photo.png", "--set", "shot=0.01", "--set", "read_sigma_255=2")
-    assert ran.out == "photo.png  poisson-noise shot=0.01 read_sigma_255=2  ->  photo.poisson-noise.png\n"
-    assert darnet("degrade", "clean", "photo.png").out == "photo.png  clean  ->  photo.clean.png\n"
+    assert ran.out == "photo.png  poisson-noise shot=0.01 read_sigma_255=2 -> photo.poisson-noise.png\n"
+    assert darnet("degrade", "clean", "photo.png").out == "photo.png  clean -> photo.clean.png\n"
 
 
 def test_outputs_are_kept_and_inputs_untouched(pictures, darnet):
@@ -124,3 +125,8 @@ def test_a_profile_is_kept_and_what_is_not_damaged_stays(pictures, darnet):
     same = Image.read("wide.noise.png")
     assert same.profile == p3
     assert (same.array == wide).all()
+
+
+def test_help_names_every_kind(darnet):
+    shown = darnet("degrade", "--help").out
+    assert [kind for kind in registry.BUILTIN["kind"] if kind != "clean" and kind not in shown] == []

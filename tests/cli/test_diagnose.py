@@ -19,7 +19,9 @@ def test_one_line_a_picture(pictures, diagnose):
     pictures("a.png")
     pictures("a.restored.png")
     line = "noise 98 % (σ ≈ 24)\n"
-    assert diagnose("a.png", "a.restored.png") == (0, f"a.png  {line}a.restored.png  {line}", "")
+    ran = diagnose("a.png", "a.restored.png")
+    assert ran[:2] == (0, f"a.png  {line}a.restored.png  {line}")
+    assert ran.err.startswith("darnet: 2 pictures: 2 noise, in ")
     assert [path.name for path in pictures.folder.iterdir() if ".restored.restored" in path.name] == []
 
 

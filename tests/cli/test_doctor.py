@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from email.message import Message
+from importlib.metadata import distribution
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from darnet import __version__, store
+from darnet.cli import doctor
 
 
 @pytest.fixture
@@ -40,12 +44,34 @@ def test_a_sound_installation(darnet, shipped, tiny_system):
     assert "router ok, noise ok" in text
 
 
+class Installed:
+    """What `importlib.metadata` says of darnet where only some of it is installed."""
+
+    metadata: ClassVar = Message()
+    requires = ("torch>=2.6", 'numpy>=1; extra == "one"', "no-such-package>=1; extra == 'two'", "numpy; extra == 'two'")
+
+
+def test_which_extras_are_installed(darnet, shipped, tiny_system, monkeypatch):
+    def look(name: str) -> object:
+        return Installed if name == "darnet" else distribution(name)
+
+    shipped(tiny_system)
+    Installed.metadata["Provides-Extra"] = "one"
+    Installed.metadata["Provides-Extra"] = "two"
+    monkeypatch.setattr(doctor, "distribution", look)
+    monkeypatch.setattr(doctor, "_machine", dict)
+    wanted = {"one": "ok", "two": "not installed: no-such-package (pip install 'darnet[two]')"}
+    assert json.loads(darnet("doctor", "--json").out)["extras"] == wanted
+    lines = [line.split(maxsplit=1) for line in darnet("doctor").out.splitlines()]
+    assert all([extra, state] in lines for extra, state in wanted.items())
+
+
 def test_damaged_and_missing_weights_are_4(darnet, shipped, damaged_system):
     ran = darnet("doctor")
     assert (ran.code, ran.err) == (4, "darnet: no weights ship with this installation\n")
     shipped(damaged_system)
     ran = darnet("doctor")
     assert ran.code == 4
-    assert ran.err.startswith("darnet: darnet: noise: ")
+    assert ran.err.startswith("darnet: system darnet: noise: ")
     (store.SHIPPED / "darnet" / store.SYSTEM).write_text("{")
     assert "not JSON" in darnet("doctor").err

@@ -124,6 +124,13 @@ def test_an_expert_is_added_used_and_removed(darnet, pictures, system):
     assert "salt" in darnet("experts", "rollback", "--model", system).out
 
 
+def test_what_ships_is_not_changed_and_is_called_a_system(darnet):
+    """It once began with "darnet: darnet: "."""
+    ran = darnet("experts", "remove", "noise")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("darnet: the system darnet ships, and is not changed; ")
+
+
 def test_a_checkpoint_and_a_graph_restore_a_picture(darnet, pictures, system, tmp_path):
     checkpoint(tmp_path / "net.pth")
     graph(tmp_path / "half.onnx")

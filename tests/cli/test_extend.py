@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def test_what_is_told(darnet, asked):
     settings = told["settings"]
     assert (settings.max_forgetting, settings.replay, settings.overrides) == (2, False, ["router.seed=3"])
     assert (settings.hardware.device, settings.hardware.precision) == ("cpu", "fp32")
+
+
+def test_the_working_directory_is_no_place_for_modules(darnet, asked):
+    before = sys.path.copy()
+    assert darnet("extend", "salt", "--data", "photos", "--degradation", "noise").code == 0
+    assert sys.path == before
 
 
 def test_json(darnet, asked):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,56 @@ def test_a_file_counts_once(pictures):
 def test_what_is_missing_says_why(pictures):
     found = Search(Path())(["nowhere.png", "*.png"])
     assert found.missing == [("nowhere.png", "no such file or folder"), ("*.png", "nothing matches")]
+
+
+def test_what_cannot_be_looked_at_is_one_input_that_fails(pictures, darnet, tiny_system):
+    """A loop or a name too long once ended the whole run."""
+    Path("loop.png").symlink_to("loop.png")
+    long = "x" * 300
+    ran = darnet("diagnose", "--model", tiny_system, "loop.png", f"{long}.png", f"{long}/a.png", pictures("a.png"))
+    assert ran.code == 1
+    assert ran.out.startswith(f"{pictures.folder / 'a.png'}  noise")
+    assert "darnet: loop.png: too many levels of symbolic links\n" in ran.err
+    assert f"darnet: {long}.png: file name too long\n" in ran.err
+    assert ran.err.endswith("darnet: 3 of 4 inputs failed\n")
+
+
+def test_links_that_loop_do_not_stop_a_folder(pictures, darnet, tiny_system):
+    pictures("in/a.png")
+    Path("in/loop.png").symlink_to("loop.png")
+    Path("in/self").symlink_to("../in")
+    ran = darnet("diagnose", "--model", tiny_system, "-r", "in")
+    assert (ran.code, ran.out[:8]) == (1, "in/a.png")
+    assert ran.err.endswith("darnet: 1 of 2 inputs failed\n")
+
+
+def test_a_forbidden_folder_is_named_and_the_rest_is_found(pictures, monkeypatch):
+    for name in ("in/a.png", "in/closed/b.png", "in/open/c.png"):
+        pictures(name)
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = Search(Path(), recursive=True)(["in"])
+    assert [source.name for source in found.sources] == ["in/a.png", "in/open/c.png"]
+    assert found.missing == [("in/closed", "permission denied")]
+    assert found.total == 3
+    assert Search(Path())(["in/closed"]).missing == [("in/closed", "permission denied")]
+
+
+def test_an_output_with_a_name_too_long_is_one_picture_that_fails(pictures, restore):
+    long = "x" * 245 + ".png"
+    pictures("a.png").rename(long)
+    pictures("b.png")
+    ran = restore(long, "b.png")
+    assert ran.code == 1
+    assert "file name too long\ndarnet: 1 of 2 inputs failed\n" in ran.err
+    assert "unexpected" not in ran.err
+    assert Path("b.restored.png").exists()
 
 
 def test_a_link_to_nowhere_is_an_input_that_fails(pictures, restore):

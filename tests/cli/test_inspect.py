@@ -147,7 +147,7 @@ def test_a_network_is_shown_under_each_gate(darnet, tiny_slerir, sets_root, pict
     assert sum(map(sum, hard["flows"]["rain"][0])) == pytest.approx(1)
     ran = darnet("inspect", "routing", tiny_slerir, *given, "--gate", "warm", "-o", "elsewhere")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"darnet: --gate warm: no gate of {tiny_slerir} ")
+    assert ran.err.startswith(f"darnet: no gate of {tiny_slerir} called 'warm' ")
     assert not Path("elsewhere").exists()
 
 
@@ -181,7 +181,7 @@ def test_a_classifier_stands_beside_a_sphere(sphere, tiny_daair):
 def test_damages_to_tell_apart_can_be_named(sphere, tiny_system, sets_root):
     ran = sphere(tiny_system / "router", "--kind", "rain", "--kind", "noise")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"darnet: --kind rain: no kind of {tiny_system / 'router'} ")
+    assert ran.err.startswith(f"darnet: no kind of {tiny_system / 'router'} called 'rain'")
     ran = sphere("--kind", "rain")
     assert (ran.code, ran.out) == (3, "")
     assert "needs 2 pictures each of at least two kinds" in ran.err

@@ -93,8 +93,8 @@ def test_stdin_to_stdout(pictures, pipe, tmp_path):
     (tmp_path / "out.png").write_bytes(ran.stdout)
     assert (Image.read(tmp_path / "out.png").array > Image.read(photo).array).all()
     line = ran.stderr.decode()
-    assert line.startswith("-  noise 98 % (σ ≈ 24)  ->  noise expert")
-    assert line.endswith("->  -\n")
+    assert line.startswith("-  noise 98 % (σ ≈ 24) -> noise expert")
+    assert line.endswith("-> -\n")
 
 
 def test_clean_stdin_is_the_same_bytes(pictures, pipe):

@@ -12,7 +12,7 @@ import pytest
 
 from darnet.image import Image
 
-LINE = r"photo\.png  noise 98 % \(σ ≈ 24\)  ->  noise expert  \d+\.\d s  ->  photo\.restored\.png\n"
+LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
 
 
 def pixels(path: Path | str) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_one_line_a_picture_and_the_original_untouched(pictures, restore):
 def test_a_clean_picture_comes_back_byte_for_byte(pictures, restore_clean):
     photo = pictures("photo.jpg")
     ran = restore_clean(photo)
-    assert re.search(r"clean 98 %  ->  left alone  \d+\.\d s  ->  \S+photo\.restored\.jpg\n", ran.out)
+    assert re.search(r"clean 98 % -> left alone  \d+\.\d s -> \S+photo\.restored\.jpg\n", ran.out)
     assert Path("photo.restored.jpg").read_bytes() == photo.read_bytes()
 
 
@@ -71,7 +71,7 @@ def test_strength_blends(pictures, restore):
 def test_as_skips_the_diagnosis_and_keeps_its_order(pictures, restore_clean):
     pictures("photo.png")
     ran = restore_clean("photo.png", "--as", "blur", "--as", "noise")
-    assert "photo.png  as blur, noise  ->  blur expert, noise expert  " in ran.out
+    assert "photo.png  as blur, noise -> blur expert, noise expert  " in ran.out
 
 
 def test_below_min_confidence_it_is_left_alone_and_says_so(pictures, restore):
@@ -193,11 +193,12 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
     pictures("c.png")
     ran = restore("a.png", "b.png", "missing.png", "c.png", "--report", "report.json")
     assert ran.code == 1
-    assert ran.err.splitlines() == [
+    *reasons, summary = ran.err.splitlines()
+    assert reasons == [
         "darnet: missing.png: no such file or folder",
         "darnet: b.png: not a JPEG, PNG, TIFF, WebP or AVIF picture",
-        "darnet: 2 of 4 inputs failed",
     ]
+    assert re.fullmatch(r"darnet: 2 of 4 inputs failed; 2 repaired \(2 noise\), in \d+\.\d s", summary)
     assert len(ran.out.splitlines()) == 2
     report = json.loads(Path("report.json").read_text())
     assert report["darnet"] and report["model"] and report["settings"]["strength"] == 1
@@ -222,8 +223,28 @@ def test_fail_fast_stops(pictures, restore):
 def test_dry_run_writes_nothing(pictures, restore):
     pictures("photo.png")
     ran = restore("photo.png", "--dry-run", "-o", "new/out.png")
-    assert ran.out == "photo.png  noise 98 % (σ ≈ 24)  ->  noise expert  dry run  ->  new/out.png\n"
+    assert ran.out == "photo.png  noise 98 % (σ ≈ 24) -> noise expert  dry run -> new/out.png\n"
     assert files(pictures.folder) == ["photo.png"]
+
+
+def test_a_dry_run_where_the_output_exists_goes_on_and_says_so(pictures, restore):
+    pictures("photo.png")
+    Path("photo.restored.png").write_text("precious")
+    ran = restore("photo.png", "--dry-run")
+    assert (ran.code, ran.out[:20]) == (0, "photo.png  noise 98 ")
+    assert ran.err == "darnet: photo.png: warning: photo.restored.png: exists already; --overwrite replaces it\n"
+    assert restore("photo.png", "--dry-run", "--overwrite").err == ""
+    assert Path("photo.restored.png").read_text() == "precious"
+
+
+def test_many_pictures_are_summed_up(pictures, restore):
+    for name in ("in/a.png", "in/b.png"):
+        pictures(name)
+    ran = restore("in", "-o", "out")
+    assert re.fullmatch(r"darnet: 2 pictures: 2 repaired \(2 noise\), in \d+\.\d s\n", ran.err)
+    assert "2 left alone, in " in restore("in", "-o", "out", "--overwrite", "--strength", 0).err
+    for silent in ("--quiet", "--json"):
+        assert restore("in", "-o", "out", "--overwrite", silent).err == ""
 
 
 def test_json_lines(pictures, restore):
@@ -277,21 +298,22 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
     [
         (("--as", "foo"), "blur, noise, overexposure"),
         (("--model", "foo"), "no system called 'foo'"),
-        (("--strength", "2"), "0 to 1"),
+        (("--strength", "2"), "--strength 2: expected 0 to 1"),
         (("--strength", "nan"), "0 to 1"),
         (("--tile", "x"), "auto, off or a number"),
         (("--tile", "3"), "auto, off or a number"),
-        (("--device", "abacus"), "auto, cpu, cuda"),
+        (("--device", "abacus"), "--device abacus: expected auto, cpu, cuda"),
         (("--precision", "fp8"), "'bf16'"),
         (("--precision", "fp16"), "use fp32 or bf16"),
         (("--ext", "gif"), "'avif'"),
-        (("--quality", "0"), "1 to 100"),
+        (("--quality", "0"), "--quality 0: expected 1 to 100"),
+        (("--quality", "101"), "--quality 101: expected 1 to 100"),
         (("--bit-depth", "12"), "'16'"),
         (("--bit-depth", "16", "--ext", "jpg"), "8 bits"),
         (("--metadata", "burn"), "'strip'"),
         (("--icc", "cmyk"), "'srgb'"),
-        (("--min-confidence", "2"), "0 to 1"),
-        (("--max-steps", "0"), "at least 1"),
+        (("--min-confidence", "2"), "--min-confidence 2: expected 0 to 1"),
+        (("--max-steps", "0"), "--max-steps 0: expected at least 1"),
         (("--output", "out.gif"), ".avif"),
         (("--output", "out.jpg", "--ext", "png"), "disagree"),
         (("--report", "photo.png"), "picture of this run"),
@@ -356,3 +378,11 @@ def test_what_happens_inside_a_picture(pictures, restore, monkeypatch, error, co
     if code == 1:
         assert ran.err == "darnet: photo.png: unexpected RuntimeError: boom\n"
         assert "Traceback" in restore("photo.png", "-v").err
+
+
+def test_a_kind_by_the_word_that_people_use(pictures, restore):
+    pictures("photo.png")
+    ran = restore("photo.png", "--as", "overexposed", "--as", "noisy")
+    assert (ran.code, ran.err) == (0, "")
+    assert "as overexposed, noisy  ->  overexposure expert, noise expert" in ran.out
+    assert restore("photo.png", "--as", "foggy", "-o", "other.png").code == 2, "this system has no expert for haze"

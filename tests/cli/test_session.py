@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from darnet.cli.session import Session, explain
 from darnet.errors import ImageError, ResourceError, WeightsError
@@ -38,7 +40,16 @@ def test_reasons_do_not_name_the_picture_twice():
     assert explain(WeightsError("w", "gone")) == ("w: gone", 4)
     assert explain(ResourceError("too big")) == ("too big", 5)
     assert explain(MemoryError()) == ("out of memory", 5)
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "a.jpg")
+    assert explain(missing, Path("a.jpg")) == ("no such file or directory", 1)
+    assert explain(missing, Path("b.jpg")) == ("a.jpg: no such file or directory", 1)
     assert explain(KeyError("x")) == ("unexpected KeyError: 'x'", 1)
+
+
+def test_torch_short_of_memory_on_a_cpu_is_5():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)  # four petabytes
+    assert explain(caught.value) == ("out of memory", 5)
 
 
 @pytest.mark.parametrize(("items", "terminal", "quiet", "shown"), [

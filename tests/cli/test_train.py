@@ -47,6 +47,13 @@ def calls(pictures, monkeypatch):
     return told
 
 
+def test_the_working_directory_is_no_place_for_modules(darnet, calls):
+    """A stray tomli_w.py among the photos would run."""
+    before = sys.path.copy()
+    assert darnet("train", "tiny.toml", "--data", "photos").code == 0
+    assert sys.path == before
+
+
 def test_start(darnet, calls):
     options = ["--set", "stage.0.epochs=3", "--out", "elsewhere", "-d", "cpu", "--devices", "2", "--precision", "fp32"]
     ran = darnet("train", "tiny.toml", "--data", "photos", *options, "--quiet")

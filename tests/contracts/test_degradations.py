@@ -17,7 +17,7 @@ from darnet.testing import check_degradation
 NEEDS_A_FILE = {"measured-motion"}
 
 
-@pytest.mark.parametrize("name", sorted({*registry.BUILTIN["degradation"]} - NEEDS_A_FILE))
+@pytest.mark.parametrize("name", sorted({*registry.names("degradation")} - NEEDS_A_FILE))
 def test_the_contract(name: str) -> None:
     check_degradation(registry.find("degradation", name)())
 

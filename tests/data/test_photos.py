@@ -34,7 +34,20 @@ def test_any_folder_of_photos(tmp_path: Path) -> None:
 
 def test_16_bits_become_8(tmp_path: Path) -> None:
     array = write(tmp_path / "a.png", dtype=np.uint16)
-    np.testing.assert_array_equal(load_photos(tmp_path)[0].numpy().transpose(1, 2, 0), array // 257)
+    np.testing.assert_array_equal(load_photos(tmp_path)[0].numpy().transpose(1, 2, 0), np.rint(array / 257))
+
+
+def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere" / "sub" / "a.png")
+    write(tmp_path / "elsewhere" / "c.png")
+    root = tmp_path / "root"
+    root.mkdir()
+    write(root / "b.png")
+    (root / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "same").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (root / "self").symlink_to(root, target_is_directory=True)
+    (tmp_path / "elsewhere" / "back").symlink_to(root, target_is_directory=True)
+    assert find_photos(root) == [root / "b.png", root / "link" / "c.png", root / "link" / "sub" / "a.png"]
 
 
 def test_div2k_reads_its_training_folder_only(tmp_path: Path) -> None:
@@ -62,8 +75,12 @@ def test_large_photos_bring_their_halves(tmp_path: Path) -> None:
 def test_bad_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoInputError, match="no such folder"):
         load_photos(tmp_path / "missing")
-    with pytest.raises(NoInputError, match="no picture with both sides of at least 64 px"):
-        write(tmp_path / "few" / "a.png")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "notes.txt").write_text("no picture")
+    with pytest.raises(NoInputError, match=r"none: no picture in it or below \(.*\.png"):
+        load_photos(tmp_path / "none", smallest_px=64)
+    write(tmp_path / "few" / "a.png")
+    with pytest.raises(NoInputError, match="none of its 1 pictures has both sides of at least 64 px"):
         load_photos(tmp_path / "few", smallest_px=64)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")

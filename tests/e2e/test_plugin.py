@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,14 @@ def test_it_is_listed(run: Run) -> None:
     assert "switching-median" in json.loads(command(run, "experts", "list", "--json"))["available"]
 
 
+def test_its_damage_is_made(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "peppered.png"
+    photo = ROOT / "examples" / "coffee-clean.jpg"
+    text = command(run, "degrade", "salt-and-pepper", photo, "--set", "density=0.05", "-o", out)
+    assert "salt-and-pepper density=0.05" in text
+    assert out.is_file()
+
+
 def test_it_keeps_the_contracts(run: Run) -> None:
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, ROOT / "examples" / "plugin" / "tests")
     assert done.returncode == 0, done.stdout
@@ -77,7 +86,7 @@ def test_it_is_routed_to(run: Run, tiny_system: Path, tmp_path: Path) -> None:
     Image.of((damaged * 255).round().byte().permute(1, 2, 0).numpy()).write(tmp_path / "peppered.png")
     out = tmp_path / "out.png"
     text = command(run, "restore", tmp_path / "peppered.png", "-o", out, "--model", system)
-    assert "salt-and-pepper" in text
+    assert re.search(r"salt-and-pepper 99 % \(density ≈ \d\.\d\d\)", text), "in the unit that the plug-in gives it"
     with PIL.Image.open(out) as picture:
         restored = Image.of(picture).pixels()
     assert float(psnr(restored[None], photo[None])) > float(psnr(damaged[None], photo[None])) + 15

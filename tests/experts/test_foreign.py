@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
 from darnet.errors import DarnetError, WeightsError
-from darnet.experts import Tiles
+from darnet.experts import Tiles, foreign
 from darnet.experts.base import Checked
 from darnet.experts.foreign import load_onnx, load_spandrel
 from darnet.testing import check_expert
@@ -58,6 +58,23 @@ def test_a_checkpoint_is_an_expert(tmp_path: Path, suffix: str) -> None:
     pixels = torch.rand(3, 40, 30)
     with torch.inference_mode():
         torch.testing.assert_close(expert(pixels), network(pixels[None])[0].clamp(0, 1))
+
+
+def test_restormer_is_known_where_its_extra_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spandrel_extra_arches.architectures.Restormer import Restormer  # `make test` installs it
+
+    torch.manual_seed(0)
+    network = Restormer(dim=8, num_blocks=[1, 1, 1, 1], num_refinement_blocks=1, heads=[1, 1, 1, 1])
+    torch.save(network.state_dict(), tmp_path / "restormer.pth")
+    for _ in range(2):  # what is installed already is no error
+        check_expert(Checked("restormer", load_spandrel(tmp_path / "restormer.pth", "cpu")))
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "unknown.pth")
+    with pytest.raises(WeightsError, match=r"unknown\.pth.*known") as known:
+        load_spandrel(tmp_path / "unknown.pth")
+    monkeypatch.setattr(foreign, "find_spec", lambda name: None)
+    with pytest.raises(WeightsError, match=r"non-commercial: pip install 'darnet\[foreign-restricted\]'"):
+        load_spandrel(tmp_path / "unknown.pth")
+    assert "foreign-restricted" not in str(known.value)
 
 
 def test_a_checkpoint_is_asked_tile_by_tile(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Generator
 
-from darnet.imaging.chain import ORDER, SCENIC, Chain, Habits
+from darnet.imaging.chain import LIT, OWN, STEPS, Chain, Habits
 
+ORDER = [kind.name for kind in OWN]
 KINDS = ("clean", *ORDER)
 CLEAN = torch.rand(32, 3, 48, 48, generator=Generator().manual_seed(0)) * 0.7 + 0.15
 NOTHING = Habits(0.0, company=0.0, none=0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0, local=0)
@@ -43,13 +44,13 @@ def test_an_expert_sees_its_kind_alone_where_nothing_else_is_wanted(repaired: st
 
 def test_noise_and_file_are_in_no_target() -> None:
     habits = Habits(1.0, company=1.0, none=0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=1.0)
-    found = way(Chain(("jpeg",), "jpeg", habits, steps={k: Chain(()).steps[k] for k in ("noise", "jpeg")}))
+    found = way(Chain(("jpeg",), "jpeg", habits, steps={k: STEPS[k] for k in ("noise", "jpeg")}))
     assert torch.equal(found.target, CLEAN)
 
 
 def test_company_is_in_the_target_where_it_can_be() -> None:
     habits = Habits(0.0, company=1.0, none=0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0)
-    found = way(Chain(("noise",), "noise", habits, steps={k: Chain(()).steps[k] for k in ("overexposure", "noise")}))
+    found = way(Chain(("noise",), "noise", habits, steps={k: STEPS[k] for k in ("overexposure", "noise")}))
     assert float(found.target.mean()) > float(CLEAN.mean()) + 0.02
 
 
@@ -70,13 +71,14 @@ def test_a_photo_with_nothing_is_present_with_nothing() -> None:
 
 def test_what_is_no_photo_keeps_its_light() -> None:
     found = way(Chain(KINDS, habits=Habits(several=(0.0, 0.0, 0.0, 1.0))), drawn=range(32))
-    for kind in SCENIC:
-        assert bool((found.severity[:, KINDS.index(kind)] == 0).all())
+    for kind in OWN:
+        absent = bool((found.severity[:, KINDS.index(kind.name)] == 0).all())
+        assert absent == (kind.stage in LIT)
 
 
 def test_noise_in_a_rectangle_leaves_the_rest_alone() -> None:
     habits = Habits(0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0, local=1.0, several=(0.0, 1.0))
-    found = way(Chain(("clean", "noise"), habits=habits, steps={"noise": Chain(()).steps["noise"]}))
+    found = way(Chain(("clean", "noise"), habits=habits, steps={"noise": STEPS["noise"]}))
     share = found.noisy.mean(dim=(1, 2, 3))
     assert 0.05 < float(share.min()) < float(share.max()) < 0.8
     outside = (found.noisy == 0).expand_as(CLEAN)

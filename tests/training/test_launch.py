@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be_made_is_named(photos: Path) -> None:
 
 
 def test_one_device_is_not_several() -> None:
-    with pytest.raises(UsageError, match=r"--device cpu:0 is one device, and --devices 2"):
+    with pytest.raises(UsageError, match=r"`device='cpu:0'` is one device, and `devices=2`"):
         launch.Hardware("cpu:0", 2).fabric()
 
 

@@ -68,6 +68,19 @@ def test_it_is_validated_as_the_plan_says_on_the_same_pictures(
     assert torch.equal(seen[0], seen[2])
 
 
+def test_a_loss_that_is_not_finite_in_another_process_ends_this_one(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were only that one to end, the rest would wait for it."""
+
+    def gather(mine: torch.Tensor) -> torch.Tensor:
+        return torch.stack([mine, torch.full_like(mine, torch.inf)])
+
+    monkeypatch.setattr(trainer.fabric, "all_gather", gather)
+    with pytest.raises(DarnetError, match="stage 's', step 3: the loss is not finite"):
+        run(trainer, tmp_path / "run")
+
+
 def test_what_it_costs_is_measured_without_the_first_of_each(
     trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,16 +17,16 @@ from darnet.benchmark.cells import number, table
 from darnet.benchmark.inspection import Subject
 from darnet.benchmark.methods import Method
 from darnet.benchmark.protocol import Protocol
-from darnet.benchmark.suites import LEVELS, TOGETHER, Case
+from darnet.benchmark.suites import TOGETHER, Case
 from darnet.degradations import Degradation
 from darnet.models.base import Model
 
 SUITE = "composite"
 #: The first befalls the picture first. Fog lies behind the rain that is seen; photons are few before they are counted.
 COMPOSITES: tuple[tuple[Degradation, Degradation], ...] = (
-    (LEVELS["haze"][1], LEVELS["rain"][1]),
-    (LEVELS["lowlight"][1], LEVELS["noise"][0]),
-    (LEVELS["blur"][1], LEVELS["noise"][0]),
+    (suites.levels("haze")[1], suites.levels("rain")[1]),
+    (suites.levels("lowlight")[1], suites.levels("noise")[0]),
+    (suites.levels("blur")[1], suites.levels("noise")[0]),
 )
 #: Whose expert a composite has, beside that of one of its kinds; and the row of means.
 BOTH, NEITHER, EVERY = "both", "neither", "every place"

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from darnet import store
 from darnet.backends import pick_device
-from darnet.benchmark import composite, gains, real, routing, speed, tasks, untouched, ways
+from darnet.benchmark import composite, gains, real, routing, speed, suites, tasks, untouched, ways
 from darnet.benchmark.methods import ORACLE, OTHER, ROUTER, Method
 from darnet.benchmark.peers import INPUT, PEERS, load_method
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.provenance import provenance
 from darnet.benchmark.run import NOBODY, Bench, Measured, Progress, unusable
-from darnet.benchmark.suites import DEFAULT_SETS, KIND_SUITES, LEVELS, ROUTED, ROUTER_SETS, Case, cases, damaged
+from darnet.benchmark.suites import DEFAULT_SETS, ROUTED, ROUTER_SETS, Case, cases, damaged
 from darnet.benchmark.tables import PAPER_PROTOCOL
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
 from darnet.diagnosis import CLEAN
@@ -34,7 +34,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line was asked for. `protocol` None: the suite's own, or the default."""
+    """What is asked for. `protocol` None: the suite's own, or the default."""
 
     suite: str
     root: Path
@@ -50,20 +50,11 @@ class Request:
         """Suite, root, sets and limit: which pictures."""
         return self.suite, self.root, self.sets, self.limit
 
-    @property
-    def command(self) -> str:
-        """The command line that asks for the same."""
-        options = [f"--model {name}" for name in self.methods] + [f"--set {name}" for name in self.sets]
-        options += [f"--protocol {self.protocol.name}"] if self.protocol else []
-        options += [f"--limit {self.limit}"] if self.limit else []
-        return " ".join(["darnet bench", self.suite, "--data ROOT", *options])
-
     def __post_init__(self) -> None:
         """Raise UnknownNameError for a suite, UsageError for a device."""
-        if self.suite not in SUITES:
-            raise UnknownNameError("suite", self.suite, SUITES)
+        find_suite(self.suite)
         if pick_device(self.device).type != "cpu" and self.jobs > 1:
-            raise UsageError(f"--jobs {self.jobs}: one process uses a GPU")
+            raise UsageError(f"`jobs={self.jobs}`: one process uses a GPU")
 
 
 def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
@@ -71,16 +62,16 @@ def with_peers(suite: str, methods: tuple[str, ...]) -> tuple[str, ...]:
     if suite in gains.BESIDE:
         return (*(methods or (store.DEFAULT,)), *gains.BESIDE[suite])
     damage = _damage(suite)
-    kinds = tasks.kinds(suite) if suite in tasks.TASKS else [LEVELS[damage][0].kind if damage in LEVELS else damage]
+    kinds = tasks.kinds(suite) if suite in tasks.TASKS else [part.kind for part in suites.levels(damage)] or [damage]
     peers = [name for name, offer in PEERS.items() if set(kinds) & set(offer.kinds)]
     return tuple(dict.fromkeys([*(methods or (INPUT, store.DEFAULT)), *peers]))
 
 
 def run(request: Request, progress: Progress = NOBODY) -> Document:
     """Measure a suite. Raises what bad names, missing sets and damaged weights raise; a failing picture is recorded."""
-    suite = SUITES[request.suite]
+    suite = find_suite(request.suite)
     found = suite.measure(request, suite.cases(request), progress)
-    return {"suite": request.suite, "command": request.command, **provenance(request.device), **found}
+    return {"suite": request.suite, **provenance(request.device), **found}
 
 
 def _of_one_kind(request: Request) -> list[Case]:
@@ -232,8 +223,8 @@ class Suite(NamedTuple):
     measure: Callable[[Request, list[Case], Progress], Document]
 
 
+#: Those that are not over one kind of damage, and "clean", of which more is asked than of a kind.
 SUITES: Mapping[str, Suite] = {
-    **dict.fromkeys(KIND_SUITES, Suite(_of_one_kind, _kind)),
     "router": Suite(_of_every_kind, _router),
     "end-to-end": Suite(_of_every_kind, _end_to_end),
     "table1": Suite(_of_one_kind, _table1),
@@ -245,6 +236,13 @@ SUITES: Mapping[str, Suite] = {
     **dict.fromkeys(ways.WAYS, Suite(lambda asked: ways.cases(*asked.chosen), _gains)),
     **dict.fromkeys(untouched.SUITES, Suite(lambda asked: untouched.cases(*asked.chosen), _untouched)),
 }
+
+
+def find_suite(name: str) -> Suite:
+    """A suite by its name; every kind of damage has one. Raises UnknownNameError."""
+    if name not in SUITES and not suites.is_of_one_kind(name):
+        raise UnknownNameError("suite", name, {*SUITES, *suites.kind_suites()})
+    return SUITES.get(name, Suite(_of_one_kind, _kind))
 
 
 def _measure(
@@ -267,12 +265,8 @@ def _document(measured: Measured, protocol: Protocol) -> Document:
         {"method": record.method, "set": record.set, "name": record.name, "level": record.level, "error": record.error}
         for record in measured.failures
     ]
-    return {
-        "protocol": _described(protocol),
-        "rows": measured.rows,
-        "failures": failures,
-        "left_out": measured.left_out,
-    }
+    found = {"rows": measured.rows, "failures": failures, "left_out": measured.left_out}
+    return {"protocol": _described(protocol), **found}
 
 
 def _described(protocol: Protocol) -> Document:
@@ -288,7 +282,7 @@ def _systems(request: Request) -> tuple[str, ...]:
     """The methods asked for, all of which must have a router. Raises UsageError."""
     for name in request.methods:
         if name in PEERS or (Path(name) / store.CARD).is_file():
-            raise UsageError(f"--model {name}: suite {request.suite} needs a system with a router")
+            raise UsageError(f"{name}: suite {request.suite} needs a system with a router")
     return request.methods or (store.DEFAULT,)
 
 

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 #: A picture that lost more than this is worse to somebody who looks.
 WORSE_DB = 0.3
 EVERY = "all"
-#: Who stands beside, where `--peers` asks for them: those that need no level, or whose level is known.
+#: Who stands beside, where peers are asked for: those that need no level, or whose level is known.
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "real": ("nlm-blind", "gaussian"),
     "stored": ("nlm-blind", "gaussian", "wiener-jpeg", "wiener-blind", "divide"),

@@ -23,9 +23,9 @@ from darnet import store
 from darnet.backends import TorchBackend, environment, pick_device
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Pixels
 from darnet.benchmark.provenance import commit
-from darnet.benchmark.suites import KIND_SUITES, LEVELS, Case, cases
+from darnet.benchmark.suites import Case, cases, is_of_one_kind, levels
 from darnet.diagnosis import kinds_of
-from darnet.errors import DarnetError, NoInputError, UsageError
+from darnet.errors import DarnetError, NoInputError, UnknownNameError, UsageError
 from darnet.models.base import Model, Output
 from darnet.tiling import pad_to
 
@@ -92,21 +92,20 @@ def routed(name: str, device: str = "auto") -> list[Subject]:
 
 
 def under(subject: Subject, gates: Iterable[str]) -> list[Subject]:
-    """The network under each of several gates, called after them; without any, as it ships. Raises UsageError."""
+    """The network under each of several gates, called after them; without any, as it ships. Raises UnknownNameError."""
     wanted = list(dict.fromkeys(gates))
     for gate in wanted:
         if gate not in subject.model.gates:
-            known = ", ".join(subject.model.gates) or "none"
-            raise UsageError(f"--gate {gate}: no gate of {subject.name} (there are: {known})")
+            raise UnknownNameError(f"gate of {subject.name}", gate, subject.model.gates)
     return [replace(subject, name=f"{subject.name} ({gate})", gate=gate) for gate in wanted] or [subject]
 
 
 def only(subject: Subject, kinds: Iterable[str]) -> Subject:
-    """The network, looked at for some of its kinds; without any, for all. Raises UsageError."""
+    """The network, looked at for some of its kinds; without any, for all. Raises UnknownNameError."""
     wanted = list(dict.fromkeys(kinds_of(kinds)))
     for kind in wanted:
         if kind not in subject.kinds:
-            raise UsageError(f"--kind {kind}: no kind of {subject.name} (there are: {', '.join(subject.kinds)})")
+            raise UnknownNameError(f"kind of {subject.name}", kind, subject.kinds)
     return replace(subject, kinds=tuple(wanted) or subject.kinds)
 
 
@@ -118,11 +117,11 @@ def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[
     chosen: list[Case] = []
     left_out: dict[str, str] = {}
     for kind in kinds_of(kinds):
-        if kind not in KIND_SUITES:
+        if not is_of_one_kind(kind):
             left_out[kind] = f"no test set of {kind} is known"
             continue
-        levels = LEVELS.get(kind, ())
-        wanted = (None, *levels[len(levels) // 2 :][:1])
+        damage = levels(kind)
+        wanted = (None, *damage[len(damage) // 2 :][:1])
         try:
             chosen += [case for case in cases(kind, root, (), limit) if case.degradation in wanted]
         except NoInputError as error:

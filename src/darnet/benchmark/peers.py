@@ -1,8 +1,8 @@
 """Peers: what others offer for the same damage, measured in the same run.
 
-They come with the `bench` extra, never with darnet.
-Most are told the true level, which darnet is not. Settings are those of authors or manuals, or, where there are none,
-chosen on training photos (the defaults in `darnet.experts.classical`).
+Packages of other people come with the `peers` extra, which nothing else pulls in; filters with `classical`. Most are
+told the true level, which darnet is not. Settings are those of authors or manuals, or, where there are none, chosen on
+training photos (the defaults in `darnet.experts.classical`).
 
 Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
 """
@@ -30,7 +30,7 @@ from darnet.experts import Tiles
 from darnet.experts.classical import NonLocalMeans, RichardsonLucy, Wiener, deconvolved
 from darnet.experts.foreign import FILES, ForeignExpert
 
-EXTRA = "bench"
+EXTRA = "peers"
 #: The peer that repairs nothing.
 INPUT = "identity"
 #: Rows and columns of a filter that answers neither to slopes nor to straight edges.
@@ -112,7 +112,7 @@ def _bm3d(device: str) -> Method:
 
 def _nlm(device: str) -> Method:
     """Fast non-local means, filter strength 0.7 σ."""
-    registry.optional("cv2", EXTRA).setNumThreads(1)  # as everybody here
+    registry.optional("cv2", "classical").setNumThreads(1)  # as everybody here
     return Peer(lambda pixels, sigma_255: NonLocalMeans(sigma_255)(pixels))
 
 
@@ -129,7 +129,7 @@ def _nlm_blind(device: str) -> Method:
     for white noise alone, 2 and more for noise that demosaicing, denoising or enlarging made coarse, whose σ is
     underestimated.
     """
-    registry.optional("cv2", EXTRA).setNumThreads(1)
+    registry.optional("cv2", "classical").setNumThreads(1)
 
     def repair(pixels: Pixels) -> Pixels:
         sigma_255 = max(noise_sigma_255(pixels), LEAST_SIGMA)
@@ -185,7 +185,7 @@ def _wiener_blind(device: str) -> Method:
 
 
 def _unblurred(pixels: Pixels, kernel: Float[Tensor, "K K"], balance: float) -> Pixels:
-    wiener = registry.optional("skimage.restoration", EXTRA).wiener
+    wiener = registry.optional("skimage.restoration", "classical").wiener
     picture = pixels.permute(1, 2, 0).numpy()
     sharp = deconvolved(picture, kernel.numpy(), lambda plane, psf: wiener(plane, psf, balance))
     return torch.from_numpy(np.ascontiguousarray(sharp.clip(0, 1), dtype=np.float32)).permute(2, 0, 1)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from darnet.benchmark import suites
 from darnet.benchmark.suites import Case
-from darnet.errors import NoInputError, UsageError
+from darnet.errors import NoInputError, UnknownNameError
 
 SUITE = "real"
 
@@ -38,11 +38,11 @@ SETS = tuple(dict.fromkeys(part.set for part in PARTS))
 def cases(root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """The pairs of every set that is there, or that is named; at most `limit` of a part.
 
-    Raises UsageError for a set that is none of these, NoInputError where one that is named, or all, are missing.
+    Raises UnknownNameError for a set that is none of these, NoInputError where one that is named, or all, are missing.
     """
     for name in sets:
         if name not in SETS:
-            raise UsageError(f"--set {name}: no set of suite {SUITE} (there are: {', '.join(SETS)})")
+            raise UnknownNameError(f"set of suite {SUITE}", name, SETS)
     chosen = sets or [name for name in SETS if suites.is_there(root, name)]
     if not chosen:
         raise NoInputError(f"{root}: none of the sets of suite {SUITE} is there ({', '.join(SETS)})")

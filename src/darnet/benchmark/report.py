@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from darnet.benchmark import tables, untouched
-from darnet.benchmark.documents import SUITES, Document, Request
+from darnet.benchmark.documents import Document, Request, find_suite
 from darnet.benchmark.gains import damage
 from darnet.benchmark.peers import INPUT
 from darnet.benchmark.protocol import Protocol
@@ -151,7 +151,7 @@ def _judged(row: Mapping[str, Any], image: Mapping[str, Any], before: float | No
 
 def _sections(part: Document, request: Request) -> list[dict[str, Any]]:
     """The worst pictures of every method, with crops where the restored picture is furthest off."""
-    poor = worst(part["rows"], SUITES[request.suite].cases(request))
+    poor = worst(part["rows"], find_suite(request.suite).cases(request))
     settings = {name: part["protocol"][name] for name in Protocol.__dataclass_fields__}
     protocol = Protocol(**settings)
     sections = []
@@ -195,5 +195,5 @@ def need() -> Any:
         import jinja2
         import matplotlib  # noqa: F401  asked for early, used late
     except ImportError as error:
-        raise UsageError(f"--html needs {error.name}: pip install 'darnet[bench]'") from error
+        raise UsageError(f"a page needs {error.name}: pip install 'darnet[bench]'") from error
     return jinja2

@@ -5,72 +5,25 @@ A case is one picture to be repaired. It is a plain value that loads itself, so 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import torch
 
+from darnet import registry
 from darnet.benchmark.protocol import Pixels, Protocol, Step
 from darnet.data.pairs import find_pairs, pictures
-from darnet.degradations import (
-    Clean,
-    Degradation,
-    GaussianBlur,
-    GaussianNoise,
-    Grain,
-    Haze,
-    Jpeg,
-    LowLight,
-    MotionBlur,
-    Overexposure,
-    PoissonGaussianNoise,
-    Rain,
-)
-from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
+from darnet.degradations import Degradation, find_kind, kinds
+from darnet.errors import ImageError, NoInputError, UnknownNameError
 from darnet.image import Image
 
 #: Where the photos of a set may lie inside its folder, in the order of looking.
 PLACES = ("", "HR", "original_png", "original", "GT")
 PHOTO_SETS = ("CBSD68", "BSD68", "Kodak24", "McMaster", "Set12", "Urban100")
-#: Where the pairs of a set may lie under the root, where that is not the folder of its name: training pairs of the same
-#: publication lie beside them.
-PAIR_PLACES: Mapping[str, tuple[str, ...]] = {
-    "SOTS-indoor": ("SOTS-indoor", "SOTS/indoor"),
-    "SOTS-outdoor": ("SOTS-outdoor", "SOTS/outdoor"),
-    "LOLv1": ("LOLv1/eval15", "LOLv1"),
-    "GoPro": ("GoPro/test", "GoPro"),
-}
-PAIRED_SETS: Mapping[str, tuple[str, ...]] = {
-    "haze": ("SOTS-indoor", "SOTS-outdoor"),
-    "rain": ("Rain100L", "Rain100H"),
-    "motion": ("GoPro", "GoPro-like"),
-    "lowlight": ("LOLv1",),
-}
-
-#: Synthetic damage at fixed levels: suite -> degradations whose ranges are single values.
-LEVELS: Mapping[str, tuple[Degradation, ...]] = {
-    "clean": (Clean(),),
-    "noise": tuple(GaussianNoise((sigma, sigma)) for sigma in (15.0, 25.0, 50.0)),
-    "poisson-noise": tuple(PoissonGaussianNoise((a, a), (b, b)) for a, b in ((0.002, 2.0), (0.01, 5.0), (0.02, 10.0))),
-    "grain": tuple(Grain((sigma, sigma), (px, px)) for sigma, px in ((8.0, 0.5), (15.0, 0.7), (25.0, 0.9))),
-    "blur": tuple(GaussianBlur((sigma, sigma)) for sigma in (1.0, 1.5, 2.5)),
-    "overexposure": tuple(Overexposure((gain, gain)) for gain in (1.4, 1.76, 2.0)),
-    "haze": tuple(Haze((beta, beta), (0.85, 0.85), (0.0, 0.0)) for beta in (0.8, 1.4, 2.0)),
-    "rain": tuple(
-        Rain((n, n), (length, length), (0.7, 0.7), (angle, angle), (0.4, 0.4), (0.05, 0.05))
-        for n, length, angle in ((1.0, 16.0, 100.0), (3.0, 28.0, 75.0), (6.0, 40.0, 90.0))
-    ),
-    "motion": tuple(MotionBlur((length, length), (0.4, 0.4)) for length in (8.0, 14.0, 22.0)),
-    "lowlight": tuple(
-        LowLight((light, light), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0)) for light in (0.4, 0.25, 0.12)
-    ),
-    "jpeg": tuple(Jpeg((quality, quality)) for quality in (10.0, 20.0, 40.0)),
-}
-KIND_SUITES = tuple(sorted({*LEVELS, *PAIRED_SETS}))
 #: The kinds that a router is asked to tell apart, one suite each.
-ROUTED = ("clean", "noise", "blur", "overexposure", "haze", "rain", "motion", "lowlight", "jpeg")
+ROUTED = tuple(registry.BUILTIN["kind"])
 #: The photo sets of a suite over several kinds, and of one kind.
 ROUTER_SETS, DEFAULT_SETS = ("CBSD68", "McMaster"), ("CBSD68",)
 #: Between the names of kinds that befall a picture one after the other.
@@ -120,6 +73,27 @@ class Case:
         return Scene(protocol.prepare(damaged), clean)
 
 
+def kind_suites() -> list[str]:
+    """Every suite over one kind of damage, sorted."""
+    return sorted({suite for kind in kinds() for suite in (*kind.levels, *([kind.name] if kind.sets else []))})
+
+
+def levels(suite: str) -> tuple[Degradation, ...]:
+    """The synthetic damage of a suite over one kind, of fixed levels; () where it has none, or is no such suite."""
+    return next((kind.levels[suite] for kind in kinds() if suite in kind.levels), ())
+
+
+def paired_sets(suite: str) -> tuple[str, ...]:
+    """The sets of pairs that a suite over one kind has."""
+    kind = find_kind(suite)
+    return tuple(kind.sets) if kind else ()
+
+
+def is_of_one_kind(suite: str) -> bool:
+    """Whether a suite is over one kind of damage."""
+    return bool(levels(suite) or paired_sets(suite))
+
+
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """The cases of a suite over one kind, in the order of sets, levels and names.
 
@@ -127,15 +101,15 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
         is there.
     limit: how many pictures of a set at the most (evenly spread over it).
 
-    Raises UnknownNameError for a suite, UsageError for a set that does not fit it, NoInputError for a set that is not
+    Raises UnknownNameError for a suite, or a set that does not fit it, NoInputError for a set that is not
     there.
     """
-    if suite not in KIND_SUITES:
-        raise UnknownNameError("suite", suite, KIND_SUITES)
+    if not is_of_one_kind(suite):
+        raise UnknownNameError("suite", suite, kind_suites())
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of test sets")
-    paired = PAIRED_SETS.get(suite, ())
-    known = (*(DEFAULT_SETS if suite in LEVELS else ()), *paired)
+    degradations, paired = levels(suite), paired_sets(suite)
+    known = (*(DEFAULT_SETS if degradations else ()), *paired)
     chosen = sets or [name for name in known if is_there(root, name)]
     if not chosen:
         raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(known)})")
@@ -143,11 +117,11 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
     for name in chosen:
         if name in paired:
             found += pairs_of(suite, root, name, limit)
-        elif suite in LEVELS and name in PHOTO_SETS:
-            found += _synthetic(suite, root, name, limit)
+        elif degradations and name in PHOTO_SETS:
+            found += [case for degradation in degradations for case in damaged(degradation, root, name, limit)]
         else:
-            known = (*(PHOTO_SETS if suite in LEVELS else ()), *paired)
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
+            known = (*(PHOTO_SETS if degradations else ()), *paired)
+            raise UnknownNameError(f"set of suite {suite}", name, known)
     return found
 
 
@@ -165,10 +139,6 @@ def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | No
     ]
 
 
-def _synthetic(suite: str, root: Path, set_name: str, limit: int | None) -> list[Case]:
-    return [case for degradation in LEVELS[suite] for case in damaged(degradation, root, set_name, limit)]
-
-
 def pairs_of(kind: str, root: Path, set_name: str, limit: int | None = None, mark: str = "") -> list[Case]:
     """The pairs of a set as one kind of damage; `mark`: only those whose damaged file's name has it.
 
@@ -182,8 +152,8 @@ def pairs_of(kind: str, root: Path, set_name: str, limit: int | None = None, mar
 
 
 def _pair_folder(root: Path, set_name: str) -> Path | None:
-    places = (root / place for place in PAIR_PLACES.get(set_name, (set_name,)))
-    return next((folder for folder in places if folder.is_dir()), None)
+    places = next((kind.sets[set_name] for kind in kinds() if set_name in kind.sets), (set_name,))
+    return next((root / place for place in places if (root / place).is_dir()), None)
 
 
 def _photos(root: Path, set_name: str) -> list[Path]:

@@ -23,6 +23,8 @@ PAPER_TABLE1: Mapping[str, tuple[tuple[float, float | None], ...]] = {
     "MEASNet": ((34.12, 0.935), (31.46, 0.892), (28.19, 0.803)),
     "DaR-Net": ((33.55, 0.933), (31.03, 0.890), (27.65, 0.804)),
 }
+#: What the figures of both tables are means over.
+PAPER_SET, PAPER_PICTURES = "CBSD68", 68
 #: Which of them belong beside which protocol: DaR-Net's figures fit the grey photos, the others are clipped colour.
 PAPER_PROTOCOL: Mapping[str, tuple[str, ...]] = {
     "darnet": ("DaR-Net",),
@@ -140,7 +142,7 @@ def table1(document: Mapping[str, Any]) -> str:
         cells = [pair(found[sigma]["psnr"], found[sigma]["ssim"]) if sigma in found else "–" for sigma in SIGMAS]
         known = [found[sigma]["psnr"] for sigma in SIGMAS if sigma in found and found[sigma]["psnr"] is not None]
         mean_db = f"{sum(known) / len(known):.2f}" if len(known) == len(SIGMAS) else "–"
-        lines.append((f"{method}, {set_name}", name, *cells, mean_db))
+        lines.append((f"{method}, {measured_on(set_name, rows)}", name, *cells, mean_db))
     title = ("method", "protocol", *(f"σ {sigma:g}: dB / SSIM" for sigma in SIGMAS), "mean dB")
     return f"{table(title, lines)}\n\nProtocol {document['protocol']['text']}."
 
@@ -157,11 +159,21 @@ def table2(document: Mapping[str, Any]) -> str:
         lines.append((f"{kind} {number(level, 'g')}", "paper", "as printed", *paper))
         for name in sets:
             cells = [_phase(found.get((kind, column, name)), kind, phase) for phase, column in enumerate(columns)]
-            lines.append(("", f"ours, {name}", document["protocol"]["name"], *cells))
+            own = [row for row in document["rows"] if (row["kind"], row["set"]) == (kind, name)]
+            lines.append(("", f"ours, {measured_on(name, own)}", document["protocol"]["name"], *cells))
     title = ("damage", "whose", "protocol", "corrupted", "phase 1", "phase 2", "phase 3")
     named = "; ".join(f"phase {phase}: `{name}`" for phase, name in enumerate(document["phases"], start=1))
     notes = f"{named}. In brackets: pictures that were misrouted. Protocol {document['protocol']['text']}."
     return f"{table(title, lines)}\n\n{notes}"
+
+
+def measured_on(name: str, rows: Iterable[Row]) -> str:
+    """A set, and how many of its pictures the mean is over where that is not what the paper's figures are of."""
+    counts = sorted({row["n"] for row in rows})
+    if name == PAPER_SET and counts in ([], [PAPER_PICTURES]):
+        return name
+    paper = f"of {PAPER_PICTURES}" if name == PAPER_SET else f"for {PAPER_PICTURES} of {PAPER_SET}"
+    return f"{name} ({' or '.join(map(str, counts))} pictures {paper}: not comparable)"
 
 
 def _phase(row: Row | None, kind: str, phase: int) -> str:

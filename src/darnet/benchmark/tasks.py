@@ -18,7 +18,7 @@ from darnet.benchmark.protocol import DEFAULT
 from darnet.benchmark.rows import one_protocol, rounded
 from darnet.benchmark.suites import Case
 from darnet.degradations import GaussianNoise
-from darnet.errors import NoInputError, UsageError
+from darnet.errors import NoInputError, UnknownNameError, UsageError
 
 Row = dict[str, Any]
 
@@ -74,16 +74,14 @@ def chosen(suite: str, root: Path, sets: Sequence[str] = ()) -> dict[Column, str
     known = [name for column in TASKS[suite] for name in column.sets]
     for name in sets:
         if name not in known:
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(dict.fromkeys(known))})")
+            raise UnknownNameError(f"set of suite {suite}", name, set(known))
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of test sets")
     found: dict[Column, str | None] = {}
     for column in TASKS[suite]:
         fitting = [name for name in column.sets if name in sets or (not sets and suites.is_there(root, name))]
         if sets and len(fitting) > 1:
-            raise UsageError(
-                f"--set {fitting[1]}: the column {column.title} has one set, and {fitting[0]} is named too"
-            )
+            raise UsageError(f"{fitting[1]}: the column {column.title} has one set, and {fitting[0]} is named too")
         found[column] = fitting[0] if fitting else None
     if not any(found.values()):
         raise NoInputError(f"{root}: none of the sets of suite {suite} is there ({', '.join(dict.fromkeys(known))})")

@@ -18,9 +18,9 @@ from darnet.benchmark.rows import one_protocol
 from darnet.benchmark.suites import Case, Scene
 from darnet.benchmark.ways import JPEG_75
 from darnet.data.graphics import NEEDS_PHOTO, SORTS, draw
-from darnet.degradations import Clean, named_generator
+from darnet.degradations import Clean, kinds, named_generator
 from darnet.diagnosis import CLEAN
-from darnet.errors import NoInputError, UsageError
+from darnet.errors import NoInputError, UnknownNameError
 from darnet.image import Image
 
 Row = Mapping[str, Any]
@@ -34,8 +34,6 @@ PAIRED_SETS = ("SOTS-indoor", "Rain100L", *real.SETS)
 VERSIONS: Mapping[str, tuple[Step, ...]] = {"": (), "JPEG 75, halved": (JPEG_75, Halved())}
 #: Made pictures of each sort: of all sorts together more than 500.
 PICTURES, SIDE_PX = 20, 384
-#: Kinds whose repair changes the tones of a whole picture.
-TONE = frozenset({"overexposure", "lowlight", "haze"})
 EVERY = "all"
 
 
@@ -68,13 +66,13 @@ class Made(Case):
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """The pictures of a suite: at most `limit` of a set and version, or of a sort.
 
-    sets: of `clean`, photo sets and paired sets; of `graphics`, sorts. Raises UsageError for one that does not fit,
-    NoInputError where nothing is there.
+    sets: of `clean`, photo sets and paired sets; of `graphics`, sorts.
+    Raises UnknownNameError for one that does not fit, NoInputError where nothing is there.
     """
     known = SORTS if suite == GRAPHICS else (*suites.PHOTO_SETS, *PAIRED_SETS)
     for name in sets:
         if name not in known:
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {', '.join(known)})")
+            raise UnknownNameError(f"set of suite {suite}", name, known)
     if suite == GRAPHICS:
         return _made(root, sets, PICTURES if limit is None else limit)
     chosen = sets or [name for name in (*PHOTO_SETS, *PAIRED_SETS) if suites.is_there(root, name)]
@@ -138,12 +136,13 @@ def _touched(method: str, set_name: str, way: str, rows: Sequence[Row]) -> dict[
     images = [image for row in rows for image in row["per_image"]]
     changed = [image for image in images if image.get("psnr") is not None]
     worst = min(changed, key=lambda image: float(image["psnr"]), default=None)
+    tones = {kind.name for kind in kinds() if kind.concern == "tones"}
     return {
         "method": method,
         "set": set_name,
         "way": way,
         "touched": sum(row["n"] - row["left_alone"] for row in rows),
-        "tone": sum(bool(TONE & {*image.get("experts", ())}) for image in images),
+        "tone": sum(bool(tones & {*image.get("experts", ())}) for image in images),
         "worst": None if worst is None else round(worst["psnr"], 2),
         "worst_name": None if worst is None else worst["name"],
         "n": sum(row["n"] for row in rows),

@@ -16,7 +16,7 @@ from darnet.benchmark.camera import Defocus, LongExposure, SensorNoise, ShortExp
 from darnet.benchmark.protocol import Step
 from darnet.benchmark.suites import Case
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Jpeg, Overexposure
-from darnet.errors import UsageError
+from darnet.errors import UnknownNameError
 
 JPEG_75, JPEG_85, JPEG_90 = (Jpeg((quality, quality)) for quality in (75.0, 85.0, 90.0))
 #: Where film begins to saturate, in linear light.
@@ -68,12 +68,11 @@ WAYS: Mapping[str, tuple[Way, ...]] = {
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """The cases of a suite, way by way: CBSD68, or the photo sets that are named; at most `limit` of a set and way.
 
-    Raises UsageError for a set that is none of photos, NoInputError for one that is not there.
+    Raises UnknownNameError for a set that is none of photos, NoInputError for one that is not there.
     """
     for name in sets:
         if name not in suites.PHOTO_SETS:
-            known = ", ".join(suites.PHOTO_SETS)
-            raise UsageError(f"--set {name}: no set of suite {suite} (there are: {known})")
+            raise UnknownNameError(f"set of suite {suite}", name, suites.PHOTO_SETS)
     return [
         case for way in WAYS[suite] for name in sets or suites.DEFAULT_SETS for case in way.cases(root, name, limit)
     ]

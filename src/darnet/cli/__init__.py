@@ -11,7 +11,9 @@ import io
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
+from darnet.cli.lines import tell
 from darnet.errors import DarnetError, UsageError
 
 INTERRUPTED = 130
@@ -38,16 +40,20 @@ def run(arguments: Sequence[str]) -> int:
         # Commands return their exit code; --help, --version and an interrupt come back the same way.
         answer = build()(list(arguments), prog_name="darnet", standalone_mode=False)
     except DarnetError as error:
-        return _complain(str(error), error.exit_code)
+        from darnet.cli.flags import spoken
+
+        return _complain(spoken(str(error), arguments), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         answer = INTERRUPTED
     except Exception as error:
         # typer's own errors, which are usage errors; their class moved between its versions, the method did not.
         if hasattr(error, "format_message"):
-            return _complain(error.format_message(), UsageError.exit_code)
+            return _explain(error)
         if {"-v", "--verbose"} & set(arguments):
             raise
-        return _complain(f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code)
+        from darnet.cli.session import explain
+
+        return _complain(*explain(error))
     if answer == INTERRUPTED:
         return _complain("interrupted", INTERRUPTED)
     return answer if isinstance(answer, int) else 0
@@ -62,7 +68,17 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
             raise UsageError(f"{argument} is empty; give a value or leave it out")
 
 
+def _explain(error: Any) -> int:
+    """A usage error of typer's, and where to read on; a command that was given nothing at all answers with its help."""
+    text = error.format_message().strip()
+    if "\n" in text:
+        print(text, file=sys.stderr)
+        return UsageError.exit_code
+    command = getattr(getattr(error, "ctx", None), "command_path", "darnet")
+    return _complain(text and f"{text.rstrip('.')}; {command} -h says what there is", UsageError.exit_code)
+
+
 def _complain(text: str, exit_code: int) -> int:
     if text:
-        print(f"darnet: {' '.join(text.splitlines())}", file=sys.stderr)
+        tell(text, "red")
     return exit_code

@@ -13,6 +13,7 @@ from darnet.cli import options as o
 from darnet.cli import outputs
 
 if TYPE_CHECKING:
+    from darnet.benchmark.documents import Request
     from darnet.benchmark.rows import Record
 
 SuiteName: TypeAlias = Annotated[
@@ -29,7 +30,8 @@ Methods: TypeAlias = Annotated[
 ]
 Peers: TypeAlias = Annotated[bool, typer.Option("--peers", help="Also every peer that repairs this damage.")]
 ProtocolName: TypeAlias = Annotated[
-    str | None, typer.Option("--protocol", metavar="P", help="promptir, kair, moceir, darnet or rain-y.")
+    str | None,
+    typer.Option("--protocol", metavar="P", help="How a figure is taken: promptir, kair, moceir, darnet or rain-y."),
 ]
 Sets: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="SET", help="Which test set; repeat. Default: the suite's.")
@@ -56,7 +58,7 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     device: o.Device = "cpu",
     quiet: o.Quiet = False,
 ) -> int:
-    """Measure methods on a suite of test sets; prints tables, or JSON."""
+    """Measure methods on a suite of test sets. Prints tables, or JSON."""
     for file in (html, report):
         if file is not None:
             outputs.check_writable(file)
@@ -78,12 +80,20 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
 
         pages.need()
     with Bar(quiet=quiet) as progress:
-        document = documents.run(request, progress)
+        document = {"suite": suite, "command": _command(request), **documents.run(request, progress)}
     if report is not None:
         _write(report, json_module.dumps(document, indent=1) + "\n")
     if html is not None:
         _write(html, pages.html(document, request))
     return _tell(document, json=json)
+
+
+def _command(request: Request) -> str:
+    """The command line that asks for the same."""
+    options = [f"--model {name}" for name in request.methods] + [f"--set {name}" for name in request.sets]
+    options += [f"--protocol {request.protocol.name}"] if request.protocol else []
+    options += [f"--limit {request.limit}"] if request.limit else []
+    return " ".join(["darnet bench", request.suite, "--data ROOT", *options])
 
 
 def _tell(document: dict[str, Any], *, json: bool) -> int:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 SEPARATOR_PX = 4
 
-Before: TypeAlias = Annotated[Path, typer.Argument(metavar="BEFORE", show_default=False)]
-After: TypeAlias = Annotated[Path, typer.Argument(metavar="AFTER", show_default=False)]
+Before: TypeAlias = Annotated[Path, typer.Argument(metavar="BEFORE", help="A picture.", show_default=False)]
+After: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="AFTER", help="What became of it, of the same size.", show_default=False)
+]
 Sheet: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: AFTER.compare.png beside AFTER.")
 ]
@@ -31,7 +33,7 @@ Gain: TypeAlias = Annotated[float, typer.Option("--gain", help="How much the dif
 def compare(
     before: Before, after: After, output: Sheet = None, gain: Gain = 4.0, overwrite: o.Overwrite = False
 ) -> int:
-    """Put before, after and their amplified difference side by side, and print the PSNR."""
+    """Put before, after and their difference side by side. Prints the PSNR; the difference is amplified."""
     output = output or after.with_name(f"{after.stem}.compare.png")
     if not (math.isfinite(gain) and gain > 0):
         raise UsageError(f"--gain {gain:g}: expected a number above 0")
@@ -58,7 +60,7 @@ def compare(
     _sheet(pixels, gain, shared).write(output)
     decibels = float(psnr(pixels[1][None], pixels[0][None]))
     verdict = f"PSNR {decibels:.2f} dB" if math.isfinite(decibels) else "the same pixels"
-    print(f"{before} | {after}  {verdict}  ->  {output}")
+    print(f"{before} | {after}  {verdict} -> {output}")
     return 0
 
 

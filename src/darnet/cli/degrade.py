@@ -12,6 +12,7 @@ import typer
 
 from darnet.cli import options as o
 from darnet.cli.inputs import STDIN, Search
+from darnet.cli.lines import Line
 from darnet.cli.outputs import Destination, Job, make_folder
 from darnet.cli.session import Session
 from darnet.errors import ImageError, UsageError
@@ -45,7 +46,7 @@ def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
     rounding: Rounded = "round",
     overwrite: o.Overwrite = False,
 ) -> int:
-    """Damage clean pictures in a known way; the default output is a lossless photo.KIND.png beside the input."""
+    """Damage clean pictures in a known way. The default output is a lossless photo.KIND.png beside the input."""
     degradation = build(kind, settings or (), ev)
     session = Session()
     with TemporaryDirectory(prefix="darnet-") as scratch:
@@ -60,7 +61,8 @@ def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
             with session.attempt(job.source.name, job.source.path):
                 job.check(overwrite=overwrite)
                 drawn = _degrade(degradation, job, seed, rounding)
-                session.say(f"{job.source.name}  {' '.join([kind, *drawn])}  ->  {job.name}")
+                session.say(Line(job.source.name, " ".join([kind, *drawn]), output=job.name))
+                session.count("degraded")
     return session.finish(found.total if found.sources else 0)
 
 

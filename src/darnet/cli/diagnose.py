@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from darnet.cli import options as o
 from darnet.cli.inputs import Search
+from darnet.cli.lines import Line
 from darnet.cli.session import Session, as_json
 
 
@@ -40,5 +41,6 @@ def diagnose(
                 document = None if diagnosis is None else diagnosis.to_dict()
                 session.say(as_json({"input": source.name, "diagnosis": document, "error": attempt.error}))
             elif diagnosis is not None:
-                session.say(f"{source.name}  {diagnosis}")
+                session.say(Line(source.name, str(diagnosis), hue="yellow" if diagnosis.present else "green"))
+                session.count(diagnosis.label)
     return session.finish(found.total)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json as json_module
 import os
 import platform
-import sys
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from darnet import __version__
 from darnet.cli import options as o
 from darnet.cli.experts import parts
+from darnet.cli.lines import tell
 from darnet.cli.session import explain
 from darnet.errors import WeightsError
 
@@ -21,9 +23,15 @@ SAMPLE_PX = 16
 
 
 def doctor(json: o.AsJson = False) -> int:
-    """Examine this installation: versions, devices, picture formats, and every weight file that ships."""
+    """Examine this installation. Versions, extras, devices, picture formats, and every weight file that ships."""
     weights = _weights()
-    findings = {"versions": _versions(), "machine": _machine(), "formats": _formats(), "weights": weights}
+    findings = {
+        "versions": _versions(),
+        "extras": _extras(),
+        "machine": _machine(),
+        "formats": _formats(),
+        "weights": weights,
+    }
     sick = [f"{system}: {part}: {state}" for system, checked in weights.items() for part, state in checked.items()]
     sick = [text for text in sick if not text.endswith(": ok")]
     if json:
@@ -32,11 +40,11 @@ def doctor(json: o.AsJson = False) -> int:
         for title, facts in findings.items():
             print(title)
             for name, value in facts.items():
-                print(f"  {name:<16}{_text(value)}")
+                print(f"  {name:<19}{_text(value)}")
     for text in sick:
-        print(f"darnet: {text}", file=sys.stderr)
+        tell(f"system {text}", "red")
     if not weights:
-        print("darnet: no weights ship with this installation", file=sys.stderr)
+        tell("no weights ship with this installation", "red")
     return WeightsError.exit_code if sick or not weights else 0
 
 
@@ -56,6 +64,30 @@ def _versions() -> dict[str, str]:
         "pydantic": pydantic.VERSION,
         "platform": platform.platform(),
     }
+
+
+def _extras() -> dict[str, str]:
+    """Each extra of darnet, `ok` or which of its packages are not installed, as far as this installation can tell."""
+    try:
+        about = distribution("darnet")
+    except PackageNotFoundError:
+        return {}
+    needed: dict[str, list[str]] = {extra: [] for extra in about.metadata.get_all("Provides-Extra") or ()}
+    for requirement in about.requires or ():
+        package, extra = re.match(r"[\w.-]+", requirement), re.search(r"extra == ['\"]([\w-]+)", requirement)
+        if package and extra:
+            needed[extra[1]].append(package[0])
+    return {extra: _absent(extra, packages) for extra, packages in needed.items()}
+
+
+def _absent(extra: str, packages: Sequence[str]) -> str:
+    absent = []
+    for package in packages:
+        try:
+            distribution(package)
+        except PackageNotFoundError:
+            absent.append(package)
+    return f"not installed: {', '.join(absent)} (pip install 'darnet[{extra}]')" if absent else "ok"
 
 
 def _machine() -> dict[str, Any]:

@@ -38,7 +38,7 @@ AsKinds: TypeAlias = Annotated[
 
 
 def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
-    """List the router and the experts of a system, and those that could be added to it by name."""
+    """List the router and the experts of a system. Also those that could be added to it by name."""
     from darnet import registry
 
     rows = [_summary(role, folder) for role, folder in parts(model).items()]
@@ -56,7 +56,7 @@ def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
 
 
 def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: WithCost = False) -> int:
-    """Show the card of one expert, or of the router; of a network by its name, what it costs untrained."""
+    """Show the card of one expert, or of the router. Of a network by its name, what it costs untrained."""
     from darnet import registry, store
 
     known = parts(model)
@@ -106,11 +106,11 @@ def verify(model: o.Model = "darnet") -> int:
     return session.finish(len(folders))
 
 
-def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", output: o.SystemOutput = None) -> int:
-    """Give a system an expert: a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
+def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
+    """Give a system an expert. It is a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
     from darnet import assembly
 
-    folder = assembly.add(model, source, kinds, output)
+    folder = assembly.add(model, source, kinds, out)
     router = parts(str(folder))[ROUTER]
     for kind in kinds:
         if kind != ROUTER and not _routable(router, kind):
@@ -119,11 +119,11 @@ def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", output: o.Sys
     return 0
 
 
-def remove(name: Name, model: o.Model = "darnet", output: o.SystemOutput = None) -> int:
-    """Take an expert out of a system; its weights stay, for a rollback."""
+def remove(name: Name, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
+    """Take an expert out of a system. Its weights stay, for a rollback."""
     from darnet import assembly
 
-    print(assembly.remove(model, name, output))
+    print(assembly.remove(model, name, out))
     return 0
 
 

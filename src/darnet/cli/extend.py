@@ -53,7 +53,7 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     data: Data = None,
     expert: ExpertSource = "train",
     model: o.Model = "darnet",
-    output: o.SystemOutput = None,
+    out: o.SystemOutput = None,
     max_forgetting: MaxForgetting = 1.0,
     replay: Replay = True,
     runs: Runs = Path("runs"),
@@ -63,11 +63,10 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
     json: o.AsJson = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Teach a system one more kind of damage: an expert for it, and a short lesson for the router."""
+    """Teach a system one more kind of damage. It gets an expert for it, and the router a short lesson."""
     for option, folder in (("--data", data), ("--pairs", pairs)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
-    sys.path.insert(0, str(Path.cwd()))  # module:Class may lie here
     try:
         from darnet import extension
         from darnet.training.launch import Hardware
@@ -79,7 +78,7 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
         max_forgetting, replay, runs=runs, hardware=hardware, overrides=overrides or (), quiet=quiet
     )
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
-    outcome = extension.extend(model, lesson, out=output, expert=expert, settings=settings, say=say)
+    outcome = extension.extend(model, lesson, out=out, expert=expert, settings=settings, say=say)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         _show(outcome, json=json, quiet=quiet)
     return 0

@@ -57,11 +57,12 @@ class Search:
             raise UsageError("- is stdin, and cannot be mixed with other inputs")
         found = Found()
         for argument in dict.fromkeys(arguments):
-            before = len(found.sources)
+            before = found.total
             reason = self._add(argument, found)
-            if len(found.sources) == before and reason:
+            if found.total == before and reason:
                 found.missing.append((argument, reason))
-        unique = {source.path.resolve(): source for source in reversed(found.sources)}
+        # realpath: Path.resolve raises for a symlink that leads to itself, which is one picture that cannot be read
+        unique = {os.path.realpath(source.path): source for source in reversed(found.sources)}
         found.sources = self._without_our_own(list(reversed(unique.values())))
         return found
 
@@ -83,9 +84,9 @@ class Search:
             path = self.scratch / "stdin"
             path.write_bytes(sys.stdin.buffer.read())
             found.sources.append(Source(STDIN, path, Path("stdin"), streamed=True))
-        elif Path(argument).is_dir():
+        elif os.path.isdir(argument):  # noqa: PTH112  is_dir raises for a name too long and in a forbidden folder
             found.from_folder = True
-            found.sources += self._scan(Path(argument))
+            found.sources += self._scan(Path(argument), found)
             return "no pictures in this folder" + ("" if self.recursive else " (-r looks into subfolders)")
         elif os.path.lexists(argument):
             found.sources.append(_file(argument))
@@ -94,22 +95,37 @@ class Search:
                 self._add(match, found)
             return "nothing matches"
         else:
-            return "no such file or folder"
+            return _absence(argument)
         return None
 
-    def _scan(self, folder: Path) -> Iterator[Source]:
+    def _scan(self, folder: Path, found: Found) -> Iterator[Source]:
+        """The pictures of a folder; one that may not be looked into is missing, and nothing but it."""
         from darnet.image import SUFFIXES
 
-        ours = Path(self.output).resolve() if self.output else None
-        for directory, folders, files in os.walk(folder):
+        def refused(error: OSError) -> None:
+            found.missing.append((str(error.filename), (error.strerror or str(error)).lower()))
+
+        ours = os.path.realpath(self.output) if self.output else None
+        for directory, folders, files in os.walk(folder, onerror=refused):
             here = Path(directory)
             folders[:] = sorted(
-                name for name in folders if self.recursive and name[0] != "." and (here / name).resolve() != ours
+                name for name in folders if self.recursive and name[0] != "." and os.path.realpath(here / name) != ours
             )
             for name in sorted(files):
                 path = here / name
                 if path.suffix.lower() in SUFFIXES and name[0] != "." and not self._tagged(path):
                     yield Source(str(path), path, path.relative_to(folder))
+
+
+def _absence(argument: str) -> str:
+    """Why there is nothing of that name."""
+    try:
+        Path(argument).lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return "no such file or folder"
 
 
 def _file(argument: str) -> Source:

@@ -28,7 +28,9 @@ Networks: TypeAlias = Annotated[
 Network: TypeAlias = Annotated[
     str, typer.Argument(metavar="MODEL", help="A folder of weights, or a system.", show_default=False)
 ]
-Picture: TypeAlias = Annotated[Path, typer.Argument(metavar="PICTURE", show_default=False)]
+Picture: TypeAlias = Annotated[
+    Path, typer.Argument(metavar="PICTURE", help="A picture to look at.", show_default=False)
+]
 Folder: TypeAlias = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where the two files go.")]
 Gates: TypeAlias = Annotated[
     list[str] | None,
@@ -53,7 +55,7 @@ def routing(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
     overwrite: o.Overwrite = False,
 ) -> int:
-    """Show for every block which expert serves which damage; writes routing.json and routing.png."""
+    """Show for every block which expert serves which damage. Writes routing.json and routing.png."""
     files = _files(output, "routing", overwrite=overwrite)
     from darnet.benchmark import drawing, inspection, maps
 
@@ -75,7 +77,7 @@ def sphere(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
     overwrite: o.Overwrite = False,
 ) -> int:
-    """Show how well what a network routes by tells damages apart; writes sphere.json and sphere.png."""
+    """Show how well a network tells damages apart. Writes sphere.json and sphere.png: what it routes by."""
     files = _files(output, "sphere", overwrite=overwrite)
     from darnet.benchmark import drawing, globe, inspection
     from darnet.benchmark import sphere as on_sphere
@@ -99,7 +101,7 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
     overwrite: o.Overwrite = False,
 ) -> int:
-    """Show what the experts and controllers make of a picture; writes features.json and features.png."""
+    """Show what experts and controllers make of a picture. Writes features.json and features.png."""
     files = _files(output, "features", overwrite=overwrite)
     if outputs.is_same_file(picture, files):
         raise UsageError(f"{picture}: the output would be an input; originals are never touched")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from darnet.restorer import Restorer
 
 SMALLEST_TILE_PX = 16
-MOST_QUALITY = 100
 
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
@@ -40,13 +39,18 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON instead of
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]
 FailFast: TypeAlias = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first failure.")]
-Model: TypeAlias = Annotated[str, typer.Option("--model", metavar="NAME|PATH", help="Which system restores.")]
+Model: TypeAlias = Annotated[
+    str, typer.Option("--model", metavar="NAME|PATH", help="The system: darnet, daair, slerir, or a folder of one.")
+]
 SystemOutput: TypeAlias = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="DIR", help="A new folder for the changed system; default: change it."),
 ]
 Device: TypeAlias = Annotated[
-    str, typer.Option("--device", "-d", metavar="auto|cpu|cuda[:i]|mps", help="What computes.")
+    str,
+    typer.Option(
+        "--device", "-d", metavar="auto|cpu|cuda[:i]|mps", help="The device that computes; auto: a GPU if there is one."
+    ),
 ]
 Precision: TypeAlias = Annotated[PrecisionName, typer.Option("--precision", help="Number type of the networks.")]
 Tile: TypeAlias = Annotated[
@@ -66,7 +70,9 @@ MaxSteps: TypeAlias = Annotated[
 Kinds: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        "--as", metavar="KIND", help="Skip the diagnosis: this is what is wrong. Repeat for several, in order."
+        "--as",
+        metavar="KIND",
+        help="Skip the diagnosis: this is what is wrong (noise, blur, haze, …). Repeat for several, in order.",
     ),
 ]
 Strength: TypeAlias = Annotated[
@@ -83,7 +89,9 @@ Quality: TypeAlias = Annotated[
     ),
 ]
 Depth: TypeAlias = Annotated[BitDepth, typer.Option("--bit-depth", help="Bits per sample; auto: what came in.")]
-Metadata: TypeAlias = Annotated[MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC.")]
+Metadata: TypeAlias = Annotated[
+    MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC: keep or leave out.")
+]
 Icc: TypeAlias = Annotated[ProfileChoice, typer.Option("--icc", help="Colour profile: keep it, or convert to sRGB.")]
 ReportFile: TypeAlias = Annotated[
     Path | None, typer.Option("--report", metavar="FILE", help="Write what was done to each picture, as JSON.")
@@ -94,7 +102,9 @@ TestSets: TypeAlias = Annotated[
 Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and level.")
 ]
-DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Diagnose, say what would be done, write nothing.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Diagnose, say what would be done, and write nothing.")
+]
 
 
 @dataclass(frozen=True)
@@ -110,13 +120,9 @@ class System:
     effort: Effort = "fast"
 
     def __post_init__(self) -> None:
-        """Raise UsageError before anything heavy is imported."""
+        """Raise UsageError for a tile that is none; whoever is told the rest says what makes no sense."""
         if self.tile not in ("auto", "off") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE_PX):
             raise UsageError(f"--tile {self.tile}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
-        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"--min-confidence {self.min_confidence:g}: expected 0 to 1")
-        if self.max_steps < 1:
-            raise UsageError(f"--max-steps {self.max_steps}: expected at least 1")
 
     @property
     def tiles(self) -> Tiles:
@@ -166,8 +172,8 @@ def split_quality(values: list[str] | None) -> tuple[Effort, int | None]:
     efforts = [known[value] for value in values or () if value in known]
     numbers = [value for value in values or () if value not in known]
     for value in numbers:
-        if not (value.isdecimal() and 1 <= int(value) <= MOST_QUALITY):
-            raise UsageError(f"--quality {value}: expected fast, best, or 1 to {MOST_QUALITY}")
+        if not value.isdecimal():
+            raise UsageError(f"--quality {value}: expected fast, best, or 1 to 100")
     if len(efforts) > 1 or len(numbers) > 1:
         raise UsageError("--quality: one of fast and best, and one number")
     return efforts[0] if efforts else "fast", int(numbers[0]) if numbers else None

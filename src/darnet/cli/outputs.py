@@ -27,7 +27,7 @@ class Job:
     @property
     def place(self) -> Path:
         """Where the output lies, whichever way leads there."""
-        return self.output.parent.resolve() / self.output.name
+        return Path(os.path.realpath(self.output.parent)) / self.output.name
 
     def check(self, *, overwrite: bool) -> None:
         """Find out before the work whether the output can be written. Raises ImageError."""
@@ -74,7 +74,7 @@ class Destination:
         path = beside
         if self.output is not None:
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
-            if path.parent.resolve() == source.path.parent.resolve():
+            if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
         return Job(source, path, str(path))
 

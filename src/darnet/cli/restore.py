@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from darnet.cli import options as o
+from darnet.cli.flags import spoken
 from darnet.cli.inputs import STDIN, Search
+from darnet.cli.lines import Hue, Line
 from darnet.cli.outputs import Destination, Job, make_folder
 from darnet.cli.report import Entry, Report
 from darnet.cli.session import Session, as_json
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from darnet.diagnosis import Result
@@ -34,15 +36,21 @@ class Encoding:
     metadata: o.MetadataChoice = "keep"
     icc: o.ProfileChoice = "keep"
 
-    def check(self, job: Job) -> None:
-        """Raise UsageError for a depth that the output's format cannot hold."""
-        from darnet.image import FORMATS, SUFFIXES
+    @property
+    def options(self) -> dict[str, Any]:
+        """As `Image.write` takes them."""
+        return {name: value for name, value in asdict(self).items() if name != "ext"}
 
+    def check(self, job: Job) -> None:
+        """Raise UsageError for what no file could be, or for a depth that the output's format cannot hold."""
+        from darnet.image import FORMATS, SUFFIXES, check_options
+
+        check_options(**self.options)
         format = SUFFIXES.get(job.output.suffix.lower())
         if self.bit_depth == "16" and format is not None and FORMATS[format].bits == 8:
             raise UsageError(f"--bit-depth 16: {job.name} would be a {format.upper()} file, which holds 8 bits")
 
-    def write(self, result: Result, job: Job) -> list[str]:
+    def write(self, result: Result[Any], job: Job) -> list[str]:
         """Write the result; returns what was lost. What was left alone stays the very same file."""
         from darnet.image import SUFFIXES, write_bytes
 
@@ -51,11 +59,9 @@ class Encoding:
         if not result.changed and same_format and self == Encoding():
             write_bytes(job.output, job.source.path.read_bytes())
             return []
-        settings = asdict(self)
-        del settings["ext"]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            result.save(job.output, **settings)
+            result.save(job.output, **self.options)
         return [str(warning.message) for warning in caught]
 
 
@@ -72,11 +78,6 @@ class Restoring:
     overwrite: bool = False
     json: bool = False
     dry_run: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for options that make no sense, before anything is loaded."""
-        if not 0 <= self.strength <= 1:
-            raise UsageError(f"--strength {self.strength}: expected 0 to 1")
 
     def __call__(self, inputs: Sequence[str], session: Session, report_path: Path | None) -> int:
         """Restore everything; returns the exit code."""
@@ -103,9 +104,7 @@ class Restoring:
 
     def _load(self) -> Restorer:
         restorer = self.system.load()
-        for kind in self.kinds:
-            if kind not in restorer.experts:
-                raise UnknownNameError("expert", kind, restorer.experts)
+        restorer.check(self.kinds, self.strength)
         if not self.dry_run:
             for kind in self.kinds:
                 restorer.experts.get(kind)  # is needed for every picture: what is wrong with it is said once
@@ -125,13 +124,13 @@ class Restoring:
         source, result, lost = job.source, None, list[str]()
         with session.attempt(source.name, source.path) as attempt:
             if job.name != STDIN:
-                job.check(overwrite=self.overwrite)
+                self._check(job, session)
             result = restorer(source.path, kinds=self.kinds, strength=self.strength)
             if not self.dry_run:
                 lost = self.encoding.write(result, job)
         failed = attempt.error is not None
         output = None if failed or self.dry_run else job.name
-        said = None if result is None else result.to_dict()
+        said = None if result is None else {**result.to_dict(), "warnings": list(map(spoken, result.warnings))}
         self._record(Entry(source.name, output, said, attempt.error), report)
         if result is None or failed:
             return
@@ -143,20 +142,32 @@ class Restoring:
             sys.stdout.buffer.flush()
         if not self.json:
             session.say(self._line(job, result))
+            repaired = "would be repaired" if self.dry_run else "repaired"
+            session.count(*((repaired, " + ".join(result.experts)) if result.experts else ("left alone",)))
+
+    def _check(self, job: Job, session: Session) -> None:
+        """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
+        try:
+            job.check(overwrite=self.overwrite)
+        except ImageError as error:
+            if not self.dry_run:
+                raise
+            session.warn(job.source.name, str(error))
 
     def _record(self, entry: Entry, report: Report) -> None:
         report.entries.append(entry)
         if self.json:
             print(as_json(entry.to_dict()), flush=True)
 
-    def _line(self, job: Job, result: Result) -> str:
-        """`photo.jpg  noise 93 % (σ ≈ 24)  ->  noise expert  0.8 s  ->  photo.restored.jpg`."""
+    def _line(self, job: Job, result: Result[Any]) -> Line:
+        """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
         verdict = f"as {', '.join(self.kinds)}" if self.kinds else str(result.diagnosis)
         action = ", ".join(f"{kind} expert" for kind in result.experts) or "left alone"
         if result.experts and self.strength != 1:
             action += f" at strength {self.strength:g}"
         time = "dry run" if self.dry_run else f"{result.seconds:.1f} s"
-        return f"{job.source.name}  {verdict}  ->  {action}  {time}  ->  {job.name}"
+        hue: Hue = "yellow" if result.experts else "green"
+        return Line(job.source.name, verdict, f"{action}  {time}", job.name, hue)
 
     def _settings(self) -> dict[str, Any]:
         """Every setting that pictures depend on, by the name of its option."""
@@ -174,7 +185,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     strength: o.Strength = 1.0,
     max_steps: o.MaxSteps = 1,
     min_confidence: o.MinConfidence = None,
-    tile: o.Tile = "auto",
+    tiles: o.Tile = "auto",
     device: o.Device = "auto",
     precision: o.Precision = "auto",
     ext: o.Ext = "auto",
@@ -191,15 +202,15 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Repair pictures: find out what is wrong, let the expert for it work, leave clean ones alone."""
+    """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     effort, file_quality = o.split_quality(quality)
-    system = o.System(model, device, precision, tile, min_confidence, max_steps, effort)
+    system = o.System(model, device, precision, tiles, min_confidence, max_steps, effort)
     encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
     work = Restoring(system, encoding, output, tuple(kinds or ()), strength, recursive, overwrite, json, dry_run)
     return work(inputs, Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast), report)
 
 
-def _detail(result: Result) -> str:
+def _detail(result: Result[Any]) -> str:
     """What --verbose adds: every score, and the seconds of every step."""
     scores = result.diagnosis.scores if result.diagnosis else {}
     parts = [f"{kind} {score:.3f}" for kind, score in sorted(scores.items(), key=lambda item: -item[1])]

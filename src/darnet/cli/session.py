@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
-from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError
+from darnet.cli.flags import spoken
+from darnet.cli.lines import Line, tell
+from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError, is_out_of_memory
 
 Item = TypeVar("Item")
 
@@ -32,31 +36,38 @@ class Session:
     fail_fast: bool = False
     lines: TextIO | None = None  # where lines about pictures go; None: stdout
     exit_codes: list[int] = field(default_factory=list)  # one per failure
+    outcomes: dict[str, Counter[str]] = field(default_factory=dict)  # what was done -> of which kind -> to how many
+    started: float = field(default_factory=time.perf_counter)
 
     @property
     def stopped(self) -> bool:
         """Whether a failure has ended the run."""
         return self.fail_fast and bool(self.exit_codes)
 
-    def say(self, line: str) -> None:
+    def say(self, line: str | Line) -> None:
         """A line about a picture."""
         if not self.quiet:
-            print(line, file=self.lines, flush=True)
+            stream = self.lines or sys.stdout
+            print(line.on(stream) if isinstance(line, Line) else line, file=stream, flush=True)
+
+    def count(self, outcome: str, kind: str = "") -> None:
+        """One picture more of which the closing summary says this."""
+        self.outcomes.setdefault(outcome, Counter())[kind] += 1
 
     def warn(self, name: str, text: str) -> None:
         """Something a reader should know although nothing failed."""
         if not self.quiet:
-            self._tell(f"{name}: warning: {text}")
+            tell(f"{name}: warning: {spoken(text)}", "yellow")
 
     def detail(self, name: str, text: str) -> None:
         """What only --verbose shows."""
         if self.verbose:
-            self._tell(f"{name}: {text}")
+            tell(f"{name}: {text}")
 
     def fail(self, name: str, reason: str, exit_code: int = 1) -> None:
         """Count a failure and say why, in one line."""
         self.exit_codes.append(exit_code)
-        self._tell(f"{name}: {reason}")
+        tell(f"{name}: {reason}", "red")
 
     @contextmanager
     def attempt(self, name: str, path: Path | None = None) -> Iterator[Attempt]:
@@ -92,11 +103,10 @@ class Session:
         failed = len(self.exit_codes)
         if not total:
             return NoInputError.exit_code
+        if total > 1 and (failed or (self.outcomes and not self.quiet)):
+            tell(self._summary(total), "red" if failed else "green")
         if not failed:
             return 0
-        if total > 1:
-            rest = "; stopped at the first failure" if self.stopped else ""
-            self._tell(f"{failed} of {total} inputs failed{rest}")
         codes = set(self.exit_codes)
         return codes.pop() if len(codes) == 1 else 1
 
@@ -106,19 +116,33 @@ class Session:
                 return
             yield item
 
-    def _tell(self, text: str) -> None:
-        print(f"darnet: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+    def _summary(self, total: int) -> str:
+        """`10 pictures: 9 repaired (5 noise, 4 haze), 1 left alone, in 3.2 s`; failures first."""
+        failed = len(self.exit_codes)
+        heads = [f"{failed} of {total} inputs failed"] if failed else []
+        heads += ["stopped at the first failure"] if self.stopped else []
+        done = []
+        for outcome, kinds in self.outcomes.items():
+            listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common() if kind)
+            done.append(f"{kinds.total()} {outcome}" + (f" ({listed})" if listed else ""))
+        if done:
+            said = f"{', '.join(done)}, in {time.perf_counter() - self.started:.1f} s"
+            heads.append(said if failed else f"{total} pictures: {said}")
+        return "; ".join(heads)
 
 
 def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
     """The reason in one line, and the exit code; `path` is what the line names already."""
     if isinstance(error, ImageError) and error.path == path:
-        return error.reason, error.exit_code
+        return spoken(error.reason), error.exit_code
     if isinstance(error, DarnetError):
-        return str(error), error.exit_code
-    if isinstance(error, MemoryError):
+        return spoken(str(error)), error.exit_code
+    if is_out_of_memory(error):
         return "out of memory", ResourceError.exit_code
-    return f"unexpected {type(error).__name__}: {error}", 1
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if path is not None and error.filename == str(path) else f"{error.filename}: "
+        return where + error.strerror.lower(), DarnetError.exit_code
+    return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
 
 
 def as_json(document: Mapping[str, Any]) -> str:

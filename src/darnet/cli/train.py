@@ -38,13 +38,18 @@ Resume: TypeAlias = Annotated[
 Weights: TypeAlias = Annotated[
     Path | None, typer.Option("--from", metavar="FOLDER", help="Begin with these weights (the folder of a card).")
 ]
-Devices: TypeAlias = Annotated[int | None, typer.Option("--devices", metavar="N", help="How many of them.", min=1)]
+Devices: TypeAlias = Annotated[
+    int | None, typer.Option("--devices", metavar="N", help="How many devices train together.", min=1)
+]
 TrainingDevice: TypeAlias = Annotated[
-    str | None, typer.Option("-d", "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps.")
+    str | None,
+    typer.Option(
+        "-d", "--device", metavar="auto|cpu|cuda[:i]|mps", help="The device that trains; auto: a GPU if there is one."
+    ),
 ]
 TrainingPrecision: TypeAlias = Annotated[
     Literal["auto", "fp32", "bf16"] | None,
-    typer.Option("--precision", help="auto (what is the fastest here), fp32 or bf16."),
+    typer.Option("--precision", help="Number type; auto: the fastest on this machine."),
 ]
 Minutes: TypeAlias = Annotated[
     float | None, typer.Option("--minutes", metavar="N", help="Fit the steps of the recipe to so much time.", min=0.01)
@@ -64,7 +69,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     minutes: Minutes = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Train a router or an expert as a recipe says; prints the folder of the trained model."""
+    """Train a router or an expert as a recipe says. Prints the folder of the trained model."""
     budget = None if minutes is None else Budget(minutes)
     asked = {"device": device, "devices": devices, "precision": precision}
     hardware = {name: value for name, value in asked.items() if value is not None}
@@ -73,7 +78,6 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
             raise UsageError(f"{option} {folder}: no such folder")
     if (recipe is None) == (resume is None):
         raise UsageError("give a RECIPE, or --resume with a run")
-    sys.path.insert(0, str(Path.cwd()))  # degradations named module:Class may lie here
     if resume is not None:
         _refuse({"--set": overrides, "--from": weights, "--minutes": minutes})
         model = _resume(resume, data, hardware, quiet=quiet)

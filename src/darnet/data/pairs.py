@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from darnet.data.photos import Photo
+from darnet.data.photos import Photo, find_folders
 from darnet.errors import ImageError, NoInputError
 from darnet.image import SUFFIXES
 
@@ -71,8 +71,7 @@ def pictures(folder: Path) -> list[Path]:
 
 
 def _pairs(root: Path) -> Iterator[Pair]:
-    folders = [root, *sorted(path for path in root.rglob("*") if path.is_dir())]
-    for folder in folders:
+    for folder in find_folders(root):
         here = "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
         for degraded, clean in FOLDERS:
             if (folder / degraded).is_dir() and (folder / clean).is_dir():

@@ -6,6 +6,7 @@ Layouts: DIV2K (`DIV2K_train_HR/*.png`; its validation folder is left out) and S
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, product
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 
 from darnet.errors import ImageError, NoInputError
 from darnet.image import SUFFIXES, Image
+from darnet.pixels import rescale
 
 STL10_SIDE = 96
 STL10_FILES = ("train_X.bin", "test_X.bin", "unlabeled_X.bin")
@@ -36,12 +38,15 @@ def load_photos(root: Path, *, smallest_px: int = 1) -> list[Photo]:
     """
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of training pictures")
-    stl10 = [path for name in STL10_FILES for path in sorted(root.rglob(name))]
+    files = find_files(root)
+    stl10 = [path for name in STL10_FILES for path in files if path.name == name]
     photos = list(_read_stl10(stl10)) if stl10 else _read_files(find_photos(root))
-    photos = [photo for photo in photos if min(photo.shape[1:]) >= smallest_px]
     if not photos:
-        raise NoInputError(f"{root}: no picture with both sides of at least {smallest_px} px")
-    return photos
+        raise NoInputError(f"{root}: no picture in it or below ({', '.join(SUFFIXES)})")
+    large = [photo for photo in photos if min(photo.shape[1:]) >= smallest_px]
+    if not large:
+        raise NoInputError(f"{root}: none of its {len(photos)} pictures has both sides of at least {smallest_px} px")
+    return large
 
 
 def with_scales(photos: Sequence[Photo], scales: Sequence[float], smallest_px: int) -> list[Photo]:
@@ -73,7 +78,31 @@ def find_photos(root: Path) -> list[Path]:
     """Picture files under `root`; only DIV2K's high-resolution training folder where `root` holds DIV2K."""
     div2k = root / "DIV2K_train_HR"
     root = div2k if div2k.is_dir() else root
-    return sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return [path for path in find_files(root) if path.suffix.lower() in SUFFIXES]
+
+
+def find_folders(root: Path) -> dict[Path, list[str]]:
+    """`root` and every folder below, by path, with the names in it that are no folders.
+
+    Links to folders are followed. A folder that several ways lead to counts once, so that no link can loop.
+    """
+    found: dict[Path, list[str]] = {}
+    known: set[str] = set()
+    for directory, folders, files in os.walk(root, followlinks=True):
+        place = os.path.realpath(directory)
+        if place in known:
+            folders.clear()
+            continue
+        known.add(place)
+        folders.sort()
+        found[Path(directory)] = files
+    return dict(sorted(found.items()))
+
+
+def find_files(root: Path) -> list[Path]:
+    """Every file under `root`, by path (see `find_folders`)."""
+    paths = (folder / name for folder, names in find_folders(root).items() for name in names)
+    return sorted(path for path in paths if path.is_file())
 
 
 def split(photos: Sequence[_Item], shares: Sequence[float], seed: int) -> list[list[_Item]]:
@@ -90,11 +119,7 @@ def _read_files(paths: Sequence[Path]) -> list[Photo]:
 
 def read_photo(path: Path) -> Photo:
     """One picture file as uint8 RGB. Raises ImageError naming it."""
-    array = Image.read(path).array
-    if array.dtype == np.uint16:
-        array = (array // 257).astype(np.uint8)
-    elif array.dtype != np.uint8:
-        array = np.rint(array.clip(0, 1) * 255).astype(np.uint8)
+    array = rescale(Image.read(path).array, np.uint8)
     return torch.from_numpy(np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)).transpose(2, 0, 1)))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -26,15 +27,16 @@ from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
 from darnet.data.scenes import Scenes, integer, square
 from darnet.data.variety import AS_TAKEN, Variety
-from darnet.degradations import Degradation, quantise
+from darnet.degradations import Degradation, find_kind, quantise
 from darnet.degradations.base import Range, Rounding, turn_grey
 from darnet.degradations.jpeg import compressed
+from darnet.degradations.kind import Stage
 from darnet.diagnosis import CLEAN
 from darnet.imaging.chain import Chain
 from darnet.views import mirror_pad
 
-#: Kinds of damage that real pairs may have beside their own.
-NOT_LOOKED_FOR = ("noise", "jpeg")
+#: Where damage comes from that real pairs may have beside their own.
+NOT_LOOKED_FOR: tuple[Stage, ...] = ("sensor", "file")
 #: Sides of small pictures.
 SMALL_PX = (32, 48, 64, 96)
 #: A crop with noise in less than the first share of it has none, in more than the second it has noise.
@@ -132,9 +134,14 @@ class Synthesis:
         if not isinstance(source, Pairs) or not any(isinstance(other, Chain) for other in self.sources):
             return batch
         presence = F.one_hot(batch.label, len(self.kinds)).to(level)
-        unknown = [i for i, kind in enumerate(self.kinds) if kind in NOT_LOOKED_FOR and kind != source.kind]
+        unknown = [i for i in self._not_looked_for if self.kinds[i] != source.kind]
         presence[:, unknown] = torch.nan  # nobody knows whether there is some of that, too
         return replace(batch, presence=presence, severity=torch.zeros_like(presence))
+
+    @cached_property
+    def _not_looked_for(self) -> list[int]:
+        found = map(find_kind, self.kinds)
+        return [index for index, kind in enumerate(found) if kind is not None and kind.stage in NOT_LOOKED_FOR]
 
     def _chain(self, chain: Chain, pictures: int, picks: Generator, rng: Generator) -> Batch:
         """Scenes go the way of a photo together; crops of all of them are cut at the same places."""

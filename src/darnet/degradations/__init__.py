@@ -1,10 +1,11 @@
-"""Degradations: pure, seeded functions from a clean picture to a damaged one. One kind, one file."""
+"""Degradations: pure, seeded functions from a clean picture to a damaged one. One kind, one file: `Kind`."""
 
 from darnet.degradations.base import Clean, Degradation, named_generator, quantise
 from darnet.degradations.blur import GaussianBlur
 from darnet.degradations.exposure import Overexposure
 from darnet.degradations.haze import Haze
 from darnet.degradations.jpeg import Jpeg
+from darnet.degradations.kind import Kind, find_kind, kinds, resolve
 from darnet.degradations.lowlight import LowLight
 from darnet.degradations.motion import MeasuredMotion, MotionBlur
 from darnet.degradations.noise import GaussianNoise, Grain, PoissonGaussianNoise
@@ -18,12 +19,16 @@ __all__ = [
     "Grain",
     "Haze",
     "Jpeg",
+    "Kind",
     "LowLight",
     "MeasuredMotion",
     "MotionBlur",
     "Overexposure",
     "PoissonGaussianNoise",
     "Rain",
+    "find_kind",
+    "kinds",
     "named_generator",
     "quantise",
+    "resolve",
 ]

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from darnet.degradations.base import Degradation, Range
+from darnet.degradations.kind import Kind
 from darnet.views import mirror_pad
 
 #: A kernel is cut where the Gaussian has fallen below e^-8 of its peak.
@@ -46,6 +47,20 @@ class GaussianBlur(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ in pixels."""
         return parameters[:, 0]
+
+
+#: σ: standard deviation of the Gaussian, in pixels.
+BLUR = Kind(
+    "blur",
+    {"blur": GaussianBlur},
+    symbol="σ",
+    digits=1,
+    also_called=("blurred", "blurry", "defocus"),
+    concern="photo",
+    stage="optics",
+    steps="darnet.imaging.steps:BLUR",
+    levels={"blur": tuple(GaussianBlur((sigma, sigma)) for sigma in (1.0, 1.5, 2.5))},
+)
 
 
 def convolve_separably(pictures: Float[Tensor, "B C H W"], kernels: Float[Tensor, "B K"]) -> Float[Tensor, "B C H2 W2"]:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
+from darnet.degradations.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -37,3 +38,17 @@ class Overexposure(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The gain k."""
         return parameters[:, 0]
+
+
+#: Gain: factor before clipping.
+OVEREXPOSURE = Kind(
+    "overexposure",
+    {"overexposure": Overexposure},
+    symbol="gain",
+    digits=2,
+    also_called=("overexposed", "bright"),
+    concern="tones",
+    stage="exposure",
+    steps="darnet.imaging.exposures:OVEREXPOSURE",
+    levels={"overexposure": tuple(Overexposure((gain, gain)) for gain in (1.4, 1.76, 2.0))},
+)

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
 from darnet.degradations.fields import smooth_depth
+from darnet.degradations.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,21 @@ class Haze(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """β, in optical depths."""
         return parameters[:, 0]
+
+
+#: β: optical depth from the nearest to the farthest point.
+HAZE = Kind(
+    "haze",
+    {"haze": Haze},
+    symbol="β",
+    digits=1,
+    also_called=("hazy", "fog", "foggy"),
+    concern="tones",
+    stage="scene",
+    steps="darnet.imaging.steps:HAZE",
+    levels={"haze": tuple(Haze((beta, beta), (0.85, 0.85), (0.0, 0.0)) for beta in (0.8, 1.4, 2.0))},
+    sets={
+        "SOTS-indoor": ("SOTS-indoor", "SOTS/indoor"),
+        "SOTS-outdoor": ("SOTS-outdoor", "SOTS/outdoor"),
+    },
+)

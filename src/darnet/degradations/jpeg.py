@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import PIL.Image
 import torch
 from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range
+from darnet.degradations.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,19 @@ class Jpeg(Degradation):
         return parameters[:, 0]
 
 
+#: Quality: libjpeg's scale, 1 to 100.
+JPEG = Kind(
+    "jpeg",
+    {"jpeg": Jpeg},
+    symbol="quality",
+    also_called=("compression", "compressed"),
+    concern="file",
+    stage="file",
+    steps="darnet.imaging.files:JPEG",
+    levels={"jpeg": tuple(Jpeg((quality, quality)) for quality in (10.0, 20.0, 40.0))},
+)
+
+
 def compressed(pictures: Float[Tensor, "B C H W"], quality: Float[Tensor, " B"]) -> Float[Tensor, "B C H W"]:
     """Each picture as a JPEG file of its quality holds it; C = 1 makes a grey file, C = 3 a colour one."""
     levels = (pictures.detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
@@ -56,7 +69,9 @@ def compressed(pictures: Float[Tensor, "B C H W"], quality: Float[Tensor, " B"])
 
 
 def _round_trip(picture: UInt8[np.ndarray, "H W C"], quality: int) -> UInt8[np.ndarray, "H W C"]:
-    # Pillow: six times as fast as libvips on pictures as small as crops.
+    # Pillow: six times as fast as libvips on pictures as small as crops. Not loaded by those who only ask for the kind.
+    import PIL.Image
+
     file = io.BytesIO()
     PIL.Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(file, "JPEG", quality=quality)
     with PIL.Image.open(file) as decoded:

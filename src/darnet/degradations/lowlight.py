@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
 from darnet.degradations.fields import smooth_light
+from darnet.degradations.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,25 @@ class LowLight(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Share of the light that is left in the darkest place."""
         return parameters[:, 0]
+
+
+#: Light: share that is left.
+LOWLIGHT = Kind(
+    "lowlight",
+    {"lowlight": LowLight},
+    symbol="light",
+    digits=2,
+    also_called=("low-light", "dark", "underexposed", "underexposure"),
+    concern="tones",
+    stage="exposure",
+    excludes=("overexposure",),
+    steps="darnet.imaging.exposures:LOWLIGHT",
+    levels={
+        "lowlight": tuple(
+            LowLight((light, light), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0))
+            for light in (0.4, 0.25, 0.12)
+        )
+    },
+    # Training pairs of the same publication lie beside those of the test.
+    sets={"LOLv1": ("LOLv1/eval15", "LOLv1")},
+)

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from darnet import views
 from darnet.degradations.base import Degradation, Range
 from darnet.degradations.convolution import convolve
+from darnet.degradations.kind import Kind
 from darnet.views import mirror_pad
 
 MOMENTS = 96
@@ -103,6 +104,22 @@ class MeasuredMotion(Degradation):
     def _measured(self) -> Float[Tensor, "N K K"]:
         assert self.kernels is not None
         return _read_kernels(self.kernels)
+
+
+#: Path: its length in pixels.
+MOTION = Kind(
+    "motion",
+    {"motion": MotionBlur, "measured-motion": MeasuredMotion},
+    symbol="path",
+    also_called=("motion-blur", "shake", "shaken"),
+    concern="scene",
+    stage="optics",
+    excludes=("blur",),
+    steps="darnet.imaging.steps:MOTION",
+    levels={"motion": tuple(MotionBlur((length, length), (0.4, 0.4)) for length in (8.0, 14.0, 22.0))},
+    # Training pairs of the same publication lie beside those of the test.
+    sets={"GoPro": ("GoPro/test", "GoPro"), "GoPro-like": ("GoPro-like",)},
+)
 
 
 def path_kernels(

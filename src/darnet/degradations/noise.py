@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
 from darnet.degradations.blur import TRUNCATE_SIGMAS, convolve_separably, gaussian_kernels
+from darnet.degradations.kind import Kind
 
 
 @dataclass(frozen=True)
@@ -106,3 +107,22 @@ class PoissonGaussianNoise(Degradation):
         """σ on the 0–255 scale at mid-grey: 255·√(a/2 + b²)."""
         shot, read = parameters[:, 0], parameters[:, 1] / 255
         return 255 * (shot / 2 + read**2).sqrt()
+
+
+#: σ: standard deviation on the 0–255 scale.
+NOISE = Kind(
+    "noise",
+    {"noise": GaussianNoise, "poisson-noise": PoissonGaussianNoise, "grain": Grain},
+    symbol="σ",
+    also_called=("noisy", "grainy"),
+    concern="photo",
+    stage="sensor",
+    steps="darnet.imaging.noises:NOISE",
+    levels={
+        "noise": tuple(GaussianNoise((sigma, sigma)) for sigma in (15.0, 25.0, 50.0)),
+        "poisson-noise": tuple(
+            PoissonGaussianNoise((a, a), (b, b)) for a, b in ((0.002, 2.0), (0.01, 5.0), (0.02, 10.0))
+        ),
+        "grain": tuple(Grain((sigma, sigma), (px, px)) for sigma, px in ((8.0, 0.5), (15.0, 0.7), (25.0, 0.9))),
+    },
+)

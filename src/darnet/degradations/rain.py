@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range, per_sample
 from darnet.degradations.convolution import convolve
+from darnet.degradations.kind import Kind
 
 #: (share of the streaks, scale of their length and width, scale of their opacity): near and far drops.
 LAYERS = ((0.5, 1.0, 1.0), (0.5, 0.6, 0.7))
@@ -74,6 +75,27 @@ class Rain(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Streaks per 1000 pixels."""
         return parameters[:, 0]
+
+
+#: Streaks per 1000 pixels.
+RAIN = Kind(
+    "rain",
+    {"rain": Rain},
+    symbol="streaks",
+    digits=1,
+    also_called=("rainy",),
+    concern="scene",
+    stage="scene",
+    excludes=("haze",),
+    steps="darnet.imaging.steps:RAIN",
+    levels={
+        "rain": tuple(
+            Rain((n, n), (length, length), (0.7, 0.7), (angle, angle), (0.4, 0.4), (0.05, 0.05))
+            for n, length, angle in ((1.0, 16.0, 100.0), (3.0, 28.0, 75.0), (6.0, 40.0, 90.0))
+        )
+    },
+    sets={"Rain100L": ("Rain100L",), "Rain100H": ("Rain100H",)},
+)
 
 
 def streak_kernels(

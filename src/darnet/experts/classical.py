@@ -1,7 +1,7 @@
 """Classical filters as experts: no training, one formula each, settings told beforehand.
 
 They come with scikit-image and OpenCV (`pip install 'darnet[classical]'`). Each is named in the registry and takes part
-in a system as any other expert does: `darnet experts add median --as salt`.
+in a system as any other expert does: `assembly.add(system, "median", ["salt"])`.
 
 Shapes: H × W pixels, sRGB in [0, 1]; H × W × 3 arrays.
 """

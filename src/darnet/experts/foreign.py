@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from darnet.tiling import pad_to, tiled
 CHANNELS = 3
 #: Sides that a graph of free size is given: most networks halve their input, at most four times.
 MULTIPLE_PX = 16
+#: More architectures for spandrel: a package of its own, since most of their authors allow no commercial use.
+RESTRICTED, RESTRICTED_EXTRA = "spandrel_extra_arches", "foreign-restricted"
+MORE = f"; Restormer, MPRNet, MIRNetv2 and more, mostly non-commercial: pip install 'darnet[{RESTRICTED_EXTRA}]'"
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,15 @@ class ForeignExpert:
 def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:
     """A checkpoint of an architecture that spandrel knows: `.pth`, `.pt`, `.ckpt` (tensors only) or `.safetensors`.
 
+    With the extra `foreign-restricted` it knows Restormer, MPRNet, MIRNetv2 and more; mind the terms of each.
     Raises MissingPackageError without the extra, WeightsError naming the file and what is wrong with it.
     """
     if not path.is_file():
         raise WeightsError(path, "no such file")
     spandrel = registry.optional("spandrel", "foreign")
+    restricted = find_spec(RESTRICTED) is not None
+    if restricted:
+        registry.optional(RESTRICTED, RESTRICTED_EXTRA).install(ignore_duplicates=True)
     try:
         if path.suffix.lower() == ".safetensors":
             tensors: Any = load_file(path)
@@ -69,7 +77,7 @@ def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> For
         descriptor = spandrel.ModelLoader(device=pick_device(device)).load_from_state_dict(known)
     except Exception as error:  # whatever a stranger's file brings
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(path, f"no network that is known ({reason})") from error
+        raise WeightsError(path, f"no network that is known ({reason}){'' if restricted else MORE}") from error
     name = descriptor.architecture.name
     if descriptor.scale != 1 or descriptor.input_channels != CHANNELS or descriptor.output_channels != CHANNELS:
         raise WeightsError(path, f"{name} does not map a colour picture to one of its size")

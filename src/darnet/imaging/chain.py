@@ -9,48 +9,35 @@ Shapes: B batch, K kinds, S side of a scene. Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from pkgutil import resolve_name
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from darnet import registry
 from darnet.degradations.base import quantise
-from darnet.imaging import exposures, files, noises, steps
+from darnet.degradations.kind import STAGES, Kind, Stage, find_kind
+from darnet.imaging import files, noises, steps
 from darnet.imaging.steps import Drawn, Step
 
-#: Damage in the order in which it happens. Of two in a row of EXCLUSIVE, a photo has one.
-ORDER = ("haze", "rain", "blur", "motion", "overexposure", "lowlight", "noise", "jpeg")
-EXCLUSIVE = (("overexposure", "lowlight"), ("blur", "motion"), ("haze", "rain"))
-#: What happens to a scene or its light.
-SCENIC = ("haze", "rain", "overexposure", "lowlight")
-#: Steps of each kind, one of which a photo takes.
-STEPS: Mapping[str, tuple[Step, ...]] = {
-    "haze": (steps.HazeStep(),),
-    "rain": (steps.RainStep(),),
-    "blur": (steps.SoftLens(0.65), steps.Defocus(0.35)),
-    "motion": (steps.Shake(),),
-    "overexposure": (exposures.Gain(0.45), exposures.TooLong(0.55)),
-    "lowlight": (exposures.TooShort(0.6), exposures.Dimmed(0.4)),
-    "noise": (
-        noises.WhiteNoise(0.4),
-        noises.LightNoise(0.14),
-        noises.SensorNoise(0.08),
-        noises.SensorNoise(0.1, bayer=True),
-        noises.SensorNoise(0.1, bayer=True, gradient=True),
-        noises.GrainNoise(0.1),
-        noises.ChromaNoise(0.08),
-    ),
-    "jpeg": (
-        files.Compression(0.5),
-        *(files.CompressionOffGrid(0.05, shift=shift) for shift in (1, 4, 6)),
-        *(files.CompressionTwice(0.06, shift=shift) for shift in (0, 3, 5)),
-        *(files.CompressionResized(0.05, factor=factor) for factor in (1.25, 1.5, 2.0)),
-        files.WebpCompression(0.03),
-    ),
-}
+#: Where what happens changes the light of a scene, which in what is no photo is meant as it is.
+LIT: tuple[Stage, ...] = ("scene", "exposure")
+
+
+def in_order(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
+    """Those that a photo meets on its way, as they happen."""
+    return tuple(kind for stage in STAGES for kind in kinds if kind.stage == stage)
+
+
+#: darnet's own kinds: every photo may meet them, whoever learns from it.
+OWN = in_order([registry.find("kind", name) for name in registry.BUILTIN["kind"]])
+#: Their steps, one of which a photo takes.
+STEPS: Mapping[str, tuple[Step, ...]] = {kind.name: resolve_name(kind.steps) for kind in OWN}
 
 
 @dataclass(frozen=True)
@@ -95,7 +82,8 @@ class Chain:
 
     `kinds` are the K columns. `repaired`: every photo has this kind at any strength, the others now and then mildly;
     the target is the photo without it, and without what noise and file did. "" : none to three kinds at once, for a
-    router; the target is the clean scene. `kernels`: files of measured camera shakes.
+    router; the target is the clean scene. `kernels`: files of measured camera shakes. `steps`: in place of those that
+    the kinds name, for these kinds alone.
 
     Example:
         >>> chain = Chain(("clean", "noise"), "noise")
@@ -108,14 +96,35 @@ class Chain:
     repaired: str = ""
     habits: Habits = Habits()
     kernels: Sequence[Path] = ()
-    steps: Mapping[str, tuple[Step, ...]] = field(default_factory=lambda: STEPS)
+    steps: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a kind that no step makes, and what a file of kernels raises."""
-        if self.repaired and self.repaired not in self.steps:
-            raise ValueError(f"no step makes {self.repaired!r} (there are: {', '.join(self.steps)})")
+        if self.repaired and self.repaired not in self._steps:
+            raise ValueError(f"no step makes {self.repaired!r} (there are: {', '.join(self._steps)})")
         for path in self.kernels:
             steps.MeasuredShake(kernels=path).draw(1, 16, 1.0, Generator().manual_seed(0))
+
+    @cached_property
+    def order(self) -> tuple[Kind, ...]:
+        """The kinds that a photo may meet, as they happen: darnet's, and of other packages those that are asked for.
+
+        Never all that are installed: what is drawn for a recipe does not depend on which packages are there.
+        """
+        asked = dict.fromkeys(
+            name for name in (*self.kinds, self.repaired) if name and name not in registry.BUILTIN["kind"]
+        )
+        return in_order([*OWN, *filter(None, map(find_kind, asked))])
+
+    @cached_property
+    def _steps(self) -> Mapping[str, tuple[Step, ...]]:
+        return self.steps or {kind.name: STEPS.get(kind.name) or resolve_name(kind.steps) for kind in self.order}
+
+    @property
+    def _exclusive(self) -> list[tuple[str, str]]:
+        """Of two in a row a photo has one."""
+        names = [kind.name for kind in self.order]
+        return [(other, kind.name) for kind in reversed(self.order) for other in kind.excludes if other in names]
 
     def __call__(
         self,
@@ -128,16 +137,18 @@ class Chain:
         """Send scenes the way. `picks` decides who takes which step, on the CPU; `rng` draws, on the scenes' device.
 
         `depth`: of each scene, in [0, 1], NaN where it is unknown. `drawn`: which scenes are no photos: their light is
-        meant as it is, and a router sees none of SCENIC in them.
+        meant as it is, and a router sees no kind in them that changes it.
         """
         walk = _Walk(clean, self.kinds, self.repaired, rng, depth)
         count = len(clean)
         chosen = self._chosen(count, picks)
         if not self.repaired:
-            chosen |= {kind: [row for row in chosen[kind] if row not in drawn] for kind in SCENIC}
+            lit = [kind.name for kind in self.order if kind.stage in LIT]
+            chosen |= {kind: [row for row in chosen[kind] if row not in drawn] for kind in lit}
         habits = self.habits
         walk.take(noises.Rendering(), _some(count, habits.rendered, picks))
-        for kind in ORDER[:-1]:
+        taken, filed = ([k.name for k in self.order if (k.stage == "file") == last] for last in (False, True))
+        for kind in taken:
             local = kind == "noise" and not self.repaired
             before = walk.degraded.clone() if local else walk.degraded
             self._damage(walk, kind, chosen[kind], picks)
@@ -150,7 +161,8 @@ class Chain:
         factor = 0.55 + 0.4 * float(torch.rand(1, generator=picks))
         walk.take(files.Resizing(factor=factor), _some(count, habits.resized, picks))
         walk.take(files.Dither(), _some(count, habits.dithered, picks))
-        self._damage(walk, "jpeg", chosen["jpeg"], picks)
+        for kind in filed:
+            self._damage(walk, kind, chosen[kind], picks)
         rest = [row for row in range(count) if row not in chosen["jpeg"]]
         walk.take(files.File(quality=habits.quality), _of(rest, habits.stored, picks))
         degraded = quantise(walk.degraded, "round")
@@ -158,30 +170,31 @@ class Chain:
 
     def _chosen(self, count: int, picks: Generator) -> dict[str, list[int]]:
         """Which photos have which kinds."""
-        known = [kind for kind in self.steps if self.repaired or kind in self.kinds]
+        known = [kind for kind in self._steps if self.repaired or kind in self.kinds]
+        order, exclusive = [kind.name for kind in self.order], self._exclusive
         if self.repaired:
-            chance = torch.rand(count, len(ORDER), generator=picks)
+            chance = torch.rand(count, len(order), generator=picks)
             has = chance < self.habits.company
-            has[:, ORDER.index(self.repaired)] = chance[:, ORDER.index(self.repaired)] >= self.habits.none
+            has[:, order.index(self.repaired)] = chance[:, order.index(self.repaired)] >= self.habits.none
         else:
             numbers = torch.multinomial(torch.tensor(self.habits.several), count, replacement=True, generator=picks)
-            ranks = torch.rand(count, len(ORDER), generator=picks)
-            ranks[:, [kind not in known for kind in ORDER]] = 2.0
+            ranks = torch.rand(count, len(order), generator=picks)
+            ranks[:, [kind not in known for kind in order]] = 2.0
             has = (ranks.argsort(dim=1).argsort(dim=1) < numbers[:, None]) & (ranks < 1)
-        first = torch.rand(count, len(EXCLUSIVE), generator=picks) < 0.5
-        for pair, (one, other) in enumerate(EXCLUSIVE):
-            one_column, other_column = ORDER.index(one), ORDER.index(other)
+        first = torch.rand(count, len(exclusive), generator=picks) < 0.5
+        for pair, (one, other) in enumerate(exclusive):
+            one_column, other_column = order.index(one), order.index(other)
             both = has[:, one_column] & has[:, other_column]
             keeps_one = first[:, pair] if self.repaired not in (one, other) else torch.tensor(self.repaired == one)
             has[:, other_column] &= ~(both & keeps_one)
             has[:, one_column] &= ~(both & ~keeps_one)
-        return {kind: has[:, i].nonzero().flatten().tolist() if kind in known else [] for i, kind in enumerate(ORDER)}
+        return {kind: has[:, i].nonzero().flatten().tolist() if kind in known else [] for i, kind in enumerate(order)}
 
     def _damage(self, walk: _Walk, kind: str, rows: Sequence[int], picks: Generator) -> None:
         """Each photo takes one of the kind's steps."""
         if not rows:
             return
-        ways = list(self.steps[kind])
+        ways = list(self._steps[kind])
         if kind == "motion":
             ways += [steps.MeasuredShake(0.3 * len(ways) / len(self.kernels), kernels=path) for path in self.kernels]
         shares = torch.tensor([step.share for step in ways])

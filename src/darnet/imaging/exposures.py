@@ -107,3 +107,8 @@ class Dimmed(TooShort):
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
         """Share of the light that is left in the darkest place."""
         return torch.exp2(-drawn[0])
+
+
+#: Steps of kinds, one of which a photo takes.
+OVEREXPOSURE = (Gain(0.45), TooLong(0.55))
+LOWLIGHT = (TooShort(0.6), Dimmed(0.4))

@@ -139,3 +139,13 @@ def resized(pictures: Float[Tensor, "B 3 S S"], side: int) -> Float[Tensor, "B 3
     """Bicubic, with antialiasing where it becomes smaller."""
     drawn = F.interpolate(pictures, (side, side), mode="bicubic", antialias=side < pictures.shape[-1])
     return drawn.clamp(0, 1)
+
+
+#: Steps of compression, one of which a photo takes.
+JPEG = (
+    Compression(0.5),
+    *(CompressionOffGrid(0.05, shift=shift) for shift in (1, 4, 6)),
+    *(CompressionTwice(0.06, shift=shift) for shift in (0, 3, 5)),
+    *(CompressionResized(0.05, factor=factor) for factor in (1.25, 1.5, 2.0)),
+    WebpCompression(0.03),
+)

@@ -208,3 +208,15 @@ class Rendering(Step):
         toned = ((pictures - black) / (white - black)).clamp(0, 1).clamp_min(1e-6) ** exponents
         grey = toned.mean(dim=1, keepdim=True)
         return (grey + saturation * (toned - grey)).clamp(0, 1)
+
+
+#: Steps of noise, one of which a photo takes.
+NOISE = (
+    WhiteNoise(0.4),
+    LightNoise(0.14),
+    SensorNoise(0.08),
+    SensorNoise(0.1, bayer=True),
+    SensorNoise(0.1, bayer=True, gradient=True),
+    GrainNoise(0.1),
+    ChromaNoise(0.08),
+)

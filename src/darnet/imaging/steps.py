@@ -209,3 +209,10 @@ class MeasuredShake(KernelStep):
         scale = uniform(count, self.scale, rng, strength)
         measured = MeasuredMotion(scale=self.scale, kernels=self.kernels)
         return measured.drawn(scale, rng).to(scale), torch.zeros_like(scale)
+
+
+#: Steps of kinds, one of which a photo takes.
+HAZE = (HazeStep(),)
+RAIN = (RainStep(),)
+BLUR = (SoftLens(0.65), Defocus(0.35))
+MOTION = (Shake(),)

@@ -77,7 +77,7 @@ class Hardware:
         devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
         picked = pick_device(self.device)
         if picked.index is not None and devices > 1:
-            raise UsageError(f"--device {self.device} is one device, and --devices {devices} were asked for")
+            raise UsageError(f"`device={self.device!r}` is one device, and `devices={devices}` were asked for")
         fabric = Fabric(
             accelerator=picked.type,
             devices=devices if picked.index is None else [picked.index],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from darnet.training.journal import duration
 from darnet.training.plan import CALIBRATION_SHARE, Cost
 from darnet.training.precision import now
 from darnet.training.recipe import Stage
@@ -51,6 +52,7 @@ class Pace:
         stages = trainer.recipe.stage[first[0] :]
         if not stages:
             return
+        trainer.journal.say(f"measuring its speed, for about {duration(TRIAL_SHARE * self.seconds)}")
         costs = trainer.fabric.broadcast(self._measure(first[0], stages))
         self.costs = dict(enumerate(costs, first[0]))
         self.closing, plan.calibration_pictures = trainer.fabric.broadcast(self._after_the_last_step())

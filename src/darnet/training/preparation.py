@@ -80,7 +80,7 @@ def _check_kinds(stage: Stage, kinds: Sequence[str], start: Model | None, rememb
     """What a stage wants to show, and whom it asks."""
     where = f"stage {stage.name!r}"
     if "distillation" in stage.losses and (start is None or tuple(kinds[: len(start.kinds)]) != tuple(start.kinds)):
-        raise RecipeError(f"{where}: distillation needs a teacher (--from) whose kinds come first, in its order")
+        raise RecipeError(f"{where}: distillation needs a teacher (`weights`) whose kinds come first, in its order")
     if stage.replay and not remembered:
         raise RecipeError(f"{where}: replay, and the weights it begins with remember nothing")
     for kind in (*(remembered if stage.replay else ()), *stage.kinds):
@@ -92,7 +92,7 @@ def _check_held(stage: Stage, model: Model, start: Model | None) -> None:
     """What is put back must have been alone: only weights that have grown may learn."""
     where = f"stage {stage.name!r}"
     if start is None:
-        raise RecipeError(f"{where}: hold needs weights to begin with (--from)")
+        raise RecipeError(f"{where}: hold needs weights to begin with (`weights`)")
     old = dict(start.named_parameters())
     for name, weight in model.named_parameters():
         if not stage.freezes(name) and weight.shape == old[name].shape:

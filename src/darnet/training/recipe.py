@@ -245,7 +245,7 @@ def override(document: dict[str, Any], text: str) -> None:
     """Set one value in place; only keys and list positions that make sense, whether or not the file names them."""
     key, separator, written = text.partition("=")
     if not separator:
-        raise RecipeError(f"--set {text}: expected key=value")
+        raise RecipeError(f"override {text!r}: expected key=value")
     try:
         value = tomllib.loads(f"value = {written}")["value"]
     except tomllib.TOMLDecodeError:
@@ -260,7 +260,7 @@ def override(document: dict[str, Any], text: str) -> None:
         else:
             node[last] = value
     except (IndexError, ValueError, TypeError, AttributeError) as error:
-        raise RecipeError(f"--set {text}: there is no {key!r} in the recipe") from error
+        raise RecipeError(f"override {text!r}: there is no {key!r} in the recipe") from error
 
 
 def shipped_recipes() -> dict[str, Path]:

@@ -144,7 +144,9 @@ class StageRun:
         """Validate, keep the best, move the plateau schedule; true where the stage should stop early."""
         values = {**{f"train_{k}": v for k, v in running.items()}, **self._validate(), **optim.rates(self.optimizers)}
         loss = float(self.fabric.broadcast(values["val_loss"]))
-        if not math.isfinite(loss) or not all(map(math.isfinite, running.values())):
+        mine = torch.tensor([loss, *running.values()], device=self.fabric.device)
+        # Of all processes: where one of them gave up alone, the others would wait for it.
+        if not bool(torch.as_tensor(self.fabric.all_gather(mine)).isfinite().all()):
             raise DarnetError(f"stage {self.stage.name!r}, step {self.position.step}: the loss is not finite")
         if loss < self.position.best:
             self.position.best, self.position.stale_epochs = loss, 0

@@ -26,7 +26,7 @@ DOCUMENT, REPORT = "study.toml", "study.json"
 
 
 class Variant(Strict):
-    """What differs from the recipe: changes as `--set` writes them, one after the other."""
+    """What differs from the recipe: changes as `override` takes them, one after the other."""
 
     name: str
     set: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from darnet.degradations import Degradation
+from darnet.degradations import Degradation, Kind
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,14 @@ class SaltAndPepper(Degradation):
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The density."""
         return parameters[:, 0]
+
+
+#: Density: share of the pixels.
+KIND = Kind(
+    "salt-and-pepper",
+    {"salt-and-pepper": SaltAndPepper},
+    symbol="density",
+    digits=2,
+    also_called=("impulse-noise",),
+    levels={"salt-and-pepper": tuple(SaltAndPepper((density, density)) for density in (0.02, 0.05, 0.1))},
+)

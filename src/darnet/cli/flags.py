@@ -1,0 +1,69 @@
+"""Parameters as a user of the command line knows them.
+
+Errors and warnings of the core name a parameter in backticks, with its value where that matters: `kinds=['haze']`. Here
+it becomes its flag, `--as haze`: that of the command that is run, or of another where that command has none. So an
+option of a command is called what the parameter is that it ends in.
+"""
+
+from __future__ import annotations
+
+import re
+from ast import literal_eval
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+PARAMETER = re.compile(r"`(?P<name>[a-z_]+)(?:=(?P<value>[^`]*))?`")
+
+
+def spoken(text: str, arguments: Sequence[str] = ()) -> str:
+    """A text of the core, with flags in place of parameters; `arguments`: the command line it is about."""
+    return PARAMETER.sub(lambda found: _flag(found, tuple(arguments)), text)
+
+
+def _flag(found: re.Match[str], arguments: tuple[str, ...]) -> str:
+    option = next((known[found["name"]] for known in _options(arguments) if found["name"] in known), None)
+    if option is None:
+        return found[0]
+    value = _value(found["value"])
+    if isinstance(value, bool):
+        return str((option.opts if value else option.secondary_opts)[-1])
+    flag = next(flag for flag in option.opts if flag.startswith("--"))
+    values = value if isinstance(value, list) else [value]
+    return " ".join(flag if one is None else f"{flag} {one}" for one in values)
+
+
+def _value(written: str | None) -> Any:
+    """What was written; a name or a number that is none is a word."""
+    try:
+        return None if written is None else literal_eval(written)
+    except (SyntaxError, ValueError):
+        return written
+
+
+def _options(arguments: Sequence[str]) -> list[dict[str, Any]]:
+    """The options of the command that is run, of its group, and of all others, by the names of their parameters."""
+    known = commands()
+
+    def nearness(name: str) -> list[bool]:
+        return [word == argument for word, argument in zip(name.split(), arguments, strict=False)]
+
+    return [known[name] for name in sorted(known, key=nearness, reverse=True)]
+
+
+@cache
+def commands() -> dict[str, dict[str, Any]]:
+    """Every command with its options, in the order of the help."""
+    from typer.main import get_command
+
+    from darnet.cli.app import build
+
+    found: dict[str, Any] = {}
+    for name, command in vars(get_command(build()))["commands"].items():
+        inner = getattr(command, "commands", {})
+        found |= {f"{name} {part}": member for part, member in inner.items()} if inner else {name: command}
+    return {name: {one.name: one for one in command.params if _is_option(one)} for name, command in found.items()}
+
+
+def _is_option(parameter: Any) -> bool:
+    return any(name.startswith("--") for name in parameter.opts)

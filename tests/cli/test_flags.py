@@ -1,0 +1,60 @@
+"""darnet.cli.flags: the core names parameters, and a user of the command line reads flags."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import darnet
+from darnet.cli.flags import commands, spoken
+
+SOURCE = Path(darnet.__file__).parent
+FLAGS = {
+    flag for options in commands().values() for one in options.values() for flag in (*one.opts, *one.secondary_opts)
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "wanted"),
+    [
+        ("`strength=2`: expected 0 to 1", ("restore",), "--strength 2: expected 0 to 1"),
+        ("try `kinds=['haze']`", ("restore",), "try --as haze"),
+        ("try `kinds=['haze', 'low light']`", (), "try --as haze --as low light"),
+        ("give `out`", ("experts", "add"), "give --output"),
+        ("give `out`", ("experts", "rollback"), "give --output"),  # it has none: that of its kin
+        ("give `out`", ("train",), "give --out"),
+        ("`replay=False` forgets", ("extend",), "--no-replay forgets"),
+        ("`replay=True` remembers", ("extend",), "--replay remembers"),
+        ("`device='cuda:9'`: no such", ("train", "noise"), "--device cuda:9: no such"),
+        ("`strength=nan`", (), "--strength nan"),
+        ("make `tiles` smaller", ("diagnose",), "make --tile smaller"),
+        ("`inputs` and `registered` are no options", (), "`inputs` and `registered` are no options"),
+        ("a`b.jpg: kinds", (), "a`b.jpg: kinds"),
+    ],
+)
+def test_a_parameter_becomes_its_flag(text, arguments, wanted):
+    assert spoken(text, arguments) == wanted
+
+
+def test_warnings_name_the_flag(pictures, restore):
+    pictures("photo.png")
+    ran = restore("photo.png", "--min-confidence", "0.99", "--json")
+    assert "is below the least confidence of 99 %; try --as noise\n" in ran.err
+    assert json.loads(ran.out)["result"]["warnings"][0].endswith("; try --as noise")
+
+
+def core() -> list[Path]:
+    return [path for path in sorted(SOURCE.rglob("*.py")) if SOURCE / "cli" not in path.parents]
+
+
+@pytest.mark.parametrize("path", core(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_the_core_knows_no_flag(path):
+    texts = [
+        node.value for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)
+    ]
+    words = {word for text in texts if isinstance(text, str) for word in re.findall(r"--[a-z][a-z-]*", text)}
+    assert not words & FLAGS
