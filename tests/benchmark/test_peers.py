@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from darnet.benchmark.camera import Defocus
+from darnet.benchmark.cases import Case
 from darnet.benchmark.peers import PEERS, load_method, noise_sigma_255, repairs
-from darnet.benchmark.suites import Case
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError, WeightsError
 from darnet.image import Image
