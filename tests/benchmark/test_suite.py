@@ -44,7 +44,8 @@ def measure(request, chosen, progress):
 def tables(document):
     return closed(document.part.protocol, plain(document.part.rows), f"Best: {document.found.best}.")
 
-SUITES = (Suite("faint", cases, measure, tables, Best, methods=("identity",), peers=("gaussian",)),)
+def suites():
+    return (Suite("faint", cases, measure, tables, Best, methods=("identity",), peers=("gaussian",)),)
 """
 
 
@@ -53,7 +54,6 @@ def test_a_suite_is_added_by_one_file(sets_root: Path, tmp_path: Path, monkeypat
     """It is measured, told, read back and shown, and stands beside its peers."""
     (tmp_path / "faint.py").write_text(ONE_FILE)
     monkeypatch.setattr(suites, "__path__", [*suites.__path__, str(tmp_path)])
-    monkeypatch.setattr(suites, "SUITES", suites.discovered())
     request = Request("faint", sets_root, suites.with_peers("faint", ()), limit=1)
     assert request.methods == ("identity", "gaussian")
     document = suites.run(request)
@@ -69,7 +69,7 @@ def test_no_two_suites_have_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "again.py").write_text(ONE_FILE.replace('"faint"', '"noise"'))
     monkeypatch.setattr(suites, "__path__", [*suites.__path__, str(tmp_path)])
     with pytest.raises(DarnetError, match="there is a suite noise already"):
-        suites.discovered()
+        suites.known()
 
 
 def test_a_suite_is_found_by_its_name(sets_root: Path) -> None:
@@ -78,10 +78,8 @@ def test_a_suite_is_found_by_its_name(sets_root: Path) -> None:
         suites.run(Request("nois", sets_root))
 
 
-def test_a_request_is_the_command_that_asks_for_it(sets_root: Path) -> None:
-    request = Request("noise", sets_root, ("a", "b"), PROTOCOLS["kair"], ("CBSD68",), 3)
-    options = "--model a --model b --set CBSD68 --protocol kair --limit 3"
-    assert request.command == f"darnet bench noise --data ROOT {options}"
+def test_a_request_has_a_protocol_and_a_device(sets_root: Path) -> None:
+    request = Request("noise", sets_root, protocol=PROTOCOLS["kair"])
     assert request.or_else("darnet") == PROTOCOLS["kair"]
     assert Request("noise", sets_root).or_else("darnet") == PROTOCOLS["darnet"]
     with pytest.raises(UsageError, match="tpu"):

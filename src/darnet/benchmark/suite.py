@@ -24,9 +24,10 @@ from darnet.errors import UsageError
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line was asked for. `protocol` None: the suite's own, or the default.
+    """What is asked for. `protocol` None: the suite's own, or the default.
 
-    `load` gives a method by its name, on the CPU: what it is told and what it is made of. Each is loaded once.
+    command: how it was asked for, as the document says.
+    load: gives a method by its name, on the CPU, to know what it is told and what it is made of; each is loaded once.
     """
 
     suite: str
@@ -37,20 +38,13 @@ class Request:
     limit: int | None = None
     jobs: int = 0
     device: str = "cpu"
+    command: str = ""
     load: Callable[[str], Method] = field(default_factory=lambda: cache(load_method), repr=False, compare=False)
 
     @property
     def pictures(self) -> tuple[Path, tuple[str, ...], int | None]:
         """Root, sets and limit: which pictures of the suite's."""
         return self.root, self.sets, self.limit
-
-    @property
-    def command(self) -> str:
-        """The command line that asks for the same."""
-        options = [f"--model {name}" for name in self.methods] + [f"--set {name}" for name in self.sets]
-        options += [f"--protocol {self.protocol.name}"] if self.protocol else []
-        options += [f"--limit {self.limit}"] if self.limit else []
-        return " ".join(["darnet bench", self.suite, "--data ROOT", *options])
 
     def __post_init__(self) -> None:
         """Raise UsageError for a device."""

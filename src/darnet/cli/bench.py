@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -14,7 +15,7 @@ from darnet.cli import outputs
 
 if TYPE_CHECKING:
     from darnet.benchmark.rows import Record
-    from darnet.benchmark.suite import AnyDocument
+    from darnet.benchmark.suite import AnyDocument, Request
 
 SuiteName: TypeAlias = Annotated[
     str,
@@ -81,12 +82,20 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
 
         pages.need()
     with Bar(quiet=quiet) as progress:
-        document = suites.run(request, progress)
+        document = suites.run(replace(request, command=_command(request)), progress)
     if report is not None:
         _write(report, json_module.dumps(document.to_dict(), indent=1) + "\n")
     if html is not None:
         _write(html, pages.html(document, request, chosen))
     return _tell(document, json=json)
+
+
+def _command(request: Request) -> str:
+    """The command line that asks for the same."""
+    options = [f"--model {name}" for name in request.methods] + [f"--set {name}" for name in request.sets]
+    options += [f"--protocol {request.protocol.name}"] if request.protocol else []
+    options += [f"--limit {request.limit}"] if request.limit else []
+    return " ".join(["darnet bench", request.suite, "--data ROOT", *options])
 
 
 def _tell(document: AnyDocument, *, json: bool) -> int:

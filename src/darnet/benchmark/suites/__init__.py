@@ -1,6 +1,7 @@
 """`darnet bench SUITE` as a function: every suite, a module a family.
 
-A module of this folder that has `SUITES` adds them; there is no list of them elsewhere. Modules without are shared.
+A module of this folder that has a function `suites` adds what it gives; there is no list of them elsewhere. Modules
+without one are shared.
 """
 
 from __future__ import annotations
@@ -20,25 +21,22 @@ from darnet.benchmark.suite import AnyDocument, AnySuite, Request
 from darnet.errors import DarnetError, UnknownNameError
 
 
-def discovered() -> dict[str, AnySuite]:
+def known() -> dict[str, AnySuite]:
     """Every suite by its name. Raises DarnetError where two have the same."""
     found: dict[str, AnySuite] = {}
     for module in iter_modules(__path__):
-        for suite in getattr(import_module(f"{__name__}.{module.name}"), "SUITES", ()):
+        for suite in getattr(import_module(f"{__name__}.{module.name}"), "suites", tuple)():
             if suite.name in found:
                 raise DarnetError(f"{module.name}: there is a suite {suite.name} already")
             found[suite.name] = suite
     return found
 
 
-SUITES: Mapping[str, AnySuite] = discovered()
-
-
 def find(name: str) -> AnySuite:
     """A suite by its name. Raises UnknownNameError."""
-    if name not in SUITES:
-        raise UnknownNameError("suite", name, SUITES)
-    return SUITES[name]
+    if name not in (suites := known()):
+        raise UnknownNameError("suite", name, suites)
+    return suites[name]
 
 
 def with_peers(name: str, methods: tuple[str, ...]) -> tuple[str, ...]:

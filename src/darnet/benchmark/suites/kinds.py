@@ -35,4 +35,6 @@ def _suite(name: str) -> Suite[Nothing]:
     )
 
 
-SUITES = tuple(_suite(name) for name in KIND_SUITES if name != CLEAN)  # clean photos are a suite of another family
+def suites() -> tuple[Suite[Nothing], ...]:
+    """One for each kind; clean photos are a suite of another family."""
+    return tuple(_suite(name) for name in KIND_SUITES if name != CLEAN)

@@ -19,7 +19,7 @@ from darnet.benchmark.report.printed import PAPER_PROTOCOL, PAPER_TABLE1, PAPER_
 from darnet.benchmark.report.tables import closed
 from darnet.benchmark.rows import Row, one_protocol, parse
 from darnet.benchmark.run import Progress
-from darnet.benchmark.suite import Outcome, Request, Suite, measured, systems
+from darnet.benchmark.suite import AnySuite, Outcome, Request, Suite, measured, systems
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
 from darnet.diagnosis import CLEAN
 from darnet.errors import UsageError
@@ -142,16 +142,18 @@ def _of_table2(request: Request) -> list[Case]:
     return [case for damage in TABLE2 for name in sets for case in damaged(damage, request.root, name, request.limit)]
 
 
-SUITES = (
-    Suite(
-        "table1",
-        lambda request: cases("noise", *request.pictures),
-        denoise,
-        lambda document: "\n\n".join(map(table1, document.parts)),
-        Nothing,
-        methods=(INPUT, store.DEFAULT),
-        peers=repairing("noise"),
-        in_parts=True,
-    ),
-    Suite("table2", _of_table2, learn, table2, Phases),
-)
+def suites() -> tuple[AnySuite, ...]:
+    """Table I and Table II."""
+    return (
+        Suite(
+            "table1",
+            lambda request: cases("noise", *request.pictures),
+            denoise,
+            lambda document: "\n\n".join(map(table1, document.parts)),
+            Nothing,
+            methods=(INPUT, store.DEFAULT),
+            peers=repairing("noise"),
+            in_parts=True,
+        ),
+        Suite("table2", _of_table2, learn, table2, Phases),
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from darnet.benchmark.cases import Case, is_there, pairs_of
+from darnet.benchmark.report.gains import Gains
+from darnet.benchmark.suite import Suite
 from darnet.benchmark.suites.gains import gaining
 from darnet.errors import NoInputError, UsageError
 
@@ -56,4 +58,6 @@ def missing(chosen: Sequence[Case]) -> dict[str, str]:
     return {name: "this set is not there" for name in SETS if name not in measured}
 
 
-SUITES = (gaining(NAME, lambda request: cases(*request.pictures), ("nlm-blind", "gaussian"), missing),)
+def suites() -> tuple[Suite[Gains], ...]:
+    """The one."""
+    return (gaining(NAME, lambda request: cases(*request.pictures), ("nlm-blind", "gaussian"), missing),)

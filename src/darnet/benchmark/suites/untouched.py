@@ -233,4 +233,6 @@ def _suite(name: str, cases: Callable[..., list[Case]], missing: Missing) -> Sui
     return Suite(name, lambda request: cases(*request.pictures), measuring, tables, Touched, ranked=False)
 
 
-SUITES = (_suite("clean", photos, missing_sets), _suite(GRAPHICS, graphics, missing_sorts))
+def suites() -> tuple[Suite[Touched], ...]:
+    """Clean photos, and made pictures."""
+    return _suite("clean", photos, missing_sets), _suite(GRAPHICS, graphics, missing_sorts)

@@ -88,4 +88,6 @@ def _suite(name: str) -> Suite[Gains]:
     return gaining(name, lambda request: cases(name, *request.pictures), BESIDE.get(name, ()))
 
 
-SUITES = tuple(map(_suite, WAYS))
+def suites() -> tuple[Suite[Gains], ...]:
+    """One for each sort of way."""
+    return tuple(map(_suite, WAYS))
