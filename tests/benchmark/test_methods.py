@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from darnet import store
+from darnet.benchmark.cases import Case
 from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system, parameters
-from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
 from darnet.experts import SelfEnsemble
