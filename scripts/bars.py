@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from rich import print
 
-from darnet import load, store
+from darnet import load, manifest
 from darnet.data.material import load_material
 from darnet.training.recipe import find_recipe, load_recipe
 
-SYSTEM = store.SHIPPED / "darnet" / "system.json"
+SYSTEM = manifest.SHIPPED / "darnet" / "system.json"
 LOOKED_AT = 30  # photos, evenly from all of validation
 LARGEST_PX = 512
 #: What a clean photo must keep for a wrong repair to be called mild; the bar for those, and for the others.

@@ -13,7 +13,7 @@ import skimage.data
 import torch
 from torch import Generator
 
-from darnet import store
+from darnet import manifest, store
 from darnet.data.material import Material
 from darnet.data.memory import Memory
 from darnet.models.classifier import DegradationClassifier
@@ -21,7 +21,7 @@ from darnet.training.launch import MEMORY
 from darnet.training.recipe import MemorySpec, find_recipe, load_recipe
 from darnet.training.remembering import remember
 
-ROUTER = store.SHIPPED / "darnet" / "router"
+ROUTER = manifest.SHIPPED / "darnet" / "router"
 PHOTOS = {
     "astronaut": ("Eileen Collins, NASA", "public domain"),
     "chelsea": ("Chelsea the cat, Stefan van der Walt", "CC0"),

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from darnet import store
+from darnet import manifest, store
 from darnet.benchmark import suites
 from darnet.benchmark.suite import AnyDocument
 from darnet.store import Card
@@ -133,7 +133,7 @@ def ship(run: Path, note: str, hardware: str) -> Card:
 
 
 def _place(card: Card) -> Path:
-    return store.SHIPPED / SYSTEMS.get(card.name, store.DEFAULT) / card.name
+    return manifest.SHIPPED / SYSTEMS.get(card.name, manifest.DEFAULT) / card.name
 
 
 def _origin(card: Card) -> list[str]:
@@ -155,7 +155,7 @@ def write_scores() -> None:
     """Every card gets its own rows of the benchmark, with their protocol."""
     names = ("end-to-end", "router", "3-task", "5-task")
     found = {name: suites.read(BENCHMARKS / f"{name}.json") for name in names}
-    for folder in sorted(path.parent for path in store.SHIPPED.glob("*/*/card.json")):
+    for folder in sorted(path.parent for path in manifest.SHIPPED.glob("*/*/card.json")):
         card = store.read_card(folder)
         update = {"scores": _scores(card.name, found), "weaknesses": WEAKNESSES[card.name]}
         store.write_card(card.model_copy(update=update), folder)
@@ -164,11 +164,11 @@ def write_scores() -> None:
 def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:
     """What the network does by itself: an expert that is told the kind, a router on every picture."""
     if name == "router":
-        return {"CBSD68 and McMaster": {**asdict(found[name].found.router[store.DEFAULT]), **_how(found[name])}}
+        return {"CBSD68 and McMaster": {**asdict(found[name].found.router[manifest.DEFAULT]), **_how(found[name])}}
     if name in SYSTEMS:
         measured, asked = ("3-task", "5-task"), [f"{SYSTEMS[name]}:oracle"]
     else:
-        measured, asked = ("end-to-end",), [f"{store.DEFAULT}:oracle"]
+        measured, asked = ("end-to-end",), [f"{manifest.DEFAULT}:oracle"]
     return {
         row.set if row.level is None else f"{row.set} {row.level:g}": {
             **{figure: getattr(row, figure) for figure in ("psnr", "psnr_interval", "ssim", "n")},

@@ -27,7 +27,7 @@ if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
     for operator in ("nms", "qnms"):
         TORCHVISION.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from darnet import store  # noqa: E402  after the hook
+from darnet import manifest, store  # noqa: E402  after the hook
 from darnet.models.classifier import DegradationClassifier  # noqa: E402
 from darnet.models.compact import CompactUNet  # noqa: E402
 from darnet.models.daair import DaAIR  # noqa: E402
@@ -67,7 +67,7 @@ def build_tiny_system(folder: Path, *, says: str) -> Path:
         card = store.Card(name=f"tiny-{kind}", kind="compact-unet", config=config, handles=(kind,), **described)
         store.save(expert, card, folder / kind)
     system = {"format": 1, "name": "tiny", "router": "router", "experts": {kind: kind for kind in KINDS[1:]}}
-    (folder / store.SYSTEM).write_text(json.dumps(system))
+    (folder / manifest.SYSTEM).write_text(json.dumps(system))
     return folder
 
 

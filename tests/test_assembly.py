@@ -14,7 +14,7 @@ from threading import Barrier, BrokenBarrierError
 import pytest
 import torch
 
-from darnet import assembly, registry, store
+from darnet import assembly, manifest, registry, store
 from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsError
 from darnet.restorer import load
 
@@ -27,7 +27,7 @@ def system(tiny_system: Path, tmp_path: Path) -> Path:
 
 def hashes(folder: Path) -> dict[str, str]:
     """Every file by its path."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != store.LOCK)
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != manifest.LOCK)
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -35,8 +35,8 @@ def test_an_expert_by_name_takes_part(system: Path) -> None:
     before = hashes(system)
     assert assembly.add(str(system), "median", ["salt"]) == system
     after = hashes(system)
-    assert {name: after[name] for name in before if name != store.SYSTEM} == {
-        name: value for name, value in before.items() if name != store.SYSTEM
+    assert {name: after[name] for name in before if name != manifest.SYSTEM} == {
+        name: value for name, value in before.items() if name != manifest.SYSTEM
     }
     pixels = torch.zeros(3, 9, 9)
     pixels[:, 4, 4] = 1
@@ -45,15 +45,15 @@ def test_an_expert_by_name_takes_part(system: Path) -> None:
 
 def test_one_kind_may_be_a_plain_string(system: Path) -> None:
     assembly.add(str(system), "median", "salt")
-    assert store.read_system(str(system))[0].experts["salt"] == "salt"
+    assert manifest.read_system(str(system))[0].experts["salt"] == "salt"
     assert store.read_part(system / "salt").handles == ("salt",)
     assembly.add(str(system), str(system / "router"), "router")
-    assert store.read_system(str(system))[0].router == "router-2"
+    assert manifest.read_system(str(system))[0].router == "router-2"
 
 
 def test_one_expert_may_serve_several_kinds(system: Path) -> None:
     assembly.add(str(system), str(system / "noise"), ["rain", "haze"])
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     assert found.experts["rain"] == found.experts["haze"] == "rain"
     assert (folder / "rain" / "model.safetensors").read_bytes() == (folder / "noise" / "model.safetensors").read_bytes()
 
@@ -62,23 +62,23 @@ def test_a_copy_leaves_the_original_as_it_was(system: Path, tmp_path: Path) -> N
     before = hashes(system)
     copy = assembly.add(str(system), "median", ["salt"], tmp_path / "deep" / "copy")
     assert hashes(system) == before
-    assert "salt" in store.read_system(str(copy))[0].experts
+    assert "salt" in manifest.read_system(str(copy))[0].experts
     assert sorted(path.name for path in copy.parent.iterdir()) == ["copy"]
 
 
 def test_an_expert_is_removed_and_brought_back(system: Path) -> None:
-    before = store.read_system(str(system))[0]
+    before = manifest.read_system(str(system))[0]
     assembly.remove(str(system), "blur")
-    assert "blur" not in store.read_system(str(system))[0].experts
+    assert "blur" not in manifest.read_system(str(system))[0].experts
     assert (system / "blur").is_dir()
     assert assembly.rollback(str(system)) == before
-    assert store.read_system(str(system))[0] == before
+    assert manifest.read_system(str(system))[0] == before
 
 
 def test_changes_are_taken_back_one_by_one(system: Path) -> None:
     for kind in ("salt", "pepper"):
         assembly.add(str(system), "median", [kind])
-    assert {"salt", "pepper"} <= set(store.read_system(str(system))[0].experts)
+    assert {"salt", "pepper"} <= set(manifest.read_system(str(system))[0].experts)
     assert "pepper" not in assembly.rollback(str(system)).experts
     assert "salt" not in assembly.rollback(str(system)).experts
     with pytest.raises(WeightsError, match="no earlier version"):
@@ -154,7 +154,7 @@ def test_a_change_that_fails_half_way_leaves_the_system_as_it_was(
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "write_system", fail)
+    monkeypatch.setattr(manifest, "write_system", fail)
     before = hashes(system)
     for out in (None, tmp_path / "copy"):
         with pytest.raises(KeyboardInterrupt):
@@ -174,27 +174,27 @@ def test_the_answer_of_a_plugin_is_checked_when_it_runs(system: Path) -> None:
 def test_an_interrupt_after_the_change_was_made_leaves_the_changed_system(
     system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = store.write_system
+    write = manifest.write_system
 
     def late(*arguments: object) -> None:
         write(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "write_system", late)
+    monkeypatch.setattr(manifest, "write_system", late)
     with pytest.raises(KeyboardInterrupt):
         assembly.add(str(system), "median", ["salt"])
     assert load(system)(torch.zeros(3, 9, 9), kinds=["salt"]).image.shape == (3, 9, 9)
 
 
 def test_a_folder_that_somebody_else_made_is_not_removed(system: Path) -> None:
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     with pytest.raises(FileExistsError):
         assembly.commit(folder, None, (found, found), {"blur": system / "noise"})
     assert store.verify(system / "blur")
 
 
 def test_a_system_that_somebody_else_changed_meanwhile(system: Path) -> None:
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     assembly.remove(str(system), "blur")
     with pytest.raises(UsageError, match="meanwhile"):
         assembly.commit(folder, None, (found, found), {})
@@ -202,7 +202,7 @@ def test_a_system_that_somebody_else_changed_meanwhile(system: Path) -> None:
 
 def test_of_two_changes_at_the_same_time_one_is_refused(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each would write a system.json without the other's expert."""
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     copytree, meeting = shutil.copytree, Barrier(2)
 
     def slow(*arguments: Path) -> Path:
@@ -224,7 +224,7 @@ def test_of_two_changes_at_the_same_time_one_is_refused(system: Path, monkeypatc
     (winner,) = said & {"salt", "pepper"}
     (refused,) = said - {winner}
     assert "changed by somebody else meanwhile" in refused
-    assert {"salt", "pepper"} & set(store.read_system(str(system))[0].experts) == {winner}
+    assert {"salt", "pepper"} & set(manifest.read_system(str(system))[0].experts) == {winner}
     assert not (system / ("pepper" if winner == "salt" else "salt")).exists()
 
 
@@ -239,20 +239,20 @@ with filelock.FileLock(sys.argv[1]):
 def test_whoever_holds_the_lock_is_waited_for_and_the_lock_of_the_dead_means_nothing(
     system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
-    with subprocess.Popen([sys.executable, "-c", HOLD, system / store.LOCK], stdout=subprocess.PIPE) as holder:
+    monkeypatch.setattr(manifest, "LOCK_SECONDS", 0.1)
+    with subprocess.Popen([sys.executable, "-c", HOLD, system / manifest.LOCK], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         with pytest.raises(UsageError, match="somebody else is changing it"):
             assembly.remove(str(system), "blur")
         holder.kill()
-    assert (system / store.LOCK).exists()
+    assert (system / manifest.LOCK).exists()
     assembly.remove(str(system), "blur")
     assert assembly.rollback(str(system)).experts["blur"]
 
 
 def test_a_copy_to_where_somebody_else_put_something_meanwhile(system: Path, tmp_path: Path) -> None:
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     out = tmp_path / "new" / "copy"
     assembly.commit(folder, out, (found, found), {})
     before = hashes(out)

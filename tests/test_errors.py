@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import darnet
-from darnet import errors, store
+from darnet import errors, manifest
 from darnet.image import Image
 
 #: What constructors of errors are given.
@@ -70,7 +70,7 @@ def test_every_error_is_the_same_in_another_process() -> None:
 def test_an_error_comes_out_of_a_pool_of_processes() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         damaged = pool.submit(Image.read, "gone.png").exception()
-        missing = pool.submit(store.read_system, "darnett").exception()
+        missing = pool.submit(manifest.read_system, "darnett").exception()
         assert pool.submit(len, "alive").result() == len("alive")
     assert isinstance(damaged, errors.ImageError)
     assert (damaged.path, damaged.reason) == (Path("gone.png"), "no such file or directory")

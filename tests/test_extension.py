@@ -13,7 +13,7 @@ import pytest
 import torch
 from tests.test_assembly import hashes
 
-from darnet import extension, store
+from darnet import extension, manifest, store
 from darnet.data.memory import Exemplar, Memory, as_scene, load_memory
 from darnet.errors import DarnetError, ImageError, UsageError
 from darnet.extension import ForgettingError, Lesson, Settings
@@ -126,10 +126,10 @@ def test_a_new_kind_costs_one_expert_and_one_router(system: Path, photos: Path, 
     before = hashes(system)
     outcome = extend(system, Lesson("salt", photos, "salt_module:Salt"), settings)
     after = hashes(system)
-    assert {name: after[name] for name in before if name != store.SYSTEM} == {
-        name: value for name, value in before.items() if name != store.SYSTEM
+    assert {name: after[name] for name in before if name != manifest.SYSTEM} == {
+        name: value for name, value in before.items() if name != manifest.SYSTEM
     }, "a file of another part was touched"
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     assert found.experts == {"noise": "noise", "blur": "blur", "overexposure": "overexposure", "salt": "salt"}
     card = store.read_card(folder / found.router)
     assert card.handles == (*KINDS, "salt")
@@ -161,7 +161,7 @@ def test_the_head_grows_and_old_rows_keep_their_weights(system: Path, photos: Pa
 
 def test_the_new_router_remembers_old_and_new(system: Path, photos: Path, settings: Settings) -> None:
     extend(system, Lesson("salt", photos, "salt_module:Salt"), settings, expert="median")
-    found, folder = store.read_system(str(system))
+    found, folder = manifest.read_system(str(system))
     memory = load_memory(folder / found.router / "memory")
     assert {kind: len(memory.of(kind)) for kind in memory.kinds} == dict.fromkeys((*KINDS, "salt"), 4)
 
@@ -173,7 +173,7 @@ def test_a_copy_leaves_the_original_as_it_was(system: Path, photos: Path, settin
     )
     assert hashes(system) == before
     assert outcome.system == tmp_path / "new"
-    assert "salt" in store.read_system(str(tmp_path / "new"))[0].experts
+    assert "salt" in manifest.read_system(str(tmp_path / "new"))[0].experts
 
 
 def test_forgetting_is_refused(system: Path, photos: Path, settings: Settings) -> None:
@@ -216,7 +216,7 @@ def pairs(folder: Path, photos: Path, *, sizes: bool = True, names: bool = True)
 def test_real_pairs_teach_as_well(system: Path, photos: Path, settings: Settings, tmp_path: Path) -> None:
     folder = pairs(tmp_path / "negatives", photos)
     extend(system, Lesson("negative", photos, pairs=folder), settings)
-    found, where = store.read_system(str(system))
+    found, where = manifest.read_system(str(system))
     assert "negative" in found.experts
     memory = load_memory(where / found.router / "memory")
     assert all(exemplar.source == "pairs" for exemplar in memory.of("negative"))

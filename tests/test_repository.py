@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import darnet
-from darnet import store
+from darnet import manifest, store
 from darnet.benchmark import suites
 from darnet.benchmark.footprint import idle
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {path.stem: suites.read(path) for path in sorted((ROOT / "benchmarks").glob("*.json"))}
-FOLDERS = sorted(path.parent for path in store.SHIPPED.glob("*/*/card.json"))
+FOLDERS = sorted(path.parent for path in manifest.SHIPPED.glob("*/*/card.json"))
 
 
 #: Pictures of each set that figures are quoted of.
@@ -60,14 +60,14 @@ def test_every_shipped_card_is_whole(folder: Path) -> None:
     assert (folder / "README.md").read_text(encoding="utf-8") == store.render(card)
 
 
-@pytest.mark.parametrize("name", store.shipped())
+@pytest.mark.parametrize("name", manifest.shipped())
 def test_every_shipped_system_is_complete(name: str) -> None:
-    system, folder = store.read_system(name)
-    own = {part for part in (system.router, *system.experts.values()) if not part.startswith(store.PACKAGE)}
+    system, folder = manifest.read_system(name)
+    own = {part for part in (system.router, *system.experts.values()) if not part.startswith(manifest.PACKAGE)}
     assert own == {path.name for path in FOLDERS if path.parent == folder}
-    assert set(store.read_card(store.part(folder, system.router)).handles) == {"clean", *system.experts}
+    assert set(store.read_card(manifest.part(folder, system.router)).handles) == {"clean", *system.experts}
     for kind, part in system.experts.items():
-        assert kind in store.read_card(store.part(folder, part)).handles
+        assert kind in store.read_card(manifest.part(folder, part)).handles
 
 
 def test_every_shipped_expert_was_trained_by_the_recipe_in_the_repository() -> None:

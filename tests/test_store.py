@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from darnet import store
-from darnet.errors import UnknownNameError, WeightsError
+from darnet.errors import WeightsError
 from darnet.models.compact import CompactUNet
 from darnet.store import Card
 
@@ -88,33 +87,6 @@ def test_a_file_that_is_no_safetensors_is_refused_though_its_hash_fits(folder: P
         store.load(folder)
 
 
-def test_systems_are_found_by_name_or_folder(tmp_path: Path) -> None:
-    system = store.System(name="mine", router="router", experts={"noise": "noise"})
-    (tmp_path / "system.json").write_text(system.model_dump_json())
-    assert store.read_system(str(tmp_path)) == (system, tmp_path)
-    with pytest.raises(UnknownNameError, match="no system called 'nowhere'"):
-        store.read_system("nowhere")
-    (tmp_path / "system.json").unlink()
-    with pytest.raises(WeightsError, match=r"no system\.json"):
-        store.read_system(str(tmp_path))
-
-
-def test_versions_are_never_written_over(tiny_system: Path, tmp_path: Path) -> None:
-    folder = shutil.copytree(tiny_system, tmp_path / "system")
-    system, _ = store.read_system(str(folder))
-    for name in ("a", "b", "c"):
-        store.write_system(system.model_copy(update={"name": name}), folder)
-    (folder / "system.1.json").unlink()
-    store.write_system(system.model_copy(update={"name": "d"}), folder)
-    assert [path.name for path in store.versions(folder)] == ["system.2.json", "system.3.json", "system.4.json"]
-    assert [store.rollback(folder).name for _ in range(3)] == ["c", "b", "a"]
-
-
-def test_a_part_lies_beside_its_system_or_in_the_package(tmp_path: Path) -> None:
-    assert store.part(tmp_path, "router") == tmp_path / "router"
-    assert store.part(tmp_path, "package:darnet/router") == store.SHIPPED / "darnet" / "router"
-
-
 @pytest.mark.parametrize("file", ["../secret.onnx", "/etc/passwd", "deep/er.onnx", "..", "."])
 def test_a_reference_names_a_file_beside_it(tmp_path: Path, file: str) -> None:
     """A document that travels may not ask for the reader's own files."""
@@ -124,11 +96,3 @@ def test_a_reference_names_a_file_beside_it(tmp_path: Path, file: str) -> None:
     (tmp_path / "mine" / "reference.json").write_text(json.dumps(document))
     with pytest.raises(WeightsError, match=r"reference\.json: .*does not lie beside it"):
         store.read_reference(tmp_path / "mine")
-
-
-@pytest.mark.parametrize(
-    "name", ["..", "../other", "a/b", "", ".", "/etc", "package:", "package:darnet", "package:../x", "package:a/b/c"]
-)
-def test_a_part_leads_nowhere_else(tmp_path: Path, name: str) -> None:
-    with pytest.raises(WeightsError, match="is no part"):
-        store.part(tmp_path, name)

@@ -1,7 +1,7 @@
 """Change which experts a system has. A change is whole or not at all, and can be taken back.
 
 Every part of a system is a folder that nobody changes once it is there; `system.json` says which of them take part.
-So a change adds folders, and then replaces that one file. The one before is kept (`store.rollback`).
+So a change adds folders, and then replaces that one file. The one before is kept (`manifest.rollback`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from darnet import store
+from darnet import manifest, store
 from darnet.diagnosis import CLEAN, kinds_of
 from darnet.errors import UnknownNameError, UsageError, WeightsError
 from darnet.experts import load_expert
+from darnet.manifest import System
 from darnet.routers import load_router
-from darnet.store import Reference, System
+from darnet.store import Reference
 from darnet.testing import check_expert, check_router
 
 KIND = re.compile(r"[a-z][a-z0-9-]*")
@@ -114,8 +115,8 @@ def remove(model: str, kind: str, out: Path | None = None) -> Path:
 def rollback(model: str) -> System:
     """Take the last change of a system back. Raises WeightsError where there was none."""
     folder = opened(model, None)[1]
-    with store.alone(folder):
-        return store.rollback(folder)
+    with manifest.alone(folder):
+        return manifest.rollback(folder)
 
 
 def opened(model: str, out: Path | None) -> tuple[System, Path]:
@@ -123,8 +124,8 @@ def opened(model: str, out: Path | None) -> tuple[System, Path]:
 
     Raises UsageError where it ships with darnet and no copy is wanted, or where there is something at `out`.
     """
-    system, folder = store.read_system(model)
-    if out is None and store.SHIPPED.resolve() in folder.resolve().parents:
+    system, folder = manifest.read_system(model)
+    if out is None and manifest.SHIPPED.resolve() in folder.resolve().parents:
         raise UsageError(f"the system {model} ships, and is not changed; give the folder of a copy with `out`")
     if out is not None and out.exists():
         raise UsageError(f"`out={str(out)!r}`: there is something already")
@@ -148,14 +149,14 @@ def commit(folder: Path, out: Path | None, change: tuple[System, System], parts:
     if out is not None:
         _refuse_changed(folder, before)
         return _copy(folder, out, system, parts)
-    with store.alone(folder):
+    with manifest.alone(folder):
         _refuse_changed(folder, before)
         made: list[str] = []
         try:
             for name, part in parts.items():
                 shutil.copytree(part, folder / name)
                 made.append(name)
-            store.write_system(system, folder)
+            manifest.write_system(system, folder)
         except BaseException:
             for name in set(made) - _named(folder):
                 shutil.rmtree(folder / name, ignore_errors=True)
@@ -164,7 +165,7 @@ def commit(folder: Path, out: Path | None, change: tuple[System, System], parts:
 
 
 def _refuse_changed(folder: Path, before: System) -> None:
-    if store.read_system(str(folder))[0] != before:
+    if manifest.read_system(str(folder))[0] != before:
         raise UsageError(f"{folder}: it was changed by somebody else meanwhile; nothing was done")
 
 
@@ -173,10 +174,10 @@ def _copy(folder: Path, out: Path, system: System, parts: Mapping[str, Path]) ->
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         target = Path(scratch) / out.name
-        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(store.LOCK))
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(manifest.LOCK))
         for name, part in parts.items():
             shutil.copytree(part, target / name)
-        store.write_system(system, target)
+        manifest.write_system(system, target)
         try:
             return target.rename(out)
         except OSError as error:
@@ -185,5 +186,5 @@ def _copy(folder: Path, out: Path, system: System, parts: Mapping[str, Path]) ->
 
 def _named(folder: Path) -> set[str]:
     """The parts that the valid system names: an interrupt may come after it was written."""
-    system, _ = store.read_system(str(folder))
+    system, _ = manifest.read_system(str(folder))
     return {system.router, *system.experts.values(), *system.large_experts.values()}

@@ -15,14 +15,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from darnet import assembly, registry, store
+from darnet import assembly, manifest, registry, store
 from darnet.data.material import load_material
 from darnet.data.memory import PAIRS, Memory, fixed, load_memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
 from darnet.errors import DarnetError, UsageError
+from darnet.manifest import System
 from darnet.routers import Router, load_router
-from darnet.store import Card, System
+from darnet.store import Card
 from darnet.testing import check_degradation
 from darnet.training import launch
 from darnet.training.examination import Examination, Marks, compose, forgotten
@@ -151,7 +152,7 @@ def extend(
     assembly.check_kind(lesson.kind, system)
     lesson.check()
     settings.check(expert)
-    origin = store.part(folder, system.router)
+    origin = manifest.part(folder, system.router)
     old, memory = _router_card(origin, lesson.kind), _memory(origin, settings)
     with TemporaryDirectory() as scratch:
         staged = Path(scratch) / "expert"
@@ -239,7 +240,7 @@ def _origin(system: System, folder: Path, recipe: Recipe) -> Path | None:
     for kind in ORIGINS:
         if kind not in system.experts:
             continue
-        part = store.part(folder, system.experts[kind])
+        part = manifest.part(folder, system.experts[kind])
         if store.read_reference(part) is not None:
             continue
         card = store.read_card(part)

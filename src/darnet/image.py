@@ -109,8 +109,7 @@ class Image:
             image = upright(image)
             channels = _decode(path, image, format)
         except pyvips.Error as error:
-            called_raw = format == "tiff" and raw.is_called_raw(path)
-            if called_raw and not is_out_of_memory(error):
+            if format == "tiff" and raw.is_called_raw(path) and not is_out_of_memory(error):
                 raise ImageError(path, raw.ADVICE) from None
             raise vips_failed(path, error, f"damaged or incomplete {format.upper()} file") from None
         profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet import store
+from darnet import manifest, store
 from darnet.backends import Precision, pick_device, pick_dtype
 from darnet.degradations import resolve
 from darnet.diagnosis import CLEAN, Diagnosis, Picture, Result, Step, kinds_of
@@ -201,14 +201,14 @@ def load(  # noqa: PLR0913  how a system runs
     `min_confidence`: for all kinds, in place of what the system says.
     Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
     """
-    system, folder = store.read_system(str(name))
+    system, folder = manifest.read_system(str(name))
     pick_dtype(precision, pick_device(device))  # refused here, not when the first expert is loaded
     parts = {**system.experts, **(system.large_experts if quality == "best" else {})}
-    folders = {kind: store.part(folder, parts[kind]) for kind in system.experts}
+    folders = {kind: manifest.part(folder, parts[kind]) for kind in system.experts}
     for part in set(folders.values()):
         store.check_files(part)
     return Restorer(
-        router=load_router(store.part(folder, system.router), device, precision),
+        router=load_router(manifest.part(folder, system.router), device, precision),
         experts=LazyExperts(
             folders,
             partial(load_expert, device=device, precision=precision, tiles=tiles),

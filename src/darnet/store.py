@@ -1,7 +1,7 @@
 """A trained network on disk: a folder with card.json (what it is), model.safetensors (the numbers) and README.md.
 
-A system is a folder with system.json: which of the folders beside it is the router, and which are the experts.
-Weights are data, never code: nothing here can run anything.
+Or a folder with reference.json: a part that is no network of darnet's. Weights are data, never code: nothing here can
+run anything.
 """
 
 from __future__ import annotations
@@ -9,34 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import torch
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from darnet import registry
-from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsError
+from darnet.errors import DarnetError, UnknownNameError, WeightsError
 from darnet.models.base import Model
 from darnet.models.meta import on_meta
 
 FORMAT = 1
-CARD, WEIGHTS, README, SYSTEM = "card.json", "model.safetensors", "README.md", "system.json"
+CARD, WEIGHTS, README = "card.json", "model.safetensors", "README.md"
 REFERENCE = "reference.json"
-#: Held by whoever changes a system. The operating system lets go of it when its holder ends, however that ends: the
-#: file stays and means nothing.
-LOCK, LOCK_SECONDS = ".lock", 60.0
-DEFAULT = "darnet"
-#: Before the name of a part: it is one of a system that ships with darnet, `package:SYSTEM/PART`.
-PACKAGE = "package:"
-#: Systems that ship with the package.
-SHIPPED = Path(__file__).parent / "weights"
 
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
@@ -80,23 +70,9 @@ class Reference(BaseModel):
     def _one_of_two(self) -> Reference:
         if bool(self.registered) == bool(self.file):
             raise ValueError("one of `registered` and `file` must be given")
-        if self.file and not _is_name(self.file):
+        if self.file and not is_name(self.file):
             raise ValueError(f"file {self.file!r} does not lie beside it")
         return self
-
-
-class System(BaseModel):
-    """A router and its experts, each by the name of its folder, or `package:SYSTEM/PART` (see `part`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: int = FORMAT
-    name: str
-    router: str
-    experts: dict[str, str]  # kind of damage -> folder
-    large_experts: dict[str, str] = {}  # the same for experts of the best quality, where there are any
-    min_confidence: float = 0.6
-    min_confidences: dict[str, float] = {}  # kind of damage -> its own, in place of the one for all
 
 
 def save(model: Model, card: Card, folder: Path) -> Card:
@@ -141,14 +117,14 @@ def load(folder: Path) -> tuple[Model, Card]:
 
 def read_card(folder: Path) -> Card:
     """The card of a folder. Raises WeightsError if it is missing, malformed or of another format."""
-    return _read(folder / CARD, Card)
+    return read(folder / CARD, Card)
 
 
 def read_reference(folder: Path) -> Reference | None:
     """The reference of a folder; None where it holds a network. Raises WeightsError, also where the file is another."""
     if not (folder / REFERENCE).is_file():
         return None
-    reference = _read(folder / REFERENCE, Reference)
+    reference = read(folder / REFERENCE, Reference)
     path = folder / reference.file
     if reference.file and (not path.is_file() or _sha256(path) != reference.sha256):
         raise WeightsError(path, f"missing, or not the file that {REFERENCE} describes (sha256 differs)")
@@ -166,7 +142,7 @@ def check_files(folder: Path) -> None:
     Raises WeightsError naming the file. What `load` finds besides is another file than the card describes.
     """
     if (folder / REFERENCE).is_file():
-        path = folder / _read(folder / REFERENCE, Reference).file
+        path = folder / read(folder / REFERENCE, Reference).file
         if not path.exists():
             raise WeightsError(path, f"the file that {REFERENCE} describes is missing")
         return
@@ -195,78 +171,6 @@ def write_reference(reference: Reference, folder: Path, file: Path | None = None
     (folder / REFERENCE).write_text(reference.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def read_system(name: str) -> tuple[System, Path]:
-    """A system by the name it ships under, or by its folder. Raises UnknownNameError or WeightsError."""
-    folder = SHIPPED / name if name in shipped() else Path(name)
-    if not (folder / SYSTEM).is_file():
-        if folder.exists():
-            raise WeightsError(folder, f"no {SYSTEM} in it")
-        if name == DEFAULT:
-            raise WeightsError(SHIPPED / name, "the weights that ship with darnet are missing")
-        raise UnknownNameError("system", name, shipped())
-    return _read(folder / SYSTEM, System), folder
-
-
-def part(folder: Path, name: str) -> Path:
-    """The folder of a part of the system in `folder`: beside its system.json, or `package:SYSTEM/PART`.
-
-    Raises WeightsError for a name that leads anywhere else.
-    """
-    places = name.removeprefix(PACKAGE).split("/")
-    packaged = name.startswith(PACKAGE)
-    if len(places) != 1 + packaged or not all(map(_is_name, places)):
-        raise WeightsError(folder / SYSTEM, f"{name!r} is no part: a folder beside it, or {PACKAGE}SYSTEM/PART")
-    return (SHIPPED if packaged else folder).joinpath(*places)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """While a system is changed: whoever else wants to waits until it is done.
-
-    Raises UsageError where that takes longer than LOCK_SECONDS, WeightsError where the folder cannot be written.
-    """
-    try:
-        held = FileLock(folder / LOCK, timeout=LOCK_SECONDS).acquire()
-    except Timeout as error:
-        raise UsageError(f"{folder}: somebody else is changing it; nothing was done") from error
-    except OSError as error:
-        raise WeightsError(folder, (error.strerror or str(error)).lower()) from error
-    with held:
-        yield
-
-
-def write_system(system: System, folder: Path) -> None:
-    """Put `system.json` into a folder, at once; the one that was there is kept as `system.N.json`, N counting up."""
-    path = folder / SYSTEM
-    new = path.with_suffix(".new")
-    new.write_text(system.model_dump_json(indent=2, exclude_defaults=False) + "\n", encoding="utf-8")
-    if path.exists():
-        numbers = [int(version.name.split(".")[1]) for version in versions(folder)]
-        shutil.copyfile(path, folder / f"system.{max(numbers, default=0) + 1}.json")
-    new.replace(path)
-
-
-def rollback(folder: Path) -> System:
-    """Make the last earlier `system.json` the valid one again. Raises WeightsError where there is none."""
-    earlier = versions(folder)
-    if not earlier:
-        raise WeightsError(folder / SYSTEM, "there is no earlier version of it")
-    system = _read(earlier[-1], System)
-    earlier[-1].replace(folder / SYSTEM)
-    return system
-
-
-def versions(folder: Path) -> list[Path]:
-    """Earlier versions of `system.json`, the oldest first."""
-    numbered = ((path, path.name.split(".")[1]) for path in folder.glob("system.*.json"))
-    return [path for path, number in sorted(numbered, key=lambda item: item[1].zfill(9)) if number.isdecimal()]
-
-
-def shipped() -> list[str]:
-    """Names of the systems in the package."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{SYSTEM}"))
-
-
 def verify(folder: Path) -> Card | Reference:
     """Check a folder of weights without running anything. Raises WeightsError."""
     return read_reference(folder) or load(folder)[1]
@@ -287,10 +191,11 @@ def _bullets(values: Mapping[str, Any]) -> list[str]:
     return [f"- {key}: {value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
 
 
-_Schema = TypeVar("_Schema", Card, Reference, System)
+_Schema = TypeVar("_Schema", bound=BaseModel)
 
 
-def _read(path: Path, schema: type[_Schema]) -> _Schema:
+def read(path: Path, schema: type[_Schema]) -> _Schema:
+    """A document of this format, as `schema` has it. Raises WeightsError, which names the file and the reason."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         found = document.get("format") if isinstance(document, dict) else None
@@ -308,7 +213,7 @@ def _read(path: Path, schema: type[_Schema]) -> _Schema:
         raise WeightsError(path, "not JSON") from error
 
 
-def _is_name(place: str) -> bool:
+def is_name(place: str) -> bool:
     """Whether it is the name of something in a folder, and no way out of it."""
     return place == Path(place).name and place not in ("", "..")
 

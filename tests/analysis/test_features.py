@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet import store
+from darnet import manifest
 from darnet.analysis.features import Map, look_inside, watched, watching
 from darnet.benchmark import subjects
 from darnet.benchmark.subjects import LONGEST_PX
@@ -163,6 +163,8 @@ def test_what_cannot_be_watched(tiny_system: Path, tiny_daair: Path, tmp_path: P
         watched(str(tiny_system), "cpu")
     for kind in ("noise", "rain"):
         shutil.copytree(tiny_daair, tmp_path / kind)
-    store.write_system(store.System(name="two", router="noise", experts={"noise": "noise", "rain": "rain"}), tmp_path)
+    manifest.write_system(
+        manifest.System(name="two", router="noise", experts={"noise": "noise", "rain": "rain"}), tmp_path
+    )
     with pytest.raises(UsageError, match=f"several networks.*{tmp_path}/noise, {tmp_path}/rain"):
         watched(str(tmp_path), "cpu")

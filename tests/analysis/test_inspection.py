@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet import store
+from darnet import manifest
 from darnet.analysis import inspection
 from darnet.analysis.inspection import (
     Passage,
@@ -200,8 +200,8 @@ def test_the_networks_of_a_system_are_its_experts_each_once(
         f"{tiny_system}/{kind}" for kind in ("noise", "blur", "overexposure")
     ]
     shutil.copytree(tiny_daair, tmp_path / "daair")
-    system = store.System(name="all", router="daair", experts={"noise": "daair", "rain": "daair"})
-    store.write_system(system, tmp_path)
+    system = manifest.System(name="all", router="daair", experts={"noise": "daair", "rain": "daair"})
+    manifest.write_system(system, tmp_path)
     assert [(subject.name, subject.kinds) for subject in routed(str(tmp_path), "cpu")] == [
         (str(tmp_path), ("noise", "rain"))
     ]

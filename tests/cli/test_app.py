@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from darnet import __version__, cli, store
+from darnet import __version__, cli, manifest
 from darnet.cli.app import build
 
 HEAVY = ("torch", "numpy", "pyvips", "pydantic", "PIL")
@@ -54,7 +54,7 @@ def test_help_names_the_systems_that_ship(darnet):
     asked = [command for command, text in helps.items() if "--model NAME|PATH The system" in text]
     assert {"restore", "diagnose", "experts list", "extend"} <= set(asked)
     for command in asked:
-        assert all(name in helps[command] for name in store.shipped()), command
+        assert all(name in helps[command] for name in manifest.shipped()), command
 
 
 @pytest.mark.parametrize("command", ["restore", "diagnose", "train", "bench", "compare", "experts add"])

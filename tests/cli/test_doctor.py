@@ -11,14 +11,14 @@ from typing import ClassVar
 
 import pytest
 
-from darnet import __version__, store
+from darnet import __version__, manifest
 from darnet.cli import doctor
 
 
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """A place for systems that ship."""
-    monkeypatch.setattr(store, "SHIPPED", tmp_path / "weights")
+    monkeypatch.setattr(manifest, "SHIPPED", tmp_path / "weights")
 
     def ship(system: Path) -> None:
         shutil.copytree(system, tmp_path / "weights" / "darnet")
@@ -73,5 +73,5 @@ def test_damaged_and_missing_weights_are_4(darnet, shipped, damaged_system):
     ran = darnet("doctor")
     assert ran.code == 4
     assert ran.err.startswith("darnet: system darnet: noise: ")
-    (store.SHIPPED / "darnet" / store.SYSTEM).write_text("{")
+    (manifest.SHIPPED / "darnet" / manifest.SYSTEM).write_text("{")
     assert "not JSON" in darnet("doctor").err

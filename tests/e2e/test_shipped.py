@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import darnet
-from darnet import store
+from darnet import manifest
 from darnet.degradations import (
     Degradation,
     GaussianBlur,
@@ -33,7 +33,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*-*"))
 GOLDEN = Path(__file__).with_name("golden.json")
 #: A sixteenth of one 8-bit level, over means of many pixels: other CPUs may round convolutions otherwise.
 TOLERANCE = 1 / 16 / 255
-SYSTEMS = (store.DEFAULT, "daair", "slerir")
+SYSTEMS = (manifest.DEFAULT, "daair", "slerir")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def systems() -> dict[str, darnet.Restorer]:
 
 @pytest.fixture(scope="module")
 def restorer(systems: dict[str, darnet.Restorer]) -> darnet.Restorer:
-    return systems[store.DEFAULT]
+    return systems[manifest.DEFAULT]
 
 
 def summary(restorer: darnet.Restorer, path: Path) -> dict[str, object]:

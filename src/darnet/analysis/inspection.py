@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet import store
+from darnet import manifest, store
 from darnet.backends import TorchBackend, environment, pick_device
 from darnet.benchmark.cases import Case, cases, is_of_one_kind, levels
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS
@@ -41,8 +41,8 @@ def subjects(name: str, device: str = "auto") -> list[Subject]:
     """
     if (Path(name) / store.CARD).is_file():
         return [_load(name, Path(name), device)]
-    system, folder = store.read_system(name)
-    found = {part: store.part(folder, part) for part in system.experts.values()}
+    system, folder = manifest.read_system(name)
+    found = {part: manifest.part(folder, part) for part in system.experts.values()}
     networks = {part: path for part, path in found.items() if store.read_reference(path) is None}
     return [_load(name if len(networks) == 1 else f"{name}/{part}", path, device) for part, path in networks.items()]
 

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from darnet import registry, store
+from darnet import manifest, registry, store
 from darnet.benchmark.camera import gaussian, kernel_of
 from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.methods import Answer, Method, load_network, load_system
@@ -244,7 +244,7 @@ def load_method(name: str, device: str = "cpu") -> Method:
     try:
         return load_system(name, device)
     except UnknownNameError as error:
-        raise UnknownNameError("method", name, [*store.shipped(), *PEERS]) from error
+        raise UnknownNameError("method", name, [*manifest.shipped(), *PEERS]) from error
 
 
 def repairs(name: str, kind: str) -> bool:

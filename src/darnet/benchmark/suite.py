@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
-from darnet import store
+from darnet import manifest, store
 from darnet.backends import pick_device
 from darnet.benchmark.cases import Case
 from darnet.benchmark.documents import Document, Failure, Found, Part
@@ -82,7 +82,7 @@ class Suite(Generic[Found]):
     measure: Callable[[Request, list[Case], Progress], Outcome[Found]]
     tables: Callable[[Document[Found]], str]
     findings: type[Found]
-    methods: tuple[str, ...] = (store.DEFAULT,)
+    methods: tuple[str, ...] = (manifest.DEFAULT,)
     peers: tuple[str, ...] = ()
     in_parts: bool = False
     ranked: bool = True

@@ -142,15 +142,15 @@ def _formats() -> dict[str, str]:
 
 def _weights() -> dict[str, dict[str, str]]:
     """Every system that ships: its parts, each `ok` or what is wrong with it."""
-    from darnet import store
+    from darnet import manifest, store
 
     answers: dict[str, dict[str, str]] = {}
-    for system in store.shipped():
+    for system in manifest.shipped():
         answers[system] = {}
         try:
             folders = parts(system)
         except WeightsError as error:
-            answers[system] = {store.SYSTEM: str(error)}
+            answers[system] = {manifest.SYSTEM: str(error)}
             continue
         for role, folder in folders.items():
             try:

@@ -137,11 +137,11 @@ def rollback(model: o.Model = "darnet") -> int:
 
 def parts(model: str) -> dict[str, Path]:
     """The folders of a system: its router, then each expert by the kind of damage it repairs."""
-    from darnet import store
+    from darnet import manifest
 
-    system, folder = store.read_system(model)
+    system, folder = manifest.read_system(model)
     named = {ROUTER: system.router, **system.experts}
-    return {role: store.part(folder, name) for role, name in named.items()}
+    return {role: manifest.part(folder, name) for role, name in named.items()}
 
 
 def _routable(router: Path, kind: str) -> bool:

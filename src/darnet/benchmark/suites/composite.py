@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from darnet import store
+from darnet import manifest
 from darnet.backends import TorchBackend
 from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, level_of
 from darnet.benchmark.cases import levels as levels_of
@@ -182,6 +182,6 @@ def suites() -> tuple[Suite[Paths], ...]:
             measure,
             tables,
             Paths,
-            methods=(INPUT, store.DEFAULT),
+            methods=(INPUT, manifest.DEFAULT),
         ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from darnet import store
+from darnet import manifest
 from darnet.benchmark.cases import Case, cases, kind_suites, levels
 from darnet.benchmark.documents import Document, Nothing
 from darnet.benchmark.peers import INPUT, repairing
@@ -30,7 +30,7 @@ def _suite(name: str) -> Suite[Nothing]:
         measure,
         tables,
         Nothing,
-        methods=(INPUT, store.DEFAULT),
+        methods=(INPUT, manifest.DEFAULT),
         peers=repairing(*damaged_by),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from darnet import store
+from darnet import manifest
 from darnet.benchmark.cases import DEFAULT_SETS, Case, cases, damaged
 from darnet.benchmark.documents import Document, Findings, Nothing, Part
 from darnet.benchmark.methods import OTHER
@@ -168,7 +168,7 @@ def suites() -> tuple[AnySuite, ...]:
             denoise,
             lambda document: "\n\n".join(map(table1, document.parts)),
             Nothing,
-            methods=(INPUT, store.DEFAULT),
+            methods=(INPUT, manifest.DEFAULT),
             peers=repairing("noise"),
             in_parts=True,
         ),

@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from darnet import store
+from darnet import manifest
 from darnet.benchmark.cases import DEFAULT_SETS, Case, damaged, levels
 from darnet.benchmark.documents import Nothing
 from darnet.benchmark.methods import ORACLE, Cost
@@ -99,7 +99,7 @@ def suites() -> tuple[Suite[Nothing], ...]:
             measure,
             tables,
             Nothing,
-            methods=(store.DEFAULT, f"{store.DEFAULT}{ORACLE}"),
+            methods=(manifest.DEFAULT, f"{manifest.DEFAULT}{ORACLE}"),
             ranked=False,
             shown=False,
         ),

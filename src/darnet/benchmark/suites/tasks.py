@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from darnet import store
+from darnet import manifest
 from darnet.benchmark.cases import Case, damaged, is_there
 from darnet.benchmark.cases import cases as of_one_kind
 from darnet.benchmark.documents import Document, Findings
@@ -235,7 +235,7 @@ def _suite(name: str) -> Suite[Overall]:
         partial(measure, name),
         tasks,
         Overall,
-        methods=(INPUT, store.DEFAULT),
+        methods=(INPUT, manifest.DEFAULT),
         peers=repairing(*kinds(name)),
     )
 
