@@ -13,6 +13,7 @@ import pytest
 import torch
 from tests.test_assembly import hashes
 
+import darnet.data.photos
 from darnet import extension, manifest, store
 from darnet.data.memory import Exemplar, Memory, as_scene, load_memory
 from darnet.errors import DarnetError, ImageError, UsageError
@@ -124,7 +125,12 @@ def extend(system: Path, lesson: Lesson, settings: Settings, **options: object) 
 
 def test_a_new_kind_costs_one_expert_and_one_router(system: Path, photos: Path, settings: Settings) -> None:
     before = hashes(system)
-    outcome = extend(system, Lesson("salt", photos, "salt_module:Salt"), settings)
+    names = ("read_size", "read_photo")
+    read = [patch(f"darnet.data.photos.{name}", wraps=getattr(darnet.data.photos, name)) for name in names]
+    with read[0] as headers, read[1] as pixels:
+        outcome = extend(system, Lesson("salt", photos, "salt_module:Salt"), settings)
+    for reads in (headers, pixels):
+        assert sorted(call.args[0].name for call in reads.call_args_list) == [f"{index}.png" for index in range(6)]
     after = hashes(system)
     assert {name: after[name] for name in before if name != manifest.SYSTEM} == {
         name: value for name, value in before.items() if name != manifest.SYSTEM

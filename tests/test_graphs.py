@@ -2,92 +2,245 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
+import jaxtyping
+import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+import darnet
+from darnet import store
+from darnet.backends import TorchBackend
 from darnet.errors import UsageError, WeightsError
-from darnet.experts.base import Checked
+from darnet.experts.base import Checked, Tiles
 from darnet.experts.foreign import load_onnx
-from darnet.graphs import export_onnx
+from darnet.experts.network import NetworkExpert
+from darnet.graphs import CONTEXT, MULTIPLE_OF, export_onnx
+from darnet.models.base import Model, Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
+from darnet.models.deconvolution import DeconvolutionUNet
 from darnet.models.slerir import SLERIR
+from darnet.models.unet import UNet
 from darnet.testing import check_expert, wake
+from darnet.tiling import grid_crops
 
-pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
+    pytest.mark.timeout(900),  # to trace many layers takes long on a busy machine, whatever their size
+]
+
+#: Of pixels in [0, 1]: rounding of float32, through all layers; a level of 8 bits is forty times as much.
+TOLERANCE = 1e-4
+WEIGHTS = Path(darnet.__file__).parent / "weights"
+PARTS = sorted(path.parent.relative_to(WEIGHTS).as_posix() for path in WEIGHTS.glob("*/*/card.json"))
+#: Those that run always; an export takes seconds.
+QUICK = ("darnet/motion",)
+
+#: As small as there are: what takes time is how many layers there are, not how large they are.
+PLACES = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 0, "lean": True}
+FUSED = {"degradation": {"width": 4}, "content": {"width": 2}, "fusion": 4, "guided": ["latent"]}
+TINY = {
+    "compact-unet": lambda: CompactUNet(4, (1, 1)),
+    "compact-unet, thumbnail": lambda: CompactUNet(4, (1, 1), thumbnail_px=8),
+    "unet": lambda: UNet(4, 2),
+    "deconvolution-unet": lambda: DeconvolutionUNet(4, (1, 1), spectrum_width=4),
+    "daair": lambda: DaAIR(["noise", "rain"], rank_divisor=2, kernel=3, **PLACES),
+    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, **FUSED, **PLACES),
+}
 
 
-@pytest.mark.slow
-def test_experts_inside_are_routed_in_a_graph(tmp_path: Path) -> None:
-    model = DaAIR(["noise", "rain"], width=4, blocks=[1] * 8, expansion=1, rank_divisor=2, kernel=3).eval()
+def tiny(name: str) -> Model:
+    torch.manual_seed(0)
+    model = TINY[name]().eval()
+    wake(model, std=0.1)
+    if isinstance(model, DaAIR):
+        for block in model._blocks().values():
+            torch.nn.init.normal_(block.learner.route.weight, std=30.0)  # so that pictures go different ways
+    return model
+
+
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The file of a tiny network, written once: that takes seconds."""
+    folder = tmp_path_factory.mktemp("graphs")
+
+    @cache
+    def written(name: str) -> Path:
+        path = folder / name / "net.onnx"
+        path.parent.mkdir()
+        export_onnx(tiny(name), path)
+        return path
+
+    return written
+
+
+@pytest.fixture(autouse=True)
+def symbols() -> Iterator[None]:
+    """Sizes of a graph are symbols while it is traced, and no integers as annotations say."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+def photo_like(height: int, width: int) -> Tensor:
+    """Areas and edges with some grain: spectra and means are those of a picture, not of noise."""
+    rng = torch.Generator().manual_seed(7)
+    coarse = F.interpolate(torch.rand(1, 3, 5, 6, generator=rng), (height, width), mode="nearest")[0]
+    slopes = torch.linspace(0.6, 1, height)[:, None] * torch.linspace(1, 0.7, width)
+    return (coarse * slopes + 0.02 * torch.randn(3, height, width, generator=rng)).clamp(0, 1)
+
+
+def pictures() -> list[Tensor]:
+    rng = torch.Generator().manual_seed(3)
+    return [torch.rand(3, 37, 51, generator=rng), photo_like(100, 86), torch.rand(3, 5, 3, generator=rng)]
+
+
+def check_same(model: Model, path: Path) -> None:
+    """Read back by darnet, a file answers as the network: whole pictures and tiles, whose context is the whole's."""
+    for tiles in (Tiles(0), Tiles(64, 32)):
+        network, graph = NetworkExpert(TorchBackend(model, "cpu"), tiles), load_onnx(path, "cpu", tiles)
+        for picture in pictures():
+            wanted = network(picture)
+            torch.testing.assert_close(graph(picture), wanted, atol=TOLERANCE, rtol=0)
+            assert float((wanted - picture).abs().max()) > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_graph_is_an_expert_that_answers_as_its_network(graphs: Callable[[str], Path], name: str) -> None:
+    path = graphs(name)
+    assert [path.name for path in path.parent.iterdir()] == ["net.onnx"]
+    check_same(tiny(name), path)
+    if name == "compact-unet, thumbnail":
+        check_expert(Checked("net", load_onnx(path)))
+
+
+@pytest.mark.parametrize(
+    "part", [part if part in QUICK else pytest.param(part, marks=pytest.mark.slow) for part in PARTS]
+)
+def test_what_ships_can_be_a_graph(tmp_path: Path, part: str) -> None:
+    model = store.load(WEIGHTS / part)[0].eval()
+    export_onnx(model, tmp_path / "net.onnx")
+    if isinstance(model, DegradationClassifier):
+        check_same_verdict(model, tmp_path / "net.onnx", crop_px=128)
+    else:
+        check_same(model, tmp_path / "net.onnx")
+
+
+def ask(data: bytes, **given: Tensor) -> list[Tensor]:
+    """A graph, by the runtime alone."""
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    return [torch.from_numpy(array) for array in session.run(None, {k: v.numpy() for k, v in given.items()})]
+
+
+def look(path: Path, picture: Tensor) -> Tensor:
+    """What the graph inside a file makes of a whole picture, as the documentation says how."""
+    metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    return ask(b64decode(metadata[CONTEXT]), picture=picture)[0]
+
+
+def check_same_verdict(model: DegradationClassifier, path: Path, crop_px: int) -> None:
+    for picture in (photo_like(300, 260), torch.rand(3, 30, 41)):
+        crops = grid_crops(picture, size_px=crop_px, grid=4, align_px=16)
+        with torch.inference_mode():
+            context = model.context(picture[None])
+            output = model(crops, context.expand(len(crops), -1, -1, -1))
+            wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.levels]
+        answers = ask(path.read_bytes(), degraded=crops, context=look(path, picture[None]))
+        torch.testing.assert_close(answers, wanted, atol=1e-3, rtol=1e-4)
+        assert len(answers[0]) == 1 + len(crops)
+
+
+def test_a_router_is_a_graph_of_crops(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = DegradationClassifier(["clean", "noise", "rain"], 4, thumbnail_px=16, blocks=1).eval()
     wake(model, std=0.3)
-    export_onnx(model, tmp_path / "daair.onnx")
-    expert = load_onnx(tmp_path / "daair.onnx")
-    pictures = torch.rand(8, 3, 16, 32) * torch.rand(8, 3, 1, 1)
-    with torch.inference_mode():
-        for picture in pictures:
-            wanted = model(picture[None]).image[0].clamp(0, 1)
-            torch.testing.assert_close(expert(picture), wanted, atol=1e-3, rtol=0)  # rounding, through eight blocks
-            assert float((wanted - picture).abs().mean()) > 0.01
-    assert [path.name for path in tmp_path.iterdir()] == ["daair.onnx"]
+    torch.nn.init.normal_(model.weighing)
+    export_onnx(model, tmp_path / "router.onnx")
+    check_same_verdict(model, tmp_path / "router.onnx", crop_px=32)
+    with pytest.raises(WeightsError, match=r"router\.onnx: expected one input and one output"):
+        load_onnx(tmp_path / "router.onnx")
 
 
-@pytest.mark.slow
-def test_a_graph_is_an_expert(tmp_path: Path) -> None:
-    model = CompactUNet(4, (1, 1)).eval()
-    torch.nn.init.normal_(model.tail.weight, std=0.1)
-    export_onnx(model, tmp_path / "compact.onnx")
-    check_expert(Checked("compact", load_onnx(tmp_path / "compact.onnx")))
-
-
-def ask(path: Path, tile: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-    """A graph of two inputs, by the runtime alone."""
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    return torch.from_numpy(session.run(None, {"degraded": tile.numpy(), "context": context.numpy()})[0])
+def test_experts_inside_are_routed_in_a_graph(graphs: Callable[[str], Path]) -> None:
+    """Pictures that are sent different ways: all experts are in the graph, and it chooses itself."""
+    model, expert, ways = tiny("daair"), load_onnx(graphs("daair")), set()
+    for picture in torch.rand(8, 3, 16, 32) * torch.rand(8, 3, 1, 1):
+        with torch.inference_mode():
+            output = model(picture[None])
+        ways.add(tuple(int(routing.logits.argmax()) for routing in output.routings))
+        torch.testing.assert_close(expert(picture), output.image[0].clamp(0, 1), atol=TOLERANCE, rtol=0)
+    assert len(ways) > 1
 
 
 @pytest.mark.slow
 def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
     """What the network answers where its routing picks that path; tiles of two sizes, one glance."""
-    torch.manual_seed(0)
-    small = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 1.5, "dimension": 8, "crop_px": 16}
-    model = SLERIR(**small, degradation={"width": 4}, content={"width": 2}, fusion=4, guided=["latent"]).eval()
-    wake(model, std=0.1)
+    model = tiny("slerir")
     picture = torch.rand(1, 3, 64, 96)
     context = model.context(picture)
     with torch.inference_mode():
         path = [int(routing.logits.argmax()) for routing in model(picture, context).routings]
     assert len(set(path)) > 1
     export_onnx(model.along(path), tmp_path / "path.onnx")
+    data = (tmp_path / "path.onnx").read_bytes()
     for tile in (picture, picture[..., 16:48, :80].contiguous()):
         with torch.inference_mode():
             wanted = model(tile, context).image.clamp(0, 1)
-        torch.testing.assert_close(ask(tmp_path / "path.onnx", tile, context), wanted, atol=1e-4, rtol=0)
+        torch.testing.assert_close(ask(data, degraded=tile, context=context)[0], wanted, atol=TOLERANCE, rtol=0)
         assert float((wanted - tile).abs().mean()) > 0.01
-    elsewhere = ask(tmp_path / "path.onnx", picture, torch.zeros_like(context))
-    assert float((elsewhere - ask(tmp_path / "path.onnx", picture, context)).abs().max()) > 1e-3
+    here, elsewhere = (ask(data, degraded=picture, context=seen)[0] for seen in (context, torch.zeros_like(context)))
+    assert float((elsewhere - here).abs().max()) > 1e-3
 
 
-@pytest.mark.slow
-def test_a_thumbnail_is_a_second_input(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    model = CompactUNet(4, (1, 1), thumbnail_px=8).eval()
-    torch.nn.init.normal_(model.tail.weight, std=0.1)
-    picture = torch.rand(1, 3, 32, 48)
-    context = model.context(picture)
-    export_onnx(model, tmp_path / "compact.onnx")
-    with torch.inference_mode():
-        wanted = model(picture, context).image.clamp(0, 1)
-    torch.testing.assert_close(ask(tmp_path / "compact.onnx", picture, context), wanted, atol=1e-4, rtol=0)
-    with pytest.raises(WeightsError, match="one input"):
-        load_onnx(tmp_path / "compact.onnx")
+@pytest.mark.parametrize(
+    ("name", "tolerance"),
+    [
+        ("compact-unet, thumbnail", 1e-6),
+        ("slerir", 1e-6),
+        ("deconvolution-unet", 1e-3),  # logarithms, to which rounding is much where a picture has no power
+    ],
+)
+def test_the_look_at_a_picture_is_a_graph_for_any_size(
+    graphs: Callable[[str], Path], name: str, tolerance: float
+) -> None:
+    """Pictures smaller than a window, of less than one pixel a cell, and of one pixel."""
+    model, path = tiny(name), graphs(name)
+    for height, width in ((1, 1), (5, 70), (64, 64), (95, 96), (200, 131)):
+        picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+        torch.testing.assert_close(look(path, picture), model.context(picture), atol=tolerance, rtol=0)
 
 
-def test_what_makes_no_image_cannot_be_a_graph(tmp_path: Path) -> None:
+def test_metadata_that_cannot_be_read_names_the_file(tmp_path: Path, graphs: Callable[[str], Path]) -> None:
+    for key, value, reason in (
+        (MULTIPLE_OF, "many", "cannot be read"),
+        (MULTIPLE_OF, "0", "is 0"),
+        (CONTEXT, "§", "cannot be read"),
+        (CONTEXT, "aGVsbG8=", "no ONNX graph"),
+    ):
+        graph = onnx.load(graphs("compact-unet"))
+        onnx.helper.set_model_props(graph, {key: value})
+        onnx.save(graph, tmp_path / "odd.onnx")
+        with pytest.raises(WeightsError, match=rf"odd\.onnx.*{reason}"):
+            load_onnx(tmp_path / "odd.onnx")
+
+
+class Silent(Model):
+    """Neither an image nor a name."""
+
+    def forward(self, degraded: Tensor, context: Tensor | None = None) -> Output:
+        return Output()
+
+
+def test_what_answers_nothing_cannot_be_a_graph(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="makes no image"):
-        export_onnx(DegradationClassifier(["clean"], 4), tmp_path / "graph.onnx")
+        export_onnx(Silent(), tmp_path / "graph.onnx")
     assert not list(tmp_path.iterdir())

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from darnet import assembly, manifest, registry, store
+from darnet.data.cache import Cache
 from darnet.data.material import load_material
 from darnet.data.memory import PAIRS, Memory, fixed, load_memory
 from darnet.data.pairs import Pairs
@@ -154,6 +155,7 @@ def extend(
     settings.check(expert)
     origin = manifest.part(folder, system.router)
     old, memory = _router_card(origin, lesson.kind), _memory(origin, settings)
+    cache = Cache()  # all that follows sees the same pictures
     with TemporaryDirectory() as scratch:
         staged = Path(scratch) / "expert"
         lessons: dict[str, tuple[Recipe, Path | None]] = {}
@@ -164,16 +166,16 @@ def extend(
         else:
             assembly.stage_expert(expert, (lesson.kind,), staged)
         for recipe, weights in lessons.values():
-            launch.prepare(recipe, lesson.data, settings.hardware, weights=weights, pairs=lesson.folders)
-        examination = _examination(lessons["router"][0], lesson, old, memory, settings)
+            launch.prepare(recipe, lesson.data, settings.hardware, weights=weights, pairs=lesson.folders, cache=cache)
+        examination = _examination(lessons["router"][0], lesson, old, memory, settings, cache)
         before = examination(_asked(origin, settings))
         del before[lesson.kind]
         if expert == TRAIN:
             say(f"an expert for {lesson.kind} learns")
-            trained = _train(*lessons["expert"], lesson, settings)
+            trained = _train(*lessons["expert"], lesson, settings, cache)
             assembly.stage_expert(str(trained), (lesson.kind,), staged)
         say(f"the router learns {lesson.kind}, and is asked again what it knew")
-        router = _train(*lessons["router"], lesson, settings)
+        router = _train(*lessons["router"], lesson, settings, cache)
         after = examination(_asked(router, settings))
         report = json.dumps(documented(before, after), indent=2)
         (router.parent / REPORT).write_text(report + "\n", encoding="utf-8")
@@ -230,9 +232,9 @@ def _planned(document: dict[str, Any], lesson: Lesson, share: float = 1.0) -> di
     return document
 
 
-def _train(recipe: Recipe, weights: Path | None, lesson: Lesson, settings: Settings) -> Path:
+def _train(recipe: Recipe, weights: Path | None, lesson: Lesson, settings: Settings, cache: Cache) -> Path:
     where = (lesson.data, settings.runs, settings.hardware)
-    return launch.start(recipe, *where, weights=weights, pairs=lesson.folders, quiet=settings.quiet)
+    return launch.start(recipe, *where, weights=weights, pairs=lesson.folders, cache=cache, quiet=settings.quiet)
 
 
 def _origin(system: System, folder: Path, recipe: Recipe) -> Path | None:
@@ -249,12 +251,15 @@ def _origin(system: System, folder: Path, recipe: Recipe) -> Path | None:
     return None
 
 
-def _examination(recipe: Recipe, lesson: Lesson, old: Card, memory: Memory, settings: Settings) -> Examination:
+def _examination(
+    recipe: Recipe, lesson: Lesson, old: Card, memory: Memory, settings: Settings, cache: Cache
+) -> Examination:
     """Pictures of the part of the material that neither lesson nor calibration ever sees.
 
     Raises UsageError for an old kind that nobody can make pictures of.
     """
-    material = load_material(lesson.data, smallest_px=recipe.data.smallest_px, pairs=lesson.folders, memory=memory)
+    smallest_px = recipe.data.smallest_px
+    material = load_material(lesson.data, smallest_px=smallest_px, pairs=lesson.folders, memory=memory, cache=cache)
     parts = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation, recipe.data.test]
     held = material.split(parts, recipe.seed)[2]
     if not held.complete:

@@ -5,19 +5,18 @@ H, W: height and width; C: 1 (grey) or 3 (RGB). Importing this module imports ne
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import numpy as np
 
-from darnet import exif, profiles, raw
-from darnet.errors import ImageError, UsageError, is_out_of_memory
+from darnet import exif, profiles
+from darnet.errors import ImageError, UsageError
+from darnet.formats import FORMATS, SUFFIXES, load, not_decoded, refuse
 from darnet.pixels import (
     GREY,
     RGB,
@@ -41,27 +40,7 @@ from darnet.pixels import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_PIXELS = 1_000_000_000
-
-
-class Format(NamedTuple):
-    """How a file format is known, what it can hold, and what libvips is asked for."""
-
-    signature: bytes  # regular expression for the first bytes of a file
-    codec: str  # libvips: <codec>load_buffer, <codec>save_buffer
-    bits: int  # the deepest integer samples written
-    quality: int | None  # default; None: lossless
-    options: Mapping[str, Any]
-
-
-FORMATS: Mapping[str, Format] = {
-    "jpeg": Format(rb"\xff\xd8\xff", "jpeg", 8, 95, {"subsample_mode": "off", "optimize_coding": True}),
-    "png": Format(rb"\x89PNG\r\n\x1a\n", "png", 16, None, {"filter": "all"}),
-    "tiff": Format(rb"II[*+]\0|MM\0[*+]", "tiff", 16, None, {"compression": "deflate"}),
-    "webp": Format(rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}),
-    "avif": Format(rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}),
-}
-SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpg": "jpeg", ".tif": "tiff"}
+__all__ = ["FORMATS", "SUFFIXES", "Image", "write_bytes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,19 +78,17 @@ class Image:
         MAX_PIXELS or in another format, ResourceError where memory runs out.
         """
         path = Path(path)
-        format, data = _load(path)
+        format, data = load(path)
         import pyvips
 
         try:
-            load = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
-            image = load(data, access="sequential", fail_on="error")
-            _refuse(path, image, data)
+            decode = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
+            image = decode(data, access="sequential", fail_on="error")
+            refuse(path, image, data)
             image = upright(image)
             channels = _decode(path, image, format)
         except pyvips.Error as error:
-            if format == "tiff" and raw.is_called_raw(path) and not is_out_of_memory(error):
-                raise ImageError(path, raw.ADVICE) from None
-            raise vips_failed(path, error, f"damaged or incomplete {format.upper()} file") from None
+            raise not_decoded(path, error, format) from None
         profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
         metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
         return cls(*channels, profile, metadata, path, format)
@@ -209,34 +186,6 @@ def check_options(quality: int | None, **options: str) -> None:
             raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(choices[name])}")
     if quality is not None and quality not in range(1, 101):
         raise UsageError(f"`quality={quality}`: expected 1 to 100")
-
-
-def _load(path: Path) -> tuple[str, bytes]:
-    """A file's format and bytes, read whole only if it is a picture."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-            if raw.is_raw(head):
-                raise ImageError(path, raw.ADVICE)
-            for format, known in FORMATS.items():
-                if re.match(known.signature, head, re.DOTALL):
-                    return format, head + file.read()
-    except OSError as error:
-        raise ImageError(path, (error.strerror or str(error)).lower()) from None
-    raise ImageError(path, "not a JPEG, PNG, TIFF, WebP or AVIF picture" if head else "the file is empty")
-
-
-def _refuse(path: Path, image: Any, data: bytes) -> None:
-    """Raise ImageError for what would silently lose pages, frames or the actual picture."""
-    fields = set(header_fields(image))
-    pages = image.get("n-pages") if "n-pages" in fields else 1
-    animated = data[4:12] == b"ftypavis" or (data[1:4] == b"PNG" and b"acTL" in data[: data.find(b"IDAT")])
-    if pages > 1 or animated:
-        raise ImageError(path, f"has {pages if pages > 1 else 'several'} pages; only single pictures are restored")
-    if "n-subifds" in fields and image.get("n-subifds") > 0:
-        raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(path, f"{image.width} x {image.height} is more than {MAX_PIXELS:,} pixels")
 
 
 def _decode(path: Path, image: Any, format: str) -> Channels:

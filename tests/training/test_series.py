@@ -19,12 +19,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
     """What is asked of `launch`, which answers with a folder."""
     found: list[tuple[str, object]] = []
 
-    def start(recipe, data, runs, hardware, *, weights, quiet):
-        found.append(("start", (recipe, data, runs, hardware, weights)))
+    def start(recipe, data, runs, hardware, *, weights, cache, quiet):
+        found.append(("start", (recipe, data, runs, hardware, weights, cache)))
         return Path("started")
 
-    def resume(run, data, *, changes, quiet):
-        found.append(("resume", (run, data, changes)))
+    def resume(run, data, *, changes, cache, quiet):
+        found.append(("resume", (run, data, changes, cache)))
         return Path("resumed")
 
     monkeypatch.setattr(launch, "start", start)
@@ -35,10 +35,10 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, object]]:
 def test_a_run_is_begun_once(told: list[tuple[str, object]], tmp_path: Path) -> None:
     runs = Series(tmp_path, Path("photos"), CPU, quiet=True)
     assert runs.run("one", "recipe", Path("weights")) == Path("started")
-    assert told == [("start", ("recipe", Path("photos"), tmp_path, CPU, Path("weights")))]
+    assert told == [("start", ("recipe", Path("photos"), tmp_path, CPU, Path("weights"), runs.cache))]
     (tmp_path / "one" / "1").mkdir(parents=True)
     assert runs.run("one", "recipe") == Path("resumed")
-    assert told[1:] == [("resume", (tmp_path / "one" / "1", Path("photos"), {}))]
+    assert told[1:] == [("resume", (tmp_path / "one" / "1", Path("photos"), {}, runs.cache))]
     (tmp_path / "one" / "1" / "model").mkdir()
     assert runs.run("one", "recipe") == tmp_path / "one" / "1" / "model"
     assert len(told) == 2

@@ -15,6 +15,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,11 @@ class Scene:
         """Bytes on disk."""
         return len(self.clean) + len(self.damaged)
 
+    @cached_property
+    def photo(self) -> Photo:
+        """The clean photo, one tensor for all exemplars. Raises WeightsError."""
+        return decoded(self.clean)
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -98,7 +104,7 @@ class Memory:
     def render(self, exemplar: Exemplar) -> tuple[tuple[Photo, Photo], float]:
         """((degraded, clean), level): the same pixels every time. Raises UnknownNameError."""
         scene = self.scenes[exemplar.scene]
-        clean = decoded(scene.clean)
+        clean = scene.photo
         if scene.damaged:
             return (decoded(scene.damaged), clean), 0.0
         pixels, parameters = clean[None].float() / 255, torch.tensor([exemplar.parameters])

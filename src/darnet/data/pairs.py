@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
+from darnet.data.cache import Cache, Lazy
 from darnet.data.photos import Photo, find_folders
 from darnet.errors import ImageError, NoInputError
 from darnet.image import SUFFIXES
@@ -35,10 +34,9 @@ class Pairs:
     photos: Sequence[tuple[Photo, Photo]]
     levels: Sequence[float] = ()
 
-    def on(self, device: torch.device) -> Pairs:
-        """The same on a device."""
-        photos = [(degraded.to(device), clean.to(device)) for degraded, clean in self.photos]
-        return Pairs(self.kind, photos, self.levels)
+    def within(self, cache: Cache) -> Pairs:
+        """The same where the pictures of a cache are: each is one tensor there, however many pairs it belongs to."""
+        return Pairs(self.kind, Lazy.of(self.photos).within(cache), self.levels)
 
 
 class Pair(NamedTuple):

@@ -7,8 +7,10 @@ Layouts: DIV2K (`DIV2K_train_HR/*.png`; its validation folder is left out) and S
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +21,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from darnet.data.cache import Cache, Lazy, Stored
 from darnet.errors import ImageError, NoInputError
+from darnet.formats import read_size
 from darnet.image import SUFFIXES, Image
 from darnet.pixels import rescale
 
@@ -30,48 +34,123 @@ Photo = UInt8[Tensor, "3 _H _W"]  # photos differ in size
 _Item = TypeVar("_Item")
 
 
-def load_photos(root: Path, *, smallest_px: int = 1) -> list[Photo]:
-    """Every picture under `root`, decoded to uint8 in memory, in the order of their paths.
+@dataclass(frozen=True)
+class File(Stored):
+    """A picture file. Its header is read when this is made: ImageError names a file that is none."""
 
-    Pictures with a side under `smallest_px` are left out.
-    Raises NoInputError if nothing is left, ImageError (naming the file) if a picture is damaged.
+    path: Path
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """(3, rows, columns), by the header."""
+        return (3, *read_size(self.path))
+
+    def load(self, find: Callable[[Stored], Tensor]) -> Photo:
+        """Decode it."""
+        photo = read_photo(self.path)
+        if tuple(photo.shape) != self.shape:
+            raise ImageError(self.path, f"was {self.shape[1:]} pixels and is {tuple(photo.shape[1:])} now")
+        return photo
+
+
+@dataclass(frozen=True)
+class Stl10(Stored):
+    """A picture of a file of STL-10."""
+
+    path: Path
+    number: int
+    shape: tuple[int, ...] = (3, STL10_SIDE, STL10_SIDE)
+
+    def load(self, find: Callable[[Stored], Tensor]) -> Photo:
+        """Read it."""
+        raw = np.fromfile(self.path, np.uint8, self.size, offset=self.number * self.size)
+        return torch.from_numpy(np.ascontiguousarray(raw.reshape(self.shape).transpose(0, 2, 1)))
+
+
+@dataclass(frozen=True)
+class Resized(Stored):
+    """Another one in fewer pixels: area means, antialiased."""
+
+    of: Stored
+    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> torch.dtype:  # type: ignore[override]
+        """That of the other."""
+        return self.of.dtype
+
+    def load(self, find: Callable[[Stored], Tensor]) -> Tensor:
+        """Make it."""
+        picture = find(self.of)
+        smaller = F.interpolate(picture[None].float(), self.shape[1:], mode="bilinear", antialias=True)[0]
+        return smaller if picture.is_floating_point() else smaller.round().to(picture.dtype)
+
+
+@dataclass(frozen=True)
+class Halved(Stored):
+    """Half the size of another one: means of four pixels."""
+
+    of: Stored
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        """An odd row or column is left out."""
+        return (3, *(side // 2 for side in self.of.shape[1:]))
+
+    def load(self, find: Callable[[Stored], Tensor]) -> Photo:
+        """Make it."""
+        return F.avg_pool2d(find(self.of)[None].float(), 2)[0].round().to(torch.uint8)
+
+
+def load_photos(root: Path, *, smallest_px: int = 1, cache: Cache | None = None) -> Lazy[Photo]:
+    """Every picture under `root`, as uint8, in the order of their paths; headers are read, and no pixels yet.
+
+    Pictures with a side under `smallest_px` are left out. `cache`: where they are kept once they are decoded.
+    Raises NoInputError if nothing is left, ImageError (naming the file) if a header is damaged. What is damaged behind
+    its header raises ImageError when it is asked for.
     """
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of training pictures")
-    files = find_files(root)
-    stl10 = [path for name in STL10_FILES for path in files if path.name == name]
-    photos = list(_read_stl10(stl10)) if stl10 else _read_files(find_photos(root))
-    if not photos:
+    cache = Cache() if cache is None else cache
+    stl10 = [path for name in STL10_FILES for path in find_files(root) if path.name == name]
+    found = [*_stl10(stl10)] if stl10 else files(find_photos(root), cache)
+    if not found:
         raise NoInputError(f"{root}: no picture in it or below ({', '.join(SUFFIXES)})")
-    large = [photo for photo in photos if min(photo.shape[1:]) >= smallest_px]
-    if not large:
-        raise NoInputError(f"{root}: none of its {len(photos)} pictures has both sides of at least {smallest_px} px")
-    return large
+    photos: Lazy[Photo] = Lazy((photo for photo in found if min(photo.shape[1:]) >= smallest_px), cache)
+    if not photos:
+        raise NoInputError(f"{root}: none of its {len(found)} pictures has both sides of at least {smallest_px} px")
+    return photos
 
 
-def with_scales(photos: Sequence[Photo], scales: Sequence[float], smallest_px: int) -> list[Photo]:
+def files(paths: Iterable[Path], cache: Cache) -> list[File]:
+    """Picture files, whose headers are read, once each. Raises ImageError naming the first that has none."""
+    found = [cache.known(File(path)) for path in paths]
+    with ThreadPoolExecutor() as pool:  # reading releases the interpreter
+        list(pool.map(lambda file: file.shape, found))
+    return found
+
+
+def with_scales(photos: Sequence[Photo], scales: Sequence[float], smallest_px: int) -> Lazy[Photo]:
     """Each photo, and copies of it at each scale below 1 whose sides are not under `smallest_px`.
 
     A copy is sharp at pixel level and shows more of the scene in a crop; area means, antialiased.
     """
-    found = list(photos)
-    for photo, scale in product(photos, scales):
-        size = [round(extent * scale) for extent in photo.shape[1:]]
-        if min(size) >= smallest_px:
-            smaller = F.interpolate(photo[None].float(), size=size, mode="bilinear", antialias=True)
-            found.append(smaller[0].round().to(torch.uint8))
-    return found
+    lazy = Lazy.of(photos)
+    sizes = ((row, [round(extent * scale) for extent in row.shape[1:]]) for row, scale in product(lazy.rows, scales))
+    smaller = (Resized(row, (3, *size)) for row, size in sizes if min(size) >= smallest_px)
+    return Lazy((*lazy.rows, *smaller), lazy.cache)
 
 
-def with_halves(photos: Sequence[Photo], above_px: int | None) -> list[Photo]:
+def with_halves(photos: Sequence[Photo], above_px: int | None) -> Lazy[Photo]:
     """The photos, and half-size copies (area mean) of those whose short side is over `above_px`.
 
     Large photos are soft at pixel level, their halves are sharp. Call it after `split`: a half shows what its original
     shows.
     """
+    lazy = Lazy.of(photos)
     if above_px is None:
-        return list(photos)
-    return [*photos, *(_halved(photo) for photo in photos if min(photo.shape[1:]) > above_px)]
+        return lazy
+    return Lazy((*lazy.rows, *(Halved(row) for row in lazy.rows if min(row.shape[1:]) > above_px)), lazy.cache)
 
 
 def find_photos(root: Path) -> list[Path]:
@@ -105,16 +184,14 @@ def find_files(root: Path) -> list[Path]:
     return sorted(path for path in paths if path.is_file())
 
 
-def split(photos: Sequence[_Item], shares: Sequence[float], seed: int) -> list[list[_Item]]:
+def split(photos: Sequence[_Item], shares: Sequence[float], seed: int) -> list[Sequence[_Item]]:
     """Shuffle once and cut into parts of the given shares (their sum is at most 1); the same seed, the same parts."""
     order = np.random.default_rng(seed).permutation(len(photos))
     edges = np.rint(np.cumsum([0.0, *shares]) * len(photos)).astype(int)
-    return [[photos[i] for i in order[a:b]] for a, b in pairwise(edges)]
-
-
-def _read_files(paths: Sequence[Path]) -> list[Photo]:
-    with ThreadPoolExecutor() as pool:  # decoding releases the interpreter
-        return list(pool.map(read_photo, paths))
+    parts = [order[a:b].tolist() for a, b in pairwise(edges)]
+    if isinstance(photos, Lazy):
+        return [photos.picked(part) for part in parts]
+    return [[photos[i] for i in part] for part in parts]
 
 
 def read_photo(path: Path) -> Photo:
@@ -123,14 +200,9 @@ def read_photo(path: Path) -> Photo:
     return torch.from_numpy(np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)).transpose(2, 0, 1)))
 
 
-def _read_stl10(paths: Sequence[Path]) -> Iterator[Photo]:
+def _stl10(paths: Sequence[Path]) -> Iterator[Stl10]:
     for path in paths:
-        raw = np.fromfile(path, dtype=np.uint8)
-        if raw.size == 0 or raw.size % (3 * STL10_SIDE**2):
-            raise ImageError(path, f"not STL-10: {raw.size} bytes are no whole number of 3×96×96 pictures")
-        pictures = raw.reshape(-1, 3, STL10_SIDE, STL10_SIDE).transpose(0, 1, 3, 2)
-        yield from torch.from_numpy(np.ascontiguousarray(pictures))
-
-
-def _halved(photo: Photo) -> Photo:
-    return F.avg_pool2d(photo[None].float(), 2)[0].round().to(torch.uint8)
+        size, rest = divmod(path.stat().st_size, 3 * STL10_SIDE**2)
+        if not size or rest:
+            raise ImageError(path, f"not STL-10: {path.stat().st_size} bytes are no whole number of 3×96×96 pictures")
+        yield from (Stl10(path, number) for number in range(size))

@@ -7,6 +7,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from darnet import registry
 from darnet.backends import pick_device
 from darnet.errors import DarnetError, WeightsError
 from darnet.experts.base import TILES, Pixels, Tiles
+from darnet.graphs import CONTEXT, MULTIPLE_OF
 from darnet.tiling import pad_to, tiled
 
 CHANNELS = 3
@@ -29,27 +31,33 @@ MULTIPLE_PX = 16
 #: More architectures for spandrel: a package of its own, since most of their authors allow no commercial use.
 RESTRICTED, RESTRICTED_EXTRA = "spandrel_extra_arches", "foreign-restricted"
 MORE = f"; Restormer, MPRNet, MIRNetv2 and more, mostly non-commercial: pip install 'darnet[{RESTRICTED_EXTRA}]'"
+#: onnxruntime's severity, of 0 to 4: below it are remarks on how a graph was written.
+ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
 class ForeignExpert:
-    """A function of "1 3 h w" pictures of any size, asked tile by tile."""
+    """A function of "1 3 h w" pictures, asked tile by tile; and of the `context` of the whole one, where it has any."""
 
     name: str
-    function: Callable[[Tensor], Tensor]
+    function: Callable[..., Tensor]
     tiles: Tiles = TILES
     network: nn.Module | None = None  # where it is one of torch's
+    multiple_of: int = 1  # sides of a tile, and where it lies
+    context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError where it changes the size of a tile."""
         size_px = self.tiles.size_px or max(pixels.shape[1:])
         overlap_px = min(self.tiles.overlap_px if self.tiles.size_px else 0, size_px - 1)
+        seen = () if self.context is None else (self.context(pixels[None]),)
         try:
             restored: Pixels = tiled(
-                lambda tile: self.function(tile).to(tile),
+                lambda tile: self.function(tile, *seen).to(tile),
                 pixels,
                 tile_px=size_px,
                 overlap_px=overlap_px,
+                multiple_of=self.multiple_of,
             )
         except ValueError as error:
             raise DarnetError(f"{self.name}: {error}") from error
@@ -76,8 +84,7 @@ def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> For
         known = spandrel.canonicalize_state_dict(tensors)
         descriptor = spandrel.ModelLoader(device=pick_device(device)).load_from_state_dict(known)
     except Exception as error:  # whatever a stranger's file brings
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WeightsError(path, f"no network that is known ({reason}){'' if restricted else MORE}") from error
+        raise WeightsError(path, f"no network that is known ({_line(error)}){'' if restricted else MORE}") from error
     name = descriptor.architecture.name
     if descriptor.scale != 1 or descriptor.input_channels != CHANNELS or descriptor.output_channels != CHANNELS:
         raise WeightsError(path, f"{name} does not map a colour picture to one of its size")
@@ -94,18 +101,17 @@ def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> For
 def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:
     """An ONNX graph with one input and one output, (1, 3, H, W) floats in [0, 1]; H and W free or fixed.
 
-    It runs on the CPU. Where its size is fixed, tiles have that size.
+    Or one that darnet wrote (`darnet.graphs.export_onnx`), which may have a second input: its metadata has the graph
+    that makes it of the whole picture. It runs on the CPU. Where its size is fixed, tiles have that size.
     Raises MissingPackageError without the extra, WeightsError naming the file and what is wrong with it.
     """
     if not path.is_file():
         raise WeightsError(path, "no such file")
-    runtime = registry.optional("onnxruntime", "onnx")
-    try:
-        session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    except Exception as error:  # whatever a stranger's file brings
-        raise WeightsError(path, f"no ONNX graph ({' '.join(str(error).split())[:200]})") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    shape = inputs[0].shape if len(inputs) == len(outputs) == 1 else []
+    run = _Graph(path, path.read_bytes())
+    multiple_of, look = _metadata(path, run.session.get_modelmeta().custom_metadata_map)
+    inputs, outputs = run.session.get_inputs(), run.session.get_outputs()
+    wanted = (1 if look is None else 2, 1)
+    shape = inputs[0].shape if (len(inputs), len(outputs)) == wanted else []
     if len(shape) != 4 or shape[1] != CHANNELS or inputs[0].type != "tensor(float)":
         found = ", ".join(f"{item.name} {item.type} {item.shape}" for item in (*inputs, *outputs))
         raise WeightsError(path, f"expected one input and one output of (1, 3, H, W) floats, found {found}")
@@ -114,16 +120,53 @@ def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> Foreign
         raise WeightsError(path, f"takes pictures of {shape[2]} × {shape[3]} only: neither free nor square")
     if fixed:
         tiles = Tiles(fixed[0], min(tiles.overlap_px, fixed[0] // 4))
-    multiple_of = fixed[0] if fixed else MULTIPLE_PX
 
-    def repair(tile: Tensor) -> Tensor:
-        padded = pad_to(tile, multiple_of)
-        answer = session.run(None, {inputs[0].name: padded.cpu().numpy()})[0]
-        if answer.shape != tuple(padded.shape):
-            raise ValueError(f"{tuple(padded.shape)} became {answer.shape}")
-        return torch.from_numpy(answer)[:, :, : tile.shape[2], : tile.shape[3]]
+    def repair(tile: Tensor, *context: Tensor) -> Tensor:
+        padded = pad_to(tile, fixed[0]) if fixed else tile
+        answer = run(padded, *context)
+        if answer.shape != padded.shape:
+            raise ValueError(f"{tuple(padded.shape)} became {tuple(answer.shape)}")
+        return answer[:, :, : tile.shape[2], : tile.shape[3]]
 
-    return ForeignExpert(path.name, repair, tiles)
+    return ForeignExpert(path.name, repair, tiles, multiple_of=1 if fixed else multiple_of, context=look)
+
+
+class _Graph:
+    """A graph as a function of tensors. Raises WeightsError for a file that is none; running it, DarnetError."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        runtime = registry.optional("onnxruntime", "onnx")
+        options = runtime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        self.name = path.name
+        try:
+            self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # whatever a stranger's file brings
+            raise WeightsError(path, f"no ONNX graph ({_line(error)})") from error
+
+    def __call__(self, *given: Tensor) -> Tensor:
+        names = (item.name for item in self.session.get_inputs())
+        try:
+            arrays = {name: values.cpu().numpy() for name, values in zip(names, given, strict=True)}
+            return torch.from_numpy(self.session.run(None, arrays)[0])
+        except Exception as error:  # whatever a stranger's graph brings
+            raise DarnetError(f"{self.name}: {_line(error)}") from error
+
+
+def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, _Graph | None]:
+    """What sides must divide by, and the graph that looks at whole pictures. Raises WeightsError for nonsense."""
+    try:
+        multiple_of = int(found.get(MULTIPLE_OF, MULTIPLE_PX))
+        look = b64decode(found[CONTEXT], validate=True) if CONTEXT in found else None
+    except ValueError as error:
+        raise WeightsError(path, f"metadata of darnet's that cannot be read ({_line(error)})") from error
+    if multiple_of < 1:
+        raise WeightsError(path, f"{MULTIPLE_OF} is {multiple_of}")
+    return multiple_of, None if look is None else _Graph(path, look)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 #: Who reads a file, by how its name ends.

@@ -15,10 +15,10 @@ from typing import TypeVar
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from darnet.diagnosis import CLEAN
 from darnet.routing import Routing
+from darnet.views import area_means
 
 #: In `Model.parts`: maps of the whole picture, by its context, and of what `forward` is given to repair.
 WHOLE, TILE = "whole", "tile"
@@ -127,4 +127,4 @@ def by_picture(values: Float[Tensor, "B ..."], crops: int) -> Float[Tensor, "P c
 
 def make_thumbnail(pictures: Float[Tensor, "B 3 H W"], side_px: int) -> Float[Tensor, "B 3 T T"]:
     """The whole picture at a glance: area means on a side_px × side_px grid, whatever the aspect."""
-    return F.adaptive_avg_pool2d(pictures, side_px)
+    return area_means(pictures, side_px)

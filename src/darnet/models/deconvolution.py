@@ -6,7 +6,8 @@ TASSP 1976). A small network turns the spectrum into the response of a filter, a
 blind motion deblurring", ECCV 2016) does for patches. Reach and sharpness of a deconvolution are what a compact U-Net
 lacks; it removes what the filter leaves.
 
-Shapes: B batch, N side of the spectrum, K side of a filter, F features, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, N side of the spectrum, L indices along an axis, M windows along it, K side of a filter, F features,
+H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.degradations.convolution import convolve
 from darnet.models.base import Model, Output
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
-from darnet.views import mirror_pad
+from darnet.views import mirror_pad, mirrored
 
 #: Side N of the windows that a spectrum is averaged over; a filter reaches half of it.
 WINDOW_PX = 64
@@ -64,9 +65,17 @@ def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"
     """Logarithm of the mean power, and mean of its logarithm, over windows that overlap by half; frequency 0 central.
 
     Of the mean of the three colours. Both are scaled to about [-1, 1]. Beside the grey picture, memory is that
-    of one row of windows.
+    of one row of windows; in a graph that is exported, that of all of them.
     """
     grey = pictures.float().mean(dim=1)
+    power, logarithm = _powers_at_once(grey) if torch.compiler.is_exporting() else _powers(grey)
+    both = torch.stack([power.log(), logarithm], dim=1)
+    shifted: Tensor = torch.fft.fftshift(both, dim=(2, 3))
+    return (shifted - LOG_MEAN) / LOG_SPREAD
+
+
+def _powers(grey: Float[Tensor, "B H W"]) -> tuple[Float[Tensor, "B N N"], Float[Tensor, "B N N"]]:
+    """Means over the windows of the power, and of its logarithm."""
     missing = [max(0, WINDOW_PX - side) for side in grey.shape[1:]]
     grey = mirror_pad(grey[:, None], (0, missing[0]), (0, missing[1]))[:, 0]
     grey = grey - grey.mean(dim=(1, 2), keepdim=True)
@@ -77,9 +86,38 @@ def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"
         power = torch.fft.fft2(windows * taper).abs().square() + FLOOR
         rows.append(torch.stack([power.mean(dim=1), power.log().mean(dim=1)], dim=1))
     power, logarithm = torch.stack(rows).mean(dim=0).unbind(dim=1)
-    both = torch.stack([power.log(), logarithm], dim=1)
-    shifted: Tensor = torch.fft.fftshift(both, dim=(2, 3))
-    return (shifted - LOG_MEAN) / LOG_SPREAD
+    return power, logarithm
+
+
+def _powers_at_once(grey: Float[Tensor, "B H W"]) -> tuple[Float[Tensor, "B N N"], Float[Tensor, "B N N"]]:
+    """The same for pictures whose size is free, as it is in a graph: only indices and weights depend on it."""
+    (down, down_shares), (across, across_shares) = (_window_axis(grey, dim) for dim in (1, 2))
+    (rows, row_shares), (columns, column_shares) = (_mirrored_axis(grey, dim) for dim in (1, 2))
+    grey = grey[:, rows][:, :, columns]
+    grey = grey - (row_shares @ grey @ column_shares)[:, None, None]
+    windows = grey[:, down][..., across].transpose(2, 3) * _taper(WINDOW_PX, grey)  # (B, rows, columns, N, N)
+    turns = torch.arange(WINDOW_PX)[:, None] * torch.arange(WINDOW_PX) % WINDOW_PX / WINDOW_PX
+    cosines, sines = (2 * torch.pi * turns).cos(), (2 * torch.pi * turns).sin()
+    even, odd = windows @ cosines, windows @ sines  # the transform of each row, and then of columns
+    power = (cosines @ even - sines @ odd).square() + (cosines @ odd + sines @ even).square() + FLOOR
+    shares = (down_shares[:, None] * across_shares)[..., None, None]
+    return (power * shares).sum(dim=(1, 2)), (power.log() * shares).sum(dim=(1, 2))
+
+
+def _mirrored_axis(grey: Tensor, dim: int) -> tuple[Int[Tensor, " L"], Float[Tensor, " L"]]:
+    """Indices along one axis and a window beyond it, and what each weighs in the mean of at least one window."""
+    length = grey.shape[dim]
+    index = torch.arange(length + WINDOW_PX)
+    extent = torch.full((1,), length).clamp(min=WINDOW_PX)
+    return mirrored(index, length), (index < extent) / extent
+
+
+def _window_axis(grey: Tensor, dim: int) -> tuple[Int[Tensor, "M N"], Float[Tensor, " M"]]:
+    """Indices of each window along one axis, and what it weighs: nothing where it ends outside, but for the first."""
+    length = grey.shape[dim]
+    starts = torch.arange(length // (WINDOW_PX // 2) + 1) * (WINDOW_PX // 2)
+    inside = (starts == 0) | (starts + WINDOW_PX <= length)
+    return starts[:, None] + torch.arange(WINDOW_PX), inside / inside.sum()
 
 
 def make_filter(response: Float[Tensor, "B N N"]) -> Float[Tensor, "B K K"]:

@@ -10,13 +10,12 @@ side of the DSP map, N heads, P × Q patches of a tile, H × W pixels. Pictures 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.nn.transformer import ChannelNorm
-from darnet.tiling import grid_crops
-from darnet.views import mirror_pad
+from darnet.views import area_means, mirrored
 
 #: Crops a side (§3.4).
 GRID = 4
@@ -28,12 +27,20 @@ MAP_SIDE = 2 * GRID
 
 def glance(pictures: Float[Tensor, "B 3 H W"], crop_px: int) -> Float[Tensor, "B 6 S4 S4"]:
     """The whole picture in brief: 4 × 4 crops at native resolution, side by side, over a thumbnail of the same size."""
-    least = crop_px + (GRID - 1) * ALIGN_PX  # less than that, and crops would coincide
-    missing = [(0, max(0, least - side)) for side in pictures.shape[2:]]
-    padded = mirror_pad(pictures, *missing) if any(after for _, after in missing) else pictures
-    crops = torch.stack([grid_crops(one, size_px=crop_px, grid=GRID, align_px=ALIGN_PX) for one in padded])
-    mosaic = crops.view(-1, GRID, GRID, 3, crop_px, crop_px).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
-    return torch.cat([mosaic, F.adaptive_avg_pool2d(pictures, GRID * crop_px)], dim=1)
+    rows, columns = (_cut(length, crop_px, pictures.device) for length in pictures.shape[2:])
+    mosaic = pictures.index_select(2, rows).index_select(3, columns)
+    return torch.cat([mosaic, area_means(pictures, GRID * crop_px)], dim=1)
+
+
+def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:
+    """Where along one axis the crops of `darnet.tiling.grid_crops` lie, of a picture mirrored until they are distinct.
+
+    By indices alone, in whole numbers, so that a graph of it (`darnet.graphs`) takes pictures of any size.
+    """
+    steps = GRID - 1
+    slack = torch.full((GRID, 1), length, device=device).clamp(min=crop_px + steps * ALIGN_PX) - crop_px
+    starts = (2 * torch.arange(GRID, device=device)[:, None] * slack + steps) // (2 * steps)  # rounded
+    return mirrored((starts - starts % ALIGN_PX + torch.arange(crop_px, device=device)).flatten(), length)
 
 
 def unfold_crops(mosaic: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:

@@ -119,7 +119,7 @@ def _run(curriculum: Curriculum, runs: Series) -> Path:
     for index, phase in enumerate(curriculum.phase):
         weights = runs.run(phase.name, curriculum.plan(index, launch.remembered(weights)), weights)
         routers.append(weights)
-    examination = _examination(curriculum, runs.data)
+    examination = _examination(curriculum, runs)
     marks = [examination(load_router(router, runs.hardware.device, "fp32")) for router in routers]
     report = summary(curriculum, marks, [_epochs(router.parent) for router in routers])
     report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
@@ -127,12 +127,12 @@ def _run(curriculum: Curriculum, runs: Series) -> Path:
     return runs.folder
 
 
-def _examination(curriculum: Curriculum, data: Path) -> Examination:
+def _examination(curriculum: Curriculum, runs: Series) -> Examination:
     """Of every kind of every phase, on photos that no phase has seen."""
     recipe = curriculum.plan(len(curriculum.phase) - 1)
     specs = [spec for phase in curriculum.phase for spec in phase.degradations]
     paired = tuple(dict.fromkeys(spec.of for spec in specs if spec.of is not None))
-    material = load_material(data, paired, smallest_px=recipe.data.smallest_px)
+    material = load_material(runs.data, paired, smallest_px=recipe.data.smallest_px, cache=runs.cache)
     seen = 1 - recipe.data.validation - recipe.data.test
     test = material.split([seen, recipe.data.validation, recipe.data.test], recipe.seed)[2]
     sources: dict[str, list[Degradation | Pairs]] = {}

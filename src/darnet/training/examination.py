@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Generator
 
+from darnet.data.cache import Lazy
 from darnet.data.material import Material
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
@@ -69,7 +70,7 @@ def compose(
     They are as large as the smallest photo, at most 256 px, and grey, or saved as JPEG, as often as in the stage.
     Raises UsageError for a kind without a source.
     """
-    side = min(PICTURE_PX, *(min(photo.shape[1:]) for photo in material.photos))
+    side = min(PICTURE_PX, *map(min, Lazy.of(material.photos).sizes))
     pictures: list[tuple[str, Photo]] = []
     for kind, functions in sources.items():
         if not functions:

@@ -26,6 +26,7 @@ from torch import Generator, distributed
 
 from darnet import store
 from darnet.backends import environment, exact_float32, pick_device
+from darnet.data.cache import Cache
 from darnet.data.material import Material, load_material
 from darnet.data.memory import Memory, load_memory
 from darnet.errors import RecipeError, UsageError
@@ -99,19 +100,21 @@ def start(  # noqa: PLR0913  what a run begins with
     weights: Path | None = None,
     pairs: Mapping[str, Path] | None = None,
     budget: Budget | None = None,
+    cache: Cache | None = None,
     quiet: bool = False,
 ) -> Path:
     """Train a recipe on the material under `data` in a new folder of `runs`; returns the folder of the trained model.
 
     `weights`: the folder of a card to begin from, instead of chance. `pairs`: folders of real pairs that lie elsewhere
     than under `data`, by kind. `budget`: the time that all of this may take; the steps of the recipe are fitted to it.
+    `cache`: where other runs keep pictures of the same files.
     Under torchrun every process calls this, and `runs` must be the same for all.
     Raises NoInputError for a folder without pictures, WeightsError for bad weights, and RecipeError for a recipe that
     cannot be trained on them, before anything is written.
     """
     _announce(data, quiet)
     hardware = hardware.settled(recipe)
-    trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs)
+    trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs, cache=cache)
     fabric, material = trainer.fabric, trainer.material
     card = None if weights is None else store.read_card(weights)
     folder = Path(fabric.broadcast(str(new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
@@ -138,16 +141,22 @@ def prepare(
     *,
     weights: Path | None = None,
     pairs: Mapping[str, Path] | None = None,
+    cache: Cache | None = None,
 ) -> Trainer:
     """All that happens before a run begins: whoever is to learn much wants to know beforehand that all of it can."""
     hardware = hardware.settled(recipe)
     begin = None if weights is None else store.load(weights)[0]
-    material = _material(recipe, data, weights, pairs or {})
+    material = _material(recipe, data, weights, pairs or {}, cache)
     return Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
 
 
 def resume(
-    run: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+    run: Path,
+    data: Path | None = None,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    cache: Cache | None = None,
+    quiet: bool = False,
 ) -> Path:
     """Take up a run where its last checkpoint left it, on the hardware it began on; `data`: its photos' new place.
 
@@ -163,7 +172,7 @@ def resume(
     start = run / START if (run / START).is_dir() else None
     pairs = {kind: Path(folder) for kind, folder in setting.get("pairs", {}).items()}
     _announce(data or setting["data"], quiet)
-    material = _material(recipe, data or Path(setting["data"]), start, pairs)
+    material = _material(recipe, data or Path(setting["data"]), start, pairs, cache)
     if material.pictures != setting["pictures"]:
         raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {material.pictures} now")
     before = Hardware(**setting["hardware"])
@@ -206,10 +215,13 @@ def _announce(data: Path | str, quiet: bool) -> None:
         print(f"reading {data}", file=sys.stderr, flush=True)
 
 
-def _material(recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path]) -> Material:
+def _material(
+    recipe: Recipe, data: Path, weights: Path | None, pairs: Mapping[str, Path], cache: Cache | None
+) -> Material:
     replays = any(stage.replay for stage in recipe.stage)
     memory = remembered(weights) if replays else None
-    material = load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px, pairs=pairs, memory=memory)
+    smallest_px = recipe.data.smallest_px
+    material = load_material(data, recipe.paired, smallest_px=smallest_px, pairs=pairs, memory=memory, cache=cache)
     material = material.with_depth() if recipe.deep else material
     return material.with_graphics(recipe.data.graphics) if recipe.data.graphics else material
 
@@ -241,9 +253,7 @@ def _run(
     speaks = trainer.fabric.global_rank == 0
     with Journal(folder, trainer.fabric.device, speaks=speaks, quiet=quiet) as journal:
         precisions = f"{hardware.precision}, Muon in {hardware.muon}"
-        journal.say(
-            f"{folder}: {trainer.training.pictures} pictures to learn from, on {hardware.device} in {precisions}"
-        )
+        journal.say(f"{folder}: {trainer.training.described} to learn from, on {hardware.device} in {precisions}")
         if moved:
             journal.say(
                 "warning: other hardware or precision: the weights will not be, bit for bit, what they would have been"

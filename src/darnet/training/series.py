@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
+from darnet.data.cache import Cache
 from darnet.errors import RecipeError, UsageError
 from darnet.training import launch
 from darnet.training.launch import Hardware
@@ -33,16 +34,18 @@ class Series:
     hardware: Hardware
     quiet: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)  # what is another since it began, for a run that goes on
+    cache: Cache = field(default_factory=Cache, compare=False)  # pictures, which all of the runs learn from
 
     def run(self, name: str, recipe: Recipe, weights: Path | None = None) -> Path:
         """The folder of the trained model of one run: begun, taken up, or done already."""
         place = self.folder / name
         begun = sorted(place.glob("*/")) if place.is_dir() else []
         if not begun:
-            return launch.start(recipe, self.data, self.folder, self.hardware, weights=weights, quiet=self.quiet)
+            where = (self.data, self.folder, self.hardware)
+            return launch.start(recipe, *where, weights=weights, cache=self.cache, quiet=self.quiet)
         if (begun[-1] / launch.MODEL).is_dir():
             return begun[-1] / launch.MODEL
-        return launch.resume(begun[-1], self.data, changes=self.changes, quiet=self.quiet)
+        return launch.resume(begun[-1], self.data, changes=self.changes, cache=self.cache, quiet=self.quiet)
 
 
 def has(path: Path, key: str) -> bool:
