@@ -5,13 +5,14 @@ python scripts/readme.py
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from darnet.benchmark import tables
-from darnet.benchmark.cells import table
+from darnet.benchmark import suites
+from darnet.benchmark.report.cells import damage, pair, table
+from darnet.benchmark.rows import Row
+from darnet.benchmark.suite import AnyDocument
 
 README, PAGE, FOLDER = Path("README.md"), Path("docs/benchmarks.md"), Path("benchmarks")
 BEGIN, END = "<!-- figures: scripts/readme.py -->", "<!-- /figures -->"
@@ -58,12 +59,12 @@ TITLES = {
     "speed": "Speed (level: side in pixels)",
 }
 
-Documents = Mapping[str, Mapping[str, Any]]
+Documents = Mapping[str, AnyDocument]
 
 
 def read() -> Documents:
     """Every document of benchmarks/, by name."""
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+    return {path.stem: suites.read(path) for path in sorted(FOLDER.glob("*.json"))}
 
 
 def figures(documents: Documents) -> str:
@@ -75,11 +76,11 @@ def figures(documents: Documents) -> str:
             lines.append((f"{name} {level:g}", *_cells(rows, level, PEERS.get(kind))))
     for kind, name in SETS.items():
         rows = _rows(documents, kind, name)
-        lines.append((f"{kind}: {name}, {rows['darnet', None]['n']} pairs", *_cells(rows, None, None)))
+        lines.append((f"{kind}: {name}, {rows['darnet', None].n} pairs", *_cells(rows, None, None)))
     lines += [line for suite in ("stored", "real") if suite in documents for line in _people_have(documents[suite])]
-    router, first = documents["router"]["router"]["darnet"], documents["noise"]
-    speed = {row["level"]: row for row in documents["speed"]["rows"] if row["method"] == "darnet"}
-    machine = first["machine"]
+    router, first = documents["router"].found.router["darnet"], documents["noise"]
+    (speed,) = (row for row in documents["speed"].part.rows if (row.method, row.level) == ("darnet", 1024))
+    machine = first.machine
     return "\n".join(
         [
             table(
@@ -87,46 +88,44 @@ def figures(documents: Documents) -> str:
                 lines,
             ),
             "",
-            f"The router names {100 * router['accuracy']:.1f} % of {router['pictures']} pictures rightly (CBSD68 and "
+            f"The router names {100 * router.accuracy:.1f} % of {router.pictures} pictures rightly (CBSD68 and "
             "McMaster, clean and with each of eight kinds of damage at three levels), and calls "
-            f"{100 * router['clean_called_damaged']:.1f} % of the clean ones damaged; "
-            f"{100 * router['false_repairs']:.1f} % so surely that they are repaired. "
-            f"A picture of 1024×1024 pixels takes {speed[1024]['ms_per_megapixel'] * 1.024**2:.0f} ms, "
+            f"{100 * router.clean_called_damaged:.1f} % of the clean ones damaged; "
+            f"{100 * router.false_repairs:.1f} % so surely that they are repaired. "
+            f"A picture of 1024×1024 pixels takes {speed.ms_per_megapixel * 1.024**2:.0f} ms, "
             "diagnosis included.",
             "",
-            f"Protocol {first['protocol']['text']}. Commit {first['commit']}, {machine['cores']} cores of "
+            f"Protocol {first.part.protocol}. Commit {first.commit}, {machine['cores']} cores of "
             f"{machine['machine']}, torch {machine['torch']}, {machine['device']}. More figures, other protocols and "
             "the commands are in [benchmarks](docs/benchmarks.md).",
         ]
     )
 
 
-def _people_have(document: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _people_have(document: AnyDocument) -> list[tuple[str, ...]]:
     """What people really have: damage under JPEG, and real pairs; with diagnosis."""
-    found: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
-    for row in document["rows"]:
-        found.setdefault((row["kind"], row["level"], row["way"], row["set"]), {})[row["method"]] = row
+    found: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in document.part.rows:
+        found.setdefault(row.place, {})[row.method] = row
     lines = []
-    for (kind, level, way, name), rows in found.items():
+    for (name, kind, level, way), rows in found.items():
         if name in SETS.values():  # stands above
             continue
-        if document["suite"] == "real":
-            what = f"real {kind}: {name}, {rows['darnet']['n']} pairs"
+        if document.suite == "real":
+            what = f"real {kind}: {name}, {rows['darnet'].n} pairs"
         else:
-            what = ", ".join(part for part in (f"{kind} {level:g}" if level is not None else kind, way) if part)
-        lines.append((what, *(f"{rows[m]['psnr']:.2f} / {rows[m]['ssim']:.3f}" for m in ("identity", "darnet")), "–"))
+            what = damage(kind, level, way)
+        lines.append((what, *(pair(rows[m].psnr, rows[m].ssim) for m in ("identity", "darnet")), "–"))
     return lines
 
 
-def _rows(documents: Documents, kind: str, name: str) -> dict[tuple[str, float | None], Mapping[str, Any]]:
-    return {(row["method"], row["level"]): row for row in documents[kind]["rows"] if row["set"] == name}
+def _rows(documents: Documents, kind: str, name: str) -> dict[tuple[str, float | None], Row]:
+    return {(row.method, row.level): row for row in documents[kind].part.rows if row.set == name}
 
 
-def _cells(
-    rows: Mapping[tuple[str, float | None], Mapping[str, Any]], level: float | None, peer: str | None
-) -> tuple[str, str, str]:
+def _cells(rows: Mapping[tuple[str, float | None], Row], level: float | None, peer: str | None) -> tuple[str, str, str]:
     damaged, restored, other = (
-        f"{row['psnr']:.2f} / {row['ssim']:.3f}" if (row := rows.get((method, level))) else "–"
+        pair(row.psnr, row.ssim) if (row := rows.get((method, level))) else "–"
         for method in ("identity", "darnet", peer or "")
     )
     return damaged, restored, f"{other} ({NAMES[peer]})" if peer else other
@@ -147,9 +146,9 @@ def page(documents: Documents) -> str:
         if name not in documents:  # nobody has measured it yet
             continue
         document = documents[name]
-        machine = ", ".join(f"{key} {value}" for key, value in document["machine"].items())
-        lines += ["", f"## {title}", "", tables.markdown(document), ""]
-        lines += [f"`{document['command']}`, commit {document['commit']}; {machine}."]
+        machine = ", ".join(f"{key} {value}" for key, value in document.machine.items())
+        lines += ["", f"## {title}", "", suites.markdown(document), ""]
+        lines += [f"`{document.command}`, commit {document.commit}; {machine}."]
     return "\n".join(lines) + "\n"
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from darnet import store
+from darnet.benchmark import suites
+from darnet.benchmark.suite import AnyDocument
 from darnet.store import Card
 from darnet.training.recipe import parse_recipe
 
@@ -151,34 +154,34 @@ def _data(card: Card) -> dict[str, str]:
 def write_scores() -> None:
     """Every card gets its own rows of the benchmark, with their protocol."""
     names = ("end-to-end", "router", "3-task", "5-task")
-    found = {name: json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8")) for name in names}
+    found = {name: suites.read(BENCHMARKS / f"{name}.json") for name in names}
     for folder in sorted(path.parent for path in store.SHIPPED.glob("*/*/card.json")):
         card = store.read_card(folder)
         update = {"scores": _scores(card.name, found), "weaknesses": WEAKNESSES[card.name]}
         store.write_card(card.model_copy(update=update), folder)
 
 
-def _scores(name: str, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:
     """What the network does by itself: an expert that is told the kind, a router on every picture."""
     if name == "router":
-        return {"CBSD68 and McMaster": {**found[name]["router"][store.DEFAULT], **_how(found[name])}}
+        return {"CBSD68 and McMaster": {**asdict(found[name].found.router[store.DEFAULT]), **_how(found[name])}}
     if name in SYSTEMS:
-        suites, asked = ("3-task", "5-task"), [f"{SYSTEMS[name]}:oracle"]
+        measured, asked = ("3-task", "5-task"), [f"{SYSTEMS[name]}:oracle"]
     else:
-        suites, asked = ("end-to-end",), [f"{store.DEFAULT}:oracle"]
+        measured, asked = ("end-to-end",), [f"{store.DEFAULT}:oracle"]
     return {
-        f"{row['set']}" if row["level"] is None else f"{row['set']} {row['level']:g}": {
-            **{figure: row[figure] for figure in ("psnr", "psnr_interval", "ssim", "n")},
+        row.set if row.level is None else f"{row.set} {row.level:g}": {
+            **{figure: getattr(row, figure) for figure in ("psnr", "psnr_interval", "ssim", "n")},
             **_how(found[suite]),
         }
-        for suite in suites
-        for row in found[suite]["rows"]
-        if row["method"] in asked and (name in SYSTEMS or row["kind"] == name)
+        for suite in measured
+        for row in found[suite].part.rows
+        if row.method in asked and (name in SYSTEMS or row.kind == name)
     }
 
 
-def _how(document: dict[str, Any]) -> dict[str, Any]:
-    return {"protocol": document["protocol"]["text"], "commit": document["commit"], "machine": document["machine"]}
+def _how(document: AnyDocument) -> dict[str, Any]:
+    return {"protocol": str(document.part.protocol), "commit": document.commit, "machine": dict(document.machine)}
 
 
 def main() -> None:

@@ -163,9 +163,11 @@ def crossed(value: Any) -> Any:
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure in a thread: starting processes takes seconds, and test_run.py shows that they work."""
-    from darnet.benchmark import footprint, report, run, speed
+    from darnet.benchmark import footprint, run
+    from darnet.benchmark.report import html
+    from darnet.benchmark.suites import speed
 
-    for module in (run, speed, report, footprint):
+    for module in (run, speed, html, footprint):
         monkeypatch.setattr(module, "ProcessPoolExecutor", OneThread)
 
 

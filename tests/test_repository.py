@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import darnet
 from darnet import store
+from darnet.benchmark import suites
 from darnet.benchmark.footprint import idle
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "benchmarks").glob("*.json")}
+DOCUMENTS = {path.stem: suites.read(path) for path in sorted((ROOT / "benchmarks").glob("*.json"))}
 FOLDERS = sorted(path.parent for path in store.SHIPPED.glob("*/*/card.json"))
 
 
@@ -28,23 +29,23 @@ def test_the_figures_that_are_quoted_are_those_that_were_measured() -> None:
     readme, page = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/benchmarks.md"))
     assert readme == script["updated"](readme, DOCUMENTS), "run scripts/readme.py"
     assert page == script["page"](DOCUMENTS), "run scripts/readme.py"
-    changed = json.loads(json.dumps(DOCUMENTS))
-    for row in changed["noise"]["rows"]:
-        row["psnr"] += 0.01
+    noise = DOCUMENTS["noise"]
+    rows = tuple(replace(row, psnr=row.psnr + 0.01) for row in noise.part.rows)
+    changed = {**DOCUMENTS, "noise": replace(noise, parts=(replace(noise.part, rows=rows),))}
     assert readme != script["updated"](readme, changed)
     assert page != script["page"](changed)
 
 
 def test_every_quoted_figure_covers_every_picture() -> None:
     for name, document in DOCUMENTS.items():
-        assert document["failures"] == []
-        for part in document.get("parts", [document]):
-            assert {row["protocol"] for row in part["rows"]} == {part["protocol"]["digest"]}
-            for row in part["rows"]:
+        assert document.failures == ()
+        for part in document.parts:
+            assert {row.protocol for row in part.rows} == {part.protocol.digest}
+            for row in part.rows:
                 sizes = SIZES | ({"SOTS-indoor": 10} if name == "clean" else {})  # targets of two pairs each
-                wanted = {"noise-peers": 12, "blur-peers": 12, "speed": 1}.get(name, sizes[row["set"]])
-                assert row["n"] == wanted
-                assert row["failed"] == 0
+                wanted = {"noise-peers": 12, "blur-peers": 12, "speed": 1}.get(name, sizes[row.set])
+                assert row.n == wanted
+                assert row.failed == 0
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -10,9 +10,9 @@ from torch import nn
 
 from darnet import registry
 from darnet.benchmark import footprint as module
+from darnet.benchmark.cases import Case
 from darnet.benchmark.footprint import Source, arguments, build, footprint, idle
 from darnet.benchmark.methods import load_system
-from darnet.benchmark.suites import Case
 from darnet.errors import ResourceError, UnknownNameError, UsageError, WeightsError
 from darnet.models.base import Model, Output
 from darnet.store import read_card

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from darnet.benchmark.cases import Case
 from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system, parameters
-from darnet.benchmark.suites import Case
 from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
 from darnet.experts import SelfEnsemble

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from darnet.benchmark.camera import Defocus
+from darnet.benchmark.cases import Case
 from darnet.benchmark.peers import PEERS, load_method, noise_sigma_255, repairs
-from darnet.benchmark.suites import Case
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError, WeightsError
 from darnet.image import Image
@@ -113,7 +113,7 @@ def test_peers_are_only_asked_for_what_they_repair() -> None:
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bm3d", None)
-    with pytest.raises(MissingPackageError, match=r"bm3d.*darnet\[bench\]"):
+    with pytest.raises(MissingPackageError, match=r"bm3d.*darnet\[peers\]"):
         load_method("bm3d")
 
 

@@ -19,6 +19,8 @@ def test_json_says_how_every_figure_was_taken(bench, tiny_system, sets_root):
     assert (ran.code, ran.err) == (0, "")
     document = json.loads(ran.out)
     assert document["suite"] == "noise"
+    options = f"--model identity --model {tiny_system} --protocol kair --limit 2"
+    assert document["command"] == f"darnet bench noise --data ROOT {options}"
     assert document["protocol"]["name"] == "kair"
     assert {row["protocol"] for row in document["rows"]} == {document["protocol"]["digest"]}
     assert {(row["method"], row["level"], row["n"]) for row in document["rows"]} == {

@@ -38,7 +38,7 @@ def sphere(darnet, tiny_slerir, sets_root, pictures):
 @pytest.fixture
 def undrawn(monkeypatch):
     """For tests that do not look at the figures: drawing takes a second."""
-    from darnet.benchmark import globe, maps
+    from darnet.analysis import globe, maps
 
     for module, name in ((maps, "draw_routing"), (maps, "draw_features"), (globe, "draw_sphere")):
         monkeypatch.setattr(module, name, lambda *found: b"drawn")
@@ -80,7 +80,7 @@ def test_quiet(routing, sphere, features, pictures):
 
 
 def test_models_beside_each_other(routing, tiny_system, tiny_daair, monkeypatch):
-    from darnet.benchmark import maps
+    from darnet.analysis import maps
 
     drawn = []
     monkeypatch.setattr(maps, "draw_routing", lambda models: drawn.extend(models) or b"png")
@@ -219,9 +219,9 @@ def test_features_says_and_writes_what_parts_make(features, pictures, tiny_daair
 
 @pytest.mark.usefixtures("undrawn")
 def test_of_a_large_picture_the_centre_is_looked_at(features, pictures, monkeypatch):
-    from darnet.benchmark import inspection
+    from darnet.benchmark import subjects
 
-    monkeypatch.setattr(inspection, "LONGEST_PX", 32)
+    monkeypatch.setattr(subjects, "LONGEST_PX", 32)
     ran = features(pictures("large.png", 40))
     assert ran.code == 0
     assert "large.png: warning: 40×40 is large: only its centre is looked at, 32×32" in ran.err

@@ -16,9 +16,9 @@ from tests.test_extension import KINDS, Settings, extend, photos, settings, syst
 from torch import Generator
 
 from darnet import cli
-from darnet.benchmark import documents, inspection
-from darnet.benchmark.documents import Request
-from darnet.benchmark.tables import markdown
+from darnet.analysis import inspection
+from darnet.benchmark import suites
+from darnet.benchmark.suite import Request
 from darnet.diagnosis import Diagnosis
 from darnet.extension import Lesson
 from darnet.image import Image
@@ -112,7 +112,7 @@ def test_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     monkeypatch.chdir(tmp_path)
     Image.of(np.full((40, 50, 3), 99, np.uint8)).write("photo.png")
     assert cli.run(["degrade", "dust", "photo.png", "--set", "specks=100"]) == 0
-    assert capfd.readouterr().out == "photo.png  dust specks=100  ->  photo.dust.png\n"
+    assert capfd.readouterr().out == "photo.png  dust specks=100 -> photo.dust.png\n"
     assert 0.05 < float((Image.read("photo.dust.png").array == 0).mean()) < 0.15
     from dust_of_others import Dust
 
@@ -142,10 +142,11 @@ def test_nobody_else_meets_it(repaired: str) -> None:
 
 @pytest.mark.usefixtures("in_this_process")
 def test_it_is_measured(sets_root: Path) -> None:
-    document = documents.run(Request("dust", sets_root, ("identity",), limit=1))
-    assert [(row["kind"], row["level"]) for row in document["rows"]] == [("dust", 50.0), ("dust", 150.0)]
-    assert document["rows"][0]["psnr"] > document["rows"][1]["psnr"] + 3
-    assert "| dust |" in markdown(document)
+    document = suites.run(Request("dust", sets_root, ("identity",), limit=1))
+    assert [(row.kind, row.level) for row in document.part.rows] == [("dust", 50.0), ("dust", 150.0)]
+    milder, stronger = (row.psnr for row in document.part.rows)
+    assert milder is not None and stronger is not None and milder > stronger + 3
+    assert "| dust |" in suites.markdown(document)
     chosen, left_out = inspection.choose(["dust"], sets_root, 1)
     assert [case.level for case in chosen] == [150.0] and not left_out
     pairs = sets_root / "Dust20" / "test"
@@ -153,7 +154,7 @@ def test_it_is_measured(sets_root: Path) -> None:
         (pairs / side).mkdir(parents=True)
         (pairs / side / "a.png").touch()
     found = Request("dust", sets_root, sets=("Dust20",))
-    assert [case.set for case in documents.find_suite("dust").cases(found)] == ["Dust20"]
+    assert [case.set for case in suites.find("dust").cases(found)] == ["Dust20"]
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -173,5 +174,5 @@ def test_it_is_diagnosed_and_repaired_once_it_was_taught(
     result = restorer(photo, kinds=["dusty"])
     assert result.experts == ("dust",)
     assert (photo == 0).any() and not (result.image == 0).all(axis=2).any()
-    row = documents.run(Request("dust", sets_root, (f"{system}:oracle",), limit=1))["rows"][1]
-    assert row["psnr"] > 20
+    row = suites.run(Request("dust", sets_root, (f"{system}:oracle",), limit=1)).part.rows[1]
+    assert row.psnr is not None and row.psnr > 20

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from darnet import registry, store
 from darnet.backends import TorchBackend
 from darnet.benchmark.run import peak_mb
-from darnet.benchmark.tasks import kinds
+from darnet.benchmark.suites.tasks import kinds
 from darnet.errors import ResourceError, UsageError
 from darnet.experts import NetworkExpert, Tiles
 from darnet.models.base import Model

@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darnet import store
 from darnet.backends import TorchBackend
+from darnet.benchmark.cases import Case
 from darnet.benchmark.protocol import Pixels
-from darnet.benchmark.suites import Case
 from darnet.diagnosis import CLEAN, Diagnosis
 from darnet.experts import NetworkExpert, SelfEnsemble
 from darnet.restorer import Restorer, load

@@ -21,9 +21,9 @@ from torch import Generator, Tensor, nn
 
 from darnet import registry, store
 from darnet.benchmark.camera import gaussian, kernel_of
+from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.methods import Answer, Method, load_network, load_system
 from darnet.benchmark.protocol import Pixels
-from darnet.benchmark.suites import TOGETHER, Case
 from darnet.degradations import GaussianBlur
 from darnet.errors import UnknownNameError, UsageError
 from darnet.experts import Tiles
@@ -222,6 +222,11 @@ PEERS: Mapping[str, Offer] = {
     "richardson-lucy": Offer(("blur",), _richardson_lucy),
     "divide": Offer(("overexposure",), _divide),
 }
+
+
+def repairing(*kinds: str) -> tuple[str, ...]:
+    """The peers that are meant for one of these kinds of damage."""
+    return tuple(name for name, offer in PEERS.items() if {*kinds} & {*offer.kinds})
 
 
 def load_method(name: str, device: str = "cpu") -> Method:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,11 @@ from darnet.errors import DarnetError
 
 RESAMPLES, CONFIDENCE, SEED = 2000, 0.95, 0
 NO_COST = Cost(None, None)
+#: What every picture says that did not fail, known or not.
+SCORES = ("name", "psnr", "ssim", "ms")
+
+Entry = TypeVar("Entry")
+Place = tuple[str, str, float | None, str]
 
 
 @dataclass(frozen=True)
@@ -46,26 +51,109 @@ class Record:
         """What a row stands for."""
         return self.method, self.set, self.kind, -1.0 if self.level is None else self.level, self.way
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form of a picture inside its row."""
+    @property
+    def picture(self) -> PerImage:
+        """What stays of it inside its row."""
+        if self.error is not None:
+            return PerImage(self.name, error=self.error)
         psnr = self.psnr if self.psnr is not None and isfinite(self.psnr) else None
-        ms = round(1e3 * self.seconds, 1)
-        document: dict[str, Any] = {
-            "name": self.name,
-            "psnr": rounded(psnr, 4),
-            "ssim": rounded(self.ssim, 5),
-            "ms": ms,
-        }
-        if self.label is not None:
-            document |= {"label": self.label, "confidence": rounded(self.confidence, 4)}
-            document |= {"present": list(self.present), "left_alone": self.left_alone}
-            document |= {} if self.experts is None else {"experts": list(self.experts)}
-            document |= {} if self.estimated is None else {"estimated_level": rounded(self.estimated, 3)}
-        return document if self.error is None else {"name": self.name, "error": self.error}
+        scored = PerImage(self.name, rounded(psnr, 4), rounded(self.ssim, 5), round(1e3 * self.seconds, 1))
+        if self.label is None:
+            return scored
+        return replace(
+            scored,
+            label=self.label,
+            confidence=rounded(self.confidence, 4),
+            present=self.present,
+            left_alone=self.left_alone,
+            experts=self.experts,
+            estimated_level=rounded(self.estimated, 3),
+        )
 
 
-def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: Cost = NO_COST) -> dict[str, Any]:
-    """The row of JSON over the pictures of one method, set, kind and level.
+@dataclass(frozen=True)
+class PerImage:
+    """One picture of a row, its figures rounded.
+
+    `psnr` is None also where nothing differs. From `label` on: what a diagnosis said; None where there was none, or
+    where the document is older than the question.
+    """
+
+    name: str
+    psnr: float | None = None
+    ssim: float | None = None
+    ms: float | None = None
+    label: str | None = None
+    confidence: float | None = None
+    present: tuple[str, ...] | None = None
+    left_alone: bool | None = None
+    experts: tuple[str, ...] | None = None
+    estimated_level: float | None = None
+    error: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; what a diagnosis did not say is left out."""
+        if self.error is not None:
+            return {"name": self.name, "error": self.error}
+        return {name: value for name, value in vars(self).items() if name in SCORES or value is not None}
+
+
+@dataclass(frozen=True)
+class Row:
+    """The pictures of one method, set, kind, level and way: means, their 95 % intervals, and what they cost.
+
+    n: how many were scored; failed: how many could not be; left_alone: how many came back bit by bit. level: in the
+    unit of the kind; of the suite of speed, the side in pixels. protocol: its digest.
+    """
+
+    method: str
+    set: str
+    kind: str
+    level: float | None
+    way: str
+    psnr: float | None
+    psnr_interval: tuple[float, float] | None
+    ssim: float | None
+    ssim_interval: tuple[float, float] | None
+    n: int
+    failed: int
+    left_alone: int
+    told: str | None
+    params: int | None
+    gmacs_256: float | None
+    ms_per_megapixel: float | None
+    peak_mb: float
+    protocol: str
+    per_image: tuple[PerImage, ...]
+
+    @property
+    def place(self) -> Place:
+        """What the rows of different methods that belong together share: set, kind, level and way."""
+        return self.set, self.kind, self.level, self.way
+
+    @property
+    def misnamed(self) -> int:
+        """How many of its pictures were diagnosed as another kind."""
+        return sum(image.label not in (None, self.kind) for image in self.per_image)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {**vars(self), "per_image": [image.to_dict() for image in self.per_image]}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Row:
+        """Back from the JSON form. Raises TypeError for keys that are no row's."""
+        images = tuple(parse(PerImage, image) for image in document["per_image"])
+        return parse(cls, {"way": "", **document, "per_image": images})  # older documents know no ways
+
+
+def parse(kind: type[Entry], document: Mapping[str, Any]) -> Entry:
+    """A flat frozen dataclass from its JSON form: lists are tuples. Raises TypeError for missing or unknown keys."""
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in document.items()})
+
+
+def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: Cost = NO_COST) -> Row:
+    """The row over the pictures of one method, set, kind, level and way.
 
     Infinite PSNR (pictures that equal their clean one) is left out of the mean of decibels; `n` counts every
     picture that was scored, `left_alone` those that came back bit by bit.
@@ -78,32 +166,27 @@ def row(records: Sequence[Record], protocol: Protocol, told: str | None, cost: C
     ssim = [record.ssim for record in done if record.ssim is not None]
     megapixels = sum(record.pixels for record in done) / 1e6
     milliseconds = 1e3 * sum(record.seconds for record in done)
-    return {
-        "method": first.method,
-        "set": first.set,
-        "kind": first.kind,
-        "level": first.level,
-        "way": first.way,
-        "psnr": rounded(average_psnr(psnr, protocol), 3),
-        "psnr_interval": interval(psnr, 3, pooled=protocol.averaging == "pooled"),
-        "ssim": rounded(float(np.mean(ssim)) if ssim else None, 4),
-        "ssim_interval": interval(ssim, 4),
-        "n": len(done),
-        "failed": len(records) - len(done),
-        "left_alone": sum(record.left_alone for record in done),
-        "told": told,
-        "params": cost.params,
-        "gmacs_256": cost.gmacs_256,
-        "ms_per_megapixel": round(milliseconds / megapixels, 1) if megapixels else None,
-        "peak_mb": round(max((record.peak_mb for record in done), default=0.0)),
-        "protocol": protocol.digest,
-        "per_image": [record.to_dict() for record in records],
-    }
-
-
-def place(row: Mapping[str, Any]) -> tuple[str, str, float | None, str]:
-    """What the rows of different methods that belong together share: set, kind, level and way."""
-    return row["set"], row["kind"], row["level"], row.get("way", "")
+    return Row(
+        method=first.method,
+        set=first.set,
+        kind=first.kind,
+        level=first.level,
+        way=first.way,
+        psnr=rounded(average_psnr(psnr, protocol), 3),
+        psnr_interval=interval(psnr, 3, pooled=protocol.averaging == "pooled"),
+        ssim=rounded(float(np.mean(ssim)) if ssim else None, 4),
+        ssim_interval=interval(ssim, 4),
+        n=len(done),
+        failed=len(records) - len(done),
+        left_alone=sum(record.left_alone for record in done),
+        told=told,
+        params=cost.params,
+        gmacs_256=cost.gmacs_256,
+        ms_per_megapixel=round(milliseconds / megapixels, 1) if megapixels else None,
+        peak_mb=round(max((record.peak_mb for record in done), default=0.0)),
+        protocol=protocol.digest,
+        per_image=tuple(record.picture for record in records),
+    )
 
 
 def groups(records: Iterable[Record]) -> list[list[Record]]:
@@ -122,7 +205,7 @@ def average_psnr(values: Sequence[float], protocol: Protocol) -> float | None:
     return float(_decibels(error)) if error else None
 
 
-def interval(values: Sequence[float], digits: int, *, pooled: bool = False) -> list[float] | None:
+def interval(values: Sequence[float], digits: int, *, pooled: bool = False) -> tuple[float, float] | None:
     """95 % bootstrap interval of the mean over pictures (percentiles of 2000 resamples, seeded); None for under two.
 
     pooled: `values` are decibels, and the mean is that of their squared errors.
@@ -135,7 +218,8 @@ def interval(values: Sequence[float], digits: int, *, pooled: bool = False) -> l
     edges = np.percentile(means, [tail, 100 - tail])
     if pooled:
         edges = _decibels(edges[::-1])  # the larger error is the lower figure
-    return [round(float(edge), digits) for edge in edges] if np.isfinite(edges).all() else None
+    low, high = (round(float(edge), digits) for edge in edges)
+    return (low, high) if np.isfinite(edges).all() else None
 
 
 def _error(decibels: Any) -> Any:
@@ -147,12 +231,12 @@ def _decibels(error: Any) -> Any:
         return -10 * np.log10(error)
 
 
-def one_protocol(rows: Iterable[dict[str, Any]]) -> str:
+def one_protocol(rows: Iterable[Row]) -> str:
     """The digest that all rows share. Raises DarnetError where they differ: such rows are never put side by side."""
-    digests = sorted({row["protocol"] for row in rows})
+    digests = sorted({row.protocol for row in rows})
     if len(digests) > 1:
         raise DarnetError(f"rows of different protocols ({', '.join(digests)}) cannot share a table")
-    return str(digests[0]) if digests else ""
+    return digests[0] if digests else ""
 
 
 def rounded(value: float | None, digits: int) -> float | None:

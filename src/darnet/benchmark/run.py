@@ -18,14 +18,15 @@ from typing import Protocol as Structure
 import numpy as np
 import torch
 
-from darnet.benchmark.methods import Cost
+from darnet.benchmark.cases import Case
+from darnet.benchmark.methods import Cost, Method
 from darnet.benchmark.peers import load_method, repairs
 from darnet.benchmark.protocol import Protocol
-from darnet.benchmark.rows import Record, groups, row
-from darnet.benchmark.suites import Case
+from darnet.benchmark.rows import Record, Row, groups, row
 from darnet.errors import DarnetError, MissingPackageError
 
 Advance = Callable[[Record], None]
+Load = Callable[[str], Method]
 
 
 class Progress(Structure):
@@ -53,7 +54,7 @@ NOBODY = _Nobody()
 class Measured:
     """Rows, the pictures that failed, and the methods that were left out with their reasons."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -65,25 +66,29 @@ class Measured:
 
 @dataclass(frozen=True)
 class Bench:
-    """How measuring is done: protocol, device and the number of processes."""
+    """How measuring is done: protocol, device and the number of processes.
+
+    `load` gives a method to this process, which asks what it is told and repairs nothing. Every process that repairs
+    loads its one method once.
+    """
 
     protocol: Protocol
     device: str = "cpu"
     jobs: int = 0  # 0: one a core; on a GPU one
+    load: Load = field(default_factory=lambda: cache(load_method))
 
     def __call__(
         self, methods: Sequence[str], cases: Sequence[Case], advance: Advance = lambda record: None
     ) -> Measured:
         """Measure `methods` on `cases`, picture by picture; one that fails is recorded, and the rest goes on.
 
-        A peer that is not installed, or not meant for any of the kinds, is left out and named in the answer.
+        A peer that is not installed, or not meant for any of the kinds, is left out and named in the answer. Whatever
+        is wrong with a method is said before the first is measured.
         """
-        measured = Measured()
-        for method in dict.fromkeys(methods):
-            if reason := unusable(method, self.device, cases):
-                measured.left_out[method] = reason
-                continue
-            told = load_method(method, self.device).told
+        reasons = {method: unusable(method, cases, self.load) for method in methods}
+        measured = Measured(left_out={method: reason for method, reason in reasons.items() if reason})
+        for method in (method for method, reason in reasons.items() if reason is None):
+            told = self.load(method).told
             kinds = {kind for kind in {case.kind for case in cases} if repairs(method, kind)}
             records, costs = self._measure(method, [case for case in cases if case.kind in kinds], advance)
             measured.records += records
@@ -128,13 +133,13 @@ class Bench:
         return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_one_thread)
 
 
-def unusable(method: str, device: str, cases: Sequence[Case]) -> str | None:
+def unusable(method: str, cases: Sequence[Case], load: Load = load_method) -> str | None:
     """Why a method must be left out: not installed, or meant for other damage. None: it can be measured."""
     kinds = {case.kind for case in cases}
     if not any(repairs(method, kind) for kind in kinds):
         return f"not meant for {', '.join(sorted(kinds))}"
     try:
-        load_method(method, device)
+        load(method)
     except MissingPackageError as error:
         return str(error)
     return None
@@ -143,7 +148,7 @@ def unusable(method: str, device: str, cases: Sequence[Case]) -> str | None:
 def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record:
     """Damage one picture, repair it, score it. Runs in a process of the pool; a failure is part of the answer."""
     try:
-        repair = _method(method, device)
+        repair = loaded(method, device)
         scene = case.load(protocol)
         _warmed(method, device, case.kind)
         started = time.perf_counter()
@@ -186,8 +191,7 @@ def failed(method: str, case: Case, reason: str) -> Record:
 def cost(method: str, device: str, case: Case) -> Cost:
     """What a picture of this kind costs; runs in a process of the pool."""
     try:
-        found: Cost = _method(method, device).cost(case)
-        return found
+        return loaded(method, device).cost(case)
     except Exception:  # a method that fails is reported picture by picture
         return Cost(None, None)
 
@@ -195,7 +199,7 @@ def cost(method: str, device: str, case: Case) -> Cost:
 def pictures(method: str, device: str, protocol: Protocol, case: Case) -> tuple[np.ndarray[Any, Any], ...]:
     """Damaged, restored and clean, as (H, W, 3) uint8: what a report shows. A router restores nothing."""
     scene = case.load(protocol)
-    restored = _method(method, device)(scene.observed, case).pixels
+    restored = loaded(method, device)(scene.observed, case).pixels
     planes = (
         torch.stack([scene.observed, scene.observed if restored is None else restored, scene.clean])
         .clamp(0, 1)
@@ -220,14 +224,15 @@ def peak_mb() -> float:
 
 
 @cache
-def _method(name: str, device: str) -> Any:
+def loaded(name: str, device: str) -> Method:
+    """A method, loaded once in a process of the pool. Raises what loading raises."""
     return load_method(name, device)
 
 
 @cache
 def _warmed(name: str, device: str, kind: str) -> None:
     """The first call of a network pays for what later ones find ready; it is not what a picture costs."""
-    method = _method(name, device)
+    method = loaded(name, device)
     if method.networks(Case("", "", kind, 1.0, Path())):
         method(torch.full((3, 64, 64), 0.5), Case("", "", kind, 1.0, Path()))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -13,8 +14,8 @@ from darnet.cli import options as o
 from darnet.cli import outputs
 
 if TYPE_CHECKING:
-    from darnet.benchmark.documents import Request
     from darnet.benchmark.rows import Record
+    from darnet.benchmark.suite import AnyDocument, Request
 
 SuiteName: TypeAlias = Annotated[
     str,
@@ -62,13 +63,15 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     for file in (html, report):
         if file is not None:
             outputs.check_writable(file)
-    from darnet.benchmark import documents
+    from darnet.benchmark import suites
     from darnet.benchmark.protocol import find_protocol
+    from darnet.benchmark.suite import Request
 
-    request = documents.Request(
+    chosen = suites.find(suite)
+    request = Request(
         suite,
         data,
-        documents.with_peers(suite, tuple(methods or ())) if peers else tuple(methods or ()),
+        suites.with_peers(suite, tuple(methods or ())) if peers else tuple(methods or ()),
         None if protocol is None else find_protocol(protocol),
         tuple(sets or ()),
         limit,
@@ -76,15 +79,15 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
         device,
     )
     if html is not None:
-        from darnet.benchmark import report as pages
+        from darnet.benchmark.report import html as pages
 
         pages.need()
     with Bar(quiet=quiet) as progress:
-        document = {"suite": suite, "command": _command(request), **documents.run(request, progress)}
+        document = suites.run(replace(request, command=_command(request)), progress)
     if report is not None:
-        _write(report, json_module.dumps(document, indent=1) + "\n")
+        _write(report, json_module.dumps(document.to_dict(), indent=1) + "\n")
     if html is not None:
-        _write(html, pages.html(document, request))
+        _write(html, pages.html(document, request, chosen))
     return _tell(document, json=json)
 
 
@@ -96,17 +99,16 @@ def _command(request: Request) -> str:
     return " ".join(["darnet bench", request.suite, "--data ROOT", *options])
 
 
-def _tell(document: dict[str, Any], *, json: bool) -> int:
+def _tell(document: AnyDocument, *, json: bool) -> int:
     """Print what was found; the exit code says whether every picture was measured."""
-    from darnet.benchmark.tables import markdown
+    from darnet.benchmark.suites import markdown
 
-    print(json_module.dumps(document) if json else markdown(document))
-    for name, reason in document["left_out"].items():
+    print(json_module.dumps(document.to_dict()) if json else markdown(document))
+    for name, reason in document.left_out.items():
         print(f"darnet: {name}: left out: {reason}", file=sys.stderr)
-    for failure in document["failures"]:
-        where = f"{failure['method']}: {failure['set']}/{failure['name']}"
-        print(f"darnet: {where}: {failure['error']}", file=sys.stderr)
-    return 1 if document["failures"] else 0
+    for failure in document.failures:
+        print(f"darnet: {failure.method}: {failure.set}/{failure.name}: {failure.error}", file=sys.stderr)
+    return 1 if document.failures else 0
 
 
 def _write(path: Path, text: str) -> None:

@@ -54,12 +54,10 @@ def _options(arguments: Sequence[str]) -> list[dict[str, Any]]:
 @cache
 def commands() -> dict[str, dict[str, Any]]:
     """Every command with its options, in the order of the help."""
-    from typer.main import get_command
-
     from darnet.cli.app import build
 
     found: dict[str, Any] = {}
-    for name, command in vars(get_command(build()))["commands"].items():
+    for name, command in vars(build())["commands"].items():
         inner = getattr(command, "commands", {})
         found |= {f"{name} {part}": member for part, member in inner.items()} if inner else {name: command}
     return {name: {one.name: one for one in command.params if _is_option(one)} for name, command in found.items()}

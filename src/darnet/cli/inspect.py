@@ -16,8 +16,8 @@ from darnet.cli.session import Session
 from darnet.errors import NoInputError, UsageError
 
 if TYPE_CHECKING:
-    from darnet.benchmark.inspection import Subject
-    from darnet.benchmark.suites import Case
+    from darnet.benchmark.cases import Case
+    from darnet.benchmark.subjects import Subject
 
 Found = TypeVar("Found")
 
@@ -57,7 +57,7 @@ def routing(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Show for every block which expert serves which damage. Writes routing.json and routing.png."""
     files = _files(output, "routing", overwrite=overwrite)
-    from darnet.benchmark import drawing, inspection, maps
+    from darnet.analysis import drawing, inspection, maps
 
     drawing.need()
     subjects = [one for subject in _networks(models, device) for one in inspection.under(subject, gate or ())]
@@ -79,8 +79,8 @@ def sphere(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Show how well a network tells damages apart. Writes sphere.json and sphere.png: what it routes by."""
     files = _files(output, "sphere", overwrite=overwrite)
-    from darnet.benchmark import drawing, globe, inspection
-    from darnet.benchmark import sphere as on_sphere
+    from darnet.analysis import drawing, globe, inspection
+    from darnet.analysis import sphere as on_sphere
 
     drawing.need()
     on_sphere.need()
@@ -105,8 +105,8 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     files = _files(output, "features", overwrite=overwrite)
     if outputs.is_same_file(picture, files):
         raise UsageError(f"{picture}: the output would be an input; originals are never touched")
-    from darnet.benchmark import drawing, inspection, maps
-    from darnet.benchmark import features as inside
+    from darnet.analysis import drawing, inspection, maps
+    from darnet.analysis import features as inside
     from darnet.image import Image
 
     drawing.need()
@@ -148,7 +148,7 @@ class _Visit:
 
     def each(self, session: Session, look: Callable[[Subject, Case], Found]) -> list[list[Found]]:
         """What each network has to say; pictures that fail are named, and kept in mind."""
-        from darnet.benchmark.inspection import identity
+        from darnet.analysis.inspection import identity
 
         for kind, reason in self.left_out.items():
             session.warn(kind, f"left out: {reason}")
@@ -164,7 +164,7 @@ class _Visit:
 
     def circumstances(self) -> dict[str, Any]:
         """What a reader must know of the pictures."""
-        from darnet.benchmark.inspection import PROTOCOL
+        from darnet.analysis.inspection import PROTOCOL
 
         return {"protocol": str(PROTOCOL), "left_out": self.left_out, "failures": self.failures}
 
@@ -181,7 +181,7 @@ class _View(Generic[Found]):
 
 def _show(visit: _Visit, view: _View[Found], files: tuple[Path, Path], *, device: str, json: bool, quiet: bool) -> int:
     """Look at every picture, write both files and tell; nothing is written where a network saw no picture."""
-    from darnet.benchmark.inspection import circumstances
+    from darnet.analysis.inspection import circumstances
 
     session = Session(quiet=quiet)
     found = visit.each(session, view.look)
@@ -196,7 +196,7 @@ def _show(visit: _Visit, view: _View[Found], files: tuple[Path, Path], *, device
 
 
 def _networks(models: Iterable[str], device: str) -> list[Subject]:
-    from darnet.benchmark.inspection import routed
+    from darnet.analysis.inspection import routed
 
     return [subject for name in dict.fromkeys(models) for subject in routed(name, device)]
 

@@ -98,7 +98,7 @@ class Model(nn.Module, ABC):
         return found
 
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
-        """What works side by side at each place, by name, for whoever watches it run (`darnet.benchmark.features`).
+        """What works side by side at each place, by name, for whoever watches it run (`darnet.analysis.features`).
 
         A ModuleList holds the experts that the place's routing chooses from. Parts at WHOLE and at TILE, where no
         block is, make maps of the picture that guide blocks. Default: there is nothing to watch.
