@@ -57,7 +57,7 @@ def test_what_cannot_be_looked_at_is_one_input_that_fails(pictures, darnet, tiny
     assert ran.out.startswith(f"{pictures.folder / 'a.png'}  noise")
     assert "darnet: loop.png: too many levels of symbolic links\n" in ran.err
     assert f"darnet: {long}.png: file name too long\n" in ran.err
-    assert ran.err.endswith("darnet: 3 of 4 inputs failed\n")
+    assert "\ndarnet: 3 of 4 inputs failed; 1 noise, in " in ran.err
 
 
 def test_links_that_loop_do_not_stop_a_folder(pictures, darnet, tiny_system):
@@ -66,7 +66,7 @@ def test_links_that_loop_do_not_stop_a_folder(pictures, darnet, tiny_system):
     Path("in/self").symlink_to("../in")
     ran = darnet("diagnose", "--model", tiny_system, "-r", "in")
     assert (ran.code, ran.out[:8]) == (1, "in/a.png")
-    assert ran.err.endswith("darnet: 1 of 2 inputs failed\n")
+    assert "\ndarnet: 1 of 2 inputs failed; 1 noise, in " in ran.err
 
 
 def test_a_forbidden_folder_is_named_and_the_rest_is_found(pictures, monkeypatch):
@@ -93,7 +93,7 @@ def test_an_output_with_a_name_too_long_is_one_picture_that_fails(pictures, rest
     pictures("b.png")
     ran = restore(long, "b.png")
     assert ran.code == 1
-    assert "file name too long\ndarnet: 1 of 2 inputs failed\n" in ran.err
+    assert "file name too long\ndarnet: 1 of 2 inputs failed; 1 repaired (1 noise), in " in ran.err
     assert "unexpected" not in ran.err
     assert Path("b.restored.png").exists()
 

@@ -384,5 +384,5 @@ def test_a_kind_by_the_word_that_people_use(pictures, restore):
     pictures("photo.png")
     ran = restore("photo.png", "--as", "overexposed", "--as", "noisy")
     assert (ran.code, ran.err) == (0, "")
-    assert "as overexposed, noisy  ->  overexposure expert, noise expert" in ran.out
+    assert "as overexposed, noisy -> overexposure expert, noise expert" in ran.out
     assert restore("photo.png", "--as", "foggy", "-o", "other.png").code == 2, "this system has no expert for haze"

@@ -96,7 +96,7 @@ def test_minutes_count_from_the_first_moment(darnet, calls):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--quiet",), "RECIPE"),
+        (("--devices", "2"), "RECIPE"),
         (("tiny.toml",), "--data"),
         (("tiny.toml", "--data", "nowhere"), "nowhere: no such folder"),
         (("tiny.toml", "--data", "photos", "--resume", "runs/tiny/1"), "RECIPE"),
