@@ -58,18 +58,18 @@ def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
     model = SLERIR(**small, degradation={"width": 4}, content={"width": 2}, fusion=4, guided=["latent"]).eval()
     wake(model, std=0.1)
     picture = torch.rand(1, 3, 64, 96)
-    context = model.context(picture)
+    views = model.views(picture)
     with torch.inference_mode():
-        path = [int(routing.logits.argmax()) for routing in model(picture, context).routings]
+        path = [int(routing.logits.argmax()) for routing in model(picture, model.encode(views)).routings]
     assert len(set(path)) > 1
     export_onnx(model.along(path), tmp_path / "path.onnx")
     for tile in (picture, picture[..., 16:48, :80].contiguous()):
         with torch.inference_mode():
-            wanted = model(tile, context).image.clamp(0, 1)
-        torch.testing.assert_close(ask(tmp_path / "path.onnx", tile, context), wanted, atol=1e-4, rtol=0)
+            wanted = model(tile, model.encode(views)).image.clamp(0, 1)
+        torch.testing.assert_close(ask(tmp_path / "path.onnx", tile, views), wanted, atol=1e-4, rtol=0)
         assert float((wanted - tile).abs().mean()) > 0.01
-    elsewhere = ask(tmp_path / "path.onnx", picture, torch.zeros_like(context))
-    assert float((elsewhere - ask(tmp_path / "path.onnx", picture, context)).abs().max()) > 1e-3
+    elsewhere = ask(tmp_path / "path.onnx", picture, torch.zeros_like(views))
+    assert float((elsewhere - ask(tmp_path / "path.onnx", picture, views)).abs().max()) > 1e-3
 
 
 @pytest.mark.slow
@@ -78,11 +78,11 @@ def test_a_thumbnail_is_a_second_input(tmp_path: Path) -> None:
     model = CompactUNet(4, (1, 1), thumbnail_px=8).eval()
     torch.nn.init.normal_(model.tail.weight, std=0.1)
     picture = torch.rand(1, 3, 32, 48)
-    context = model.context(picture)
+    views = model.views(picture)
     export_onnx(model, tmp_path / "compact.onnx")
     with torch.inference_mode():
-        wanted = model(picture, context).image.clamp(0, 1)
-    torch.testing.assert_close(ask(tmp_path / "compact.onnx", picture, context), wanted, atol=1e-4, rtol=0)
+        wanted = model(picture, model.encode(views)).image.clamp(0, 1)
+    torch.testing.assert_close(ask(tmp_path / "compact.onnx", picture, views), wanted, atol=1e-4, rtol=0)
     with pytest.raises(WeightsError, match="one input"):
         load_onnx(tmp_path / "compact.onnx")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from darnet.experts.base import TILES
-from darnet.tiling import TilePlan, grid_crops, pad_to, tiled
+from darnet.tiling import TilePlan, grid_crops, pad_to
 
 quick = settings(max_examples=60, deadline=None)
 side = st.integers(1, 45)
@@ -32,6 +32,10 @@ def cuts(draw) -> dict[str, int]:
 
 def picture(height: int, width: int) -> Tensor:
     return torch.rand(3, height, width, generator=torch.Generator().manual_seed(height * 100 + width))
+
+
+def tiled(function, pixels: Tensor, **cut: int) -> Tensor:
+    return TilePlan.cut(*pixels.shape[-2:], **cut).apply(lambda tile, _: function(tile), pixels)
 
 
 def box_blur(x: Tensor) -> Tensor:
@@ -91,16 +95,14 @@ def test_every_call_sees_one_tile_of_one_size_in_the_right_multiple(height: int,
 @given(side, side, cuts())
 def test_a_plan_keeps_its_limits(height: int, width: int, cut: dict[str, int]):
     plan, multiple_of = TilePlan.cut(height, width, **cut), cut["multiple_of"]
-    assert (plan.height, plan.width) == tuple(math.ceil(side / multiple_of) * multiple_of for side in (height, width))
+    grown = [math.ceil(side / multiple_of) * multiple_of for side in (height, width)]
+    assert [plan.rows[-1] + plan.tile_height, plan.columns[-1] + plan.tile_width] == grown
     if max(height, width) <= cut["tile_px"]:
         assert len(plan.regions) == 1
         return
     most = max(cut["tile_px"] // multiple_of, 1) * multiple_of
     overlap_px = min(math.ceil(cut["overlap_px"] / multiple_of) * multiple_of, most - multiple_of)
-    for length, tile, starts in (
-        (plan.height, plan.tile_height, plan.rows),
-        (plan.width, plan.tile_width, plan.columns),
-    ):
+    for length, tile, starts in zip(grown, (plan.tile_height, plan.tile_width), (plan.rows, plan.columns), strict=True):
         assert tile <= most
         assert starts[0] == 0
         assert starts[-1] + tile == length
@@ -113,14 +115,18 @@ def test_a_plan_keeps_its_limits(height: int, width: int, cut: dict[str, int]):
 
 @pytest.mark.parametrize(
     ("size", "issue", "default"),
-    [((3000, 4000), 1.14, 1.192), ((1080, 1920), 1.10, 1.067), ((1030, 1030), 1.15, 1.0), ((2000, 3000), 1.14, 1.158)],
+    [
+        ((3000, 4000), 1.14, 1.192),
+        ((1080, 1920), 1.10, 1.067),
+        ((1030, 1030), 1.15, 1.004),
+        ((2000, 3000), 1.14, 1.158),
+    ],
 )
 def test_little_work_is_done_twice(size: tuple[int, int], issue: float, default: float):
     """Tiles whose last one is shifted back, of 1024 px that share 64: 1.75, 2.02, 3.95 and 2.10 pixels per pixel."""
     assert TilePlan.cut(*size, tile_px=1024, overlap_px=64, multiple_of=8).work == pytest.approx(issue, abs=0.006)
     tiles = {"tile_px": TILES.size_px, "overlap_px": TILES.overlap_px}
     assert TilePlan.cut(*size, **tiles, multiple_of=8).work == pytest.approx(default, abs=0.001)
-    assert TilePlan.cut(*size, **tiles, multiple_of=16).work < 1.2
 
 
 def test_a_region_knows_its_share_of_the_picture():
@@ -187,7 +193,7 @@ def test_a_function_that_changes_the_shape_is_refused():
 @pytest.mark.parametrize("shape", [(1, 3, 20, 20), (20, 20), (3, 0, 20)])
 def test_only_pictures_are_cut(shape: tuple[int, ...]):
     with pytest.raises(ValueError, match="expected a picture"):
-        tiled(lambda x: x, torch.zeros(shape), tile_px=8, overlap_px=2)
+        TilePlan.cut(20, 20, tile_px=8, overlap_px=2).apply(lambda tile, _: tile, torch.zeros(shape))
     with pytest.raises(ValueError, match="expected a picture"):
         grid_crops(torch.zeros(shape), size_px=8, grid=2)
 

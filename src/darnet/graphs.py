@@ -1,6 +1,6 @@
 """A network as a graph that needs neither darnet nor torch: ONNX.
 
-Shapes: C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: C × S × T the views of a picture, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Graph(nn.Module):
     def forward(
         self, degraded: Float[Tensor, "1 3 H W"], context: Float[Tensor, "1 C S T"] | None = None
     ) -> Float[Tensor, "1 3 H W"]:
-        image: Tensor = self.model(degraded, context).image
+        image: Tensor = self.model(degraded, None if context is None else self.model.encode(context)).image
         return image.clamp(0, 1)
 
 
@@ -36,7 +36,7 @@ def export_onnx(model: Model, path: Path) -> None:
     """Write an expert as a graph of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free.
 
     Both are multiples of `model.multiple_of`. A network that looks at the whole picture beside a tile has a second
-    input, `context`: what `model.context` makes of a picture, of fixed size. A graph of one input is what
+    input, `context`: what `model.views` makes of a picture, of fixed size. A graph of one input is what
     `darnet experts add` takes as an `.onnx` file.
 
     Experts inside a network all run, and those that are not chosen count for nothing (`darnet.routing.dispatch`). One
@@ -50,8 +50,8 @@ def export_onnx(model: Model, path: Path) -> None:
     with torch.inference_mode():
         if model(picture).image is None:
             raise UsageError(f"{type(model).__name__} makes no image: there is no graph of it")
-    if model.context is not None:
-        inputs["context"] = model.context(picture)
+    if model.views is not None:
+        inputs["context"] = model.views(picture)
     sides = {2 + axis: model.multiple_of * Dim(name, max=LONGEST) for axis, name in enumerate(("rows", "columns"))}
     unfinished = path.with_name(f".{path.name}.partial")
     try:

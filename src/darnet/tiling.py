@@ -48,8 +48,8 @@ class TilePlan:
     cross-faded linearly over the middle eighth of what they share, with weights that sum to 1 at every pixel.
 
     Attributes:
-        height: Rows of the picture, a multiple of what `cut` was told.
-        width: Its columns, likewise.
+        height: Rows of the picture.
+        width: Its columns.
         tile_height: Rows of a tile.
         tile_width: Its columns.
         rows: First row of each row of tiles, from the top.
@@ -65,14 +65,15 @@ class TilePlan:
 
     @classmethod
     def cut(cls, height: int, width: int, *, tile_px: int, overlap_px: int, multiple_of: int = 1) -> TilePlan:
-        """The plan for a picture of `height` × `width` pixels, first grown to multiples of `multiple_of`.
+        """The plan for a picture of `height` × `width` pixels.
 
         Args:
             height: At least 1.
             width: At least 1.
             tile_px: Longest side of a tile, cut down to a multiple of `multiple_of`. What fits is one tile.
             overlap_px: Least number of pixels that neighbouring tiles share; at least 0 and below `tile_px`.
-            multiple_of: Sides and places of tiles are multiples of this; at least 1.
+            multiple_of: Sides and places of tiles are multiples of this, at least 1: a network that halves its input
+                sees every pixel in the phase it has untiled. The last tiles may end outside the picture, by less.
 
         Raises ValueError for an impossible size.
         """
@@ -91,7 +92,7 @@ class TilePlan:
         (tile_height, rows), (tile_width, columns) = (
             (tile * multiple_of, tuple(start * multiple_of for start in starts)) for tile, starts in axes
         )
-        return cls(units[0] * multiple_of, units[1] * multiple_of, tile_height, tile_width, rows, columns)
+        return cls(height, width, tile_height, tile_width, rows, columns)
 
     @property
     def regions(self) -> list[Region]:
@@ -107,56 +108,35 @@ class TilePlan:
     def apply(
         self, function: Callable[[Tensor, Region], Tensor], pixels: Float[Tensor, "C H W"]
     ) -> Float[Tensor, "C H W"]:
-        """Run `function`, ("1 C h w", where it lies) to "1 C h w", on each tile of a picture and blend the answers.
+        """Apply `function` tile by tile and blend the answers without seams.
 
-        Beyond the function's own needs, memory is one output of the picture's size. The answer has the dtype and device
-        of `pixels`. Raises ValueError for a picture of another size, or a function that changes the shape of its input.
+        A function whose reach is at most 7/16 of the overlap gives exactly what it gives untiled. Beyond its own needs,
+        memory is one output of the picture's size.
+
+        Args:
+            function: ("1 C h w", where it lies) to "1 C h w", pure. It may answer in another dtype or on another
+                device.
+            pixels: "C H W". What tiles show outside it mirrors it.
+
+        Returns:
+            "C H W", the dtype and device of `pixels`.
+
+        Raises:
+            ValueError: A picture of another size, or a function that changes the shape of its input.
         """
+        _check_shape(pixels)
         if tuple(pixels.shape[1:]) != (self.height, self.width):
             raise ValueError(f"a plan for {self.height} × {self.width}, and pixels of shape {tuple(pixels.shape)}")
+        pixels = _padded(pixels, self.rows[-1] + self.tile_height, self.columns[-1] + self.tile_width)
         if len(self.regions) == 1:
-            return _run(function, pixels, self.regions[0]).to(pixels)
+            return _run(function, pixels, self.regions[0]).to(pixels)[:, : self.height, : self.width]
         down = _weights(self.rows, self.tile_height, like=pixels)
         across = _weights(self.columns, self.tile_width, like=pixels)
         output = torch.zeros_like(pixels)
         for region, (vertical, horizontal) in zip(self.regions, product(down, across), strict=True):
             answer = _run(function, region.cut(pixels), region).to(output)
             region.cut(output).add_(answer * vertical[:, None] * horizontal)
-        return output
-
-
-def tiled(
-    function: Callable[[Tensor], Tensor],
-    pixels: Float[Tensor, "C H W"],
-    *,
-    tile_px: int,
-    overlap_px: int,
-    multiple_of: int = 1,
-) -> Float[Tensor, "C H W"]:
-    """Apply `function` tile by tile and blend the results without seams (`TilePlan`).
-
-    A function whose reach is at most 7/16 of the overlap gives exactly what it gives untiled.
-
-    Args:
-        function: "1 C h w" to "1 C h w", pure. Runs once a tile; may answer in another dtype or on another device.
-        pixels: "C H W"; H and W are at least 1.
-        tile_px: Longest side of a tile, cut down to a multiple of `multiple_of`. A picture that fits is one call.
-        overlap_px: Least number of pixels that neighbouring tiles share; below `tile_px`.
-        multiple_of: Both sides and the position of what `function` sees are multiples of this; the picture is padded
-            for it, and cropped again.
-
-    Returns:
-        "C H W", the dtype and device of `pixels`.
-
-    Raises:
-        ValueError: An impossible size, or a function that changes the shape of its input.
-    """
-    _check_shape(pixels)
-    height, width = pixels.shape[1:]
-    plan = TilePlan.cut(height, width, tile_px=tile_px, overlap_px=overlap_px, multiple_of=multiple_of)
-    # Padded once and cut at multiples: a network that halves its input sees every pixel in the phase it has untiled.
-    padded = pad_to(pixels, multiple_of)
-    return plan.apply(lambda tile, _: function(tile), padded)[:, :height, :width]
+        return output[:, : self.height, : self.width]
 
 
 def grid_crops(

@@ -18,7 +18,7 @@ from darnet.benchmark.peers import Identity
 from darnet.benchmark.protocol import PROTOCOLS
 from darnet.benchmark.suites import LEVELS
 from darnet.errors import NoInputError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.models.slerir import SLERIR
 from darnet.routing import Routing
 from darnet.store import Card, save
@@ -65,7 +65,9 @@ class Looks(Model):
         super().__init__()
         self.layer = nn.Conv2d(3, 3, 1)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         dark = degraded.mean(dim=(1, 2, 3)) < 0.25
         rough = (degraded[..., 1:] - degraded[..., :-1]).abs().mean(dim=(1, 2, 3)) > 0.03
         chosen = (dark, rough, dark & rough, torch.zeros_like(dark))

@@ -26,7 +26,7 @@ from darnet.benchmark.sphere import (
 )
 from darnet.benchmark.suites import Case
 from darnet.errors import MissingPackageError, NoInputError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.nn.spherical import simplex
 
 
@@ -45,7 +45,9 @@ class Nowhere(Model):
 
     places = ("first", "second")
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         raise NotImplementedError
 
 

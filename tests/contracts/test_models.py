@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from darnet import registry
-from darnet.models.base import Model
+from darnet.models.base import Context, Model
 from darnet.testing import check_model, tensors
 
 SLERIR: dict[str, object] = {
@@ -148,7 +148,7 @@ class Broken(Model):
         self.places = ("nowhere",) if fault == "places" else ()
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None):
+    def forward(self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None):
         from darnet.models.base import Output
 
         image = self.layer(degraded) + (0 if self.fault == "unused" else self.unused(degraded))

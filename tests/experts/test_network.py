@@ -8,7 +8,7 @@ import torch
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError
 from darnet.experts import NetworkExpert, Tiles
-from darnet.models.base import Model, Output, make_thumbnail
+from darnet.models.base import Context, Model, Output, make_thumbnail
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 
@@ -17,14 +17,18 @@ class Spy(Model):
     """Notes what it is given; returns it."""
 
     multiple_of = 4
-    context = partial(make_thumbnail, side_px=8)
+    views = partial(make_thumbnail, side_px=8)
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+        self.calls: list[tuple[torch.Tensor, Context, torch.Tensor]] = []
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
-        self.calls.append((degraded, context))
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
+        assert context is not None
+        assert box is not None
+        self.calls.append((degraded, context, box))
         return Output(degraded * 2 - 0.5)
 
 
@@ -33,9 +37,20 @@ def test_every_tile_gets_the_context_of_the_whole_picture() -> None:
     pixels = torch.rand(3, 50, 70)
     NetworkExpert(TorchBackend(spy, "cpu"), Tiles(32, 8))(pixels)
     assert len(spy.calls) > 1
-    for tile, context in spy.calls:
+    for tile, context, _ in spy.calls:
         assert tile.shape[2] % 4 == tile.shape[3] % 4 == 0
-        torch.testing.assert_close(context, make_thumbnail(pixels[None], 8))
+        assert context is spy.calls[0][1]
+        torch.testing.assert_close(context.encoded["views"], make_thumbnail(pixels[None], 8))
+
+
+def test_every_tile_is_told_where_it_lies() -> None:
+    spy = Spy()
+    pixels = torch.arange(48 * 80).view(1, 48, 80).expand(3, -1, -1) / (48 * 80)
+    NetworkExpert(TorchBackend(spy, "cpu"), Tiles(32, 8))(pixels)
+    assert len(spy.calls) > 1
+    for tile, _, box in spy.calls:
+        top, left, bottom, right = (box[0] * torch.tensor([48, 80, 48, 80])).round().int().tolist()
+        assert torch.equal(tile[0], pixels[:, top:bottom, left:right])
 
 
 def test_off_is_one_call() -> None:

@@ -12,6 +12,7 @@ from darnet.backends import TorchBackend
 from darnet.errors import UnknownNameError
 from darnet.experts.base import Tiles
 from darnet.experts.network import NetworkExpert
+from darnet.models.base import Context
 from darnet.models.slerir import SLERIR
 from darnet.nn.hourglass import PLACES
 from darnet.testing import wake
@@ -134,7 +135,7 @@ def test_centres_move_under_the_soft_gate_only() -> None:
 def test_tiles_follow_one_path_whatever_they_show() -> None:
     model = network().eval()
     whole = pictures(1, 128)
-    seen = model.context(whole)
+    seen = model.look(whole)
     with torch.inference_mode():
         one, other, all_of_it = (
             model(tile, seen).routings for tile in (whole[..., :64, :64], torch.zeros(1, 3, 64, 64), whole)
@@ -149,16 +150,19 @@ def test_an_expert_of_it_repairs_tiles_by_the_context_of_the_picture() -> None:
     model, asked = network().eval(), []
     forward = model.forward
 
-    def spy(degraded: torch.Tensor, context: torch.Tensor | None = None) -> object:
+    def spy(degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None) -> object:
         asked.append(context)
-        return forward(degraded, context)
+        return forward(degraded, context, box)
 
     model.forward = spy  # type: ignore[method-assign]
+    encoded: list[tuple[int, ...]] = []
+    model.degradation.register_forward_hook(lambda module, shown, answer: encoded.append(tuple(shown[0].shape)))
     picture = pictures(1, 100)[0]
     restored = NetworkExpert(TorchBackend(model, "cpu"), Tiles(48, 16))(picture)
     assert restored.shape == picture.shape
     assert len(asked) > 1
-    assert all(torch.equal(context, asked[0]) for context in asked)
+    assert all(context is asked[0] for context in asked)
+    assert encoded == [(16, 3, 16, 16)], "the whole picture is encoded once, not for each tile"
 
 
 def test_fusion_is_used() -> None:
@@ -167,9 +171,9 @@ def test_fusion_is_used() -> None:
         if place.guidance is not None:
             torch.nn.init.normal_(place.guidance.project.weight)
     whole = pictures(1)
-    seen = model.context(whole)
-    elsewhere = seen.clone()
-    elsewhere[:, 3:] = 0  # another scene, with the same damage: the same path
+    views = model.views(whole)
+    views[:, 3:] = 0  # another scene, with the same damage: the same path
+    seen, elsewhere = model.look(whole), model.encode(views)
     with torch.inference_mode():
         one, other = model(whole, seen), model(whole, elsewhere)
     assert not torch.allclose(one.image, other.image)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from darnet import views
 from darnet.errors import DarnetError, UsageError
-from darnet.tiling import pad_to
+from darnet.tiling import TilePlan, pad_to
 
 Pixels = Float[Tensor, "3 H W"]
 
@@ -44,6 +44,11 @@ class Tiles:
         """Raise UsageError for tiles that do not fit their overlap."""
         if self.size_px < 0 or (self.size_px and not 0 <= self.overlap_px < self.size_px):
             raise UsageError(f"tiles of {self.size_px} px that share {self.overlap_px} px")
+
+    def plan(self, height: int, width: int, multiple_of: int = 1) -> TilePlan:
+        """Where the tiles of a picture of `height` × `width` pixels lie."""
+        size_px, overlap_px = (self.size_px, self.overlap_px) if self.size_px else (max(height, width), 0)
+        return TilePlan.cut(height, width, tile_px=size_px, overlap_px=overlap_px, multiple_of=multiple_of)
 
 
 TILES = Tiles()

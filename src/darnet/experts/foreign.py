@@ -20,7 +20,7 @@ from darnet import registry
 from darnet.backends import pick_device
 from darnet.errors import DarnetError, WeightsError
 from darnet.experts.base import TILES, Pixels, Tiles
-from darnet.tiling import pad_to, tiled
+from darnet.tiling import pad_to
 
 CHANNELS = 3
 #: Sides that a graph of free size is given: most networks halve their input, at most four times.
@@ -38,14 +38,9 @@ class ForeignExpert:
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError where it changes the size of a tile."""
-        size_px = self.tiles.size_px or max(pixels.shape[1:])
-        overlap_px = min(self.tiles.overlap_px if self.tiles.size_px else 0, size_px - 1)
         try:
-            restored: Pixels = tiled(
-                lambda tile: self.function(tile).to(tile),
-                pixels,
-                tile_px=size_px,
-                overlap_px=overlap_px,
+            restored: Pixels = self.tiles.plan(*pixels.shape[1:]).apply(
+                lambda tile, _: self.function(tile).to(tile), pixels
             )
         except ValueError as error:
             raise DarnetError(f"{self.name}: {error}") from error

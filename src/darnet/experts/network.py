@@ -12,7 +12,7 @@ from torch import Tensor
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError
 from darnet.experts.base import TILES, Pixels, Tiles
-from darnet.tiling import tiled
+from darnet.tiling import Region
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class NetworkExpert:
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError if the network answers with anything but finite pixels."""
         model = self.backend.model
-        context = model.context(pixels[None]) if model.context else None
+        context = self.backend.encode(pixels[None])
 
-        def repair(tile: Tensor) -> Tensor:
-            image = self.backend(tile, context).image
+        plan = self.tiles.plan(pixels.shape[1], pixels.shape[2], model.multiple_of)
+
+        def repair(tile: Tensor, region: Region) -> Tensor:
+            image = self.backend(tile, context, region.box(plan.height, plan.width)).image
             if image is None:
                 raise DarnetError(f"{type(model).__name__} makes no image: it is no expert")
             return image.to(tile.device, tile.dtype).clamp(0, 1)
 
-        size_px = self.tiles.size_px or max(pixels.shape[1:])
-        overlap_px = self.tiles.overlap_px if self.tiles.size_px else 0
-        restored = tiled(repair, pixels, tile_px=size_px, overlap_px=overlap_px, multiple_of=model.multiple_of)
+        restored = plan.apply(repair, pixels)
         if not bool(restored.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with pixels that are not finite")
         return restored

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
 from darnet.nn.transformer import BaseBlock
 from darnet.routing import Routing, dispatch
@@ -88,8 +88,13 @@ class DaAIR(Model):
         self._follow(0.0)  # controllers begin as what they follow
         self.places = tuple(self._blocks()) if specialised else ()
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
-        """Repair; the context is not looked at."""
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Repair; context and box are not looked at."""
         trace: Trace = []
         return Output(self.net(degraded, trace), tuple(trace))
 

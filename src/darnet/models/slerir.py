@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet import registry
-from darnet.models.base import TILE, WHOLE, Model, Output
+from darnet.models.base import TILE, WHOLE, Context, Model, Output
 from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
 from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
@@ -110,7 +110,7 @@ class SLERIR(Model):
         if selection not in SELECTIONS:
             raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
         self.masked = masked
-        self.context: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
+        self.views: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
         choice = (self.degradation.features, len(PLACES), experts, dimension, temperature)
@@ -143,19 +143,30 @@ class SLERIR(Model):
         features = self.degradation.features
         self.naming = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, len(kinds))) if kinds else None
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 6 T T"] | None = None) -> Output:
-        """Repair. Without a glance the tile is taken for the whole picture."""
-        seen = self.context(degraded) if context is None else context
-        mosaic, thumbnail = seen[:, :3], seen[:, 3:]
-        crops = self.degradation(unfold_crops(mosaic))[0].unflatten(0, (len(degraded), -1))  # B G² F
-        token, prior = crops.mean(dim=1), None
+    def encode(self, views: Float[Tensor, "B 6 T T"]) -> Context:
+        """The tokens of damage of the crops of whole pictures, (B, G², F), and those of their content, from glances."""
+        mosaic, thumbnail = views[:, :3], views[:, 3:]
+        encoded = {"damage": self.degradation(unfold_crops(mosaic))[0].unflatten(0, (len(views), -1))}
+        if self.content is not None:
+            encoded["content"] = self.content(thumbnail)[0]
+        return Context(encoded)
+
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Repair. Without a context the tile is taken for the whole picture."""
+        known = (self.look(degraded) if context is None else context).encoded
+        token, prior = known["damage"].mean(dim=1), None
         named = None if self.naming is None else self.naming(token)
         if self.router is None:  # one path
             routings = (Routing.hard(token.new_zeros(len(token), 1)),) * len(PLACES)
         else:
             routings = self.router(token, self.gate)
         if self.fusion is not None and self.content is not None:
-            prior = self.fusion(self.content(thumbnail)[0], self.content(degraded)[1], crops)
+            prior = self.fusion(known["content"], self.content(degraded)[1], known["damage"])
         return Output(self.net(degraded, Trace(routings, self.masked, prior)), routings, kinds=named)
 
     def along(self, path: Sequence[int]) -> SLERIR:
