@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from darnet.experts.base import TILES
-from darnet.tiling import TilePlan, grid_crops, pad_to
+from darnet.tiling import TilePlan, grid_crops, mosaic, pad_to
 
 quick = settings(max_examples=60, deadline=None)
 side = st.integers(1, 45)
@@ -252,6 +252,18 @@ def test_crops_begin_where_they_are_aligned():
     pixels = torch.arange(50 * 90, dtype=torch.float32).view(1, 50, 90).repeat(3, 1, 1)
     crops = grid_crops(pixels, size_px=10, grid=3, align_px=16)
     assert [divmod(int(crop[0, 0, 0]), 90) for crop in crops] == [(y, x) for y in (0, 16, 32) for x in (0, 32, 80)]
+
+
+@pytest.mark.parametrize(("height", "width", "sides"), [(50, 90, (30, 30)), (20, 90, (10, 30)), (5, 7, (10, 10))])
+def test_a_mosaic_shows_the_crops_as_they_lie(height: int, width: int, sides: tuple[int, int]):
+    pixels = picture(height, width)
+    sample = mosaic(pixels, size_px=10, grid=3, align_px=16)
+    assert tuple(sample.shape[1:]) == sides
+    crops = grid_crops(pixels, size_px=10, grid=3, align_px=16)
+    assert torch.equal(sample[:, :10, :10], crops[0])
+    assert torch.equal(sample[:, -10:, -10:], crops[-1])
+    if len(crops) > 1:
+        assert torch.equal(sample[:, :10, 10:20], crops[1])
 
 
 @pytest.mark.parametrize(("size_px", "grid", "align_px"), [(0, 2, 1), (8, 0, 1), (8, 2, 0)])

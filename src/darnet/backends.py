@@ -67,6 +67,11 @@ class TorchBackend:
         views = self.model.views(pictures).to(self.device)
         return self._run(lambda: self.model.encode(views), views)
 
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """The context with the statistics of a picture, by a sample of it (`Model.measure`). Raises as a call does."""
+        sample = sample.to(self.device, memory_format=torch.channels_last)
+        return self._run(lambda: self.model.measure(sample, context), sample)
+
     def _run(self, function: Callable[[], Answer], pictures: Float[Tensor, "B C H W"]) -> Answer:
         try:
             with torch.inference_mode(), self._autocast():

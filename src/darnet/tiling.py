@@ -16,9 +16,10 @@ from torch.nn import functional
 
 from darnet.views import mirror_pad
 
-#: Of the sixteenths of what two tiles share, so many next to a tile's edge are dropped: a network saw too little
-#: around them. The ramp over the rest is short, since seams show less of an error at 56 px than at 32 px from an edge.
-DROPPED_SIXTEENTHS = 7
+#: Of what two tiles share, the ramp from one to the other takes the middle eighth, at most so many pixels. What lies
+#: next to a tile's edge is dropped: a network saw too little around it. Far from an edge it errs so much less that a
+#: short ramp there leaves smaller seams than a long one that begins near the edge.
+RAMP_PX, RAMP_SHARE = 16, 8
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TilePlan:
     """Where the tiles of a picture lie, and how they are blended: geometry alone, no pixels.
 
     All tiles have one size, the smallest with which as few tiles as the limits allow cover the picture. Neighbours are
-    cross-faded linearly over the middle eighth of what they share, with weights that sum to 1 at every pixel.
+    cross-faded linearly over the middle of what they share, with weights that sum to 1 at every pixel.
 
     Attributes:
         height: Rows of the picture.
@@ -174,6 +175,18 @@ def grid_places(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, alig
     return list(product(rows, columns))
 
 
+def mosaic(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1) -> Float[Tensor, "C R S"]:
+    """The crops of `grid_crops` side by side as they lie: a sample of a picture. Raises as it does.
+
+    R and S are at most grid · size_px.
+    """
+    where = {"size_px": size_px, "grid": grid, "align_px": align_px}
+    rows = len({top for top, _ in grid_places(pixels, **where)})
+    crops = grid_crops(pixels, **where)
+    lines = [torch.cat([*line], dim=2) for line in crops.view(rows, -1, *crops.shape[1:])]
+    return torch.cat(lines, dim=1)
+
+
 def pad_to(pixels: Float[Tensor, "*B C H W"], multiple_of: int) -> Float[Tensor, "*B C H2 W2"]:
     """Grow a picture at the bottom and right until both sides are multiples of `multiple_of`.
 
@@ -231,9 +244,10 @@ def _weights(starts: tuple[int, ...], tile: int, like: Tensor) -> list[Tensor]:
 
 def _ramp(positions: Tensor, begin: int, shared: int) -> Tensor:
     """0 to 1 over the middle of the `shared` pixels that start at `begin`; a step where nothing is shared."""
-    dropped = shared * DROPPED_SIXTEENTHS // 16
+    ramp = min(RAMP_PX, shared // RAMP_SHARE)
+    dropped = (shared - ramp) // 2
     # Half a pixel: values are taken at pixel centres. And a length of at least that: a step needs no case of its own.
-    length = max(shared - 2 * dropped, 0.5)
+    length = max(ramp, 0.5)
     return ((positions - (begin + dropped) + 0.5) / length).clamp(0, 1)
 
 

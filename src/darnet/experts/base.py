@@ -5,7 +5,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -32,9 +32,9 @@ class Expert(Protocol):
 class Tiles:
     """How a large picture is cut: tiles of at most `size_px` that share `overlap_px`; `size_px` 0: not at all.
 
-    The overlap follows from what agrees with the untiled answer: at 56 px from a tile's edge the shipped experts are
-    within 8 levels of it (haze), most within 1; at 32 px haze is off by 20, low light by 17. The size follows from the
-    overlap: with it, no common picture costs more than 1.2 pixels per pixel.
+    The overlap follows from what agrees with the untiled answer: at 56 px from a tile's edge most shipped experts are
+    within 1 level of it, at 32 px some are off by 5 (those that need more say so, `Model.overlap_px`). The size follows
+    from the overlap: no common picture costs more than 1.2 pixels per pixel.
     """
 
     size_px: int = 1152
@@ -44,6 +44,10 @@ class Tiles:
         """Raise UsageError for tiles that do not fit their overlap."""
         if self.size_px < 0 or (self.size_px and not 0 <= self.overlap_px < self.size_px):
             raise UsageError(f"tiles of {self.size_px} px that share {self.overlap_px} px")
+
+    def sharing(self, overlap_px: int) -> Tiles:
+        """The same that share so much at least, as far as half of a tile goes."""
+        return replace(self, overlap_px=max(self.overlap_px, min(overlap_px, self.size_px // 2)))
 
     def plan(self, height: int, width: int, multiple_of: int = 1) -> TilePlan:
         """Where the tiles of a picture of `height` × `width` pixels lie."""

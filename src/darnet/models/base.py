@@ -41,10 +41,12 @@ class Output:
 class Context:
     """What a network knows of whole pictures, beside the tiles that it repairs. Made once a picture (`Model.encode`).
 
-    `encoded`: tensors by name, a row for each picture; which ones is the network's own business.
+    `encoded`: tensors by name, a row for each picture; which ones is the network's own business. `statistics`: of one
+    picture, what layers would else measure over each tile (`Model.measure`).
     """
 
     encoded: Mapping[str, Tensor] = field(default_factory=dict)
+    statistics: tuple[Tensor, ...] = ()
 
     def expand(self, count: int) -> Context:
         """That of one picture, for so many tiles of it."""
@@ -60,6 +62,8 @@ class Model(nn.Module, ABC):
     """
 
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
+    #: How much its tiles must share to agree with the whole picture, where that is more than others need.
+    overlap_px: int = 0
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
     ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: levels of each kind that a classifier knows
     gates: tuple[str, ...] = ()  #: ways to choose its experts, of which a stage of training names one; mostly none
@@ -88,6 +92,13 @@ class Model(nn.Module, ABC):
     def look(self, pictures: Float[Tensor, "B 3 H W"]) -> Context:
         """`encode` of the views of whole pictures; empty where the network asks for none."""
         return Context() if self.views is None else self.encode(self.views(pictures))
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """The context of one picture, with the statistics that layers take of a sample of it (or of all of it).
+
+        Default: as it is, since most networks measure nothing over a picture.
+        """
+        return context
 
     def told(self, kind: str) -> Model:
         """The network for pictures that are known to have one kind of damage, sharing these weights.

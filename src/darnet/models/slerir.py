@@ -27,6 +27,7 @@ from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
 from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
 from darnet.nn.spherical import ClassifierRouter, LayerRouter, SphericalRouter
+from darnet.nn.statistics import Statistics
 from darnet.nn.transformer import TransformerBlock
 from darnet.routing import Routing, dispatch
 
@@ -39,10 +40,11 @@ SELECTIONS = ("spherical", "classifier")
 
 @dataclass(frozen=True)
 class Trace:
-    """What the places are told: who serves whom, whether the others learn, and the prior map."""
+    """What the places are told: who serves whom, whether the others learn, statistics, and the prior map."""
 
     routings: tuple[Routing, ...]
     masked: bool
+    statistics: Statistics
     prior: Float[Tensor, "B D P Q"] | None
 
 
@@ -131,7 +133,7 @@ class SLERIR(Model):
             return Place(
                 index,
                 (
-                    nn.Sequential(*(TransformerBlock(features, heads[level], expansion) for _ in range(blocks[index])))
+                    Blocks(TransformerBlock(features, heads[level], expansion) for _ in range(blocks[index]))
                     for _ in range(experts)
                 ),
                 guidance,
@@ -158,6 +160,15 @@ class SLERIR(Model):
         box: Float[Tensor, "B 4"] | None = None,
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
+        return self._repair(degraded, context, Statistics(() if context is None else context.statistics))
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """Attention across channels, of the experts that the context chooses."""
+        statistics = Statistics()
+        self._repair(sample, context, statistics)
+        return replace(context, statistics=tuple(statistics.taken))
+
+    def _repair(self, degraded: Float[Tensor, "B 3 H W"], context: Context | None, statistics: Statistics) -> Output:
         known = (self.look(degraded) if context is None else context).encoded
         token, prior = known["damage"].mean(dim=1), None
         named = None if self.naming is None else self.naming(token)
@@ -167,7 +178,7 @@ class SLERIR(Model):
             routings = self.router(token, self.gate)
         if self.fusion is not None and self.content is not None:
             prior = self.fusion(known["content"], self.content(degraded)[1], known["damage"])
-        return Output(self.net(degraded, Trace(routings, self.masked, prior)), routings, kinds=named)
+        return Output(self.net(degraded, Trace(routings, self.masked, statistics, prior)), routings, kinds=named)
 
     def along(self, path: Sequence[int]) -> SLERIR:
         """The plain backbone that a path is: of each place the chosen expert, and no router. Raises ValueError."""
@@ -199,6 +210,16 @@ class SLERIR(Model):
             self.router.refresh(torch.stack(list(embeddings)))
 
 
+class Blocks(nn.ModuleList):
+    """One expert: blocks, one after the other."""
+
+    def forward(self, features: Float[Tensor, "B F H W"], statistics: Statistics) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        for block in self:
+            features = block(features, statistics)
+        return features
+
+
 class Place(nn.Module):
     """Experts, of which one (or, under the soft gate, each by its weight) works on a sample; guided where wanted."""
 
@@ -211,13 +232,14 @@ class Place(nn.Module):
         if self.guidance is not None and trace.prior is not None:
             features = self.guidance(features, trace.prior)
         routing = trace.routings[self.index]
+        experts = [partial(expert, statistics=trace.statistics) for expert in self.experts]
         if not trace.masked or not routing.weights.requires_grad or len(self.experts) == 1:
-            return dispatch(self.experts, routing, features)
+            return dispatch(experts, routing, features)
         best = F.one_hot(routing.weights.argmax(dim=1), len(self.experts)).to(routing.weights)
-        served = dispatch(self.experts, replace(routing, weights=routing.weights * best), features)
+        served = dispatch(experts, replace(routing, weights=routing.weights * best), features)
         with torch.no_grad():
             others = routing.weights.clamp_min(LEAST_WEIGHT) * (1 - best)
-            rest = dispatch(self.experts, replace(routing, weights=others), features)
+            rest = dispatch(experts, replace(routing, weights=others), features)
         return served + rest
 
     def parts(self) -> dict[str, nn.Module]:

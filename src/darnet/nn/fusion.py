@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.nn.transformer import ChannelNorm
-from darnet.tiling import grid_crops
+from darnet.tiling import mosaic
 from darnet.views import mirror_pad
 
 #: Crops a side (§3.4).
@@ -31,15 +31,14 @@ def glance(pictures: Float[Tensor, "B 3 H W"], crop_px: int) -> Float[Tensor, "B
     least = crop_px + (GRID - 1) * ALIGN_PX  # less than that, and crops would coincide
     missing = [(0, max(0, least - side)) for side in pictures.shape[2:]]
     padded = mirror_pad(pictures, *missing) if any(after for _, after in missing) else pictures
-    crops = torch.stack([grid_crops(one, size_px=crop_px, grid=GRID, align_px=ALIGN_PX) for one in padded])
-    mosaic = crops.view(-1, GRID, GRID, 3, crop_px, crop_px).permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
-    return torch.cat([mosaic, F.adaptive_avg_pool2d(pictures, GRID * crop_px)], dim=1)
+    crops = torch.stack([mosaic(one, size_px=crop_px, grid=GRID, align_px=ALIGN_PX) for one in padded])
+    return torch.cat([crops, F.adaptive_avg_pool2d(pictures, GRID * crop_px)], dim=1)
 
 
-def unfold_crops(mosaic: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
+def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
     """The crops of a glance one by one, row by row, those of a picture together."""
-    side = mosaic.shape[3] // GRID
-    return mosaic.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+    side = crops.shape[3] // GRID
+    return crops.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
 
 class Fusion(nn.Module):
