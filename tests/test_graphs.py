@@ -44,10 +44,11 @@ def test_a_graph_is_an_expert(tmp_path: Path) -> None:
     check_expert(Checked("compact", load_onnx(tmp_path / "compact.onnx")))
 
 
-def ask(path: Path, tile: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-    """A graph of two inputs, by the runtime alone."""
+def ask(path: Path, tile: torch.Tensor, context: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
+    """A graph of two inputs and more, by the runtime alone."""
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    return torch.from_numpy(session.run(None, {"degraded": tile.numpy(), "context": context.numpy()})[0])
+    given = {"degraded": tile, "context": context, **more}
+    return torch.from_numpy(session.run(None, {name: value.numpy() for name, value in given.items()})[0])
 
 
 @pytest.mark.slow
@@ -68,6 +69,17 @@ def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
             wanted = model(tile, model.encode(views)).image.clamp(0, 1)
         torch.testing.assert_close(ask(tmp_path / "path.onnx", tile, views), wanted, atol=1e-4, rtol=0)
         assert float((wanted - tile).abs().mean()) > 0.01
+    placed = SLERIR(
+        **small, degradation={"width": 4}, content={"width": 2}, fusion=4, guided=["latent"], positions=True
+    ).eval()
+    wake(placed, std=0.3)
+    torch.nn.init.normal_(placed.fusion.place.weight, std=5)
+    export_onnx(placed.along(path), tmp_path / "placed.onnx")
+    tile, box = picture[..., :32, 48:].contiguous(), torch.tensor([[0, 0.5, 0.5, 1]])
+    with torch.inference_mode():
+        wanted, unplaced = (placed.along(path)(tile, placed.encode(views), at).image.clamp(0, 1) for at in (box, None))
+    torch.testing.assert_close(ask(tmp_path / "placed.onnx", tile, views, box=box), wanted, atol=1e-4, rtol=0)
+    assert float((unplaced - wanted).abs().max()) > 1e-3
     elsewhere = ask(tmp_path / "path.onnx", picture, torch.zeros_like(views))
     assert float((elsewhere - ask(tmp_path / "path.onnx", picture, views)).abs().max()) > 1e-3
 

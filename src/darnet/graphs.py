@@ -26,9 +26,12 @@ class _Graph(nn.Module):
         self.model = model
 
     def forward(
-        self, degraded: Float[Tensor, "1 3 H W"], context: Float[Tensor, "1 C S T"] | None = None
+        self,
+        degraded: Float[Tensor, "1 3 H W"],
+        context: Float[Tensor, "1 C S T"] | None = None,
+        box: Float[Tensor, "1 4"] | None = None,
     ) -> Float[Tensor, "1 3 H W"]:
-        image: Tensor = self.model(degraded, None if context is None else self.model.encode(context)).image
+        image: Tensor = self.model(degraded, None if context is None else self.model.encode(context), box).image
         return image.clamp(0, 1)
 
 
@@ -36,7 +39,8 @@ def export_onnx(model: Model, path: Path) -> None:
     """Write an expert as a graph of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free.
 
     Both are multiples of `model.multiple_of`. A network that looks at the whole picture beside a tile has a second
-    input, `context`: what `model.views` makes of a picture, of fixed size. A graph of one input is what
+    input, `context`: what `model.views` makes of a picture, of fixed size; one that asks where the
+    tile lies a third, `box`: top, left, bottom and right as shares of the picture. A graph of one input is what
     `darnet experts add` takes as an `.onnx` file.
 
     Experts inside a network all run, and those that are not chosen count for nothing (`darnet.routing.dispatch`). One
@@ -52,6 +56,8 @@ def export_onnx(model: Model, path: Path) -> None:
             raise UsageError(f"{type(model).__name__} makes no image: there is no graph of it")
     if model.views is not None:
         inputs["context"] = model.views(picture)
+    if model.placed:
+        inputs["box"] = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
     sides = {2 + axis: model.multiple_of * Dim(name, max=LONGEST) for axis, name in enumerate(("rows", "columns"))}
     unfinished = path.with_name(f".{path.name}.partial")
     try:

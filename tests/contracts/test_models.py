@@ -30,6 +30,7 @@ SLERIR: dict[str, object] = {
     "guided": ["latent", "decoder1"],
     "selection": "spherical",
     "kinds": [],
+    "positions": False,
 }
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
@@ -56,6 +57,7 @@ SMALL: dict[str, list[dict[str, object]]] = {
         SLERIR,
         {**SLERIR, "fusion": 0, "experts": 1, "masked": True, "expansion": 0, "lean": True},
         {**SLERIR, "selection": "classifier", "kinds": ["noise", "rain"]},
+        {**SLERIR, "positions": True},
     ],
     "unet": [{"width": 4, "depth": 2}],
 }
@@ -106,6 +108,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             "guided": ["latent"],
             "selection": "classifier",
             "kinds": ["noise", "rain"],
+            "positions": True,
         }.items()
     ),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),

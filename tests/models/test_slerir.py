@@ -180,6 +180,31 @@ def test_fusion_is_used() -> None:
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(one.routings, other.routings, strict=True))
 
 
+def test_a_network_that_begins_to_ask_for_places_answers_as_before() -> None:
+    old = network().eval()
+    new = network(positions=True).eval()
+    new.adopt(old)
+    whole = pictures(1)
+    with torch.inference_mode():
+        assert torch.equal(new(whole).image, old(whole).image)
+
+
+def test_a_tile_finds_its_part_of_the_severity_map() -> None:
+    """Damage in one corner changes other patches than damage in another, and a tile sees it where it lies."""
+    model = network(positions=True).eval()
+    torch.nn.init.normal_(model.fusion.place.weight, std=0.5)
+    known, box = model.look(pictures(1)).encoded, torch.tensor([[0.0, 0.5, 0.5, 1.0]])
+    patches = torch.rand(1, model.content.features, 8, 8)
+    with torch.inference_mode():
+        whole = model.fusion(known["content"], patches, known["damage"])
+        tile = model.fusion(known["content"], patches[..., :4, 4:], known["damage"], box)
+        unplaced = model.fusion(known["content"], patches[..., :4, 4:], known["damage"])
+        shuffled = model.fusion(known["content"], patches, known["damage"].flip(1))
+    torch.testing.assert_close(tile, whole[..., :4, 4:], atol=1e-5, rtol=0)
+    assert float((unplaced - tile).abs().max()) > 1e-3
+    assert float((shuffled - whole).abs().max()) > 1e-3
+
+
 def test_a_classifier_chooses_and_its_experts_learn() -> None:
     """The router gets its slope from the soft gate; a head names kinds, and teaches the encoder."""
     model = network(selection="classifier", kinds=["noise", "rain"])
@@ -263,6 +288,7 @@ def test_full_size_has_the_active_parameters_of_the_paper() -> None:
         ({"blocks": [0] + [1] * 7}, "blocks"),
         ({"crop_px": 20}, "crop_px 20 is no multiple of 16"),
         ({"guided": ["decoder4"]}, r"no place 'decoder4' \(there are: encoder1"),
+        ({"fusion": 0, "positions": True}, "positions: there is no prior map without fusion"),
         ({"guided": []}, "fusion 8: the prior map guides no place"),
         ({"experts": 12}, "experts 12"),
         ({"fusion": 9}, "heads do not divide"),

@@ -64,6 +64,7 @@ class Model(nn.Module, ABC):
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
     #: How much its tiles must share to agree with the whole picture, where that is more than others need.
     overlap_px: int = 0
+    placed: bool = False  #: whether `forward` looks at the box of a tile
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
     ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: levels of each kind that a classifier knows
     gates: tuple[str, ...] = ()  #: ways to choose its experts, of which a stage of training names one; mostly none

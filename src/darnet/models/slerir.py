@@ -69,6 +69,7 @@ class SLERIR(Model):
         content: Options of the one that looks for content.
         fusion: Features D of the prior map; 0 leaves GLGF out, as the paper's Table 4 does.
         guided: Places that are guided by the prior.
+        positions: Whether patches find damage by where it lies, too; weights from before this was an option do not.
         selection: How experts are chosen: "spherical", or by a "classifier" of the same size (the paper's Table 3).
         kinds: What the token of damage is to tell apart beside; a head for the loss `classification`, mostly none.
 
@@ -100,6 +101,7 @@ class SLERIR(Model):
         guided: Sequence[str] = ("latent", "decoder3", "decoder2", "decoder1"),
         selection: str = "spherical",
         kinds: Sequence[str] = (),
+        positions: bool = False,
     ) -> None:
         super().__init__()
         check_blocks(blocks)
@@ -109,9 +111,11 @@ class SLERIR(Model):
             raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
         if fusion and not guided:
             raise ValueError(f"fusion {fusion}: the prior map guides no place")
+        if positions and not fusion:
+            raise ValueError("positions: there is no prior map without fusion")
         if selection not in SELECTIONS:
             raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
-        self.masked = masked
+        self.masked, self.placed = masked, positions
         self.views: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
@@ -125,7 +129,9 @@ class SLERIR(Model):
         patch_px = 16 * patch
         if fusion:
             self.content = make_encoder(patch_px, **(content or {}))
-            self.fusion = Fusion(self.content.features, self.degradation.features, fusion, heads[-1])
+            self.fusion = Fusion(
+                self.content.features, self.degradation.features, fusion, heads[-1], positions=positions
+            )
 
         def stage(place: str, features: int, level: int) -> nn.Module:
             index = PLACES.index(place)
@@ -160,7 +166,7 @@ class SLERIR(Model):
         box: Float[Tensor, "B 4"] | None = None,
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
-        return self._repair(degraded, context, Statistics(() if context is None else context.statistics))
+        return self._repair(degraded, context, Statistics(() if context is None else context.statistics), box)
 
     def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
         """Attention across channels, of the experts that the context chooses."""
@@ -168,7 +174,20 @@ class SLERIR(Model):
         self._repair(sample, context, statistics)
         return replace(context, statistics=tuple(statistics.taken))
 
-    def _repair(self, degraded: Float[Tensor, "B 3 H W"], context: Context | None, statistics: Statistics) -> Output:
+    def adopt(self, other: Model) -> None:
+        """Take over the weights of another one; where only this one asks for positions, it begins by ignoring them."""
+        weights, place = other.state_dict(), "fusion.place.weight"
+        if place not in weights and place in (own := self.state_dict()):
+            weights[place] = torch.zeros_like(own[place])
+        self.load_state_dict(weights)
+
+    def _repair(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None,
+        statistics: Statistics,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
         known = (self.look(degraded) if context is None else context).encoded
         token, prior = known["damage"].mean(dim=1), None
         named = None if self.naming is None else self.naming(token)
@@ -177,7 +196,7 @@ class SLERIR(Model):
         else:
             routings = self.router(token, self.gate)
         if self.fusion is not None and self.content is not None:
-            prior = self.fusion(known["content"], self.content(degraded)[1], known["damage"])
+            prior = self.fusion(known["content"], self.content(degraded)[1], known["damage"], box)
         return Output(self.net(degraded, Trace(routings, self.masked, statistics, prior)), routings, kinds=named)
 
     def along(self, path: Sequence[int]) -> SLERIR:
