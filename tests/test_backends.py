@@ -5,7 +5,7 @@ import torch
 
 from darnet.backends import TorchBackend, environment, pick_device
 from darnet.errors import ResourceError, UsageError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.models.compact import CompactUNet
 
 
@@ -40,7 +40,9 @@ class Hungry(Model):
         super().__init__()
         self.error = error
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         raise self.error
 
 
@@ -71,7 +73,9 @@ class Watching(Model):
         super().__init__()
         self.seen: list[tuple[bool, str]] = []
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         self.seen.append(cuda_settings())
         return Output(degraded)
 

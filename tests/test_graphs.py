@@ -23,7 +23,7 @@ from darnet.experts.base import Checked, Tiles
 from darnet.experts.foreign import load_onnx
 from darnet.experts.network import NetworkExpert
 from darnet.graphs import CONTEXT, MULTIPLE_OF, export_onnx
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
@@ -45,6 +45,8 @@ PARTS = sorted(path.parent.relative_to(WEIGHTS).as_posix() for path in WEIGHTS.g
 #: Those that run always; an export takes seconds.
 QUICK = ("darnet/motion",)
 
+#: The box of a whole picture.
+WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 #: As small as there are: what takes time is how many layers there are, not how large they are.
 PLACES = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 0, "lean": True}
 FUSED = {"degradation": {"width": 4}, "content": {"width": 2}, "fusion": 4, "guided": ["latent"]}
@@ -54,17 +56,20 @@ TINY = {
     "unet": lambda: UNet(4, 2),
     "deconvolution-unet": lambda: DeconvolutionUNet(4, (1, 1), spectrum_width=4),
     "daair": lambda: DaAIR(["noise", "rain"], rank_divisor=2, kernel=3, **PLACES),
-    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, **FUSED, **PLACES),
+    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, positions=True, **FUSED, **PLACES),
 }
 
 
 def tiny(name: str) -> Model:
     torch.manual_seed(0)
     model = TINY[name]().eval()
-    wake(model, std=0.1)
+    wake(model, std=0.2 if name == "slerir" else 0.1)
     if isinstance(model, DaAIR):
         for block in model._blocks().values():
             torch.nn.init.normal_(block.learner.route.weight, std=30.0)  # so that pictures go different ways
+    if isinstance(model, SLERIR):
+        torch.nn.init.normal_(model.fusion.place.weight, std=5)  # so that it shows where a tile lies
+        torch.nn.init.normal_(model.net.stages[3].guidance.project.weight, std=3)
     return model
 
 
@@ -104,10 +109,18 @@ def pictures() -> list[Tensor]:
     return [torch.rand(3, 37, 51, generator=rng), photo_like(100, 86), torch.rand(3, 5, 3, generator=rng)]
 
 
+class Unmeasured(TorchBackend):
+    """Layers measure over each tile, as they do in a graph."""
+
+    def measure(self, sample: Tensor, context: Context) -> Context:
+        return context
+
+
 def check_same(model: Model, path: Path) -> None:
     """Read back by darnet, a file answers as the network: whole pictures and tiles, whose context is the whole's."""
+    backend = Unmeasured(model, "cpu")
     for tiles in (Tiles(0), Tiles(64, 32)):
-        network, graph = NetworkExpert(TorchBackend(model, "cpu"), tiles), load_onnx(path, "cpu", tiles)
+        network, graph = NetworkExpert(backend, tiles), load_onnx(path, "cpu", tiles)
         for picture in pictures():
             wanted = network(picture)
             torch.testing.assert_close(graph(picture), wanted, atol=TOLERANCE, rtol=0)
@@ -151,8 +164,7 @@ def check_same_verdict(model: DegradationClassifier, path: Path, crop_px: int) -
     for picture in (photo_like(300, 260), torch.rand(3, 30, 41)):
         crops = grid_crops(picture, size_px=crop_px, grid=4, align_px=16)
         with torch.inference_mode():
-            context = model.context(picture[None])
-            output = model(crops, context.expand(len(crops), -1, -1, -1))
+            output = model(crops, model.look(picture[None]).expand(len(crops)))
             wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.levels]
         answers = ask(path.read_bytes(), degraded=crops, context=look(path, picture[None]))
         torch.testing.assert_close(answers, wanted, atol=1e-3, rtol=1e-4)
@@ -186,19 +198,55 @@ def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
     """What the network answers where its routing picks that path; tiles of two sizes, one glance."""
     model = tiny("slerir")
     picture = torch.rand(1, 3, 64, 96)
-    context = model.context(picture)
+    views = model.views(picture)
     with torch.inference_mode():
-        path = [int(routing.logits.argmax()) for routing in model(picture, context).routings]
+        path = [int(routing.logits.argmax()) for routing in model(picture, model.encode(views)).routings]
     assert len(set(path)) > 1
     export_onnx(model.along(path), tmp_path / "path.onnx")
     data = (tmp_path / "path.onnx").read_bytes()
-    for tile in (picture, picture[..., 16:48, :80].contiguous()):
+    for tile, box in (
+        (picture, WHOLE),
+        (picture[..., 16:48, :80].contiguous(), torch.tensor([[0.25, 0, 0.75, 5 / 6]])),
+    ):
         with torch.inference_mode():
-            wanted = model(tile, context).image.clamp(0, 1)
-        torch.testing.assert_close(ask(data, degraded=tile, context=context)[0], wanted, atol=TOLERANCE, rtol=0)
+            wanted = model(tile, model.encode(views), box).image.clamp(0, 1)
+        found = ask(data, degraded=tile, context=views, box=box)[0]
+        torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=0)
         assert float((wanted - tile).abs().mean()) > 0.01
-    here, elsewhere = (ask(data, degraded=picture, context=seen)[0] for seen in (context, torch.zeros_like(context)))
+    here, elsewhere = (
+        ask(data, degraded=picture, context=seen, box=WHOLE)[0] for seen in (views, torch.zeros_like(views))
+    )
     assert float((elsewhere - here).abs().max()) > 1e-3
+
+
+def test_a_tile_is_repaired_by_where_it_lies(graphs: Callable[[str], Path]) -> None:
+    model, data, picture = tiny("slerir"), graphs("slerir").read_bytes(), photo_like(64, 96)[None]
+    tile, views = picture[..., :32, 48:80].contiguous(), model.views(picture)
+    here, elsewhere = torch.tensor([[0, 0.5, 0.5, 5 / 6]]), torch.tensor([[0.5, 0, 1, 1 / 3]])
+    with torch.inference_mode():
+        wanted = model(tile, model.encode(views), here).image.clamp(0, 1)
+    found, moved = (ask(data, degraded=tile, context=views, box=box)[0] for box in (here, elsewhere))
+    torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=0)
+    assert float((moved - wanted).abs().max()) > 1e-3
+
+
+class Shaded(Model):
+    """Darker to the right of the picture, which it does not look at."""
+
+    placed, overlap_px = True, 24
+
+    def forward(self, degraded: Tensor, context: Context | None = None, box: Tensor | None = None) -> Output:
+        share = torch.ones_like(degraded) if box is None else 1 - box[:, None, None, 1:2]
+        return Output(degraded * share)
+
+
+def test_a_graph_may_ask_for_the_box_alone_and_says_what_tiles_share(tmp_path: Path) -> None:
+    export_onnx(Shaded(), tmp_path / "net.onnx")
+    tiles = Tiles(64, 8)
+    expert, picture = load_onnx(tmp_path / "net.onnx", "cpu", tiles), torch.ones(3, 40, 130)
+    assert expert.tiles == tiles.sharing(24)
+    torch.testing.assert_close(expert(picture), NetworkExpert(TorchBackend(Shaded(), "cpu"), tiles)(picture))
+    assert float(expert(picture)[:, :, -1].max()) < 0.6
 
 
 @pytest.mark.parametrize(
@@ -216,7 +264,7 @@ def test_the_look_at_a_picture_is_a_graph_for_any_size(
     model, path = tiny(name), graphs(name)
     for height, width in ((1, 1), (5, 70), (64, 64), (95, 96), (200, 131)):
         picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
-        torch.testing.assert_close(look(path, picture), model.context(picture), atol=tolerance, rtol=0)
+        torch.testing.assert_close(look(path, picture), model.views(picture), atol=tolerance, rtol=0)
 
 
 def test_metadata_that_cannot_be_read_names_the_file(tmp_path: Path, graphs: Callable[[str], Path]) -> None:
@@ -236,7 +284,7 @@ def test_metadata_that_cannot_be_read_names_the_file(tmp_path: Path, graphs: Cal
 class Silent(Model):
     """Neither an image nor a name."""
 
-    def forward(self, degraded: Tensor, context: Tensor | None = None) -> Output:
+    def forward(self, degraded: Tensor, context: Context | None = None, box: Tensor | None = None) -> Output:
         return Output()
 
 

@@ -103,7 +103,7 @@ def test_what_shows_in_a_corner_is_judged_by_the_corner(router: NetworkRouter) -
     """The level of a kind is that of the crops where it is."""
 
     class Cornered(DegradationClassifier):
-        def forward(self, degraded, context=None):
+        def forward(self, degraded, context=None, box=None):
             bright = (degraded.mean(dim=(1, 2, 3)) > 0.5).float()
             logits = torch.stack([0 * bright, 20 * bright - 10, 0 * bright - 10], dim=1)
             levels = torch.stack([0 * bright + 1, 20 * bright + 20, 0 * bright + 1], dim=1)
@@ -182,13 +182,16 @@ def test_every_crop_is_told_of_the_whole_picture() -> None:
     seen = []
 
     class Spy(DegradationClassifier):
-        def forward(self, degraded, context=None):
+        def forward(self, degraded, context=None, box=None):
             seen.append(context)
             return super().forward(degraded, context)
 
     pixels = torch.zeros(3, 300, 300)
     pixels[:, :100, :100] = 1
-    NetworkRouter(TorchBackend(Spy(["clean", "haze"], 4, thumbnail_px=16).eval(), "cpu"))(pixels)
-    assert seen[0].shape == (16, 3, 16, 16)
-    assert all(torch.equal(context, seen[0][0]) for context in seen[0])
-    torch.testing.assert_close(seen[0][0], make_thumbnail(pixels[None], 16)[0])
+    spy = Spy(["clean", "haze"], 4, thumbnail_px=16).eval()
+    NetworkRouter(TorchBackend(spy, "cpu"))(pixels)
+    overview = seen[0].encoded["overview"]
+    assert len(overview) == 16
+    assert all(torch.equal(row, overview[0]) for row in overview)
+    with torch.inference_mode():
+        torch.testing.assert_close(overview[:1], spy.encode(make_thumbnail(pixels[None], 16)).encoded["overview"])

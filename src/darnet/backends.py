@@ -1,25 +1,27 @@
-"""How a network is executed. A backend is a plain function of (pictures, context) on some device.
+"""How a network is executed. A backend is a plain function of (pictures, context, box) on some device.
 
-Shapes: B batch, C × S × T a context, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from darnet.errors import ResourceError, UsageError, is_out_of_memory
-from darnet.models.base import Model, Output, channels_last
+from darnet.models.base import Context, Model, Output, channels_last
 from darnet.version import __version__
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+Answer = TypeVar("Answer")
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,19 +43,39 @@ class TorchBackend:
         backend.model = model
         return backend
 
-    def __call__(self, pictures: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
+    def __call__(
+        self,
+        pictures: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
         """Run the network; the answer is on its device. Raises ResourceError where memory runs out."""
         pictures = pictures.to(self.device, memory_format=torch.channels_last)
-        context = None if context is None else context.to(self.device)
+        box = None if box is None else box.to(self.device)
+        output: Output = self._run(lambda: self.model(pictures, context, box), pictures)
+        return output
+
+    def encode(self, pictures: Float[Tensor, "B 3 H W"]) -> Context:
+        """What the network wants to know of whole pictures (`Model.look`); only their views go to its device."""
+        if self.model.views is None:
+            return Context()
+        views = self.model.views(pictures).to(self.device)
+        return self._run(lambda: self.model.encode(views), views)
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """The context with the statistics of a picture, by a sample of it (`Model.measure`). Raises as a call does."""
+        sample = sample.to(self.device, memory_format=torch.channels_last)
+        return self._run(lambda: self.model.measure(sample, context), sample)
+
+    def _run(self, function: Callable[[], Answer], pictures: Float[Tensor, "B C H W"]) -> Answer:
         try:
             with torch.inference_mode(), exact_float32(), self._autocast():
-                output: Output = self.model(pictures, context)
+                return function()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             size = "×".join(map(str, reversed(pictures.shape[2:])))
             raise ResourceError(f"{self.device}: out of memory on a tile of {size}; make `tiles` smaller") from error
-        return output
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.dtype == torch.float32:

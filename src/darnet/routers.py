@@ -60,8 +60,7 @@ class NetworkRouter:
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
         where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
         crops, places = grid_crops(pixels, **where), grid_places(pixels, **where)
-        context = model.context(pixels[None]).expand(len(crops), -1, -1, -1) if model.context else None
-        output = self.backend(crops, context)
+        output = self.backend(crops, self.backend.encode(pixels[None]).expand(len(crops)))
         logits = model.verdict(output, len(crops))
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")

@@ -6,6 +6,7 @@ Shape letters: C channels, H rows, W columns of the picture; h, w of a tile; N c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise, product
 
 import torch
@@ -15,58 +16,128 @@ from torch.nn import functional
 
 from darnet.views import mirror_pad
 
-#: Of the pixels that two tiles share, the quarter next to a tile's edge is dropped: a network saw too little around it.
-DISCARDED_FRACTION = 4
+#: Of what two tiles share, the ramp from one to the other takes the middle eighth, at most so many pixels. What lies
+#: next to a tile's edge is dropped: a network saw too little around it. Far from an edge it errs so much less that a
+#: short ramp there leaves smaller seams than a long one that begins near the edge.
+RAMP_PX, RAMP_SHARE = 16, 8
 
 
-def tiled(
-    function: Callable[[Tensor], Tensor],
-    pixels: Float[Tensor, "C H W"],
-    *,
-    tile_px: int,
-    overlap_px: int,
-    multiple_of: int = 1,
-) -> Float[Tensor, "C H W"]:
-    """Apply `function` tile by tile and blend the results without seams.
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a picture, in pixels."""
 
-    All tiles of a picture have the same size; the last of a row or column is shifted back to fit, so its overlap is
-    larger. Neighbours are cross-faded linearly over the middle half of what they share, with weights that sum to 1 at
-    every pixel. A function whose reach is at most a quarter of the overlap gives exactly what it gives untiled.
-    Beyond the function's own needs, memory is one output of the picture's size.
+    top: int
+    left: int
+    height: int
+    width: int
 
-    Args:
-        function: "1 C h w" to "1 C h w", pure. Runs once a tile; may answer in another dtype or on another device.
-        pixels: "C H W"; H and W are at least 1.
-        tile_px: Longest side of a tile, cut down to a multiple of `multiple_of`. A picture that fits is one call.
-        overlap_px: Least number of pixels that neighbouring tiles share; below `tile_px`.
-        multiple_of: Both sides and the position of what `function` sees are multiples of this; the picture is padded
-            for it, and cropped again.
+    def cut(self, pixels: Float[Tensor, "*B C H W"]) -> Float[Tensor, "*B C h w"]:
+        """Its pixels, in the same memory."""
+        return pixels[..., self.top : self.top + self.height, self.left : self.left + self.width]
 
-    Returns:
-        "C H W", the dtype and device of `pixels`.
+    def box(self, height: int, width: int) -> Float[Tensor, "1 4"]:
+        """Top, left, bottom and right as shares of a picture of that size; above 1 where it was padded."""
+        bottom, right = self.top + self.height, self.left + self.width
+        return torch.tensor([[self.top / height, self.left / width, bottom / height, right / width]])
 
-    Raises:
-        ValueError: An impossible size, or a function that changes the shape of its input.
+
+@dataclass(frozen=True)
+class TilePlan:
+    """Where the tiles of a picture lie, and how they are blended: geometry alone, no pixels.
+
+    All tiles have one size, the smallest with which as few tiles as the limits allow cover the picture. Neighbours are
+    cross-faded linearly over the middle of what they share, with weights that sum to 1 at every pixel.
+
+    Attributes:
+        height: Rows of the picture.
+        width: Its columns.
+        tile_height: Rows of a tile.
+        tile_width: Its columns.
+        rows: First row of each row of tiles, from the top.
+        columns: First column of each column of tiles, from the left.
     """
-    _check(pixels, tile_px, overlap_px)
-    height, width = pixels.shape[-2:]
-    # Padded once and cut at multiples: a network that halves its input sees every pixel in the phase it has untiled.
-    pixels = pad_to(pixels, multiple_of)
-    if max(height, width) <= tile_px:
-        return _run(function, pixels).to(pixels)[:, :height, :width]
-    tile_px = max(tile_px // multiple_of, 1) * multiple_of
-    overlap_px = min(overlap_px + -overlap_px % multiple_of, tile_px - multiple_of)
-    rows, columns = (_starts(length, tile_px, overlap_px) for length in pixels.shape[-2:])
-    tile_height, tile_width = (min(tile_px, length) for length in pixels.shape[-2:])
-    row_weights = _weights(rows, tile_height, like=pixels)
-    column_weights = _weights(columns, tile_width, like=pixels)
-    output = torch.zeros_like(pixels)
-    for (top, down), (left, across) in product(
-        zip(rows, row_weights, strict=True), zip(columns, column_weights, strict=True)
-    ):
-        region = (slice(None), slice(top, top + tile_height), slice(left, left + tile_width))
-        output[region] += _run(function, pixels[region]).to(output) * down[:, None] * across
-    return output[:, :height, :width]
+
+    height: int
+    width: int
+    tile_height: int
+    tile_width: int
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+    @classmethod
+    def cut(cls, height: int, width: int, *, tile_px: int, overlap_px: int, multiple_of: int = 1) -> TilePlan:
+        """The plan for a picture of `height` × `width` pixels.
+
+        Args:
+            height: At least 1.
+            width: At least 1.
+            tile_px: Longest side of a tile, cut down to a multiple of `multiple_of`. What fits is one tile.
+            overlap_px: Least number of pixels that neighbouring tiles share; at least 0 and below `tile_px`.
+            multiple_of: Sides and places of tiles are multiples of this, at least 1: a network that halves its input
+                sees every pixel in the phase it has untiled. The last tiles may end outside the picture, by less.
+
+        Raises ValueError for an impossible size.
+        """
+        if min(height, width, multiple_of) < 1:
+            raise ValueError(f"sides and multiple_of must be at least 1, got {height} × {width}, {multiple_of}")
+        if tile_px < 1:
+            raise ValueError(f"tile_px must be at least 1, got {tile_px}")
+        if not 0 <= overlap_px < tile_px:
+            raise ValueError(f"overlap_px must be at least 0 and below tile_px = {tile_px}, got {overlap_px}")
+        units = [-(-length // multiple_of) for length in (height, width)]
+        if max(height, width) <= tile_px:
+            axes: list[tuple[int, tuple[int, ...]]] = [(length, (0,)) for length in units]
+        else:
+            most = max(tile_px // multiple_of, 1)
+            axes = [_divide(length, most, min(-(-overlap_px // multiple_of), most - 1)) for length in units]
+        (tile_height, rows), (tile_width, columns) = (
+            (tile * multiple_of, tuple(start * multiple_of for start in starts)) for tile, starts in axes
+        )
+        return cls(height, width, tile_height, tile_width, rows, columns)
+
+    @property
+    def regions(self) -> list[Region]:
+        """Of each tile, row by row."""
+        return [Region(*corner, self.tile_height, self.tile_width) for corner in product(self.rows, self.columns)]
+
+    @property
+    def work(self) -> float:
+        """Pixels computed per pixel of the picture."""
+        computed = len(self.rows) * len(self.columns) * self.tile_height * self.tile_width
+        return computed / (self.height * self.width)
+
+    def apply(
+        self, function: Callable[[Tensor, Region], Tensor], pixels: Float[Tensor, "C H W"]
+    ) -> Float[Tensor, "C H W"]:
+        """Apply `function` tile by tile and blend the answers without seams.
+
+        A function whose reach is at most 7/16 of the overlap gives exactly what it gives untiled. Beyond its own needs,
+        memory is one output of the picture's size.
+
+        Args:
+            function: ("1 C h w", where it lies) to "1 C h w", pure. It may answer in another dtype or on another
+                device.
+            pixels: "C H W". What tiles show outside it mirrors it.
+
+        Returns:
+            "C H W", the dtype and device of `pixels`.
+
+        Raises:
+            ValueError: A picture of another size, or a function that changes the shape of its input.
+        """
+        _check_shape(pixels)
+        if tuple(pixels.shape[1:]) != (self.height, self.width):
+            raise ValueError(f"a plan for {self.height} × {self.width}, and pixels of shape {tuple(pixels.shape)}")
+        pixels = _padded(pixels, self.rows[-1] + self.tile_height, self.columns[-1] + self.tile_width)
+        if len(self.regions) == 1:
+            return _run(function, pixels, self.regions[0]).to(pixels)[:, : self.height, : self.width]
+        down = _weights(self.rows, self.tile_height, like=pixels)
+        across = _weights(self.columns, self.tile_width, like=pixels)
+        output = torch.zeros_like(pixels)
+        for region, (vertical, horizontal) in zip(self.regions, product(down, across), strict=True):
+            answer = _run(function, region.cut(pixels), region).to(output)
+            region.cut(output).add_(answer * vertical[:, None] * horizontal)
+        return output[:, : self.height, : self.width]
 
 
 def grid_crops(
@@ -104,6 +175,18 @@ def grid_places(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, alig
     return list(product(rows, columns))
 
 
+def mosaic(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1) -> Float[Tensor, "C R S"]:
+    """The crops of `grid_crops` side by side as they lie: a sample of a picture. Raises as it does.
+
+    R and S are at most grid · size_px.
+    """
+    where = {"size_px": size_px, "grid": grid, "align_px": align_px}
+    rows = len({top for top, _ in grid_places(pixels, **where)})
+    crops = grid_crops(pixels, **where)
+    lines = [torch.cat([*line], dim=2) for line in crops.view(rows, -1, *crops.shape[1:])]
+    return torch.cat(lines, dim=1)
+
+
 def pad_to(pixels: Float[Tensor, "*B C H W"], multiple_of: int) -> Float[Tensor, "*B C H2 W2"]:
     """Grow a picture at the bottom and right until both sides are multiples of `multiple_of`.
 
@@ -125,21 +208,24 @@ def pad_to(pixels: Float[Tensor, "*B C H W"], multiple_of: int) -> Float[Tensor,
     return _padded(pixels, height + -height % multiple_of, width + -width % multiple_of)
 
 
-def _run(function: Callable[[Tensor], Tensor], tile: Tensor) -> Tensor:
+def _run(function: Callable[[Tensor, Region], Tensor], tile: Tensor, region: Region) -> Tensor:
     """One call, "C h w" to "C h w"."""
-    result = function(tile[None])
+    result = function(tile[None], region)
     if result.shape[1:] != tile.shape:
         raise ValueError(f"a tiled function must keep the shape: {tuple(tile.shape)} became {tuple(result.shape[1:])}")
     return result[0]
 
 
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """First pixel of each tile along one axis: as few as the overlap allows, the last one flush with the end."""
-    last = max(length - tile, 0)
-    return [*range(0, last, tile - overlap), last]
+def _divide(length: int, most: int, overlap: int) -> tuple[int, tuple[int, ...]]:
+    """(length of a tile, first pixel of each) along one axis: as few as fit, evenly spread, as short as can be."""
+    if length <= most:
+        return length, (0,)
+    count = -(-(length - overlap) // (most - overlap))
+    tile = -(-(length + (count - 1) * overlap) // count)
+    return tile, tuple(index * (length - tile) // (count - 1) for index in range(count))
 
 
-def _weights(starts: list[int], tile: int, like: Tensor) -> list[Tensor]:
+def _weights(starts: tuple[int, ...], tile: int, like: Tensor) -> list[Tensor]:
     """Weight of every pixel of every tile along one axis, each "tile"; at every pixel of the axis they sum to 1.
 
     Between two neighbours lies a ramp f that rises from 0 to 1. A tile weighs f at its start minus f at its end: the
@@ -157,11 +243,12 @@ def _weights(starts: list[int], tile: int, like: Tensor) -> list[Tensor]:
 
 
 def _ramp(positions: Tensor, begin: int, shared: int) -> Tensor:
-    """0 to 1 over the middle half of the `shared` pixels that start at `begin`; a step where nothing is shared."""
-    discarded = shared // DISCARDED_FRACTION
+    """0 to 1 over the middle of the `shared` pixels that start at `begin`; a step where nothing is shared."""
+    ramp = min(RAMP_PX, shared // RAMP_SHARE)
+    dropped = (shared - ramp) // 2
     # Half a pixel: values are taken at pixel centres. And a length of at least that: a step needs no case of its own.
-    length = max(shared - 2 * discarded, 0.5)
-    return ((positions - (begin + discarded) + 0.5) / length).clamp(0, 1)
+    length = max(ramp, 0.5)
+    return ((positions - (begin + dropped) + 0.5) / length).clamp(0, 1)
 
 
 def _spread(slack: int, count: int, align: int) -> list[int]:
@@ -179,14 +266,6 @@ def _padded(pixels: Tensor, height: int, width: int) -> Tensor:
     if right:
         pixels = functional.pad(pixels, (0, right, 0, 0), "reflect" if right < pixels.shape[-1] else "replicate")
     return pixels
-
-
-def _check(pixels: Tensor, tile_px: int, overlap_px: int) -> None:
-    if tile_px < 1:
-        raise ValueError(f"tile_px must be at least 1, got {tile_px}")
-    if not 0 <= overlap_px < tile_px:
-        raise ValueError(f"overlap_px must be at least 0 and below tile_px = {tile_px}, got {overlap_px}")
-    _check_shape(pixels)
 
 
 def _check_shape(pixels: Tensor) -> None:

@@ -119,10 +119,9 @@ def test_the_maps_that_guide_a_network(tiny_slerir: Path) -> None:
 def test_a_map_that_guides_is_what_differs_from_its_mean(tiny_slerir: Path) -> None:
     subject, pixels = watched(str(tiny_slerir), "cpu"), noise(64, 64)
     model = subject.model
-    assert model.context is not None
     with torch.inference_mode():
-        seen = model.context(pixels[None])
-        content = model.fusion.content_map(model.content(seen[:, 3:])[0], model.content(pixels[None])[1])[0]
+        known = model.look(pixels[None]).encoded
+        content = model.fusion.content_map(known["content"], model.content(pixels[None])[1])[0]
     wanted = (content - content.mean(dim=(1, 2), keepdim=True)).square().mean(dim=0).sqrt()
     found = {drawn.part: drawn.energy for drawn in look_inside(subject, pixels).maps if drawn.guides}
     torch.testing.assert_close(found["CSP"], wanted, rtol=1e-3, atol=1e-5)

@@ -23,7 +23,7 @@ from darnet.backends import TorchBackend
 from darnet.benchmark.cases import Case
 from darnet.benchmark.subjects import LONGEST_PX, Subject
 from darnet.errors import NoInputError, UsageError, WeightsError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.routing import Routing
 
 PLACES = (
@@ -46,12 +46,14 @@ class Numbered(Model):
 
     def __init__(self) -> None:
         super().__init__()
-        self.context = lambda pictures: pictures.mean(dim=(2, 3), keepdim=True)
+        self.views = lambda pictures: pictures.mean(dim=(2, 3), keepdim=True)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         assert context is not None
         logits = torch.tensor([[0.1, 0.2, 0.7]]).log().expand(len(degraded), -1)
-        return Output(context.expand_as(degraded), (Routing.soft(logits), Routing.hard(logits)))
+        return Output(context.encoded["views"].expand_as(degraded), (Routing.soft(logits), Routing.hard(logits)))
 
 
 def numbered(kinds: tuple[str, ...] = ("noise", "rain")) -> Subject:

@@ -27,7 +27,7 @@ from darnet.backends import TorchBackend
 from darnet.benchmark.cases import Case
 from darnet.benchmark.subjects import Subject
 from darnet.errors import MissingPackageError, NoInputError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.nn.spherical import simplex
 
 
@@ -46,7 +46,9 @@ class Nowhere(Model):
 
     places = ("first", "second")
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         raise NotImplementedError
 
 

@@ -14,7 +14,7 @@ from darnet.benchmark.cases import Case
 from darnet.benchmark.footprint import Source, arguments, build, footprint, idle
 from darnet.benchmark.methods import load_system
 from darnet.errors import ResourceError, UnknownNameError, UsageError, WeightsError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.store import read_card
 
 NOISE = Case("", "", "noise", 25.0, Path())
@@ -27,7 +27,9 @@ class Plain(Model):
         super().__init__()
         self.layer = nn.Conv2d(3, features, 3, padding=1)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         return Output(self.layer(degraded))
 
 

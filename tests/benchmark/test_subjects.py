@@ -6,7 +6,7 @@ import torch
 from darnet.backends import TorchBackend
 from darnet.benchmark.subjects import LONGEST_PX, Subject, centre
 from darnet.errors import DarnetError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 
 
 class Mean(Model):
@@ -17,11 +17,13 @@ class Mean(Model):
 
     def __init__(self) -> None:
         super().__init__()
-        self.context = lambda pictures: pictures.mean(dim=(2, 3), keepdim=True)
+        self.views = lambda pictures: pictures.mean(dim=(2, 3), keepdim=True)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         assert context is not None
-        return Output(context.expand_as(degraded))
+        return Output(context.encoded["views"].expand_as(degraded))
 
 
 SUBJECT = Subject("mean", ("noise", "rain"), TorchBackend(Mean(), "cpu"))

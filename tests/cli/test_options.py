@@ -14,7 +14,7 @@ from darnet.experts import SelfEnsemble, Tiles
 
 @pytest.mark.parametrize(
     ("text", "tiles"),
-    [("auto", Tiles(1024, 128)), ("off", Tiles(0)), ("512", Tiles(512, 128)), ("64", Tiles(64, 16))],
+    [("auto", Tiles(1152, 128)), ("off", Tiles(0)), ("512", Tiles(512, 128)), ("64", Tiles(64, 32))],
 )
 def test_tiles(text, tiles):
     chosen = System(tile=text).tiles

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from darnet import registry
-from darnet.models.base import Model
+from darnet.models.base import Context, Model
 from darnet.testing import check_model, tensors
 
 SLERIR: dict[str, object] = {
@@ -33,6 +33,7 @@ SLERIR: dict[str, object] = {
     "guided": ["latent", "decoder1"],
     "selection": "spherical",
     "kinds": [],
+    "positions": False,
 }
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
@@ -59,6 +60,7 @@ SMALL: dict[str, list[dict[str, object]]] = {
         SLERIR,
         {**SLERIR, "fusion": 0, "experts": 1, "masked": True, "expansion": 0, "lean": True},
         {**SLERIR, "selection": "classifier", "kinds": ["noise", "rain"]},
+        {**SLERIR, "positions": True},
     ],
     "unet": [{"width": 4, "depth": 2}],
 }
@@ -109,6 +111,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             "guided": ["latent"],
             "selection": "classifier",
             "kinds": ["noise", "rain"],
+            "positions": True,
         }.items()
     ),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),
@@ -160,7 +163,7 @@ class Broken(Model):
         self.places = ("nowhere",) if fault == "places" else ()
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None):
+    def forward(self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None):
         from darnet.models.base import Output
 
         image = self.layer(degraded) + (0 if self.fault == "unused" else self.unused(degraded))

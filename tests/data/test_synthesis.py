@@ -9,9 +9,11 @@ import torch
 from torch import Generator, Tensor
 
 from darnet.data.material import Pairs
+from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
 from darnet.data.variety import Variety
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
+from darnet.imaging.chain import Chain
 from darnet.models.base import make_thumbnail
 
 KINDS = ("clean", "noise", "blur", "overexposure")
@@ -75,14 +77,14 @@ def test_crops_of_pictures_that_are_too_small_are_mirrored() -> None:
 
 def test_thumbnails_show_the_whole_degraded_picture() -> None:
     synthesis = replace(
-        ALL, sources=(Overexposure((2.0, 2.0)),), shares=(1.0,), context=THUMBNAIL, augment=False, rounding="none"
+        ALL, sources=(Overexposure((2.0, 2.0)),), shares=(1.0,), views=THUMBNAIL, augment=False, rounding="none"
     )
     batch = replace(synthesis, crops_per_picture=2)(6, rng())
-    assert batch.context is not None
-    for first, second in zip(batch.context[::2], batch.context[1::2], strict=True):
+    assert batch.views is not None
+    for first, second in zip(batch.views[::2], batch.views[1::2], strict=True):
         assert torch.equal(first, second)  # crops of one picture
     wanted = [make_thumbnail((p[None].float() / 255 * 2).clamp(0, 1), 8)[0] for p in PHOTOS]
-    for thumbnail in batch.context:
+    for thumbnail in batch.views:
         assert min(float((thumbnail - w).abs().max()) for w in wanted) < 1e-6
 
 
@@ -113,14 +115,14 @@ def test_crops_of_one_picture_follow_each_other_and_are_degraded_alike() -> None
 
 
 def test_thumbnails_of_pictures_smaller_than_the_crop() -> None:
-    small = replace(ALL, photos=[photo(0, 21, 18), photo(1, 30, 40)], crop_px=28, context=THUMBNAIL)
+    small = replace(ALL, photos=[photo(0, 21, 18), photo(1, 30, 40)], crop_px=28, views=THUMBNAIL)
     assert small(12, rng()).clean.shape == (12, 3, 28, 28)
 
 
-@pytest.mark.parametrize("context", [None, THUMBNAIL])
-def test_grey_pictures_have_one_noise(context: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+@pytest.mark.parametrize("views", [None, THUMBNAIL])
+def test_grey_pictures_have_one_noise(views: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
     noise = (GaussianNoise((25.0, 25.0)),)
-    coloured = Synthesis(PHOTOS, noise, (1.0,), KINDS, crop_px=16, context=context)
+    coloured = Synthesis(PHOTOS, noise, (1.0,), KINDS, crop_px=16, views=views)
     half = replace(coloured, grey=0.5, crops_per_picture=2)(64, rng(0))
     for pixels in (half.degraded, half.clean):
         grey = (pixels == pixels[:, :1]).flatten(1).all(dim=1)
@@ -145,18 +147,32 @@ def test_haze_thickens_over_the_scene_and_not_over_a_crop() -> None:
     spans = hazy.degraded.amax(dim=(1, 2, 3)) - hazy.degraded.amin(dim=(1, 2, 3))
     assert float(spans.median()) < 0.3
     assert float(hazy.degraded.max() - hazy.degraded.min()) > 0.6
-    assert hazy.context is None
+    assert hazy.views is None
 
 
 def test_a_scene_is_as_large_as_it_may_be() -> None:
     """Its thumbnail shows 32 of 80 columns: never both ends of a picture that is dark on the left."""
     ramp = torch.arange(0, 240, 3).expand(3, 60, 80).to(torch.uint8)
-    synthesis = Synthesis([ramp], (Clean(),), (1.0,), KINDS, crop_px=16, context=THUMBNAIL, augment=False)
+    synthesis = Synthesis([ramp], (Clean(),), (1.0,), KINDS, crop_px=16, views=THUMBNAIL, augment=False)
     for scene_px, widest in ((32, 0.4), (None, 1.0)):
-        thumbnail = replace(synthesis, scene_px=scene_px)(16, rng()).context
+        thumbnail = replace(synthesis, scene_px=scene_px)(16, rng()).views
         assert thumbnail is not None
         spans = thumbnail.amax(dim=(1, 2, 3)) - thumbnail.amin(dim=(1, 2, 3))
         assert float(spans.max()) == pytest.approx(widest * 240 / 255 * 7 / 8, abs=0.03)
+
+
+@pytest.mark.parametrize("crops_per_picture", [1, 2])
+def test_crops_of_whole_pictures_are_told_where_they_lie(crops_per_picture: int) -> None:
+    photos = [photo(index, 60, 60) for index in range(3)]
+    sources = (Clean(), Pairs("noise", [(photos[0], photos[1])]), Chain(("clean", "noise")))
+    made = Synthesis(photos, sources, (1.0, 1.0, 1.0), ("clean", "noise"), 16, views=lambda whole: whole)
+    batch = replace(made, scenes=Scenes(photos, 60), crops_per_picture=crops_per_picture)(12, rng())
+    assert batch.views is not None
+    assert batch.box is not None
+    assert len({tuple(box.tolist()) for box in batch.box}) > 6
+    for crop, whole, box in zip(batch.degraded, batch.views, batch.box, strict=True):
+        top, left, bottom, right = (box * 60).round().int().tolist()
+        assert torch.equal(crop, whole[:, top:bottom, left:right])
 
 
 def test_crops_of_whole_pictures_begin_where_they_are_asked_to() -> None:
@@ -182,12 +198,12 @@ def test_crops_of_a_pair_show_the_same_place() -> None:
         (batch.degraded - batch.clean)[real], torch.full((int(real.sum()), 3, 16, 16), 100 / 255)
     )
     assert not batch.level.any()
-    assert replace(synthesis, context=THUMBNAIL)(8, rng()).context.shape == (8, 3, 8, 8)
+    assert replace(synthesis, views=THUMBNAIL)(8, rng()).views.shape == (8, 3, 8, 8)
 
 
-@pytest.mark.parametrize("context", [None, THUMBNAIL])
-def test_some_pictures_were_saved_as_jpeg(context: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
-    plain = Synthesis(PHOTOS, (Clean(),), (1.0,), KINDS, crop_px=16, context=context)
+@pytest.mark.parametrize("views", [None, THUMBNAIL])
+def test_some_pictures_were_saved_as_jpeg(views: Callable[[torch.Tensor], torch.Tensor] | None) -> None:
+    plain = Synthesis(PHOTOS, (Clean(),), (1.0,), KINDS, crop_px=16, views=views)
     stored = replace(plain, storage=Storage(0.5, (40.0, 40.0)))(64, rng())
     changed = (stored.degraded != stored.clean).flatten(1).any(dim=1)
     assert 16 < int(changed.sum()) < 48
@@ -196,10 +212,10 @@ def test_some_pictures_were_saved_as_jpeg(context: Callable[[torch.Tensor], torc
     assert torch.equal(plain(8, rng()).clean, plain(8, rng()).degraded)
 
 
-@pytest.mark.parametrize("context", [None, THUMBNAIL])
-def test_some_photos_are_varied_before_they_are_damaged(context: Callable[[Tensor], Tensor] | None) -> None:
+@pytest.mark.parametrize("views", [None, THUMBNAIL])
+def test_some_photos_are_varied_before_they_are_damaged(views: Callable[[Tensor], Tensor] | None) -> None:
     """The tones of a flat photo say whether it was."""
-    flat = Synthesis([torch.full((3, 60, 80), 100, dtype=torch.uint8)], (Clean(),), (1.0,), KINDS, 16, context=context)
+    flat = Synthesis([torch.full((3, 60, 80), 100, dtype=torch.uint8)], (Clean(),), (1.0,), KINDS, 16, views=views)
     varied = replace(flat, variety=Variety(0.5))(32, rng()).clean
     tones = {round(float(crop.mean()) * 255) for crop in varied}
     assert 100 in tones and len(tones) > 5

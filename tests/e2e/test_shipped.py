@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 import darnet
 from darnet import manifest
@@ -25,6 +28,7 @@ from darnet.degradations import (
     quantise,
 )
 from darnet.degradations.base import turn_grey
+from darnet.experts import NetworkExpert
 from darnet.image import Image
 from darnet.models.base import make_thumbnail
 
@@ -140,6 +144,65 @@ def test_tiles_agree_with_the_whole(restorer: darnet.Restorer) -> None:
     for name in ("cat-noisy.jpg", "coffee-blurred.png", "coffee-overexposed.jpg"):
         whole = restorer(ROOT / "examples" / name).restored.pixels()
         tiled = darnet.load(device="cpu", tiles=darnet.Tiles(320, 128))(ROOT / "examples" / name).restored.pixels()
-        difference = (whole - tiled).abs()
-        assert float(difference.mean()) < 0.25 / 255, name
-        assert float(difference.max()) < 8 / 255, name
+        assert_agree(tiled, whole, name)
+
+
+def assert_agree(tiled: torch.Tensor, whole: torch.Tensor, name: str) -> None:
+    difference = (whole - tiled).abs() * 255
+    assert float(difference.mean()) <= 0.25, name
+    assert float(difference.max()) <= 8, name
+
+
+def made_scene(height: int, width: int) -> torch.Tensor:
+    """Clouds of all sizes, and pale things with sharp edges before them: no part shows what the whole does."""
+    rng = named_generator("scene")
+    picture = torch.zeros(1, 3, height, width)
+    for octave in range(1, 10):
+        cells = (2**octave * height // width + 2, 2**octave + 2)
+        coarse = torch.rand(1, 3, *cells, generator=rng)
+        coarse = 0.7 * coarse.mean(dim=1, keepdim=True) + 0.3 * coarse
+        picture += 0.6**octave * F.interpolate(coarse, size=(height, width), mode="bilinear")
+    picture = (picture - picture.amin()) / (picture.amax() - picture.amin())
+    for _ in range(height * width // 20000):
+        top, left, down, across = (int(torch.randint(most, (1,), generator=rng)) for most in (height, width, 160, 160))
+        thing = picture[..., top : top + down, left : left + across]
+        thing.lerp_(torch.rand(1, 3, 1, 1, generator=rng).expand_as(thing), 0.5)
+    return picture[0]
+
+
+HAZY = Haze((1.4, 1.4), (0.85, 0.85), (0.03, 0.03))
+
+
+def check_tiles(
+    system: darnet.Restorer, kinds: Sequence[str], damage: Degradation, size: tuple[int, int], tiles: darnet.Tiles
+) -> None:
+    """Experts told their kind; a network that does not listen is one for all kinds, and asked once."""
+    damaged = quantise(damage(made_scene(*size), named_generator("tiles")), "round")
+    experts = {}
+    for kind in kinds:
+        expert = system.experts[kind]
+        assert isinstance(expert, NetworkExpert)
+        told = expert.told(kind)
+        experts[id(told.backend.model)] = (kind, told)
+    for kind, expert in experts.values():
+        whole, tiled = (replace(expert, tiles=cut)(damaged) for cut in (darnet.Tiles(0), tiles))
+        assert_agree(tiled, whole, kind)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("damage", [HAZY, GaussianNoise((25, 25))], ids=lambda damage: damage.kind)
+def test_small_tiles_agree(systems: dict[str, darnet.Restorer], name: str, damage: Degradation) -> None:
+    """Each tile measured for itself, DaAIR's haze was off by 6 in the mean; sharing 128 px, darnet's by 8.3 at most."""
+    check_tiles(systems[name], [damage.kind], damage, (320, 480), darnet.Tiles(416, 128))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize(
+    ("damage", "size"), [(HAZY, (1400, 2000)), (GaussianNoise((10, 10)), (2000, 3000))], ids=["hazy", "noisy"]
+)
+def test_tiles_of_every_expert_agree(
+    systems: dict[str, darnet.Restorer], name: str, damage: Degradation, size: tuple[int, int]
+) -> None:
+    """All experts, those for other kinds too."""
+    check_tiles(systems[name], [*systems[name].experts], damage, size, darnet.Tiles())

@@ -55,14 +55,12 @@ def test_ranges_of_levels() -> None:
 
 def test_the_whole_picture_is_looked_at_where_it_is_wanted() -> None:
     torch.manual_seed(0)
-    crop, context = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 16, 16)
+    crop, thumbnail = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 16, 16)
     looking, blind = (DegradationClassifier(KINDS, 4, thumbnail_px=px).eval() for px in (16, 0))
-    told, other = (looking(crop, picture).routings[0].logits for picture in (context, 1 - context))
+    told, other = (looking(crop, looking.encode(picture)).routings[0].logits for picture in (thumbnail, 1 - thumbnail))
     assert not torch.allclose(told, other)
-    assert blind.context is None
-    torch.testing.assert_close(
-        looking(crop).routings[0].logits, looking(crop, looking.context(crop)).routings[0].logits
-    )
+    assert blind.views is None
+    torch.testing.assert_close(looking(crop).routings[0].logits, looking(crop, looking.look(crop)).routings[0].logits)
 
 
 def test_the_tone_histogram_counts_levels() -> None:

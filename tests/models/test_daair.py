@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from darnet import store
-from darnet.models.daair import DaAIR
+from darnet.models.daair import DaAIR, Trace
+from darnet.nn.statistics import Statistics
 from darnet.testing import tensors, wake
 
 TASKS = {3: ["haze", "rain", "noise"], 5: ["haze", "rain", "noise", "motion", "lowlight"]}
@@ -45,9 +46,9 @@ def test_every_block_routes_once() -> None:
 def test_the_learner_is_equations_1_to_3() -> None:
     learner = small().net.stages[0][0].learner
     features = torch.rand(2, 4, 8, 8)
-    trace: list[Any] = []
+    trace = Trace(Statistics())
     answer = learner(features, trace)
-    chosen = trace[0].weights.argmax(dim=1).tolist()
+    chosen = trace.routings[0].weights.argmax(dim=1).tolist()
     for index, expert in enumerate(chosen):
         alone = features[index : index + 1]
         product = learner.specialised[expert](alone) * learner.agnostic(alone)
@@ -72,7 +73,7 @@ def test_an_untrained_learner_passes_on_what_it_sees() -> None:
     """It once answered with a constant, and learnt light and colour alone."""
     torch.manual_seed(0)
     learner = DaAIR(["noise", "rain"], width=16, blocks=[1] * 8, rank_divisor=4).net.stages[0][0].learner
-    answer = learner(torch.randn(4, 16, 32, 32), []).detach()
+    answer = learner(torch.randn(4, 16, 32, 32), Trace(Statistics())).detach()
     assert float(answer.std(dim=(2, 3)).mean()) > 0.03  # 0.0004 with torch's own first weights
     assert float(answer.mean(dim=(2, 3)).abs().mean()) < float(answer.std(dim=(2, 3)).mean())
 
@@ -122,7 +123,7 @@ def test_controllers_follow_the_encoder_without_a_gradient() -> None:
 def test_a_new_block_changes_nothing(expansion: float) -> None:
     block = small(expansion=expansion).net.stages[4][0]
     features = torch.rand(1, block.before_attention.normalized_shape[0], 8, 8)
-    assert torch.equal(block(features, []), features)
+    assert torch.equal(block(features, Trace(Statistics())), features)
 
 
 def test_a_controller_gives_the_keys() -> None:

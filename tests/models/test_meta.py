@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.models.meta import VALUES, on_meta
 
 
@@ -18,7 +18,7 @@ class Drawing(Model):
             self.answer = getattr(self.weight, method)(*arguments)
             self.constant = getattr(torch.zeros(400, device="cpu"), method)(*arguments)
 
-    def forward(self, degraded: Tensor, context: Tensor | None = None) -> Output:
+    def forward(self, degraded: Tensor, context: Context | None = None, box: Tensor | None = None) -> Output:
         return Output(degraded)
 
 

@@ -12,6 +12,7 @@ from darnet.backends import TorchBackend
 from darnet.errors import UnknownNameError
 from darnet.experts.base import Tiles
 from darnet.experts.network import NetworkExpert
+from darnet.models.base import Context
 from darnet.models.slerir import SLERIR
 from darnet.nn.hourglass import PLACES
 from darnet.testing import wake
@@ -134,7 +135,7 @@ def test_centres_move_under_the_soft_gate_only() -> None:
 def test_tiles_follow_one_path_whatever_they_show() -> None:
     model = network().eval()
     whole = pictures(1, 128)
-    seen = model.context(whole)
+    seen = model.look(whole)
     with torch.inference_mode():
         one, other, all_of_it = (
             model(tile, seen).routings for tile in (whole[..., :64, :64], torch.zeros(1, 3, 64, 64), whole)
@@ -149,16 +150,19 @@ def test_an_expert_of_it_repairs_tiles_by_the_context_of_the_picture() -> None:
     model, asked = network().eval(), []
     forward = model.forward
 
-    def spy(degraded: torch.Tensor, context: torch.Tensor | None = None) -> object:
+    def spy(degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None) -> object:
         asked.append(context)
-        return forward(degraded, context)
+        return forward(degraded, context, box)
 
     model.forward = spy  # type: ignore[method-assign]
+    encoded: list[tuple[int, ...]] = []
+    model.degradation.register_forward_hook(lambda module, shown, answer: encoded.append(tuple(shown[0].shape)))
     picture = pictures(1, 100)[0]
     restored = NetworkExpert(TorchBackend(model, "cpu"), Tiles(48, 16))(picture)
     assert restored.shape == picture.shape
     assert len(asked) > 1
-    assert all(torch.equal(context, asked[0]) for context in asked)
+    assert all(context is asked[0] for context in asked)
+    assert encoded == [(16, 3, 16, 16)], "the whole picture is encoded once, not for each tile"
 
 
 def test_fusion_is_used() -> None:
@@ -167,13 +171,38 @@ def test_fusion_is_used() -> None:
         if place.guidance is not None:
             torch.nn.init.normal_(place.guidance.project.weight)
     whole = pictures(1)
-    seen = model.context(whole)
-    elsewhere = seen.clone()
-    elsewhere[:, 3:] = 0  # another scene, with the same damage: the same path
+    views = model.views(whole)
+    views[:, 3:] = 0  # another scene, with the same damage: the same path
+    seen, elsewhere = model.look(whole), model.encode(views)
     with torch.inference_mode():
         one, other = model(whole, seen), model(whole, elsewhere)
     assert not torch.allclose(one.image, other.image)
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(one.routings, other.routings, strict=True))
+
+
+def test_a_network_that_begins_to_ask_for_places_answers_as_before() -> None:
+    old = network().eval()
+    new = network(positions=True).eval()
+    new.adopt(old)
+    whole = pictures(1)
+    with torch.inference_mode():
+        assert torch.equal(new(whole).image, old(whole).image)
+
+
+def test_a_tile_finds_its_part_of_the_severity_map() -> None:
+    """Damage in one corner changes other patches than damage in another, and a tile sees it where it lies."""
+    model = network(positions=True).eval()
+    torch.nn.init.normal_(model.fusion.place.weight, std=0.5)
+    known, box = model.look(pictures(1)).encoded, torch.tensor([[0.0, 0.5, 0.5, 1.0]])
+    patches = torch.rand(1, model.content.features, 8, 8)
+    with torch.inference_mode():
+        whole = model.fusion(known["content"], patches, known["damage"])
+        tile = model.fusion(known["content"], patches[..., :4, 4:], known["damage"], box)
+        unplaced = model.fusion(known["content"], patches[..., :4, 4:], known["damage"])
+        shuffled = model.fusion(known["content"], patches, known["damage"].flip(1))
+    torch.testing.assert_close(tile, whole[..., :4, 4:], atol=1e-5, rtol=0)
+    assert float((unplaced - tile).abs().max()) > 1e-3
+    assert float((shuffled - whole).abs().max()) > 1e-3
 
 
 def test_a_classifier_chooses_and_its_experts_learn() -> None:
@@ -259,6 +288,7 @@ def test_full_size_has_the_active_parameters_of_the_paper() -> None:
         ({"blocks": [0] + [1] * 7}, "blocks"),
         ({"crop_px": 20}, "crop_px 20 is no multiple of 16"),
         ({"guided": ["decoder4"]}, r"no place 'decoder4' \(there are: encoder1"),
+        ({"fusion": 0, "positions": True}, "positions: there is no prior map without fusion"),
         ({"guided": []}, "fusion 8: the prior map guides no place"),
         ({"experts": 12}, "experts 12"),
         ({"fusion": 9}, "heads do not divide"),

@@ -56,7 +56,7 @@ def test_content_is_calibrated_by_the_whole_picture_and_normalised() -> None:
 
 
 def test_attention_does_not_care_where_patches_lie() -> None:
-    """Positions are not fed in: two tiles make the same of the same patch."""
+    """Without positions two tiles make the same of the same patch."""
     module, patches = fusion(), torch.randn(1, 6, 2, 3)
     token, crops = torch.randn(1, 6), torch.randn(1, GRID**2, 5)
     torch.testing.assert_close(

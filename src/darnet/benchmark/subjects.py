@@ -11,7 +11,7 @@ from darnet.backends import TorchBackend
 from darnet.benchmark.protocol import Pixels
 from darnet.errors import DarnetError
 from darnet.models.base import Model, Output
-from darnet.tiling import pad_to
+from darnet.tiling import Region, pad_to
 
 #: Of a larger picture the centre is looked at: resizing would destroy what noise and blur are known by.
 LONGEST_PX = 768
@@ -35,8 +35,9 @@ class Subject:
         """What it says of the centre of a picture, knowing the whole. Raises DarnetError for what is not finite."""
         if self.gate:
             self.model.gate = self.gate
-        context = self.model.context(pixels[None]) if self.model.context else None
-        output = self.backend(pad_to(centre(pixels), self.model.multiple_of)[None], context)
+        shown, context = middle(pixels), self.backend.encode(pixels[None])
+        padded = pad_to(shown.cut(pixels), self.model.multiple_of)
+        output = self.backend(padded[None], context, shown.box(*pixels.shape[1:]))
         answers = [output.image, *(routing.logits for routing in output.routings)]
         if not all(bool(answer.isfinite().all()) for answer in answers if answer is not None):
             raise DarnetError(f"{self.name}: the network answered with values that are not finite")
@@ -49,6 +50,10 @@ class Subject:
 
 def centre(pixels: Pixels) -> Pixels:
     """The middle of a picture, at native resolution, no side longer than LONGEST_PX."""
+    return middle(pixels).cut(pixels)
+
+
+def middle(pixels: Pixels) -> Region:
+    """Where `centre` lies."""
     height, width = (min(side, LONGEST_PX) for side in pixels.shape[1:])
-    top, left = (pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2
-    return pixels[:, top : top + height, left : left + width]
+    return Region((pixels.shape[1] - height) // 2, (pixels.shape[2] - width) // 2, height, width)

@@ -133,7 +133,7 @@ class System:
             return Tiles()
         if self.tile == "off":
             return Tiles(size_px=0)
-        return Tiles(int(self.tile), min(Tiles.overlap_px, int(self.tile) // 4))
+        return Tiles(int(self.tile), min(Tiles.overlap_px, int(self.tile) // 2))
 
     def load(self) -> Restorer:
         """Raises UsageError, UnknownNameError or WeightsError."""

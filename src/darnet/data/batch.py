@@ -1,7 +1,7 @@
 """A batch of training: degraded crops, and the truth about them.
 
-Shapes: B batch, P pictures that B crops are of, K kinds that are told apart, L those that a teacher knows, C × S × T a
-context, H × W pixels of a crop. Pictures are sRGB in [0, 1].
+Shapes: B batch, P pictures that B crops are of, K kinds that are told apart, L those that a teacher knows, C × S × T
+the views of a picture, H × W pixels of a crop. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from darnet.models.base import by_picture
+from darnet.models.base import Model, Output, by_picture
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,18 @@ class Batch:
     clean: Float[Tensor, "B 3 H W"]
     label: Int[Tensor, " B"]  # index into the kinds that are told apart
     level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
-    context: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
+    views: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
     crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
     taught: Float[Tensor, "B L"] | None = None  # logits of the teacher, which knows the first L kinds
     #: Where a picture may have several kinds: 1 present, 0 absent, NaN too mild to say. Clean's column is ignored.
     presence: Float[Tensor, "B K"] | None = None
     severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
+    box: Float[Tensor, "B 4"] | None = None  # where each crop lies in its picture (`Region.box`); with the views
+
+    def shown_to(self, model: Model) -> Output:
+        """What a network says of the crops, knowing the pictures that they are of."""
+        output: Output = model(self.degraded, None if self.views is None else model.encode(self.views), self.box)
+        return output
 
     def present(self, kinds: int) -> Float[Tensor, "P K"]:
         """What is present in any crop of each picture; where none is given, the one kind which is its label."""

@@ -5,7 +5,7 @@ Shapes: B batch, S side of a scene. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from darnet.data.photos import Photo
 from darnet.degradations.base import turn_grey
+from darnet.tiling import Region
 from darnet.views import mirror_pad
 
 #: A photo and how far away each of its points is, from 0 to 1: one channel of the same size.
@@ -83,13 +84,17 @@ def integer(below: int, picks: Generator) -> int:
     return int(torch.randint(below, (1,), generator=picks))
 
 
-def square(shape: Sequence[int], side: int, picks: Generator, align: int = 1) -> Callable[[Tensor], Tensor]:
-    """A random square of (B, C, H, W) pictures, the same for all that are cut with it; mirrored where they end."""
-    top, left = (integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
+class Square(Region):
+    """A region of (B, C, H, W) pictures, mirrored where they end."""
 
-    def cut(pictures: Tensor) -> Tensor:
-        crop = pictures[..., top : top + side, left : left + side]
-        below, right = side - crop.shape[2], side - crop.shape[3]
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Cut it out."""
+        crop = self.cut(pictures)
+        below, right = self.height - crop.shape[2], self.width - crop.shape[3]
         return mirror_pad(crop, (0, below), (0, right)) if below or right else crop
 
-    return cut
+
+def square(shape: Sequence[int], side: int, picks: Generator, align: int = 1) -> Square:
+    """A random square of (B, C, H, W) pictures."""
+    top, left = (integer(max(1, extent - side + 1), picks) // align * align for extent in shape[2:])
+    return Square(top, left, side, side)

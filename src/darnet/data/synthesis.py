@@ -6,7 +6,7 @@ other way: whole pictures are degraded, then cropped. Real pairs are only croppe
 Everything a batch holds follows from (photos, settings, seed), so a run that was stopped goes on with the same batches.
 
 Shapes: B batch, P pictures that B crops are of, K kinds that are told apart, L those that a teacher knows, N crops of
-one picture, S their side with margin, C × S × T a context, H × W pixels of a crop.
+one picture, S their side with margin, C × S × T the views of a picture, H × W pixels of a crop.
 Pictures are sRGB in [0, 1].
 """
 
@@ -25,7 +25,7 @@ from darnet import views
 from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
-from darnet.data.scenes import Scenes, integer, square
+from darnet.data.scenes import Scenes, Square, integer, square
 from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, find_kind, quantise
 from darnet.degradations.base import Range, Rounding, turn_grey
@@ -73,7 +73,7 @@ class Synthesis:
     shares: Sequence[float]
     kinds: Sequence[str]
     crop_px: int
-    context: Callable[[Tensor], Tensor] | None = None  # what the network is told of whole pictures
+    views: Callable[[Tensor], Tensor] | None = None  # of whole pictures, that the network looks at
     scene_px: int | None = None  # where whole pictures are degraded: at most so much of them, a side
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
@@ -102,9 +102,10 @@ class Synthesis:
             torch.cat([getattr(part, name) for part in parts])[order]
             for name in ("degraded", "clean", "label", "level")
         )
-        contexts = [part.context for part in parts if part.context is not None]
-        context = torch.cat(contexts)[order] if contexts else None
-        batch = Batch(degraded, clean, label, level, context, self.crops_per_picture)
+        batch = Batch(degraded, clean, label, level, crops_per_picture=self.crops_per_picture)
+        if self.views:
+            seen, box = (torch.cat([getattr(part, name) for part in parts])[order] for name in ("views", "box"))
+            batch = replace(batch, views=seen, box=box)
         if all(part.presence is None for part in parts):
             return batch
         presence, severity = (
@@ -124,13 +125,15 @@ class Synthesis:
         if isinstance(source, Chain):
             return self._chain(source, pictures, picks, rng)
         if isinstance(source, Pairs):
-            views = [self._views(*self._pair(source, picks), picks) for _ in range(pictures)]
-        elif self.context or source.needs_scene:
-            views = [self._views(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
+            crops = [self._cropped(*self._pair(source, picks), picks) for _ in range(pictures)]
+        elif self.views or source.needs_scene:
+            crops = [self._cropped(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
         else:
             return self._crops(source, pictures, picks, rng)
-        degraded, clean, level, *context = (torch.cat(tensors) for tensors in zip(*views, strict=True))
-        batch = Batch(degraded, clean, self._label(source, clean), level, context[0] if context else None)
+        degraded, clean, level, *whole = (torch.cat(tensors) for tensors in zip(*crops, strict=True))
+        batch = Batch(degraded, clean, self._label(source, clean), level)
+        if whole:
+            batch = replace(batch, views=whole[0], box=whole[1])
         if not isinstance(source, Pairs) or not any(isinstance(other, Chain) for other in self.sources):
             return batch
         presence = F.one_hot(batch.label, len(self.kinds)).to(level)
@@ -153,7 +156,7 @@ class Synthesis:
         if small:
             side = SMALL_PX[integer(len(SMALL_PX), picks)]
             both = square(both.shape, side, picks, self.align_px)(both)
-        context = self.context(both[:, :3]) if self.context else None
+        whole, seen = both.shape[2:], self.views(both[:, :3]) if self.views else None
         if small:
             both = mirror_pad(both, (0, self.crop_px - side), (0, self.crop_px - side))
         count = self.crops_per_picture
@@ -169,9 +172,12 @@ class Synthesis:
             covered = crops[:, 6].mean(dim=(1, 2))
             noisy[(covered < COVERED[1]) & (noisy == 1)] = torch.nan
             noisy[(covered < COVERED[0]) & noisy.isnan()] = 0
-        if context is not None:
-            context = context.repeat_interleave(count, dim=0)
-        return Batch(crops[:, :3], crops[:, 3:6], label, level, context, count, presence=presence, severity=severity)
+        batch = Batch(crops[:, :3], crops[:, 3:6], label, level, None, count, presence=presence, severity=severity)
+        if seen is None:
+            return batch
+        return replace(
+            batch, views=seen.repeat_interleave(count, dim=0), box=_boxes(cuts, whole, crops).repeat(pictures, 1)
+        )
 
     def _most_certain(self, chain: Chain, visibility: Float[Tensor, "B K"]) -> Int[Tensor, " B"]:
         """The kind that shows most clearly; clean where none does. For an expert, always what it repairs."""
@@ -222,13 +228,15 @@ class Synthesis:
             return pictures
         return square(pictures.shape, self.scene_px, picks)(pictures)
 
-    def _views(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
-        """The crops of one picture: (degraded, clean, level) and, where it is wanted, the context, N of each."""
+    def _cropped(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
+        """The crops of one picture: (degraded, clean, level) and, where whole ones are looked at, views and box."""
         count = self.crops_per_picture
         cuts = [square(clean.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
         crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
-        views = (*crops, level.expand(count))
-        return (*views, self.context(degraded).expand(count, -1, -1, -1)) if self.context else views
+        cropped = (*crops, level.expand(count))
+        if not self.views:
+            return cropped
+        return (*cropped, self.views(degraded).expand(count, -1, -1, -1), _boxes(cuts, clean.shape[2:], clean))
 
     def _damage(
         self,
@@ -268,3 +276,8 @@ class Synthesis:
     def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
         """One of the eight views, where the recipe wants them."""
         return views.view(pictures, integer(views.COUNT, picks)) if self.augment else pictures
+
+
+def _boxes(cuts: Sequence[Square], shape: Sequence[int], like: Tensor) -> Float[Tensor, "N 4"]:
+    """Where squares lie in a picture of (height, width)."""
+    return torch.cat([cut.box(*shape) for cut in cuts]).to(like)

@@ -6,7 +6,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from darnet import views
 from darnet.errors import DarnetError, UsageError
-from darnet.tiling import pad_to
+from darnet.tiling import TilePlan, pad_to
 
 Pixels = Float[Tensor, "3 H W"]
 
@@ -37,15 +37,29 @@ else:
 
 @dataclass(frozen=True)
 class Tiles:
-    """How a large picture is cut: tiles of at most `size_px` that share `overlap_px`; `size_px` 0: not at all."""
+    """How a large picture is cut: tiles of at most `size_px` that share `overlap_px`; `size_px` 0: not at all.
 
-    size_px: int = 1024
+    The overlap follows from what agrees with the untiled answer: at 56 px from a tile's edge most shipped experts are
+    within 1 level of it, at 32 px some are off by 5 (those that need more say so, `Model.overlap_px`). The size follows
+    from the overlap: no common picture costs more than 1.2 pixels per pixel.
+    """
+
+    size_px: int = 1152
     overlap_px: int = 128
 
     def __post_init__(self) -> None:
         """Raise UsageError for tiles that do not fit their overlap."""
         if self.size_px < 0 or (self.size_px and not 0 <= self.overlap_px < self.size_px):
             raise UsageError(f"tiles of {self.size_px} px that share {self.overlap_px} px")
+
+    def sharing(self, overlap_px: int) -> Tiles:
+        """The same that share so much at least, as far as half of a tile goes."""
+        return replace(self, overlap_px=max(self.overlap_px, min(overlap_px, self.size_px // 2)))
+
+    def plan(self, height: int, width: int, multiple_of: int = 1) -> TilePlan:
+        """Where the tiles of a picture of `height` × `width` pixels lie."""
+        size_px, overlap_px = (self.size_px, self.overlap_px) if self.size_px else (max(height, width), 0)
+        return TilePlan.cut(height, width, tile_px=size_px, overlap_px=overlap_px, multiple_of=multiple_of)
 
 
 TILES = Tiles()

@@ -22,8 +22,8 @@ from darnet import registry
 from darnet.backends import pick_device
 from darnet.errors import DarnetError, WeightsError
 from darnet.experts.base import TILES, Pixels, Tiles
-from darnet.graphs import CONTEXT, MULTIPLE_OF
-from darnet.tiling import pad_to, tiled
+from darnet.graphs import BOX, CONTEXT, MULTIPLE_OF, OVERLAP_PX
+from darnet.tiling import Region, pad_to
 
 CHANNELS = 3
 #: Sides that a graph of free size is given: most networks halve their input, at most four times.
@@ -37,7 +37,10 @@ ERRORS_ONLY = 3
 
 @dataclass(frozen=True)
 class ForeignExpert:
-    """A function of "1 3 h w" pictures, asked tile by tile; and of the `context` of the whole one, where it has any."""
+    """A function of "1 3 h w" pictures, asked tile by tile.
+
+    And, where it is said so, of the `context` of the whole picture, and of the box of the tile in it.
+    """
 
     name: str
     function: Callable[..., Tensor]
@@ -45,20 +48,19 @@ class ForeignExpert:
     network: nn.Module | None = None  # where it is one of torch's
     multiple_of: int = 1  # sides of a tile, and where it lies
     context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
+    placed: bool = False  # whether its last argument is the box (`darnet.tiling.Region.box`)
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError where it changes the size of a tile."""
-        size_px = self.tiles.size_px or max(pixels.shape[1:])
-        overlap_px = min(self.tiles.overlap_px if self.tiles.size_px else 0, size_px - 1)
+        plan = self.tiles.plan(pixels.shape[1], pixels.shape[2], self.multiple_of)
         seen = () if self.context is None else (self.context(pixels[None]),)
+
+        def repair(tile: Tensor, region: Region) -> Tensor:
+            where = (region.box(plan.height, plan.width),) if self.placed else ()
+            return self.function(tile, *seen, *where).to(tile)
+
         try:
-            restored: Pixels = tiled(
-                lambda tile: self.function(tile, *seen).to(tile),
-                pixels,
-                tile_px=size_px,
-                overlap_px=overlap_px,
-                multiple_of=self.multiple_of,
-            )
+            restored: Pixels = plan.apply(repair, pixels)
         except ValueError as error:
             raise DarnetError(f"{self.name}: {error}") from error
         return restored
@@ -101,16 +103,18 @@ def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> For
 def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:
     """An ONNX graph with one input and one output, (1, 3, H, W) floats in [0, 1]; H and W free or fixed.
 
-    Or one that darnet wrote (`darnet.graphs.export_onnx`), which may have a second input: its metadata has the graph
-    that makes it of the whole picture. It runs on the CPU. Where its size is fixed, tiles have that size.
+    Or one that darnet wrote (`darnet.graphs.export_onnx`), which may have more inputs: one that a graph in its metadata
+    makes of the whole picture, and the box of the tile. It runs on the CPU. Where its size is fixed, tiles have that
+    size.
     Raises MissingPackageError without the extra, WeightsError naming the file and what is wrong with it.
     """
     if not path.is_file():
         raise WeightsError(path, "no such file")
     run = _Graph(path, path.read_bytes())
-    multiple_of, look = _metadata(path, run.session.get_modelmeta().custom_metadata_map)
+    multiple_of, overlap_px, look = _metadata(path, run.session.get_modelmeta().custom_metadata_map)
     inputs, outputs = run.session.get_inputs(), run.session.get_outputs()
-    wanted = (1 if look is None else 2, 1)
+    placed = len(inputs) > 1 and inputs[-1].name == BOX
+    wanted = (1 + (look is not None) + placed, 1)
     shape = inputs[0].shape if (len(inputs), len(outputs)) == wanted else []
     if len(shape) != 4 or shape[1] != CHANNELS or inputs[0].type != "tensor(float)":
         found = ", ".join(f"{item.name} {item.type} {item.shape}" for item in (*inputs, *outputs))
@@ -118,17 +122,19 @@ def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> Foreign
     fixed = [side for side in shape[2:] if isinstance(side, int)]
     if len(fixed) == 1 or len(set(fixed)) > 1:
         raise WeightsError(path, f"takes pictures of {shape[2]} × {shape[3]} only: neither free nor square")
+    tiles = tiles.sharing(overlap_px)
     if fixed:
         tiles = Tiles(fixed[0], min(tiles.overlap_px, fixed[0] // 4))
 
-    def repair(tile: Tensor, *context: Tensor) -> Tensor:
+    def repair(tile: Tensor, *more: Tensor) -> Tensor:
         padded = pad_to(tile, fixed[0]) if fixed else tile
-        answer = run(padded, *context)
+        answer = run(padded, *more)
         if answer.shape != padded.shape:
             raise ValueError(f"{tuple(padded.shape)} became {tuple(answer.shape)}")
         return answer[:, :, : tile.shape[2], : tile.shape[3]]
 
-    return ForeignExpert(path.name, repair, tiles, multiple_of=1 if fixed else multiple_of, context=look)
+    sides = 1 if fixed else multiple_of
+    return ForeignExpert(path.name, repair, tiles, multiple_of=sides, context=look, placed=placed)
 
 
 class _Graph:
@@ -153,16 +159,16 @@ class _Graph:
             raise DarnetError(f"{self.name}: {_line(error)}") from error
 
 
-def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, _Graph | None]:
-    """What sides must divide by, and the graph that looks at whole pictures. Raises WeightsError for nonsense."""
+def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, int, _Graph | None]:
+    """What sides divide by, what tiles must share, the graph of whole pictures. Raises WeightsError for nonsense."""
     try:
-        multiple_of = int(found.get(MULTIPLE_OF, MULTIPLE_PX))
+        multiple_of, overlap_px = int(found.get(MULTIPLE_OF, MULTIPLE_PX)), int(found.get(OVERLAP_PX, 0))
         look = b64decode(found[CONTEXT], validate=True) if CONTEXT in found else None
     except ValueError as error:
         raise WeightsError(path, f"metadata of darnet's that cannot be read ({_line(error)})") from error
     if multiple_of < 1:
         raise WeightsError(path, f"{MULTIPLE_OF} is {multiple_of}")
-    return multiple_of, None if look is None else _Graph(path, look)
+    return multiple_of, overlap_px, None if look is None else _Graph(path, look)
 
 
 def _line(error: Exception) -> str:

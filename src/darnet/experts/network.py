@@ -12,7 +12,12 @@ from torch import Tensor
 from darnet.backends import TorchBackend
 from darnet.errors import DarnetError
 from darnet.experts.base import TILES, Pixels, Tiles
-from darnet.tiling import tiled
+from darnet.models.base import Context
+from darnet.tiling import Region, mosaic, pad_to
+
+#: Of a picture with more pixels than a tile, layers measure their statistics on 4 × 4 crops of 128 px: as good for what
+#: is restored as all of it (docs/adr/0029), a fiftieth of the work at 12 MP, and in memory less than a tile.
+WHOLE_PX, GRID, CROP_PX, ALIGN_PX = TILES.size_px**2, 4, 128, 16
 
 
 @dataclass(frozen=True)
@@ -30,17 +35,25 @@ class NetworkExpert:
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError if the network answers with anything but finite pixels."""
         model = self.backend.model
-        context = model.context(pixels[None]) if model.context else None
+        plan = self.tiles.sharing(model.overlap_px).plan(pixels.shape[1], pixels.shape[2], model.multiple_of)
+        context = self._context(pixels, alone=len(plan.regions) == 1)
 
-        def repair(tile: Tensor) -> Tensor:
-            image = self.backend(tile, context).image
+        def repair(tile: Tensor, region: Region) -> Tensor:
+            image = self.backend(tile, context, region.box(plan.height, plan.width)).image
             if image is None:
                 raise DarnetError(f"{type(model).__name__} makes no image: it is no expert")
             return image.to(tile.device, tile.dtype).clamp(0, 1)
 
-        size_px = self.tiles.size_px or max(pixels.shape[1:])
-        overlap_px = self.tiles.overlap_px if self.tiles.size_px else 0
-        restored = tiled(repair, pixels, tile_px=size_px, overlap_px=overlap_px, multiple_of=model.multiple_of)
+        restored = plan.apply(repair, pixels)
         if not bool(restored.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with pixels that are not finite")
         return restored
+
+    def _context(self, pixels: Pixels, *, alone: bool) -> Context:
+        """What tiles are told: a function of the picture, and not of how it is cut, so that they agree."""
+        context = self.backend.encode(pixels[None])
+        small = pixels[0].numel() <= WHOLE_PX
+        if small and alone:
+            return context  # the one tile is all there is to measure
+        sample = pixels if small else mosaic(pixels, size_px=CROP_PX, grid=GRID, align_px=ALIGN_PX)
+        return self.backend.measure(pad_to(sample, self.backend.model.multiple_of)[None], context)

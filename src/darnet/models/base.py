@@ -1,14 +1,14 @@
 """What every trainable network is, and what it returns.
 
-Shapes: B batch, D embedding, E experts, P pictures that B crops are of, T side of a thumbnail, C × S × T a context,
-H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, D embedding, E experts, P pictures that B crops are of, T side of a thumbnail, C × S × T the views of a
+picture, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -37,6 +37,24 @@ class Output:
     clean: int | None = None  # which of the kinds means that none is there: presence is measured from its logit
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a network knows of whole pictures, beside the tiles that it repairs. Made once a picture (`Model.encode`).
+
+    `encoded`: tensors by name, a row for each picture; which ones is the network's own business. `statistics`: of one
+    picture, what layers would else measure over each tile (`Model.measure`).
+    """
+
+    encoded: Mapping[str, Tensor] = field(default_factory=dict)
+    statistics: tuple[Tensor, ...] = ()
+
+    def expand(self, count: int) -> Context:
+        """That of one picture, for so many tiles of it."""
+        return replace(
+            self, encoded={name: value.expand(count, *value.shape[1:]) for name, value in self.encoded.items()}
+        )
+
+
 class Model(nn.Module, ABC):
     """A plain function of (tile, context of the whole picture). Every subclass is final.
 
@@ -44,17 +62,44 @@ class Model(nn.Module, ABC):
     """
 
     multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
+    #: How much its tiles must share to agree with the whole picture, where that is more than others need.
+    overlap_px: int = 0
+    placed: bool = False  #: whether `forward` looks at the box of a tile
     kinds: tuple[str, ...] = ()  #: the E kinds that a classifier tells apart; an expert has none
     ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: levels of each kind that a classifier knows
     gates: tuple[str, ...] = ()  #: ways to choose its experts, of which a stage of training names one; mostly none
     gate: str = ""  #: the one that is used; the class's own is that of weights which ship
-    #: Whole pictures (B, 3, H, W) -> what `forward` wants to know of them beside a tile, (B, C, S, T); None: nothing.
-    context: Callable[[Tensor], Tensor] | None = None
+    #: Whole pictures (B, 3, H, W) -> what `encode` looks at, (B, C, S, T), of fixed size; None: nothing.
+    views: Callable[[Tensor], Tensor] | None = None
     places: tuple[str, ...] = ()  #: where each entry of `Output.routings` is decided, in their order
 
     @abstractmethod
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
-        """Look at, or repair, a batch of pictures or tiles."""
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Look at, or repair, a batch of pictures or tiles.
+
+        `box` says where each lies: top, left, bottom and right as shares of its picture (`darnet.tiling.Region.box`).
+        Without a context, or without a box, it is taken for a whole picture.
+        """
+
+    def encode(self, views: Float[Tensor, "B C S T"]) -> Context:
+        """What `forward` wants to know of whole pictures, from their `views`. Default: those, by that name."""
+        return Context({"views": views})
+
+    def look(self, pictures: Float[Tensor, "B 3 H W"]) -> Context:
+        """`encode` of the views of whole pictures; empty where the network asks for none."""
+        return Context() if self.views is None else self.encode(self.views(pictures))
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """The context of one picture, with the statistics that layers take of a sample of it (or of all of it).
+
+        Default: as it is, since most networks measure nothing over a picture.
+        """
+        return context
 
     def told(self, kind: str) -> Model:
         """The network for pictures that are known to have one kind of damage, sharing these weights.

@@ -3,8 +3,8 @@
 The text gives no layers; from its 14 minutes of training it is well under 1 M parameters. The estimated level of each
 kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
 
-Shapes: B batch, E kinds, F features, P pictures that B crops are of, T tone features, C × S × T a context, H × W
-pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, E kinds, F features, P pictures that B crops are of, T tone features or side
+of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.diagnosis import CLEAN, kinds_of
-from darnet.models.base import Model, Output, by_picture, make_thumbnail
+from darnet.models.base import Context, Model, Output, by_picture, make_thumbnail
 from darnet.models.compact import ResidualBlock
 from darnet.routing import Routing
 
@@ -93,7 +93,7 @@ class DegradationClassifier(Model):
         self.overview = nn.ModuleList()
         summary = 2 * widths[-1] + width
         if thumbnail_px:
-            self.context = partial(make_thumbnail, side_px=thumbnail_px)
+            self.views = partial(make_thumbnail, side_px=thumbnail_px)
             self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
             summary += 2 * widths[2]
         self.dropout = nn.Dropout(dropout)
@@ -112,26 +112,33 @@ class DegradationClassifier(Model):
         self.register_buffer("weighing", torch.zeros(len(self.kinds), EVIDENCE * len(self.kinds)).fill_diagonal_(1))
         self.register_buffer("bias", torch.zeros(len(self.kinds)))
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
-        """Name the degradation of each crop. Without a thumbnail the crop is taken for the whole picture."""
+    def encode(self, views: Float[Tensor, "B 3 T T"]) -> Context:
+        """What thumbnails show of whole pictures."""
+        seen = views - 0.5
+        for convolution in self.overview:
+            seen = F.relu(convolution(seen))
+        return Context({"overview": torch.cat(_pooled(seen), dim=1)})
+
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Name the degradation of each crop. Without a context the crop is taken for the whole picture."""
         summary = self.summarise(degraded, context)
         # Levels are positive and span a decade, so their logarithm is what is regressed.
         named = Routing.hard(self.classify(self.dropout(summary)))
         return Output(routings=(named,), levels=self.estimate(summary).exp(), clean=self.clean)
 
-    def summarise(
-        self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None
-    ) -> Float[Tensor, "B F"]:
+    def summarise(self, degraded: Float[Tensor, "B 3 H W"], context: Context | None = None) -> Float[Tensor, "B F"]:
         """What the two heads read of each crop and its picture: the features by which exemplars are chosen, too."""
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution, blocks in zip(self.features, self.blocks, strict=True):
             features = blocks(F.relu(convolution(features)))
         parts = [*_pooled(features), F.relu(self.tones(tone_histogram(degraded)))]
-        if self.context is not None:
-            seen = (self.context(degraded) if context is None else context) - 0.5
-            for convolution in self.overview:
-                seen = F.relu(convolution(seen))
-            parts += _pooled(seen)
+        if self.views is not None:
+            parts.append((self.look(degraded) if context is None else context).encoded["overview"])
         return torch.cat(parts, dim=1)
 
     def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import torch
@@ -20,12 +21,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.diagnosis import kinds_of
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
+from darnet.nn.statistics import Statistics
 from darnet.nn.transformer import BaseBlock
 from darnet.routing import Routing, dispatch
 
-Trace = list[Routing]
+
+@dataclass(frozen=True)
+class Trace:
+    """What the blocks say on the way, and what they are told."""
+
+    statistics: Statistics
+    routings: list[Routing] = field(default_factory=list)
 
 
 class DaAIR(Model):
@@ -89,10 +97,21 @@ class DaAIR(Model):
         self._follow(0.0)  # controllers begin as what they follow
         self.places = tuple(self._blocks()) if specialised else ()
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
-        """Repair; the context is not looked at."""
-        trace: Trace = []
-        return Output(self.net(degraded, trace), tuple(trace))
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Repair; of the context the statistics are looked at."""
+        trace = Trace(Statistics(() if context is None else context.statistics))
+        return Output(self.net(degraded, trace), tuple(trace.routings))
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """Attention across channels, and the means by which blocks route."""
+        trace = Trace(Statistics())
+        self.net(sample, trace)
+        return replace(context, statistics=tuple(trace.statistics.taken))
 
     def told(self, kind: str) -> DaAIR:
         """Without routers: every block has the expert for `kind` alone (docs/adr/0023). Itself if there are no such."""
@@ -158,11 +177,14 @@ class Block(BaseBlock):
     def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
         normalised = self.before_attention(features)
-        keys = None
         aware = normalised if self.learner is None else self.learner(normalised, trace)
-        if self.controller is not None and self.learner is not None:
-            keys = self.learner.expand(self.controller(normalised))
-        return self.feed(features + self.attention(aware, keys))
+
+        def weigh() -> Tensor:
+            if self.controller is None or self.learner is None:
+                return self.attention.weigh(aware)
+            return self.attention.weigh(aware, self.learner.expand(self.controller(normalised)))
+
+        return self.feed(features + self.attention.mix(aware, trace.statistics(weigh)))
 
     def parts(self) -> dict[str, nn.Module]:
         """What is made of the same features, side by side."""
@@ -190,8 +212,9 @@ class Learner(nn.Module):
         """Same shape out; `trace` gets the routing."""
         parts = []
         if self.route is not None:
-            routing = Routing.hard(self.route(features.mean(dim=(2, 3))))
-            trace.append(routing)
+            mean = trace.statistics(lambda: features.mean(dim=(2, 3)))
+            routing = Routing.hard(self.route(mean.expand(len(features), -1)))
+            trace.routings.append(routing)
             parts.append(dispatch(self.specialised, routing, features))  # eq. 1
         else:
             parts += [expert(features) for expert in self.specialised]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.degradations.convolution import convolve
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
 from darnet.views import mirror_pad, mirrored
 
@@ -41,12 +41,20 @@ class DeconvolutionUNet(Model):
         self.estimator = FilterEstimator(spectrum_width)
         self.unet = CompactUNet(width, blocks, pictures=2)
         self.multiple_of = self.unet.multiple_of
-        self.context = make_spectrum
+        self.views = make_spectrum
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 2 N N"] | None = None) -> Output:
-        """Repair. Without the spectrum the tile is taken for the whole picture."""
-        spectrum = make_spectrum(degraded) if context is None else context
-        filters = make_filter(self.estimator(spectrum))
+    def encode(self, views: Float[Tensor, "B 2 N N"]) -> Context:
+        """The filters of whole pictures, from their spectra."""
+        return Context({"filters": make_filter(self.estimator(views))})
+
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Repair. Without a context the tile is taken for the whole picture."""
+        filters = (self.look(degraded) if context is None else context).encoded["filters"]
         reach = (WINDOW_PX // 2, WINDOW_PX // 2)
         padded = mirror_pad(degraded.float(), reach, reach)  # the transform knows no half precision
         filtered = convolve(padded, filters).to(degraded.dtype)

@@ -23,11 +23,12 @@ from torch.nn import functional as F
 
 from darnet import registry
 from darnet.diagnosis import kinds_of
-from darnet.models.base import TILE, WHOLE, Model, Output
+from darnet.models.base import TILE, WHOLE, Context, Model, Output
 from darnet.nn.encoders import Encoder
 from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
 from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
 from darnet.nn.spherical import ClassifierRouter, LayerRouter, SphericalRouter
+from darnet.nn.statistics import Statistics
 from darnet.nn.transformer import TransformerBlock
 from darnet.routing import Routing, dispatch
 
@@ -40,10 +41,11 @@ SELECTIONS = ("spherical", "classifier")
 
 @dataclass(frozen=True)
 class Trace:
-    """What the places are told: who serves whom, whether the others learn, and the prior map."""
+    """What the places are told: who serves whom, whether the others learn, statistics, and the prior map."""
 
     routings: tuple[Routing, ...]
     masked: bool
+    statistics: Statistics
     prior: Float[Tensor, "B D P Q"] | None
 
 
@@ -68,6 +70,7 @@ class SLERIR(Model):
         content: Options of the one that looks for content.
         fusion: Features D of the prior map; 0 leaves GLGF out, as the paper's Table 4 does.
         guided: Places that are guided by the prior.
+        positions: Whether patches find damage by where it lies, too; weights from before this was an option do not.
         selection: How experts are chosen: "spherical", or by a "classifier" of the same size (the paper's Table 3).
         kinds: What the token of damage is to tell apart beside; a head for the loss `classification`, mostly none.
 
@@ -99,6 +102,7 @@ class SLERIR(Model):
         guided: Sequence[str] = ("latent", "decoder3", "decoder2", "decoder1"),
         selection: str = "spherical",
         kinds: Sequence[str] = (),
+        positions: bool = False,
     ) -> None:
         super().__init__()
         check_blocks(blocks)
@@ -108,10 +112,12 @@ class SLERIR(Model):
             raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
         if fusion and not guided:
             raise ValueError(f"fusion {fusion}: the prior map guides no place")
+        if positions and not fusion:
+            raise ValueError("positions: there is no prior map without fusion")
         if selection not in SELECTIONS:
             raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
-        self.masked = masked
-        self.context: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
+        self.masked, self.placed = masked, positions
+        self.views: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
         choice = (self.degradation.features, len(PLACES), experts, dimension, temperature)
@@ -124,7 +130,9 @@ class SLERIR(Model):
         patch_px = 16 * patch
         if fusion:
             self.content = make_encoder(patch_px, **(content or {}))
-            self.fusion = Fusion(self.content.features, self.degradation.features, fusion, heads[-1])
+            self.fusion = Fusion(
+                self.content.features, self.degradation.features, fusion, heads[-1], positions=positions
+            )
 
         def stage(place: str, features: int, level: int) -> nn.Module:
             index = PLACES.index(place)
@@ -132,7 +140,7 @@ class SLERIR(Model):
             return Place(
                 index,
                 (
-                    nn.Sequential(*(TransformerBlock(features, heads[level], expansion) for _ in range(blocks[index])))
+                    Blocks(TransformerBlock(features, heads[level], expansion) for _ in range(blocks[index]))
                     for _ in range(experts)
                 ),
                 guidance,
@@ -144,20 +152,53 @@ class SLERIR(Model):
         features = self.degradation.features
         self.naming = nn.Sequential(nn.LayerNorm(features), nn.Linear(features, len(self.kinds))) if kinds else None
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B 6 T T"] | None = None) -> Output:
-        """Repair. Without a glance the tile is taken for the whole picture."""
-        seen = self.context(degraded) if context is None else context
-        mosaic, thumbnail = seen[:, :3], seen[:, 3:]
-        crops = self.degradation(unfold_crops(mosaic))[0].unflatten(0, (len(degraded), -1))  # B G² F
-        token, prior = crops.mean(dim=1), None
+    def encode(self, views: Float[Tensor, "B 6 T T"]) -> Context:
+        """The tokens of damage of the crops of whole pictures, (B, G², F), and those of their content, from glances."""
+        mosaic, thumbnail = views[:, :3], views[:, 3:]
+        encoded = {"damage": self.degradation(unfold_crops(mosaic))[0].unflatten(0, (len(views), -1))}
+        if self.content is not None:
+            encoded["content"] = self.content(thumbnail)[0]
+        return Context(encoded)
+
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Repair. Without a context the tile is taken for the whole picture."""
+        return self._repair(degraded, context, Statistics(() if context is None else context.statistics), box)
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """Attention across channels, of the experts that the context chooses."""
+        statistics = Statistics()
+        self._repair(sample, context, statistics)
+        return replace(context, statistics=tuple(statistics.taken))
+
+    def adopt(self, other: Model) -> None:
+        """Take over the weights of another one; where only this one asks for positions, it begins by ignoring them."""
+        weights, place = other.state_dict(), "fusion.place.weight"
+        if place not in weights and place in (own := self.state_dict()):
+            weights[place] = torch.zeros_like(own[place])
+        self.load_state_dict(weights)
+
+    def _repair(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None,
+        statistics: Statistics,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        known = (self.look(degraded) if context is None else context).encoded
+        token, prior = known["damage"].mean(dim=1), None
         named = None if self.naming is None else self.naming(token)
         if self.router is None:  # one path
             routings = (Routing.hard(token.new_zeros(len(token), 1)),) * len(PLACES)
         else:
             routings = self.router(token, self.gate)
         if self.fusion is not None and self.content is not None:
-            prior = self.fusion(self.content(thumbnail)[0], self.content(degraded)[1], crops)
-        return Output(self.net(degraded, Trace(routings, self.masked, prior)), routings, kinds=named)
+            prior = self.fusion(known["content"], self.content(degraded)[1], known["damage"], box)
+        return Output(self.net(degraded, Trace(routings, self.masked, statistics, prior)), routings, kinds=named)
 
     def along(self, path: Sequence[int]) -> SLERIR:
         """The plain backbone that a path is: of each place the chosen expert, and no router. Raises ValueError."""
@@ -189,6 +230,16 @@ class SLERIR(Model):
             self.router.refresh(torch.stack(list(embeddings)))
 
 
+class Blocks(nn.ModuleList):
+    """One expert: blocks, one after the other."""
+
+    def forward(self, features: Float[Tensor, "B F H W"], statistics: Statistics) -> Float[Tensor, "B F H W"]:
+        """Same shape out."""
+        for block in self:
+            features = block(features, statistics)
+        return features
+
+
 class Place(nn.Module):
     """Experts, of which one (or, under the soft gate, each by its weight) works on a sample; guided where wanted."""
 
@@ -201,13 +252,14 @@ class Place(nn.Module):
         if self.guidance is not None and trace.prior is not None:
             features = self.guidance(features, trace.prior)
         routing = trace.routings[self.index]
+        experts = [partial(expert, statistics=trace.statistics) for expert in self.experts]
         if not trace.masked or not routing.weights.requires_grad or len(self.experts) == 1:
-            return dispatch(self.experts, routing, features)
+            return dispatch(experts, routing, features)
         best = F.one_hot(routing.weights.argmax(dim=1), len(self.experts)).to(routing.weights)
-        served = dispatch(self.experts, replace(routing, weights=routing.weights * best), features)
+        served = dispatch(experts, replace(routing, weights=routing.weights * best), features)
         with torch.no_grad():
             others = routing.weights.clamp_min(LEAST_WEIGHT) * (1 - best)
-            rest = dispatch(self.experts, replace(routing, weights=others), features)
+            rest = dispatch(experts, replace(routing, weights=others), features)
         return served + rest
 
     def parts(self) -> dict[str, nn.Module]:

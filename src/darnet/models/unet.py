@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 
 
 class UNet(Model):
@@ -28,8 +28,13 @@ class UNet(Model):
         self.decoder = nn.ModuleList(_double_convolution(2 * c, c) for c in reversed(widths[:-1]))
         self.output = nn.Conv2d(width, 3, 1)
 
-    def forward(self, degraded: Float[Tensor, "B 3 H W"], context: Float[Tensor, "B C S T"] | None = None) -> Output:
-        """Repair; the context is not looked at."""
+    def forward(
+        self,
+        degraded: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Repair; context and box are not looked at."""
         *levels, bottom = self.encoder
         features, skips = degraded, []
         for level in levels:

@@ -1,10 +1,10 @@
 """Global–local granularity fusion, GLGF (SLER-IR §3.4): what a place shows, and how badly the picture is damaged where.
 
-A network is a function of (tile, context of the whole picture). So the whole picture is looked at by its context, a
-`glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
+A network is a function of (tile, context of the whole picture, box of the tile in it). So the whole picture is looked
+at by a `glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
 
 Shapes: B batch, D features of the maps, F features of the backbone or of an encoder, G² crops of S pixels a side, M
-side of the DSP map, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
+side of the DSP map, W waves, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ GRID = 4
 ALIGN_PX = 16
 #: Side of the DSP map: twice as fine as what it is made from. Finer ones hold no more.
 MAP_SIDE = 2 * GRID
+#: Half periods over a side of the picture of the waves that tell a place; the finest tells cells of the map apart.
+FREQUENCIES = (1, 2, 4, 8)
 
 
 def glance(pictures: Float[Tensor, "B 3 H W"], crop_px: int) -> Float[Tensor, "B 6 S4 S4"]:
@@ -43,16 +45,30 @@ def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:
     return mirrored((starts - starts % ALIGN_PX + torch.arange(crop_px, device=device)).flatten(), length)
 
 
-def unfold_crops(mosaic: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
+def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
     """The crops of a glance one by one, row by row, those of a picture together."""
-    side = mosaic.shape[3] // GRID
-    return mosaic.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+    side = crops.shape[3] // GRID
+    return crops.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+def places(box: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "B PQ W"]:
+    """Where the centres of rows × columns patches of a box lie: W sines and cosines of both coordinates."""
+    top, left, bottom, right = box[:, :, None].unbind(dim=1)
+    down, across = ((torch.arange(count).to(box) + 0.5) / count for count in (rows, columns))
+    y, x = top + (bottom - top) * down, left + (right - left) * across
+    grid = torch.stack([y[:, :, None].expand(-1, -1, columns), x[:, None].expand(-1, rows, -1)], dim=3).flatten(1, 2)
+    waves = (grid[..., None] * torch.tensor(FREQUENCIES).to(box) * torch.pi).flatten(2)
+    return torch.cat([waves.sin(), waves.cos()], dim=2)
 
 
 class Fusion(nn.Module):
-    """(content token, content patches, degradation tokens) -> prior map: GLMC and CGDF."""
+    """(content token, content patches, degradation tokens, box) -> prior map: GLMC and CGDF.
 
-    def __init__(self, content: int, degradation: int, features: int, heads: int) -> None:
+    With `positions`, patches and cells of the severity map are told where they lie in the picture, which a new one
+    makes nothing of; else a patch finds the damage by what both show alone.
+    """
+
+    def __init__(self, content: int, degradation: int, features: int, heads: int, *, positions: bool = False) -> None:
         super().__init__()
         if features % heads:
             raise ValueError(f"{heads} heads do not divide {features} features")
@@ -64,6 +80,9 @@ class Fusion(nn.Module):
             nn.Linear(content, features), nn.GELU(), nn.Linear(features, 2 * features)
         )  # MLP_c, eq. 11
         self.norm = ChannelNorm(features)
+        self.place = nn.Linear(4 * len(FREQUENCIES), features, bias=False) if positions else None
+        if self.place is not None:
+            nn.init.zeros_(self.place.weight)
         self.query, self.key, self.value, self.project = (nn.Linear(features, features) for _ in range(4))
         self.before_feed_forward = nn.LayerNorm(features)
         self.feed_forward = nn.Sequential(
@@ -75,10 +94,11 @@ class Fusion(nn.Module):
         token: Float[Tensor, "B F"],
         patches: Float[Tensor, "B F P Q"],
         crops: Float[Tensor, "B G2 F2"],
+        box: Float[Tensor, "B 4"] | None = None,
     ) -> Float[Tensor, "B D P Q"]:
-        """The restoration prior map F' (eq. 12, then LN and FFN)."""
+        """The restoration prior map F' (eq. 12, then LN and FFN). Without a box, patches are of the whole picture."""
         content = self.content_map(token, patches)
-        prior = content.flatten(2).transpose(1, 2) + self._attend(content, self.severity_map(crops))
+        prior = content.flatten(2).transpose(1, 2) + self._attend(content, self.severity_map(crops), box)
         prior = prior + self.feed_forward(self.before_feed_forward(prior))
         unfolded: Tensor = prior.transpose(1, 2).unflatten(2, content.shape[2:])
         return unfolded
@@ -95,12 +115,19 @@ class Fusion(nn.Module):
         enlarged: Tensor = self.enlarge(coarse)
         return enlarged
 
-    def _attend(self, content: Float[Tensor, "B D P Q"], severity: Float[Tensor, "B D M M"]) -> Tensor:
+    def _attend(
+        self, content: Float[Tensor, "B D P Q"], severity: Float[Tensor, "B D M M"], box: Float[Tensor, "B 4"] | None
+    ) -> Tensor:
         """Attn(Q = content, K = V = severity) of eq. 12, as (B, P·Q, D)."""
         asked, known = content.flatten(2).transpose(1, 2), severity.flatten(2).transpose(1, 2)
+        found = known
+        if self.place is not None:
+            whole = asked.new_tensor([[0.0, 0.0, 1.0, 1.0]])
+            asked = asked + self.place(places(whole if box is None else box.to(asked), *content.shape[2:]))
+            found = known + self.place(places(whole, MAP_SIDE, MAP_SIDE))
         heads = [
             layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for layer, tokens in ((self.query, asked), (self.key, known), (self.value, known))
+            for layer, tokens in ((self.query, asked), (self.key, found), (self.value, known))
         ]
         answer: Tensor = self.project(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
         return answer

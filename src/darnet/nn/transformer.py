@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.nn.statistics import Statistics
+
 
 class ChannelAttention(nn.Module):
     """Attention across channels, not pixels: its cost is linear in H·W. Keys may come from elsewhere.
@@ -29,12 +31,20 @@ class ChannelAttention(nn.Module):
         self, features: Float[Tensor, "B F H W"], keys: Float[Tensor, "B F H W"] | None = None
     ) -> Float[Tensor, "B F H W"]:
         """Self-attention, or cross-attention where `keys` are made from other features."""
-        height, width = features.shape[2:]
+        return self.mix(features, self.weigh(features, keys))
+
+    def weigh(
+        self, features: Float[Tensor, "B F H W"], keys: Float[Tensor, "B F H W"] | None = None
+    ) -> Float[Tensor, "B N D D"]:
+        """How much each channel takes of each: a statistic of the whole picture."""
         query = F.normalize(self._heads(self.query(features)), dim=-1)
         key = F.normalize(self._heads(self.key(features if keys is None else keys)), dim=-1)
-        value = self._heads(self.value(features))
-        weights = (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
-        projected: Tensor = self.project((weights @ value).reshape(-1, features.shape[1], height, width))
+        return (query @ key.transpose(-2, -1) * self.temperature).softmax(dim=-1)
+
+    def mix(self, features: Float[Tensor, "B F H W"], weights: Float[Tensor, "_ N D D"]) -> Float[Tensor, "B F H W"]:
+        """Channels mixed by their weights, those of each picture or of one for all."""
+        mixed = weights @ self._heads(self.value(features))
+        projected: Tensor = self.project(mixed.reshape(features.shape))
         return projected
 
     def _heads(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B N D P"]:
@@ -108,9 +118,13 @@ class BaseBlock(nn.Module):
 class TransformerBlock(BaseBlock):
     """Norm, channel attention, residual; norm, feed-forward, residual (Restormer Fig. 2)."""
 
-    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+    def forward(
+        self, features: Float[Tensor, "B F H W"], statistics: Statistics | None = None
+    ) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
-        return self.feed(features + self.attention(self.before_attention(features)))
+        normalised = self.before_attention(features)
+        weights = (statistics or Statistics())(lambda: self.attention.weigh(normalised))
+        return self.feed(features + self.attention.mix(normalised, weights))
 
 
 def _projection(inputs: int, outputs: int) -> nn.Module:

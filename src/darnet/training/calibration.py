@@ -62,7 +62,7 @@ def calibrate(
             if whole:
                 model.measure_from_clean()
         with torch.no_grad():
-            seen.append(model.evidence(model(batch.degraded, batch.context), batch.crops_per_picture))
+            seen.append(model.evidence(batch.shown_to(model), batch.crops_per_picture))
         named.append(batch.label[:: batch.crops_per_picture])
         there.append(batch.present(len(model.kinds)))
     evidence, truth = torch.cat(seen), torch.cat(there)

@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from darnet import metrics
 from darnet.data.batch import Batch
-from darnet.models.base import Output
+from darnet.models.base import Model, Output
 from darnet.routing import Routing
 from darnet.training.losses import LOSSES, damage, per_picture
 from darnet.training.recipe import Stage
@@ -28,7 +28,7 @@ TENSORS = tuple(field.name for field in fields(Batch) if field.name != "crops_pe
 class Objective(nn.Module):
     """(batch) -> each weighted loss, and the embeddings; in float32 whatever the precision of the network."""
 
-    def __init__(self, model: nn.Module, stage: Stage) -> None:
+    def __init__(self, model: Model, stage: Stage) -> None:
         super().__init__()
         self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
 
@@ -43,7 +43,7 @@ class Objective(nn.Module):
     def look(self, batch: Batch) -> Output:
         """What the network says, in float32."""
         degraded = batch.degraded.contiguous(memory_format=torch.channels_last)
-        return _in_float32(self.model(degraded, batch.context))
+        return _in_float32(replace(batch, degraded=degraded).shown_to(self.model))
 
     def score(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Each loss, weighted."""

@@ -124,7 +124,7 @@ class Pace:
         for _ in range(2):  # the first does not count
             begun = now(trainer.fabric.device)
             batch = trainer.calibration_batch(0)
-            trainer.model.eval()(batch.degraded, batch.context)
+            batch.shown_to(trainer.model.eval())
             once = now(trainer.fabric.device) - begun
         crops = batch.crops_per_picture / len(batch.degraded)  # batches that a picture needs
         pictures = min(pictures, max(1, int(CALIBRATION_SHARE * self.seconds / once / crops)))

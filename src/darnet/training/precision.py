@@ -43,13 +43,11 @@ def network_seconds(model: Model, device: torch.device, crop_px: int = 64, scene
     rng = Generator().manual_seed(0)
     batch = torch.rand(max(1, PIXELS // crop_px**2), 3, crop_px, crop_px, generator=rng).to(device)
     batch = batch.contiguous(memory_format=torch.channels_last)
-    context = None
-    if trial.context is not None:
-        context = trial.context(torch.rand(len(batch), 3, scene_px, scene_px, generator=rng).to(device))
+    scenes = torch.rand(len(batch), 3, scene_px, scene_px, generator=rng).to(device)
 
     def step(precision: str) -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            loss = _sum(trial(batch, context))
+            loss = _sum(trial(batch, trial.look(scenes)))
         torch.autograd.backward(loss)
         trial.zero_grad(set_to_none=True)
 

@@ -154,8 +154,7 @@ def _choose(
 def _features(model: DegradationClassifier, picture: Photo, crop_px: int) -> Float[Tensor, "1 F"]:
     pixels = (picture.float() / 255).to(next(model.parameters()).device)
     crops = grid_crops(pixels, size_px=crop_px, grid=GRID)
-    context = model.context(pixels[None]).expand(len(crops), -1, -1, -1) if model.context else None
-    return model.summarise(crops, context).mean(dim=0, keepdim=True).cpu()
+    return model.summarise(crops, model.look(pixels[None]).expand(len(crops))).mean(dim=0, keepdim=True).cpu()
 
 
 def _cut(photos: Sequence[Photo], side: int, rng: Generator) -> list[Photo]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from darnet.data.batch import Batch
 from darnet.errors import DarnetError
-from darnet.models.base import Output
+from darnet.models.base import Model, Output
 from darnet.training import optimizers as optim
 from darnet.training.objective import Objective, scores, seeded, tensors
 from darnet.training.plan import Cost
@@ -138,7 +138,7 @@ class StageRun:
         if teacher is None or "distillation" not in self.stage.losses:
             return batch
         with torch.no_grad(), self.fabric.autocast():
-            return replace(batch, taught=teacher(batch.degraded, batch.context).routings[-1].logits.float())
+            return replace(batch, taught=batch.shown_to(teacher).routings[-1].logits.float())
 
     def _end_epoch(self, running: dict[str, float]) -> bool:
         """Validate, keep the best, move the plateau schedule; true where the stage should stop early."""
@@ -182,7 +182,7 @@ class StageRun:
     @torch.no_grad()
     def _look(self, batches: list[Batch]) -> tuple[dict[str, float], Output]:
         """Loss and scores of the averaged weights, and what they made of the last batch."""
-        objective = Objective(self.average.module.eval(), self.stage)
+        objective = Objective(cast("Model", self.average.module.eval()), self.stage)
         totals: dict[str, float] = {}
         for batch in batches:
             with self.fabric.autocast():

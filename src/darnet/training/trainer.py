@@ -159,7 +159,7 @@ class Trainer:
             shares=shares,
             kinds=self.kinds,
             crop_px=stage.crop_px,
-            context=self.model.context,
+            views=self.model.views,
             scene_px=stage.scene_px,
             rounding=stage.rounding,
             augment=augment,

@@ -22,7 +22,7 @@ from darnet.benchmark.suite import Request
 from darnet.benchmark.suites import composite
 from darnet.benchmark.suites.composite import BOTH, EVERY, NEITHER, alone, cases, paths
 from darnet.errors import NoInputError
-from darnet.models.base import Model, Output
+from darnet.models.base import Context, Model, Output
 from darnet.models.slerir import SLERIR
 from darnet.routing import Routing
 from darnet.store import Card, save
@@ -69,7 +69,9 @@ class Looks(Model):
         super().__init__()
         self.layer = nn.Conv2d(3, 3, 1)
 
-    def forward(self, degraded: torch.Tensor, context: torch.Tensor | None = None) -> Output:
+    def forward(
+        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
+    ) -> Output:
         dark = degraded.mean(dim=(1, 2, 3)) < 0.25
         rough = (degraded[..., 1:] - degraded[..., :-1]).abs().mean(dim=(1, 2, 3)) > 0.03
         chosen = (dark, rough, dark & rough, torch.zeros_like(dark))
