@@ -90,7 +90,7 @@ WEAKNESSES = {
     "daair-small": (
         "A small network that learnt eight kinds in three hours of one busy CPU core: every kind is repaired less "
         "than by darnet's own expert, and of Gaussian blur, motion blur and JPEG blocks little is removed. Without "
-        "a system that tells it the kind its blocks route a picture by themselves, each tile of 1024 px alone, and "
+        "a system that tells it the kind its blocks route a picture by themselves, and "
         "where they take it for another kind it comes out worse than it was, by many dB. Told the kind, it still "
         "darkens a few bright pictures with rain. Trained on crops of 64 to 256 px. Smooth parts of hazy and dark "
         "pictures keep a faint grid of 16 px, dark ones come out pale, and some large grains of noise stay."

@@ -197,6 +197,7 @@ def test_small_tiles_agree(systems: dict[str, darnet.Restorer], name: str, damag
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", SYSTEMS)
 @pytest.mark.parametrize(
     ("damage", "size"), [(HAZY, (1400, 2000)), (GaussianNoise((10, 10)), (2000, 3000))], ids=["hazy", "noisy"]

@@ -69,6 +69,12 @@ def scattered(model: DaAIR) -> DaAIR:
     return model
 
 
+def test_tiles_share_more_where_light_is_looked_for_far_around() -> None:
+    model = small(kinds=("noise", "haze"))
+    assert model.overlap_px == model.told("noise").overlap_px == 0
+    assert model.told("haze").overlap_px > 128
+
+
 def test_an_untrained_learner_passes_on_what_it_sees() -> None:
     """It once answered with a constant, and learnt light and colour alone."""
     torch.manual_seed(0)

@@ -18,11 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.models.base import Context, Model, Output, make_thumbnail
-
-#: An expert for haze or low light weighs light and air as far around a pixel as it sees, 112 px. With haze it is off by
-#: up to 29 levels at 56 px from a tile's edge, by 9 at 88 px, by 3 at 96 px. Others are within 1 level at 56 px.
-FAR_OVERLAP_PX = 224
+from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output, make_thumbnail
 
 
 class CompactUNet(Model):

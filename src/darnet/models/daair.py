@@ -21,11 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.diagnosis import kinds_of
-from darnet.models.base import Context, Model, Output
+from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
 from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
 from darnet.nn.statistics import Statistics
 from darnet.nn.transformer import BaseBlock
 from darnet.routing import Routing, dispatch
+
+#: Kinds for which a network looks far: with noise, tiles that share 128 px are 14 and 29 levels off, others at most 4.
+FAR_KINDS = ("haze", "lowlight")
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,8 @@ class DaAIR(Model):
                 block.learner.route = None
                 block.learner.specialised = nn.ModuleList([block.learner.specialised[self.kinds.index(kind)]])
         told.kinds, told.places = (), ()
+        if kind in FAR_KINDS:
+            told.overlap_px = FAR_OVERLAP_PX
         return told
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
