@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from darnet import manifest, store
 from darnet.diagnosis import CLEAN, kinds_of
-from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.errors import UnknownNameError, UsageError, WeightsError, refusal
 from darnet.experts import load_expert
 from darnet.manifest import System
 from darnet.routers import load_router
@@ -181,7 +181,7 @@ def _copy(folder: Path, out: Path, system: System, parts: Mapping[str, Path]) ->
         try:
             return target.rename(out)
         except OSError as error:
-            raise UsageError(f"`out={str(out)!r}`: {(error.strerror or str(error)).lower()}") from error
+            raise UsageError(f"`out={str(out)!r}`: {refusal(error)}") from error
 
 
 def _named(folder: Path) -> set[str]:

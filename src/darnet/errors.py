@@ -16,7 +16,6 @@ as the command line, knows what it is called there.
 
 from __future__ import annotations
 
-import copyreg
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -37,7 +36,11 @@ class DarnetError(Exception):
         Exceptions are otherwise made anew from their text alone. A constructor that takes anything else fails on it,
         and the pool it fails in is dead.
         """
-        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+        return _made_anew, (type(self), self.args), vars(self)
+
+
+def _made_anew(kind: type[DarnetError], arguments: tuple[Any, ...]) -> DarnetError:
+    return kind.__new__(kind, *arguments)
 
 
 class ImageError(DarnetError):
@@ -92,6 +95,11 @@ class ResourceError(DarnetError):
     """A memory or device limit was reached."""
 
     exit_code = 5
+
+
+def refusal(error: OSError) -> str:
+    """Why the system refused, in its own words."""
+    return (error.strerror or str(error)).lower()
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from darnet import raw
-from darnet.errors import DarnetError, ImageError, is_out_of_memory
+from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.pixels import header_fields, vips_failed
 
 MAX_PIXELS = 1_000_000_000
@@ -73,7 +73,7 @@ def load(path: Path, most: int = -1) -> tuple[str, bytes]:
                 if re.match(known.signature, head, re.DOTALL):
                     return format, head + file.read(most)
     except OSError as error:
-        raise ImageError(path, (error.strerror or str(error)).lower()) from None
+        raise ImageError(path, refusal(error)) from None
     raise ImageError(path, "not a JPEG, PNG, TIFF, WebP or AVIF picture" if head else "the file is empty")
 
 

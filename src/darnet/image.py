@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 
 from darnet import exif, profiles
-from darnet.errors import ImageError, UsageError
+from darnet.errors import ImageError, UsageError, refusal
 from darnet.formats import FORMATS, SUFFIXES, load, not_decoded, refuse
 from darnet.pixels import (
     GREY,
@@ -243,7 +243,7 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
         temporary.replace(path)
     except OSError as error:
-        raise ImageError(path, (error.strerror or str(error)).lower()) from None
+        raise ImageError(path, refusal(error)) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

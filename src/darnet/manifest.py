@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
-from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.errors import UnknownNameError, UsageError, WeightsError, refusal
 from darnet.store import FORMAT, is_name, read
 
 SYSTEM = "system.json"
@@ -76,7 +76,7 @@ def alone(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise UsageError(f"{folder}: somebody else is changing it; nothing was done") from error
     except OSError as error:
-        raise WeightsError(folder, (error.strerror or str(error)).lower()) from error
+        raise WeightsError(folder, refusal(error)) from error
     with held:
         yield
 

@@ -68,12 +68,18 @@ class Restorer:
         subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else self.router(subject.pixels())
 
-    def check(self, kinds: Sequence[str] = (), strength: float = 1.0) -> None:
-        """Raise UsageError for a strength out of range or a kind without an expert: no picture can be restored so."""
+    def check(self, kinds: Sequence[str] = (), strength: float = 1.0) -> tuple[str, ...]:
+        """The kinds, as their experts are called.
+
+        Raises UsageError for a strength out of range or a kind without an expert: no picture can be restored so.
+        """
         _share("strength", strength)
-        for kind in kinds_of(kinds):
-            if resolve(kind, self.experts) not in self.experts:
+        kinds = kinds_of(kinds)
+        meant = tuple(resolve(kind, self.experts) for kind in kinds)
+        for kind, name in zip(kinds, meant, strict=True):
+            if name not in self.experts:
                 raise UnknownNameError("expert", kind, self.experts)
+        return meant
 
     @overload
     def __call__(self, source: str | Path, *, kinds: Sequence[str] = (), strength: float = 1.0) -> Result[Image]: ...
@@ -90,8 +96,7 @@ class Restorer:
         returns the input exactly, as does a clean verdict.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
-        self.check(kinds, strength)
-        kinds = [resolve(kind, self.experts) for kind in kinds_of(kinds)]
+        kinds = self.check(kinds, strength)
         started = time.perf_counter()
         image = Image.of(source)
         subject = Subject.of(image, whole=bool(kinds))

@@ -161,7 +161,11 @@ def test_the_limit_follows_from_the_memory_that_is_there(monkeypatch: pytest.Mon
 
 class Given(Stored):
     def __init__(self, value: int, shape: tuple[int, ...]) -> None:
-        self.value, self.shape = value, shape
+        self.value, self.sides = value, shape
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.sides
 
     def load(self, find: object) -> torch.Tensor:
         return torch.full(self.shape, self.value, dtype=torch.uint8)

@@ -12,6 +12,8 @@ import typer
 
 from darnet.cli import options as o
 from darnet.cli import outputs
+from darnet.cli.flags import spoken
+from darnet.cli.lines import tell
 
 if TYPE_CHECKING:
     from darnet.benchmark.rows import Record
@@ -105,9 +107,9 @@ def _tell(document: AnyDocument, *, json: bool) -> int:
 
     print(json_module.dumps(document.to_dict()) if json else markdown(document))
     for name, reason in document.left_out.items():
-        print(f"darnet: {name}: left out: {reason}", file=sys.stderr)
+        tell(spoken(f"{name}: left out: {reason}"))
     for failure in document.failures:
-        print(f"darnet: {failure.method}: {failure.set}/{failure.name}: {failure.error}", file=sys.stderr)
+        tell(spoken(f"{failure.method}: {failure.set}/{failure.name}: {failure.error}"), "red")
     return 1 if document.failures else 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from darnet.errors import UsageError
+from darnet.errors import UsageError, refusal
 
 STDIN = "-"
 
@@ -103,7 +103,7 @@ class Search:
         from darnet.image import SUFFIXES
 
         def refused(error: OSError) -> None:
-            found.missing.append((str(error.filename), (error.strerror or str(error)).lower()))
+            found.missing.append((str(error.filename), refusal(error)))
 
         ours = os.path.realpath(self.output) if self.output else None
         for directory, folders, files in os.walk(folder, onerror=refused):
@@ -124,7 +124,7 @@ def _absence(argument: str) -> str:
     except FileNotFoundError:
         pass
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return refusal(error)
     return "no such file or folder"
 
 

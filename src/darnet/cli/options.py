@@ -54,7 +54,7 @@ Device: TypeAlias = Annotated[
 ]
 Precision: TypeAlias = Annotated[PrecisionName, typer.Option("--precision", help="Number type of the networks.")]
 Tile: TypeAlias = Annotated[
-    str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Side of a tile in pixels; auto: 1024.")
+    str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Side of a tile in pixels; auto: 1152.")
 ]
 MinConfidence: TypeAlias = Annotated[
     float | None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darnet.cli.inputs import STDIN, Found, Source
-from darnet.errors import ImageError, UsageError
+from darnet.errors import ImageError, UsageError, refusal
 
 SNIFFED_BYTES = 64
 
@@ -156,7 +156,7 @@ def make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ImageError(path, (error.strerror or str(error)).lower()) from None
+        raise ImageError(path, refusal(error)) from None
 
 
 def is_same_file(path: Path, others: Sequence[Path]) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from darnet.cli import options as o
+from darnet.cli.lines import tell
 from darnet.errors import MissingPackageError, UsageError
 from darnet.training.plan import Budget
 
@@ -132,7 +132,7 @@ def _draw(report: Path) -> None:
     try:
         draw(json.loads(report.read_text(encoding="utf-8")), report.with_suffix(".png"))
     except MissingPackageError as error:
-        print(f"darnet: no plot: {error}", file=sys.stderr)
+        tell(f"no plot: {error}")
 
 
 def _launch() -> ModuleType:

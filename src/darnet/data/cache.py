@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, TypeVar, cast, overload
 
 import torch
 from torch import Tensor
@@ -36,8 +36,15 @@ Item_co = TypeVar("Item_co", covariant=True)
 class Stored(ABC):
     """A picture that can be had at any time; equal ones are the same picture."""
 
-    dtype: ClassVar[torch.dtype] = torch.uint8
-    shape: tuple[int, ...]
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its pixels."""
+        return torch.uint8
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns, without decoding it. Raises ImageError."""
 
     @abstractmethod
     def load(self, find: Callable[[Stored], Tensor]) -> Tensor:
@@ -56,14 +63,14 @@ class Held(Stored):
     tensor: Tensor
 
     @property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+    def dtype(self) -> torch.dtype:
         """Of the tensor."""
-        return tuple(self.tensor.shape)
+        return self.tensor.dtype
 
     @property
-    def size(self) -> int:
-        """Bytes of its pixels, of whatever type."""
-        return self.tensor.nbytes
+    def shape(self) -> tuple[int, ...]:
+        """Of the tensor."""
+        return tuple(self.tensor.shape)
 
     def load(self, find: Callable[[Stored], Tensor]) -> Tensor:
         """The tensor."""
@@ -111,8 +118,7 @@ class Cache:
 
     def known(self, picture: AnyStored) -> AnyStored:
         """The equal one that was known before, whose header is read already; or this one, from now on."""
-        known: AnyStored = self._known.setdefault(picture, picture)  # type: ignore[assignment]
-        return known
+        return cast(AnyStored, self._known.setdefault(picture, picture))  # equal ones are of one class
 
     def on(self, device: torch.device) -> Cache:
         """That of another device: what has no room there is kept here, where there is some. Always the same one."""
@@ -152,7 +158,8 @@ class Lazy(Sequence[Item_co]):
         """Tensors, or tuples of tensors, as such a sequence; itself, if it is one."""
         if isinstance(items, Lazy):
             return items
-        return cls(tuple(map(Held, item)) if isinstance(item, tuple) else Held(item) for item in items)  # type: ignore[arg-type]
+        tensors = cast(Iterable[Any], items)
+        return cls(tuple(map(Held, item)) if isinstance(item, tuple) else Held(item) for item in tensors)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -166,8 +173,7 @@ class Lazy(Sequence[Item_co]):
         if isinstance(index, slice):
             return Lazy(self.rows[index], self.cache)
         row = self.rows[index]
-        item: Any = tuple(map(self.cache, row)) if isinstance(row, tuple) else self.cache(row)
-        return item  # type: ignore[no-any-return]
+        return cast(Item_co, tuple(map(self.cache, row)) if isinstance(row, tuple) else self.cache(row))
 
     def picked(self, places: Iterable[int]) -> Lazy[Item_co]:
         """Those at such places."""

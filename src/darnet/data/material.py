@@ -108,7 +108,7 @@ class Material:
         deep: Lazy[Deep] = Lazy.of(self.deep)
         levels = [with_scales(Lazy((photo,)), scales, smallest_px).rows for photo, _ in deep.rows]
         rows = (
-            (photo, depth if photo.shape[1:] == depth.shape[1:] else Resized(depth, (1, *photo.shape[1:])))
+            (photo, depth if photo.shape[1:] == depth.shape[1:] else Resized(depth, (photo.shape[1], photo.shape[2])))
             for photos, (_, depth) in zip(levels, deep.rows, strict=True)
             for photo in photos
         )
@@ -160,9 +160,17 @@ def load_material(
 class Depth(Stored):
     """A depth map: levels of the first channel of a file, full scale 1."""
 
-    dtype = torch.float32
     path: Path
-    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its levels."""
+        return torch.float32
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """(1, rows, columns), by the header. Raises ImageError."""
+        return (1, *read_size(self.path))
 
     def load(self, find: Callable[[Stored], Tensor]) -> Float[Tensor, "1 _H _W"]:
         """Decode it."""
@@ -182,7 +190,7 @@ def load_deep(folder: Path, cache: Cache | None = None) -> Lazy[Deep]:
         partner = next(iter(sorted(partners)), None)
         if partner is None:
             raise ImageError(photo.path, "there is no depth map for it")
-        depth = Depth(partner, (1, *read_size(partner)))
+        depth = Depth(partner)
         if depth.shape[1:] != photo.shape[1:]:
             raise ImageError(partner, f"differs in size from {photo.path.name}")
         found.append((photo, depth))

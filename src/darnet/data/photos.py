@@ -36,13 +36,13 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class File(Stored):
-    """A picture file. Its header is read when this is made: ImageError names a file that is none."""
+    """A picture file, whose header is read when it is first asked how large it is."""
 
     path: Path
 
     @cached_property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        """(3, rows, columns), by the header."""
+    def shape(self) -> tuple[int, ...]:
+        """(3, rows, columns), by the header. Raises ImageError naming a file that is none."""
         return (3, *read_size(self.path))
 
     def load(self, find: Callable[[Stored], Tensor]) -> Photo:
@@ -59,7 +59,11 @@ class Stl10(Stored):
 
     path: Path
     number: int
-    shape: tuple[int, ...] = (3, STL10_SIDE, STL10_SIDE)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Always the same."""
+        return (3, STL10_SIDE, STL10_SIDE)
 
     def load(self, find: Callable[[Stored], Tensor]) -> Photo:
         """Read it."""
@@ -72,17 +76,22 @@ class Resized(Stored):
     """Another one in fewer pixels: area means, antialiased."""
 
     of: Stored
-    shape: tuple[int, ...]
+    sides: tuple[int, int]  # rows and columns
 
     @property
-    def dtype(self) -> torch.dtype:  # type: ignore[override]
+    def shape(self) -> tuple[int, ...]:
+        """As many channels as the other has."""
+        return (self.of.shape[0], *self.sides)
+
+    @property
+    def dtype(self) -> torch.dtype:
         """That of the other."""
         return self.of.dtype
 
     def load(self, find: Callable[[Stored], Tensor]) -> Tensor:
         """Make it."""
         picture = find(self.of)
-        smaller = F.interpolate(picture[None].float(), self.shape[1:], mode="bilinear", antialias=True)[0]
+        smaller = F.interpolate(picture[None].float(), self.sides, mode="bilinear", antialias=True)[0]
         return smaller if picture.is_floating_point() else smaller.round().to(picture.dtype)
 
 
@@ -93,7 +102,7 @@ class Halved(Stored):
     of: Stored
 
     @cached_property
-    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+    def shape(self) -> tuple[int, ...]:
         """An odd row or column is left out."""
         return (3, *(side // 2 for side in self.of.shape[1:]))
 
@@ -112,8 +121,9 @@ def load_photos(root: Path, *, smallest_px: int = 1, cache: Cache | None = None)
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of training pictures")
     cache = Cache() if cache is None else cache
-    stl10 = [path for name in STL10_FILES for path in find_files(root) if path.name == name]
-    found = [*_stl10(stl10)] if stl10 else files(find_photos(root), cache)
+    paths = find_files(root)
+    stl10 = [path for name in STL10_FILES for path in paths if path.name == name]
+    found = [*_stl10(stl10)] if stl10 else files(photos_among(paths, root), cache)
     if not found:
         raise NoInputError(f"{root}: no picture in it or below ({', '.join(SUFFIXES)})")
     photos: Lazy[Photo] = Lazy((photo for photo in found if min(photo.shape[1:]) >= smallest_px), cache)
@@ -136,8 +146,10 @@ def with_scales(photos: Sequence[Photo], scales: Sequence[float], smallest_px: i
     A copy is sharp at pixel level and shows more of the scene in a crop; area means, antialiased.
     """
     lazy = Lazy.of(photos)
-    sizes = ((row, [round(extent * scale) for extent in row.shape[1:]]) for row, scale in product(lazy.rows, scales))
-    smaller = (Resized(row, (3, *size)) for row, size in sizes if min(size) >= smallest_px)
+    sizes = (
+        (row, (round(row.shape[1] * scale), round(row.shape[2] * scale))) for row, scale in product(lazy.rows, scales)
+    )
+    smaller = (Resized(row, sides) for row, sides in sizes if min(sides) >= smallest_px)
     return Lazy((*lazy.rows, *smaller), lazy.cache)
 
 
@@ -155,9 +167,14 @@ def with_halves(photos: Sequence[Photo], above_px: int | None) -> Lazy[Photo]:
 
 def find_photos(root: Path) -> list[Path]:
     """Picture files under `root`; only DIV2K's high-resolution training folder where `root` holds DIV2K."""
+    return photos_among(find_files(root), root)
+
+
+def photos_among(paths: Iterable[Path], root: Path) -> list[Path]:
+    """Those of the files under `root` that `find_photos` finds."""
     div2k = root / "DIV2K_train_HR"
-    root = div2k if div2k.is_dir() else root
-    return [path for path in find_files(root) if path.suffix.lower() in SUFFIXES]
+    inside = div2k if div2k.is_dir() else root
+    return [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_relative_to(inside)]
 
 
 def find_folders(root: Path) -> dict[Path, list[str]]:

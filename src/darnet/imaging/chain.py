@@ -118,7 +118,7 @@ class Chain:
 
     @cached_property
     def _steps(self) -> Mapping[str, tuple[Step, ...]]:
-        return self.steps or {kind.name: STEPS.get(kind.name) or resolve_name(kind.steps) for kind in self.order}
+        return self.steps or {kind.name: resolve_name(kind.steps) for kind in self.order}
 
     @property
     def _exclusive(self) -> list[tuple[str, str]]:
@@ -149,11 +149,12 @@ class Chain:
         walk.take(noises.Rendering(), _some(count, habits.rendered, picks))
         taken, filed = ([k.name for k in self.order if (k.stage == "file") == last] for last in (False, True))
         for kind in taken:
-            local = kind == "noise" and not self.repaired
-            before = walk.degraded.clone() if local else walk.degraded
+            if kind != "noise" or self.repaired:
+                self._damage(walk, kind, chosen[kind], picks)
+                continue
+            before = walk.degraded.clone()
             self._damage(walk, kind, chosen[kind], picks)
-            if local:
-                walk.confine(before, _of(chosen[kind], habits.local, picks), picks)
+            walk.confine(before, _of(chosen[kind], habits.local, picks), picks)
         dark = [row for row in chosen["lowlight"] if row not in chosen["noise"]]
         walk.take(noises.LightNoise(), _of(dark, 0.6, picks), 0.6)
         walk.take(noises.CameraDenoising(), _of(chosen["noise"], habits.denoised, picks))
