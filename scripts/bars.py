@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 from rich import print
 
-from darnet import load, manifest
+from darnet import load
 from darnet.data.material import load_material
+from darnet.systems import manifest
 from darnet.training.recipe import find_recipe, load_recipe
 
 SYSTEM = manifest.SHIPPED / "darnet" / "system.json"

@@ -13,13 +13,14 @@ import skimage.data
 import torch
 from torch import Generator
 
-from darnet import manifest, store
 from darnet.data.material import Material
 from darnet.data.memory import Memory
+from darnet.models import cards
 from darnet.models.classifier import DegradationClassifier
+from darnet.systems import manifest
+from darnet.training.exemplars import remember
 from darnet.training.launch import MEMORY
 from darnet.training.recipe import MemorySpec, find_recipe, load_recipe
-from darnet.training.remembering import remember
 
 ROUTER = manifest.SHIPPED / "darnet" / "router"
 PHOTOS = {
@@ -34,7 +35,7 @@ SPEC = MemorySpec(exemplars=110, budget_kb=2048, scene_px=192)
 
 def main() -> None:
     """Choose, and write."""
-    model, _ = store.load(ROUTER)
+    model, _ = cards.load(ROUTER)
     assert isinstance(model, DegradationClassifier)
     photos = [torch.from_numpy(getattr(skimage.data, name)()).permute(2, 0, 1).contiguous() for name in PHOTOS]
     recipe = load_recipe(find_recipe("router")).model_copy(update={"memory": SPEC})

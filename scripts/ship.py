@@ -13,10 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from darnet import manifest, store
 from darnet.benchmark import suites
 from darnet.benchmark.suite import AnyDocument
-from darnet.store import Card
+from darnet.models import cards
+from darnet.models.cards import Card
+from darnet.systems import manifest
 from darnet.training.recipe import parse_recipe
 
 #: Networks that are whole systems by themselves, but for the router; all others are parts of darnet.
@@ -111,7 +112,7 @@ WEAKNESSES = {
 
 def ship(run: Path, note: str, hardware: str) -> Card:
     """Copy the model of a finished run and complete its card."""
-    model, card = store.load(run / "model")
+    model, card = cards.load(run / "model")
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     seconds = [line["seconds"] for line in lines]
     ends = [now for now, following in pairwise([*seconds, 0.0]) if following < now]  # the clock starts anew on resume
@@ -129,7 +130,7 @@ def ship(run: Path, note: str, hardware: str) -> Card:
         "training": training,
         "weaknesses": WEAKNESSES[card.name],
     }
-    return store.save(model, card.model_copy(update=update), _place(card))
+    return cards.save(model, card.model_copy(update=update), _place(card))
 
 
 def _place(card: Card) -> Path:
@@ -156,9 +157,9 @@ def write_scores() -> None:
     names = ("end-to-end", "router", "3-task", "5-task")
     found = {name: suites.read(BENCHMARKS / f"{name}.json") for name in names}
     for folder in sorted(path.parent for path in manifest.SHIPPED.glob("*/*/card.json")):
-        card = store.read_card(folder)
+        card = cards.read_card(folder)
         update = {"scores": _scores(card.name, found), "weaknesses": WEAKNESSES[card.name]}
-        store.write_card(card.model_copy(update=update), folder)
+        cards.write_card(card.model_copy(update=update), folder)
 
 
 def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:

@@ -27,11 +27,12 @@ if torch.version.cuda is None and not hasattr(torch.ops.torchvision, "nms"):
     for operator in ("nms", "qnms"):
         TORCHVISION.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from darnet import manifest, store  # noqa: E402  after the hook
+from darnet.models import cards  # noqa: E402
 from darnet.models.classifier import DegradationClassifier  # noqa: E402
 from darnet.models.compact import CompactUNet  # noqa: E402
 from darnet.models.daair import DaAIR  # noqa: E402
 from darnet.models.slerir import SLERIR  # noqa: E402
+from darnet.systems import manifest  # noqa: E402  after the hook
 from darnet.testing import wake  # noqa: E402
 
 # A machine that is busy is no failure.
@@ -54,18 +55,18 @@ def build_tiny_system(folder: Path, *, says: str) -> Path:
         router.estimate.bias.fill_(math.log(NOISE_LEVEL))
         expert.tail.bias.fill_(0.1)
     described = {"licence": "CC0-1.0", "scores": {"tiny": {"psnr": 30.5}}}
-    card = store.Card(
+    card = cards.Card(
         name="tiny-router",
         kind="degradation-classifier",
         config={"kinds": list(KINDS), "width": 4},
         handles=KINDS,
         **described,
     )
-    store.save(router, card, folder / "router")
+    cards.save(router, card, folder / "router")
     for kind in KINDS[1:]:
         config = {"width": 4, "blocks": [1, 1]}
-        card = store.Card(name=f"tiny-{kind}", kind="compact-unet", config=config, handles=(kind,), **described)
-        store.save(expert, card, folder / kind)
+        card = cards.Card(name=f"tiny-{kind}", kind="compact-unet", config=config, handles=(kind,), **described)
+        cards.save(expert, card, folder / kind)
     system = {"format": 1, "name": "tiny", "router": "router", "experts": {kind: kind for kind in KINDS[1:]}}
     (folder / manifest.SYSTEM).write_text(json.dumps(system))
     return folder
@@ -95,7 +96,7 @@ def build_tiny_daair(folder: Path, *, chooses: int = 0, **changed: object) -> Pa
                 weight.zero_()
                 if name.endswith("bias"):
                     weight[chooses] = 1
-    store.save(network, store.Card(name=folder.name, kind="daair", config=config, dtype="float32"), folder)
+    cards.save(network, cards.Card(name=folder.name, kind="daair", config=config, dtype="float32"), folder)
     return folder
 
 
@@ -114,8 +115,8 @@ def tiny_slerir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     network = SLERIR(**config)
     folder = tmp_path_factory.mktemp("networks") / "slerir"
-    card = store.Card(name="slerir", kind="slerir", config=config, handles=("noise", "rain"), dtype="float32")
-    store.save(network, card, folder)
+    card = cards.Card(name="slerir", kind="slerir", config=config, handles=("noise", "rain"), dtype="float32")
+    cards.save(network, card, folder)
     return folder
 
 

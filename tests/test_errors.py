@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import darnet
-from darnet import errors, manifest
-from darnet.image import Image
+from darnet import errors
+from darnet.images.image import Image
+from darnet.systems import manifest
 
 #: What constructors of errors are given.
 GIVEN = {"path": "a/b.jpg", "reason": "is sad", "what": "expert", "name": "noize", "known": ["noise", "blur"]}

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darnet.image import Image
+from darnet.images.image import Image
 
 pytest.importorskip("fcntl")
 pytestmark = pytest.mark.slow

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import darnet
-from darnet import manifest, store
 from darnet.benchmark import suites
 from darnet.benchmark.footprint import idle
+from darnet.models import cards
+from darnet.systems import manifest
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {path.stem: suites.read(path) for path in sorted((ROOT / "benchmarks").glob("*.json"))}
@@ -50,14 +51,14 @@ def test_every_quoted_figure_covers_every_picture() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_every_shipped_card_is_whole(folder: Path) -> None:
-    card = store.verify(folder)
-    model, _ = store.load(folder)
+    card = cards.verify(folder)
+    model, _ = cards.load(folder)
     assert card.parameters <= 6e6
     assert card.parameters - idle(model) <= 2.5e6  # at work on one picture
     for value in (card.licence, card.data, card.training, card.scores, card.weaknesses, card.handles):
         assert value
     assert {"recipe", "command", "hours", "hardware"} <= card.training.keys()
-    assert (folder / "README.md").read_text(encoding="utf-8") == store.render(card)
+    assert (folder / "README.md").read_text(encoding="utf-8") == cards.render(card)
 
 
 @pytest.mark.parametrize("name", manifest.shipped())
@@ -65,16 +66,16 @@ def test_every_shipped_system_is_complete(name: str) -> None:
     system, folder = manifest.read_system(name)
     own = {part for part in (system.router, *system.experts.values()) if not part.startswith(manifest.PACKAGE)}
     assert own == {path.name for path in FOLDERS if path.parent == folder}
-    assert set(store.read_card(manifest.part(folder, system.router)).handles) == {"clean", *system.experts}
+    assert set(cards.read_card(manifest.part(folder, system.router)).handles) == {"clean", *system.experts}
     for kind, part in system.experts.items():
-        assert kind in store.read_card(manifest.part(folder, part)).handles
+        assert kind in cards.read_card(manifest.part(folder, part)).handles
 
 
 def test_every_shipped_expert_was_trained_by_the_recipe_in_the_repository() -> None:
     from darnet.training.recipe import find_recipe, load_recipe, parse_recipe
 
     for folder in FOLDERS:
-        assert parse_recipe(store.read_card(folder).training["recipe"]) == load_recipe(find_recipe(folder.name))
+        assert parse_recipe(cards.read_card(folder).training["recipe"]) == load_recipe(find_recipe(folder.name))
 
 
 def test_a_dependency_has_a_lower_bound_and_peers_are_pulled_in_by_nobody() -> None:

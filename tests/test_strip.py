@@ -8,8 +8,8 @@ from pathlib import Path
 import PIL.Image
 
 import darnet
-from darnet.diagnosis import Diagnosis
-from darnet.routers import Always
+from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.routers import Always
 
 ROOT = Path(__file__).parents[1]
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from darnet.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from darnet.diagnosis import Diagnosis, Result, Step
     from darnet.errors import (
         DarnetError,
         ImageError,
@@ -28,14 +27,16 @@ if TYPE_CHECKING:
         UsageError,
         WeightsError,
     )
-    from darnet.experts import Tiles
-    from darnet.image import Image
-    from darnet.metrics import psnr, ssim
-    from darnet.restorer import Restorer, load
+    from darnet.images.image import Image
+    from darnet.images.metrics import psnr, ssim
+    from darnet.restore.diagnosis import Diagnosis, Result, Step
+    from darnet.restore.experts import Tiles
+    from darnet.restore.restorer import Restorer
     from darnet.routing import Routing, dispatch
+    from darnet.systems.loading import load
 
 _HOME = {
-    "diagnosis": ("Diagnosis", "Result", "Step"),
+    "restore.diagnosis": ("Diagnosis", "Result", "Step"),
     "errors": (
         "DarnetError",
         "ImageError",
@@ -46,11 +47,12 @@ _HOME = {
         "UsageError",
         "WeightsError",
     ),
-    "experts": ("Tiles",),
-    "image": ("Image",),
-    "metrics": ("psnr", "ssim"),
-    "restorer": ("Restorer", "load"),
+    "images.image": ("Image",),
+    "images.metrics": ("psnr", "ssim"),
+    "restore.experts": ("Tiles",),
+    "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
+    "systems.loading": ("load",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,9 @@ from pkgutil import resolve_name
 from typing import Any, Literal
 
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError
+
+#: The kind that means none.
+CLEAN = "clean"
 
 Group = Literal["model", "encoder", "kind", "degradation", "expert", "router"]
 
@@ -30,8 +33,8 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
         "unet": "darnet.models.unet:UNet",
     },
     "encoder": {
-        "clip": "darnet.nn.clip:ClipEncoder",
-        "convolutional": "darnet.nn.encoders:ConvolutionalEncoder",
+        "clip": "darnet.models.layers.clip:ClipEncoder",
+        "convolutional": "darnet.models.layers.encoders:ConvolutionalEncoder",
     },
     "kind": {  # in the order in which routers and figures name them
         "clean": "darnet.degradations.clean:CLEAN",
@@ -46,14 +49,14 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
     },
     "degradation": {},  # kinds bring theirs
     "expert": {
-        "median": "darnet.experts.classical:Median",
-        "nlm": "darnet.experts.classical:NonLocalMeans",
-        "wiener": "darnet.experts.classical:Wiener",
-        "richardson-lucy": "darnet.experts.classical:RichardsonLucy",
-        "clahe": "darnet.experts.classical:Clahe",
+        "median": "darnet.restore.experts.classical:Median",
+        "nlm": "darnet.restore.experts.classical:NonLocalMeans",
+        "wiener": "darnet.restore.experts.classical:Wiener",
+        "richardson-lucy": "darnet.restore.experts.classical:RichardsonLucy",
+        "clahe": "darnet.restore.experts.classical:Clahe",
     },
     "router": {
-        "always": "darnet.routers:Always",
+        "always": "darnet.restore.routers:Always",
     },
 }
 
@@ -86,6 +89,11 @@ def kinds() -> Iterator[Any]:
     """
     yield from _own_kinds()
     yield from _other_kinds()
+
+
+def kinds_of(kinds: Iterable[str]) -> tuple[str, ...]:
+    """Kinds of damage, one after the other; a plain string is one kind, not the letters of its name."""
+    return (kinds,) if isinstance(kinds, str) else tuple(kinds)
 
 
 def _own_kinds() -> Iterator[Any]:

@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Generator, Tensor, nn
 
-from darnet import store
 from darnet.degradations import Degradation
-from darnet.experts import Expert
+from darnet.models import cards
 from darnet.models.base import Model, Output
-from darnet.routers import Router
+from darnet.restore.experts import Expert
+from darnet.restore.routers import Router
 
 #: Sizes nobody plans for.
 AWKWARD_SIZES = ((37, 31), (1, 1), (8, 129), (64, 64))
@@ -106,8 +106,8 @@ def check_leaves_no_state(model: Model, pictures: Tensor) -> None:
 def check_round_trip(model: Model, pictures: Tensor, kind: str, config: dict[str, object]) -> None:
     """A model that is saved with its card and loaded again gives the same answer."""
     with TemporaryDirectory() as folder, torch.inference_mode():
-        store.save(model, store.Card(name="check", kind=kind, config=config, dtype="float32"), Path(folder))
-        loaded, _ = store.load(Path(folder))
+        cards.save(model, cards.Card(name="check", kind=kind, config=config, dtype="float32"), Path(folder))
+        loaded, _ = cards.load(Path(folder))
         # Weights that lie elsewhere in memory are added up in another order.
         _assert_equal(tensors(model(pictures)), tensors(loaded(pictures)), 1e-6, "loading changes the answer")
 

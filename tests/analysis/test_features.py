@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet import manifest
 from darnet.analysis.features import Map, look_inside, watched, watching
 from darnet.benchmark import subjects
 from darnet.benchmark.subjects import LONGEST_PX
 from darnet.errors import UsageError
+from darnet.systems import manifest
 
 DECODERS = {"decoder3.0", "decoder2.0", "decoder1.0"}
 PLACES = {"encoder1.0", "encoder2.0", "encoder3.0", "latent.0", *DECODERS, "refinement.0"}

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet import manifest
 from darnet.analysis import inspection
 from darnet.analysis.inspection import (
     Passage,
@@ -19,12 +18,13 @@ from darnet.analysis.inspection import (
     summary,
     under,
 )
-from darnet.backends import TorchBackend
 from darnet.benchmark.cases import Case
 from darnet.benchmark.subjects import LONGEST_PX, Subject
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import NoInputError, UsageError, WeightsError
 from darnet.models.base import Context, Model, Output
 from darnet.routing import Routing
+from darnet.systems import manifest
 
 PLACES = (
     "encoder1.0",

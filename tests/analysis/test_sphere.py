@@ -23,12 +23,12 @@ from darnet.analysis.sphere import (
     projection,
     separation,
 )
-from darnet.backends import TorchBackend
 from darnet.benchmark.cases import Case
 from darnet.benchmark.subjects import Subject
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import MissingPackageError, NoInputError
 from darnet.models.base import Context, Model, Output
-from darnet.nn.spherical import simplex
+from darnet.models.layers.spherical import simplex
 
 
 def at(*degrees: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ from darnet.benchmark.footprint import Source, arguments, build, footprint, idle
 from darnet.benchmark.methods import load_system
 from darnet.errors import ResourceError, UnknownNameError, UsageError, WeightsError
 from darnet.models.base import Context, Model, Output
-from darnet.store import read_card
+from darnet.models.cards import read_card
 
 NOISE = Case("", "", "noise", 25.0, Path())
 

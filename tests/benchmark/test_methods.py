@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet import store
 from darnet.benchmark.cases import Case
 from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system, parameters
-from darnet.diagnosis import Diagnosis
 from darnet.errors import UnknownNameError, WeightsError
-from darnet.experts import SelfEnsemble
+from darnet.models import cards
+from darnet.models.cards import Reference, read_card, write_card, write_reference
 from darnet.models.daair import DaAIR
-from darnet.restorer import Restorer
-from darnet.store import Reference, read_card, write_card, write_reference
+from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.experts import SelfEnsemble
+from darnet.restore.restorer import Restorer
 
 PICTURE = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0))
 
@@ -105,7 +105,7 @@ def test_no_expert_is_loaded_while_a_picture_is_timed(
 ) -> None:
     method = load_system(f"{tiny_system}:best", "cpu")
     assert isinstance(method, System)
-    monkeypatch.setattr(store, "load", None)
+    monkeypatch.setattr(cards, "load", None)
     assert method.restorer(PICTURE, kinds=["noise", "blur"]).changed
     monkeypatch.undo()
     folder = Path(shutil.copytree(tiny_system, tmp_path / "damaged"))

@@ -13,9 +13,9 @@ from darnet.benchmark.cases import Case
 from darnet.benchmark.peers import PEERS, load_method, noise_sigma_255, repairs
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure, named_generator, quantise
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError, WeightsError
-from darnet.image import Image
-from darnet.metrics import psnr
-from darnet.store import read_card, write_card
+from darnet.images.image import Image
+from darnet.images.metrics import psnr
+from darnet.models.cards import read_card, write_card
 
 PHOTO = Image.read(Path(__file__).parents[2] / "examples" / "coffee-clean.jpg").pixels()[:, 100:196, 200:311]
 DAMAGE = {

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from darnet.benchmark.protocol import PROTOCOLS, Protocol, find_protocol
 from darnet.degradations import GaussianBlur, GaussianNoise, Overexposure, PoissonGaussianNoise, named_generator
 from darnet.errors import UnknownNameError
-from darnet.metrics import psnr, ssim
+from darnet.images.metrics import psnr, ssim
 
 CHANGES = {
     "noise": "float",

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darnet.backends import TorchBackend
 from darnet.benchmark.subjects import LONGEST_PX, Subject, centre
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
 from darnet.models.base import Context, Model, Output
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from darnet import __version__, cli, manifest
+from darnet import __version__, cli
 from darnet.cli.app import build
+from darnet.systems import manifest
 
 HEAVY = ("torch", "numpy", "pyvips", "pydantic", "PIL")
 

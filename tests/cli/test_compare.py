@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyvips
 
-from darnet.image import Image
+from darnet.images.image import Image
 
 
 def test_three_panels_and_the_psnr(pictures, darnet):

@@ -9,7 +9,7 @@ import pytest
 import pyvips
 
 from darnet import registry
-from darnet.image import Image
+from darnet.images.image import Image
 
 
 def array(name: str) -> np.ndarray:

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import pytest
 
-from darnet import __version__, manifest
+from darnet import __version__
 from darnet.cli import doctor
+from darnet.systems import manifest
 
 
 @pytest.fixture

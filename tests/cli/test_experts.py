@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.experts.test_foreign import checkpoint, graph
+from tests.restore.experts.test_foreign import checkpoint, graph
 
-from darnet.image import Image
+from darnet.images.image import Image
 
 
 def test_list(darnet, tiny_system):
@@ -35,15 +35,15 @@ def test_info(darnet, tiny_system):
 
 
 def test_info_tells_scores_in_a_line(darnet, tiny_system):
-    from darnet import store
+    from darnet.models import cards
 
-    card = store.read_card(tiny_system / "noise")
+    card = cards.read_card(tiny_system / "noise")
     scores = {
         "CBSD68 15": {"psnr": 33.785, "psnr_interval": [33.32, 34.28], "ssim": 0.9326, "n": 68, "protocol": "promptir"},
         "CBSD68 and McMaster": {"pictures": 2150, "accuracy": 0.9707},
         "of somebody else": {"lpips": 0.2},
     }
-    store.write_card(card.model_copy(update={"scores": scores}), tiny_system / "noise")
+    cards.write_card(card.model_copy(update={"scores": scores}), tiny_system / "noise")
     lines = darnet("experts", "info", "noise", "--model", tiny_system).out.splitlines()
     assert "CBSD68 15       33.78 dB (33.32 to 34.28) SSIM 0.933 on 68 pictures" in lines
     assert "CBSD68 and McMaster 97.1 % right on 2150 pictures" in lines

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from darnet import extension
+from darnet import extend
 from darnet.errors import DarnetError
-from darnet.extension import ForgettingError, Outcome
-from darnet.training.examination import Marks
+from darnet.extend import ForgettingError, Outcome
+from darnet.training.evaluation import Marks
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def asked(pictures, monkeypatch):
         after = {"noise": Marks("noise", {"noise": 9, "salt": 1}), "salt": Marks("salt", {"salt": 10})}
         return Outcome(Path("my-system"), before, after)
 
-    monkeypatch.setattr(extension, "extend", answer)
+    monkeypatch.setattr(extend, "extend", answer)
     return told
 
 
@@ -42,7 +42,7 @@ def test_what_is_told(darnet, asked):
     assert "warning" not in ran.err
     (told,) = asked
     assert (told["model"], told["out"], told["expert"]) == ("darnet", Path("new"), "median")
-    assert told["lesson"] == extension.Lesson("salt", Path("photos"), "mine:Salt")
+    assert told["lesson"] == extend.Lesson("salt", Path("photos"), "mine:Salt")
     settings = told["settings"]
     assert (settings.max_forgetting, settings.replay, settings.overrides) == (2, False, ["router.seed=3"])
     assert (settings.hardware.device, settings.hardware.precision) == ("cpu", "fp32")
@@ -69,7 +69,7 @@ def test_quiet(darnet, asked):
 @pytest.mark.parametrize(("right", "warned"), [(8, True), (9, False)])
 def test_a_kind_that_was_not_learnt_well_is_warned_of(darnet, asked, monkeypatch, right, warned):
     after = {"salt": Marks("salt", {"salt": right, "noise": 10 - right})}
-    monkeypatch.setattr(extension, "extend", lambda *_, **__: Outcome(Path("new"), {}, after))
+    monkeypatch.setattr(extend, "extend", lambda *_, **__: Outcome(Path("new"), {}, after))
     ran = darnet("extend", "salt", "--data", "photos", "--degradation", "mine:Salt")
     assert ran.code == 0
     assert ("not told apart well" in ran.err) is warned
@@ -79,7 +79,7 @@ def test_the_clean_side_of_pairs_is_what_is_learnt_from(darnet, asked, pictures)
     for side in ("input", "target"):
         pictures(f"rainy/{side}/1.png")
     assert darnet("extend", "drops", "--pairs", "rainy").code == 0
-    assert asked[0]["lesson"] == extension.Lesson("drops", Path("rainy/target"), pairs=Path("rainy"))
+    assert asked[0]["lesson"] == extend.Lesson("drops", Path("rainy/target"), pairs=Path("rainy"))
 
 
 def test_pairs_that_lie_together_need_photos(darnet, asked, pictures):
@@ -107,7 +107,7 @@ def test_forgetting_is_a_failure_in_one_line(darnet, asked, monkeypatch):
     def refuse(*_: object, **__: object) -> Outcome:
         raise ForgettingError("the router forgot more than 1 points: noise 3.0; nothing was changed")
 
-    monkeypatch.setattr(extension, "extend", refuse)
+    monkeypatch.setattr(extend, "extend", refuse)
     ran = darnet("extend", "salt", "--data", "photos", "--degradation", "mine:Salt", "--quiet")
     assert (ran.code, ran.out) == (DarnetError.exit_code, "")
     assert ran.err.count("\n") == 1 and "noise 3.0" in ran.err

@@ -6,10 +6,10 @@ import gc
 
 import pytest
 
-from darnet import restorer
 from darnet.cli.options import System, split_quality
 from darnet.errors import UsageError
-from darnet.experts import SelfEnsemble, Tiles
+from darnet.restore import restorer
+from darnet.restore.experts import SelfEnsemble, Tiles
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darnet.cli.outputs import sniff
-from darnet.image import Image
+from darnet.images.image import Image
 
 
 def test_pictures_that_would_meet_keep_their_suffix(pictures, restore):

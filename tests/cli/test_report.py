@@ -7,8 +7,8 @@ import json
 import weakref
 from pathlib import Path
 
-from darnet.image import Image
-from darnet.restorer import Restorer
+from darnet.images.image import Image
+from darnet.restore.restorer import Restorer
 
 
 def test_settings_and_model(pictures, restore, tiny_system):

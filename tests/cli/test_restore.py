@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from darnet.image import Image
+from darnet.images.image import Image
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
 
@@ -363,7 +363,7 @@ def test_a_damaged_expert_troubles_nobody_who_does_not_need_it(pictures, darnet,
 
 @pytest.mark.parametrize(("error", "code"), [(MemoryError(), 5), (RuntimeError("boom"), 1), (KeyboardInterrupt(), 130)])
 def test_what_happens_inside_a_picture(pictures, restore, monkeypatch, error, code):
-    from darnet.restorer import Restorer
+    from darnet.restore.restorer import Restorer
 
     def fail(*_args: object, **_kwargs: object) -> None:
         raise error

@@ -130,7 +130,7 @@ def test_a_missing_extra_says_how_to_install_it(darnet, calls, monkeypatch):
 
 
 def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch):
-    from darnet.training import curriculum, figure
+    from darnet.training import continual, figure
 
     told, drawn = [], []
 
@@ -140,7 +140,7 @@ def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch
         Path("runs/phases/1/curriculum.json").write_text('{"phases": []}')
         return Path("runs/phases/1")
 
-    monkeypatch.setattr(curriculum, "start", start)
+    monkeypatch.setattr(continual, "start", start)
     monkeypatch.setattr(figure, "draw", lambda report, path: drawn.append((report, path)))
     ran = darnet("train", "phases", "--data", "photos", "--set", "examined=7")
     assert ran == (0, "runs/phases/1\n", "")
@@ -151,7 +151,7 @@ def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch
 
 
 def test_a_study_is_run_variant_by_variant(darnet, calls, monkeypatch):
-    from darnet.training import study
+    from darnet.training import ablation
 
     told = []
 
@@ -159,7 +159,7 @@ def test_a_study_is_run_variant_by_variant(darnet, calls, monkeypatch):
         told.append((plan, data, runs))
         return Path("runs/study/1")
 
-    monkeypatch.setattr(study, "start", start)
+    monkeypatch.setattr(ablation, "start", start)
     ran = darnet("train", "study/daair", "--data", "photos", "--set", "recipe.stage.0.epochs=7")
     assert ran == (0, "runs/study/1\n", "")
     plan, data, runs = told[0]

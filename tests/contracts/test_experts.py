@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darnet.backends import TorchBackend
-from darnet.experts import NetworkExpert, Tiles
+from darnet.engines.pytorch import TorchBackend
 from darnet.models.compact import CompactUNet
 from darnet.models.deconvolution import DeconvolutionUNet
 from darnet.models.unet import UNet
+from darnet.restore.experts import NetworkExpert, Tiles
 from darnet.testing import check_expert
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darnet.backends import TorchBackend
-from darnet.diagnosis import Diagnosis
+from darnet.engines.pytorch import TorchBackend
 from darnet.models.classifier import DegradationClassifier
-from darnet.routers import Always, NetworkRouter
+from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.routers import Always, NetworkRouter
 from darnet.testing import check_router
 
 

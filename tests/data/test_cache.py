@@ -22,7 +22,7 @@ from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Synthesis
 from darnet.degradations import Clean
 from darnet.errors import ImageError
-from darnet.image import Image
+from darnet.images.image import Image
 
 SIDE = 24
 BYTES = 3 * SIDE * SIDE

@@ -8,7 +8,7 @@ import torch
 
 from darnet.data.material import load_material
 from darnet.errors import ImageError, NoInputError, RecipeError
-from darnet.image import Image
+from darnet.images.image import Image
 
 
 def write(path: Path, value: int, side: int = 20) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from darnet.data.photos import find_photos, load_photos, split, with_halves
 from darnet.errors import ImageError, NoInputError
-from darnet.image import Image
+from darnet.images.image import Image
 
 
 def write(path: Path, height: int = 8, width: int = 10, *, dtype: type = np.uint8, channels: int = 3) -> np.ndarray:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from darnet.data.augmentation import Variety
 from darnet.data.material import Pairs
 from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
-from darnet.data.variety import Variety
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
 from darnet.imaging.chain import Chain
 from darnet.models.base import make_thumbnail

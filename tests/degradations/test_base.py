@@ -9,7 +9,7 @@ from torch import Generator
 
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, quantise
 from darnet.degradations.base import turn_grey
-from darnet.views import mirror_pad
+from darnet.images.geometry import mirror_pad
 
 
 def test_clean_is_the_identity() -> None:

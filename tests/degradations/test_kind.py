@@ -10,10 +10,10 @@ import pytest
 from darnet import registry
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Kind, find_kind, kinds, resolve
 from darnet.errors import UnknownNameError, UsageError
-from darnet.image import Image
+from darnet.images.image import Image
+from darnet.images.photographic import OF_PHOTOS, Concern, Objection
 from darnet.imaging.chain import OWN, Chain
-from darnet.photographic import OF_PHOTOS, Concern, Objection
-from darnet.subject import Subject
+from darnet.restore.subject import Subject
 
 NOISE = {"noise": GaussianNoise}
 

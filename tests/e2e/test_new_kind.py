@@ -12,18 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.test_extension import KINDS, Settings, extend, photos, settings, system  # noqa: F401  fixtures
+from tests.test_extend import KINDS, Settings, photos, settings, system, teach  # noqa: F401  fixtures
 from torch import Generator
 
 from darnet import cli
 from darnet.analysis import inspection
 from darnet.benchmark import suites
 from darnet.benchmark.suite import Request
-from darnet.diagnosis import Diagnosis
-from darnet.extension import Lesson
-from darnet.image import Image
+from darnet.extend import Lesson
+from darnet.images.image import Image
 from darnet.imaging.chain import OWN, Chain, Habits
-from darnet.restorer import load
+from darnet.restore.diagnosis import Diagnosis
+from darnet.systems.loading import load
 from darnet.testing import check_degradation
 
 FILE = '''
@@ -164,7 +164,7 @@ def test_it_is_diagnosed_and_repaired_once_it_was_taught(
     settings: Settings,  # noqa: F811
     sets_root: Path,
 ) -> None:
-    extend(system, Lesson("dust", photos, "dust"), settings, expert="median")
+    teach(system, Lesson("dust", photos, "dust"), settings, expert="median")
     restorer = load(system, device="cpu")
     photo = Image.read(next(photos.iterdir())).array.copy()
     photo[10:40:6, 10:40:6] = 0

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 import darnet
-from darnet import store
 from darnet.degradations import named_generator
-from darnet.image import Image
-from darnet.metrics import psnr
+from darnet.images.image import Image
+from darnet.images.metrics import psnr
+from darnet.models import cards
 from darnet.models.classifier import DegradationClassifier
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +76,8 @@ def test_it_is_routed_to(run: Run, tiny_system: Path, tmp_path: Path) -> None:
         router.classify.weight.zero_()
         router.classify.bias.copy_(torch.tensor([0.0, 5.0]))
     config = {"kinds": list(kinds), "width": 4}
-    store.save(
-        router, store.Card(name="r", kind="degradation-classifier", config=config, handles=kinds), system / "router"
+    cards.save(
+        router, cards.Card(name="r", kind="degradation-classifier", config=config, handles=kinds), system / "router"
     )
     command(run, "experts", "add", "switching-median", "--as", "salt-and-pepper", "--model", system)
     photo = Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels()[:, :96, :128]

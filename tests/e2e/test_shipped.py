@@ -13,7 +13,6 @@ import torch
 from torch.nn import functional as F
 
 import darnet
-from darnet import manifest
 from darnet.degradations import (
     Degradation,
     GaussianBlur,
@@ -28,9 +27,10 @@ from darnet.degradations import (
     quantise,
 )
 from darnet.degradations.base import turn_grey
-from darnet.experts import NetworkExpert
-from darnet.image import Image
+from darnet.images.image import Image
 from darnet.models.base import make_thumbnail
+from darnet.restore.experts import NetworkExpert
+from darnet.systems import manifest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*-*"))

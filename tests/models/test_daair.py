@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from darnet import store
+from darnet.models import cards
 from darnet.models.daair import DaAIR, Trace
-from darnet.nn.statistics import Statistics
+from darnet.models.layers.statistics import Statistics
 from darnet.testing import tensors, wake
 
 TASKS = {3: ["haze", "rain", "noise"], 5: ["haze", "rain", "noise", "motion", "lowlight"]}
@@ -197,8 +197,8 @@ def test_a_card_keeps_the_controllers(tmp_path: Path) -> None:
     for tensor in controllers(model):
         tensor.copy_(torch.randn_like(tensor))
     config = {"kinds": ["noise", "rain", "haze"], **SMALL}
-    store.save(model, store.Card(name="small", kind="daair", config=config, dtype="float32"), tmp_path / "small")
-    loaded, _ = store.load(tmp_path / "small")
+    cards.save(model, cards.Card(name="small", kind="daair", config=config, dtype="float32"), tmp_path / "small")
+    loaded, _ = cards.load(tmp_path / "small")
     picture = torch.rand(1, 3, 16, 16)
     for one, other in zip(tensors(model(picture)), tensors(loaded(picture)), strict=True):
         assert torch.equal(one, other)

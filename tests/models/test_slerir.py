@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from darnet.backends import TorchBackend
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import UnknownNameError
-from darnet.experts.base import Tiles
-from darnet.experts.network import NetworkExpert
 from darnet.models.base import Context
+from darnet.models.layers.backbone import PLACES
 from darnet.models.slerir import SLERIR
-from darnet.nn.hourglass import PLACES
+from darnet.restore.experts.base import Tiles
+from darnet.restore.experts.network import NetworkExpert
 from darnet.testing import wake
 
 CONFIG = {

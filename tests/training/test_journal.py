@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from darnet.backends import environment
-from darnet.image import Image
+from darnet.engines.devices import environment
+from darnet.images.image import Image
 from darnet.training import journal as journal_module
 from darnet.training.journal import Journal, duration
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from darnet.errors import RecipeError, UsageError
-from darnet.image import Image
+from darnet.images.image import Image
 from darnet.training import launch
 from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.stage import StageRun

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from darnet.backends import TorchBackend
 from darnet.data.batch import Batch
+from darnet.engines.pytorch import TorchBackend
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
-from darnet.routers import NetworkRouter
+from darnet.restore.routers import NetworkRouter
 from darnet.routing import Routing
 from darnet.training.calibration import calibrate
 from darnet.training.objective import Objective, scores, tensors

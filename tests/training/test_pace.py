@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from darnet import store
 from darnet.data.batch import Batch
-from darnet.image import Image
+from darnet.images.image import Image
+from darnet.models import cards
 from darnet.training import launch, pace
 from darnet.training.checkpoint import load_checkpoint
 from darnet.training.plan import Budget
@@ -98,7 +98,7 @@ def test_a_run_ends_in_time_with_its_rate_at_the_floor(photos: Path, tmp_path: P
     budget = clock.budget(40)
     model = launch.start(recipe(), photos, tmp_path, CPU, budget=budget, quiet=True)
     assert 38 < clock.now - budget.began < 42
-    training = store.read_card(model).training
+    training = cards.read_card(model).training
     first, second = (stage["knots"][-1][0] for stage in training["plan"]["stages"])
     assert first == pytest.approx(second, rel=0.1)  # as in the recipe; a step of the second takes twice as long
     assert training["plan"]["corrections"] == 0
@@ -119,7 +119,7 @@ def test_so_it_does_by_a_real_clock(photos: Path, tmp_path: Path) -> None:
 def test_a_fitted_run_is_a_fixed_one_of_as_many_steps(photos: Path, tmp_path: Path, clock: Clock) -> None:
     """Measuring leaves no trace: not in the weights, and not in what is drawn."""
     fitted = launch.start(recipe(1), photos, tmp_path / "a", CPU, budget=clock.budget(20), quiet=True)
-    (plan,) = store.read_card(fitted).training["plan"]["stages"]
+    (plan,) = cards.read_card(fitted).training["plan"]["stages"]
     assert len(plan["knots"]) == 2
     schedule = {"name": "cosine", "warmup_steps": plan["warmup_steps"], "floor": 0.01}
     fixed = recipe(1, epochs=1, steps_per_epoch=plan["knots"][1][0], schedule=schedule)
@@ -146,7 +146,7 @@ def test_a_run_that_goes_on_keeps_to_its_plan(
     clock.step = lambda stage, number: 1.0
     again = launch.resume(copied, quiet=True)
     assert same(whole, again)
-    assert store.read_card(again).training["plan"] == store.read_card(whole).training["plan"]
+    assert cards.read_card(again).training["plan"] == cards.read_card(whole).training["plan"]
 
 
 @pytest.mark.parametrize(("factor", "begin"), [(2.0, 40), (0.5, 40), (1.3, 0)])
@@ -158,7 +158,7 @@ def test_a_plan_is_corrected_where_the_time_would_be_missed(
     budget = clock.budget(30)
     model = launch.start(recipe(), photos, tmp_path, CPU, budget=budget, quiet=True)
     assert 28.5 < clock.now - budget.began < 31.5
-    training = store.read_card(model).training
+    training = cards.read_card(model).training
     assert training["plan"]["corrections"] > 0
     assert training["last"]["lr_adamw"] == pytest.approx(1e-4, rel=0.1)
 
@@ -199,7 +199,7 @@ def test_on_other_hardware_what_is_left_is_fitted_anew(
     done = load_checkpoint(copied / "checkpoints" / "last.safetensors")["seconds"]
     again = launch.resume(copied, changes={"precision": "bf16"}, quiet=True)
     assert clock.now - begun + done == pytest.approx(30, rel=0.05)
-    last = store.read_card(again).training["last"]
+    last = cards.read_card(again).training["last"]
     assert last["seconds"] == pytest.approx(30, rel=0.06)
     assert last["lr_adamw"] == pytest.approx(1e-4, rel=0.1)
 
@@ -210,4 +210,4 @@ def test_a_verdict_is_fitted_to_as_many_pictures_as_there_is_time_for(photos: Pa
     document["stage"][0]["degradations"] = [{"name": "clean"}, {"name": "noise"}]
     document["model"] = {"kind": "degradation-classifier", "config": {"kinds": ["clean", "noise"], "width": 4}}
     model = launch.start(parse_recipe(document), photos, tmp_path, CPU, budget=Budget(4 / 60), quiet=True)
-    assert 1 <= store.read_card(model).training["plan"]["calibration_pictures"] < 10**4
+    assert 1 <= cards.read_card(model).training["plan"]["calibration_pictures"] < 10**4

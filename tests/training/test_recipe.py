@@ -11,10 +11,10 @@ import torch
 from darnet.data.material import Material, Pairs
 from darnet.degradations import GaussianNoise, MeasuredMotion
 from darnet.errors import RecipeError, UnknownNameError
-from darnet.training.curriculum import is_curriculum, load_curriculum
+from darnet.training.ablation import is_study, load_study
+from darnet.training.continual import is_curriculum, load_curriculum
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe, shipped_recipes
-from darnet.training.study import is_study, load_study
 
 TEXT = """
 name = "tiny"

@@ -14,12 +14,12 @@ import torch
 from safetensors.torch import load_file
 
 import darnet
-from darnet import store
 from darnet.data.batch import Batch
 from darnet.data.material import Material, load_material
 from darnet.data.memory import Exemplar, Memory, as_scene
 from darnet.errors import DarnetError, NoInputError, RecipeError, UnknownNameError
-from darnet.image import Image
+from darnet.images.image import Image
+from darnet.models import cards
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.training import checkpoint, launch
@@ -81,7 +81,7 @@ def test_a_run_leaves_what_it_promises(photos: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in (run / "samples").iterdir()) == ["first-0001.png", "first-0002.png"]
     assert any((run / "curves").iterdir())
     assert [line["step"] for line in lines(run)] == [4, 8]
-    loaded, card = store.load(model)
+    loaded, card = cards.load(model)
     assert card.handles == ("noise",)
     assert card.training["recipe"]["stage"][0]["epochs"] == 2
     assert loaded(torch.rand(1, 3, 16, 16)).image is not None
@@ -108,7 +108,7 @@ def test_a_router_learns(photos: Path, tmp_path: Path) -> None:
     stage["degradations"] = [{"name": "clean"}, {"name": "noise", "ranges": {"sigma_255": [15, 50]}}]
     model = launch.start(parse_recipe(document), photos, tmp_path, CPU, quiet=True)
     assert float(lines(model.parent)[-1]["val_accuracy"]) > 0.95
-    assert store.read_card(model).handles == ("clean", "noise")
+    assert cards.read_card(model).handles == ("clean", "noise")
 
 
 @pytest.mark.parametrize(("loss", "several"), [("presence", True), ("classification", False)])
@@ -120,7 +120,7 @@ def test_a_router_that_learns_presence_says_so_of_each_kind(
     document["stage"][0]["degradations"] = [{"name": "clean"}, {"name": "noise"}]
     document["data"]["calibration_pictures"] = 8
     folder = launch.start(parse_recipe(document), photos, tmp_path, CPU, quiet=True)
-    assert store.load(folder)[0].several is several
+    assert cards.load(folder)[0].several is several
 
 
 def train(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
@@ -350,7 +350,7 @@ def test_training_goes_on_from_a_card(photos: Path, tmp_path: Path) -> None:
     before, after = load_file(first / "model.safetensors"), load_file(second / "model.safetensors")
     for name, tensor in before.items():
         torch.testing.assert_close(tensor, after[name], atol=1e-3, rtol=0)
-    card, origin = store.read_card(second), store.read_card(first)
+    card, origin = cards.read_card(second), cards.read_card(first)
     assert card.training["from"] == {"name": "tiny", "sha256": origin.sha256}
     state = checkpoint.load_checkpoint(second.parent / "checkpoints" / "last.safetensors")
     assert state["position"]["stage"] == 1
@@ -452,7 +452,7 @@ def test_a_router_learns_softly_and_then_stays_bit_identical(photos: Path, tmp_p
     assert any(not torch.equal(soft[name], hard[name]) for name in soft if name.startswith("net.stages"))
     centres = soft["router.centres"].float()
     torch.testing.assert_close(centres.norm(dim=1), torch.ones(3), atol=0.05, rtol=0)
-    loaded, card = store.load(both)
+    loaded, card = cards.load(both)
     assert loaded.gate == "hard"
     assert card.training["recipe"]["stage"][0]["gate"] == "soft"
     assert [set(line) & {"val_neighbours", "val_accuracy"} for line in lines(both.parent)] == [{"val_neighbours"}] * 2

@@ -22,8 +22,8 @@ from darnet.analysis.inspection import Document, subjects
 from darnet.benchmark.protocol import Pixels
 from darnet.benchmark.subjects import Subject, centre
 from darnet.errors import UsageError
+from darnet.images.tiles import pad_to
 from darnet.models.base import TILE, WHOLE
-from darnet.tiling import pad_to
 
 #: Of a map's pixels, one hundredth is darker than what is drawn black, and one brighter than what is drawn white.
 TAILS = (0.01, 0.99)

@@ -19,14 +19,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet import manifest, store
-from darnet.backends import TorchBackend, environment, pick_device
 from darnet.benchmark.cases import Case, cases, is_of_one_kind, levels
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS
 from darnet.benchmark.provenance import commit
 from darnet.benchmark.subjects import LONGEST_PX, Subject
-from darnet.diagnosis import kinds_of
+from darnet.engines.devices import environment, pick_device
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import NoInputError, UnknownNameError, UsageError
+from darnet.models import cards
+from darnet.registry import kinds_of
+from darnet.systems import manifest
 
 PROTOCOL = PROTOCOLS[DEFAULT]
 
@@ -39,11 +41,11 @@ def subjects(name: str, device: str = "auto") -> list[Subject]:
 
     Raises UnknownNameError, WeightsError or UsageError (device).
     """
-    if (Path(name) / store.CARD).is_file():
+    if (Path(name) / cards.CARD).is_file():
         return [_load(name, Path(name), device)]
     system, folder = manifest.read_system(name)
     found = {part: manifest.part(folder, part) for part in system.experts.values()}
-    networks = {part: path for part, path in found.items() if store.read_reference(path) is None}
+    networks = {part: path for part, path in found.items() if cards.read_reference(path) is None}
     return [_load(name if len(networks) == 1 else f"{name}/{part}", path, device) for part, path in networks.items()]
 
 
@@ -146,7 +148,7 @@ def circumstances(device: str) -> Document:
 
 
 def _load(name: str, folder: Path, device: str) -> Subject:
-    model, card = store.load(folder)
+    model, card = cards.load(folder)
     return Subject(name, model.kinds or card.handles, TorchBackend(model, device, "fp32"), model.gate)
 
 

@@ -24,7 +24,7 @@ from darnet.analysis.inspection import PROTOCOL, Document, counted, identity
 from darnet.benchmark.cases import Case
 from darnet.benchmark.subjects import Subject
 from darnet.errors import NoInputError
-from darnet.nn.spherical import SphericalRouter
+from darnet.models.layers.spherical import SphericalRouter
 
 EMBEDDINGS, LOGITS = "embeddings", "logits"
 #: Of a kind, that a picture may be compared with another one of its own.

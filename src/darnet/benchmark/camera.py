@@ -18,10 +18,10 @@ from darnet.benchmark.protocol import Pixels
 from darnet.degradations import Degradation, GaussianBlur
 from darnet.degradations.base import Range
 from darnet.degradations.blur import TRUNCATE_SIGMAS, gaussian_kernels
+from darnet.images.geometry import mirror_pad
 from darnet.imaging.light import expose, to_linear, to_srgb
 from darnet.imaging.optics import blur, disk_kernels
 from darnet.imaging.sensor import demosaic_bilinear, mosaic, shot_read_noise
-from darnet.views import mirror_pad
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from darnet.benchmark.protocol import Pixels, Protocol, Step
 from darnet.data.pairs import find_pairs, pictures
 from darnet.degradations import Degradation, find_kind, kinds
 from darnet.errors import ImageError, NoInputError, UnknownNameError
-from darnet.image import Image
+from darnet.images.image import Image
 
 #: Where the photos of a set may lie inside its folder, in the order of looking.
 PLACES = ("", "HR", "original_png", "original", "GT")

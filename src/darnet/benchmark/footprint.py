@@ -18,14 +18,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from darnet import registry, store
-from darnet.backends import TorchBackend
+from darnet import registry
 from darnet.benchmark.run import peak_mb
 from darnet.benchmark.suites.tasks import kinds
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import ResourceError, UsageError
-from darnet.experts import NetworkExpert, Tiles
+from darnet.models import cards
 from darnet.models.base import Model
-from darnet.routers import NetworkRouter
+from darnet.restore.experts import NetworkExpert, Tiles
+from darnet.restore.routers import NetworkRouter
 
 SIZES_PX = (256, 512)
 #: A network that must be told its kinds of damage is measured with these.
@@ -68,7 +69,7 @@ class Footprint:
 def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
     """Measure a network. Raises what `build` raises, and ResourceError where a process is killed."""
     model = build(source)
-    kind = store.read_card(source).kind if isinstance(source, Path) else source
+    kind = cards.read_card(source).kind if isinstance(source, Path) else source
     sizes = tuple(_alone(source, size_px) for size_px in sizes_px)
     return Footprint(_count(model), _count(model) - idle(model), sizes, PAPERS.get(kind))
 
@@ -87,7 +88,7 @@ def _count(module: nn.Module) -> int:
 def build(source: Source) -> Model:
     """The network itself. Raises WeightsError for a folder, and what `arguments` raises for a name."""
     if isinstance(source, Path):
-        return store.load(source)[0]
+        return cards.load(source)[0]
     model: Model = registry.find("model", source)(**arguments(source))
     return model.eval().requires_grad_(False)
 

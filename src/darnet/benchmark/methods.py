@@ -15,14 +15,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from darnet import store
-from darnet.backends import TorchBackend
 from darnet.benchmark.cases import Case
 from darnet.benchmark.protocol import Pixels
-from darnet.diagnosis import CLEAN, Diagnosis
-from darnet.experts import NetworkExpert, SelfEnsemble
-from darnet.restorer import Quality, Restorer, load
-from darnet.routers import Always, NetworkRouter, Router, load_router
+from darnet.engines.pytorch import TorchBackend
+from darnet.models import cards
+from darnet.registry import CLEAN
+from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.experts import NetworkExpert, SelfEnsemble
+from darnet.restore.restorer import Restorer
+from darnet.restore.routers import Always, NetworkRouter, Router
+from darnet.systems.loading import Quality, load, load_router
 
 COST_PX = 256
 ORACLE, ROUTER, BEST, AGAIN, OTHER = ":oracle", ":router", ":best", ":again", "@"
@@ -194,7 +196,7 @@ def loaded(name: str, device: str, quality: Quality = "fast") -> Restorer:
 
 def load_network(folder: Path, device: str) -> Method:
     """A folder of weights. Raises WeightsError."""
-    model, card = store.load(folder)
+    model, card = cards.load(folder)
     return Network(NetworkExpert(TorchBackend(model, device)), None if len(card.handles) > 1 else "kind")
 
 

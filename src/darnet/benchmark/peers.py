@@ -2,7 +2,7 @@
 
 Packages of other people come with the `peers` extra, which nothing else pulls in; filters with `classical`. Most are
 told the true level, which darnet is not. Settings are those of authors or manuals, or, where there are none, chosen on
-training photos (the defaults in `darnet.experts.classical`).
+training photos (the defaults in `darnet.restore.experts.classical`).
 
 Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
 """
@@ -19,16 +19,18 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from darnet import manifest, registry, store
+from darnet import registry
 from darnet.benchmark.camera import gaussian, kernel_of
 from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.methods import Answer, Method, load_network, load_system
 from darnet.benchmark.protocol import Pixels
 from darnet.degradations import GaussianBlur
 from darnet.errors import UnknownNameError, UsageError
-from darnet.experts import Tiles
-from darnet.experts.classical import NonLocalMeans, RichardsonLucy, Wiener, deconvolved
-from darnet.experts.foreign import FILES, ForeignExpert
+from darnet.models import cards
+from darnet.restore.experts import Tiles
+from darnet.restore.experts.classical import NonLocalMeans, RichardsonLucy, Wiener, deconvolved
+from darnet.restore.experts.foreign import FILES, ForeignExpert
+from darnet.systems import manifest
 
 EXTRA = "peers"
 #: The peer that repairs nothing.
@@ -239,7 +241,7 @@ def load_method(name: str, device: str = "cpu") -> Method:
         return PEERS[name].make(device)
     if path.suffix.lower() in FILES:
         return Foreign(FILES[path.suffix.lower()](path, device, Tiles(0)))
-    if (path / store.CARD).is_file():
+    if (path / cards.CARD).is_file():
         return load_network(path, device)
     try:
         return load_system(name, device)
@@ -252,7 +254,7 @@ def repairs(name: str, kind: str) -> bool:
     if name in PEERS:
         kinds = PEERS[name].kinds
     else:
-        kinds = store.read_card(Path(name)).handles if (Path(name) / store.CARD).is_file() else ()
+        kinds = cards.read_card(Path(name)).handles if (Path(name) / cards.CARD).is_file() else ()
     return not kinds or {*kind.split(TOGETHER)} <= {*kinds}
 
 

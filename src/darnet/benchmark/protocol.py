@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from darnet.degradations import Degradation, GaussianNoise, PoissonGaussianNoise, named_generator, quantise
 from darnet.degradations.base import Rounding, turn_grey
 from darnet.errors import UnknownNameError
-from darnet.metrics import Window, psnr, ssim
+from darnet.images.metrics import Window, psnr, ssim
 
 Pixels = Float[Tensor, "3 H W"]
 #: What befalls a picture; any degradation is one. Its answer lies in [0, 1], and may be smaller.
@@ -50,7 +50,7 @@ class Protocol:
     border_px: rows and columns at each edge that are not scored.
     round_output: restored pictures are rounded to 8 bits before they are scored.
     averaging: of PSNR over `pictures`, or of squared errors (`pooled`).
-    window: of SSIM, see `darnet.metrics.ssim`.
+    window: of SSIM, see `darnet.images.metrics.ssim`.
     seed: of the noise, together with the picture's name.
     """
 

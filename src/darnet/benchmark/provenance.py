@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import darnet
-from darnet.backends import environment, pick_device
+from darnet.engines.devices import environment, pick_device
 
 
 def provenance(device: str) -> dict[str, Any]:

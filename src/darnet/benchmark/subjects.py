@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from darnet.backends import TorchBackend
 from darnet.benchmark.protocol import Pixels
+from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
+from darnet.images.tiles import Region, pad_to
 from darnet.models.base import Model, Output
-from darnet.tiling import Region, pad_to
 
 #: Of a larger picture the centre is looked at: resizing would destroy what noise and blur are known by.
 LONGEST_PX = 768

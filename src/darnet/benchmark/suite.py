@@ -11,15 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
-from darnet import manifest, store
-from darnet.backends import pick_device
 from darnet.benchmark.cases import Case
 from darnet.benchmark.documents import Document, Failure, Found, Part
 from darnet.benchmark.methods import Method
 from darnet.benchmark.peers import PEERS, load_method
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS, Protocol
 from darnet.benchmark.run import Bench, Measured, Progress
+from darnet.engines.devices import pick_device
 from darnet.errors import UsageError
+from darnet.models import cards
+from darnet.systems import manifest
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def without(part: Part, missing: Mapping[str, str]) -> Part:
 def systems(request: Request) -> tuple[str, ...]:
     """The methods of a request, all of which must have a router. Raises UsageError."""
     for name in request.methods:
-        if name in PEERS or (Path(name) / store.CARD).is_file():
+        if name in PEERS or (Path(name) / cards.CARD).is_file():
             raise UsageError(f"{name}: suite {request.suite} needs a system with a router")
     return request.methods
 

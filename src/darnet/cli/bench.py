@@ -114,7 +114,7 @@ def _tell(document: AnyDocument, *, json: bool) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    from darnet.image import write_bytes
+    from darnet.images.image import write_bytes
 
     outputs.make_folder(path)
     write_bytes(path, text.encode())

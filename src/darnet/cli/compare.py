@@ -16,7 +16,7 @@ from darnet.errors import ImageError, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from darnet.image import Image
+    from darnet.images.image import Image
 
 SEPARATOR_PX = 4
 
@@ -45,8 +45,8 @@ def compare(
         raise ImageError(output, "exists already; --overwrite replaces it")
     check_writable(output)
 
-    from darnet.image import Image
-    from darnet.metrics import psnr
+    from darnet.images.image import Image
+    from darnet.images.metrics import psnr
 
     pictures = [Image.read(path) for path in (before, after)]
     if (pictures[0].width, pictures[0].height) != (pictures[1].width, pictures[1].height):
@@ -69,8 +69,8 @@ def _sheet(pixels: list[Tensor], gain: float, profile: bytes | None) -> Image:
     import numpy as np
     import torch
 
-    from darnet.image import Image
-    from darnet.pixels import rescale
+    from darnet.images.arrays import rescale
+    from darnet.images.image import Image
 
     before, after = pixels
     line = before.new_ones(3, before.shape[1], SEPARATOR_PX)

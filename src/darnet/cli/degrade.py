@@ -110,7 +110,7 @@ def _degrade(degradation: Degradation, job: Job, seed: int, rounding: Rounding) 
     import numpy as np
 
     from darnet.degradations import named_generator, quantise
-    from darnet.image import Image
+    from darnet.images.image import Image
 
     image = Image.read(job.source.path)
     if rounding == "floor" and image.array.dtype != np.uint8:

@@ -93,7 +93,7 @@ def _absent(extra: str, packages: Sequence[str]) -> str:
 def _machine() -> dict[str, Any]:
     import torch
 
-    from darnet.backends import pick_device
+    from darnet.engines.devices import pick_device
     from darnet.models.compact import CompactUNet
     from darnet.training.precision import muon_seconds, network_seconds
 
@@ -126,7 +126,7 @@ def _formats() -> dict[str, str]:
     """Each format, tried out."""
     import numpy as np
 
-    from darnet.image import FORMATS, Image
+    from darnet.images.image import FORMATS, Image
 
     sample = Image(np.zeros((SAMPLE_PX, SAMPLE_PX, 3), np.uint8))
     answers = {}
@@ -142,7 +142,8 @@ def _formats() -> dict[str, str]:
 
 def _weights() -> dict[str, dict[str, str]]:
     """Every system that ships: its parts, each `ok` or what is wrong with it."""
-    from darnet import manifest, store
+    from darnet.models import cards
+    from darnet.systems import manifest
 
     answers: dict[str, dict[str, str]] = {}
     for system in manifest.shipped():
@@ -154,7 +155,7 @@ def _weights() -> dict[str, dict[str, str]]:
             continue
         for role, folder in folders.items():
             try:
-                store.verify(folder)
+                cards.verify(folder)
                 answers[system][role] = "ok"
             except WeightsError as error:
                 answers[system][role] = str(error)

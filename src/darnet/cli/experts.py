@@ -16,7 +16,7 @@ from darnet.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from darnet.benchmark.footprint import Footprint
-    from darnet.store import Card, Reference
+    from darnet.models.cards import Card, Reference
 
 ROUTER = "router"
 
@@ -57,7 +57,8 @@ def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
 
 def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: WithCost = False) -> int:
     """Show the card of one expert, or of the router. Of a network by its name, what it costs untrained."""
-    from darnet import registry, store
+    from darnet import registry
+    from darnet.models import cards
 
     known = parts(model)
     if name not in known:
@@ -66,15 +67,15 @@ def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: W
             raise UnknownNameError("expert or network", name, [*known, *networks])
         return _network(name, json=json)
     folder = known[name]
-    part = store.read_part(folder)
-    if cost and not isinstance(part, store.Card):
+    part = cards.read_part(folder)
+    if cost and not isinstance(part, cards.Card):
         raise UsageError(f"--cost: {name} is no network of darnet's but {part.registered or part.file}")
     found = _footprint(folder) if cost else None
     if json:
         document = {"role": name, "bytes": _bytes(folder), **part.model_dump(mode="json")}
         print(json_module.dumps(document | ({"cost": found.to_dict()} if found else {}), indent=2))
         return 0
-    _tell(_facts(part, folder) if isinstance(part, store.Card) else _reference(part))
+    _tell(_facts(part, folder) if isinstance(part, cards.Card) else _reference(part))
     _tell(_costs(found) if found else {})
     return 0
 
@@ -94,13 +95,13 @@ def _network(name: str, *, json: bool) -> int:
 
 def verify(model: o.Model = "darnet") -> int:
     """Check every weight file of a system against its card."""
-    from darnet import store
+    from darnet.models import cards
 
     session = Session()
     folders = parts(model)
     for role, folder in folders.items():
         with session.attempt(role) as attempt:
-            store.verify(folder)
+            cards.verify(folder)
         if attempt.error is None:
             session.say(f"{role}  ok")
     return session.finish(len(folders))
@@ -108,7 +109,7 @@ def verify(model: o.Model = "darnet") -> int:
 
 def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Give a system an expert. It is a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
-    from darnet import assembly
+    from darnet.systems import assembly
 
     folder = assembly.add(model, source, kinds, out)
     router = parts(str(folder))[ROUTER]
@@ -121,7 +122,7 @@ def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.System
 
 def remove(name: Name, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Take an expert out of a system. Its weights stay, for a rollback."""
-    from darnet import assembly
+    from darnet.systems import assembly
 
     print(assembly.remove(model, name, out))
     return 0
@@ -129,7 +130,7 @@ def remove(name: Name, model: o.Model = "darnet", out: o.SystemOutput = None) ->
 
 def rollback(model: o.Model = "darnet") -> int:
     """Take the last change of a system back."""
-    from darnet import assembly
+    from darnet.systems import assembly
 
     print(" ".join([ROUTER, *assembly.rollback(model).experts]))
     return 0
@@ -137,7 +138,7 @@ def rollback(model: o.Model = "darnet") -> int:
 
 def parts(model: str) -> dict[str, Path]:
     """The folders of a system: its router, then each expert by the kind of damage it repairs."""
-    from darnet import manifest
+    from darnet.systems import manifest
 
     system, folder = manifest.read_system(model)
     named = {ROUTER: system.router, **system.experts}
@@ -146,16 +147,16 @@ def parts(model: str) -> dict[str, Path]:
 
 def _routable(router: Path, kind: str) -> bool:
     """Whether a router names a kind, as far as anybody can tell."""
-    from darnet import store
+    from darnet.models import cards
 
-    return not (card := store.read_part(router)).handles or kind in card.handles
+    return not (card := cards.read_part(router)).handles or kind in card.handles
 
 
 def _summary(role: str, folder: Path) -> dict[str, Any]:
-    from darnet import store
+    from darnet.models import cards
 
-    part = store.read_part(folder)
-    if isinstance(part, store.Card):
+    part = cards.read_part(folder)
+    if isinstance(part, cards.Card):
         kind, parameters = part.kind, part.parameters
     else:
         kind, parameters = part.registered or part.file, None

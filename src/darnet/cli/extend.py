@@ -15,7 +15,7 @@ from darnet.cli.train import Overrides, TrainingDevice, TrainingPrecision, needs
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.extension import Outcome
+    from darnet.extend import Outcome
 
 Kind: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="What the new kind of damage is called.")]
 DegradationName: TypeAlias = Annotated[
@@ -68,17 +68,17 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
     try:
-        from darnet import extension
+        from darnet import extend
         from darnet.training.launch import Hardware
     except ImportError as error:
         raise needs_extra(error) from error
-    lesson = extension.Lesson(kind, data or _clean_side(pairs), degradation, pairs)
+    lesson = extend.Lesson(kind, data or _clean_side(pairs), degradation, pairs)
     hardware = Hardware(device or "auto", precision=precision or "auto")
-    settings = extension.Settings(
+    settings = extend.Settings(
         max_forgetting, replay, runs=runs, hardware=hardware, overrides=overrides or (), quiet=quiet
     )
     say = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
-    outcome = extension.extend(model, lesson, out=out, expert=expert, settings=settings, say=say)
+    outcome = extend.extend(model, lesson, out=out, expert=expert, settings=settings, say=say)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         _show(outcome, json=json, quiet=quiet)
     return 0
@@ -98,7 +98,7 @@ def _clean_side(pairs: Path | None) -> Path:
 
 
 def _show(outcome: Outcome, *, json: bool, quiet: bool) -> None:
-    from darnet.extension import documented
+    from darnet.extend import documented
 
     if json:
         print(json_module.dumps({"system": str(outcome.system), **documented(outcome.before, outcome.after)}, indent=2))

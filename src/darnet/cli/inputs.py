@@ -100,7 +100,7 @@ class Search:
 
     def _scan(self, folder: Path, found: Found) -> Iterator[Source]:
         """The pictures of a folder; one that may not be looked into is missing, and nothing but it."""
-        from darnet.image import SUFFIXES
+        from darnet.images.image import SUFFIXES
 
         def refused(error: OSError) -> None:
             found.missing.append((str(error.filename), refusal(error)))

@@ -107,7 +107,7 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
         raise UsageError(f"{picture}: the output would be an input; originals are never touched")
     from darnet.analysis import drawing, inspection, maps
     from darnet.analysis import features as inside
-    from darnet.image import Image
+    from darnet.images.image import Image
 
     drawing.need()
     pixels = Image.read(picture).pixels(fitted=True)
@@ -214,7 +214,7 @@ def _files(folder: Path, name: str, *, overwrite: bool) -> tuple[Path, Path]:
 
 
 def _write(files: tuple[Path, Path], document: dict[str, Any], drawing: bytes) -> None:
-    from darnet.image import write_bytes
+    from darnet.images.image import write_bytes
 
     for path, data in zip(files, ((json_module.dumps(document, indent=1) + "\n").encode(), drawing), strict=True):
         outputs.make_folder(path)

@@ -14,8 +14,8 @@ import typer
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.experts import Tiles
-    from darnet.restorer import Restorer
+    from darnet.restore.experts import Tiles
+    from darnet.restore.restorer import Restorer
 
 SMALLEST_TILE_PX = 16
 
@@ -127,7 +127,7 @@ class System:
     @property
     def tiles(self) -> Tiles:
         """How large pictures are cut."""
-        from darnet.experts import Tiles
+        from darnet.restore.experts import Tiles
 
         if self.tile == "auto":
             return Tiles()
@@ -138,7 +138,7 @@ class System:
     def load(self) -> Restorer:
         """Raises UsageError, UnknownNameError or WeightsError."""
         with _no_collection():
-            from darnet.restorer import load
+            from darnet.systems.loading import load
 
             return load(
                 self.model,

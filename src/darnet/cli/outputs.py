@@ -83,7 +83,7 @@ class Destination:
 
     def _suffix(self, source: Source) -> str:
         """The suffix asked for, else the input's own where it tells the truth, else that of its content."""
-        from darnet.image import SUFFIXES
+        from darnet.images.image import SUFFIXES
 
         if self.ext != "auto":
             return f".{self.ext}"
@@ -94,7 +94,7 @@ class Destination:
 
     def _names_file(self, found: Found) -> bool:
         """Whether --output is a file rather than a folder. Raises UsageError where it can be neither."""
-        from darnet.image import SUFFIXES
+        from darnet.images.image import SUFFIXES
 
         assert self.output is not None
         path, several = Path(self.output), found.from_folder or found.total > 1
@@ -107,7 +107,7 @@ class Destination:
         return not several and (bool(path.suffix) or path.is_file())
 
     def _check_suffix(self, path: Path) -> None:
-        from darnet.image import SUFFIXES
+        from darnet.images.image import SUFFIXES
 
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
@@ -123,7 +123,7 @@ class Destination:
 
 def sniff(path: Path) -> str | None:
     """A file's format by its first bytes; None where it cannot be told."""
-    from darnet.image import FORMATS
+    from darnet.images.image import FORMATS
 
     head = b""
     with suppress(OSError), path.open("rb") as file:

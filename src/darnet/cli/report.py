@@ -58,7 +58,7 @@ class Report:
             "settings": self.settings,
             "pictures": [entry.to_dict() for entry in self.entries],
         }
-        from darnet.image import write_bytes
+        from darnet.images.image import write_bytes
 
         outputs.make_folder(self.path)
         write_bytes(self.path, (json.dumps(document, indent=2) + "\n").encode())

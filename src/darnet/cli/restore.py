@@ -20,8 +20,8 @@ from darnet.cli.session import Session, as_json
 from darnet.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from darnet.diagnosis import Result
-    from darnet.restorer import Restorer
+    from darnet.restore.diagnosis import Result
+    from darnet.restore.restorer import Restorer
 
 TAG = "restored"
 
@@ -43,7 +43,7 @@ class Encoding:
 
     def check(self, job: Job) -> None:
         """Raise UsageError for what no file could be, or for a depth that the output's format cannot hold."""
-        from darnet.image import FORMATS, SUFFIXES, check_options
+        from darnet.images.image import FORMATS, SUFFIXES, check_options
 
         check_options(**self.options)
         format = SUFFIXES.get(job.output.suffix.lower())
@@ -52,7 +52,7 @@ class Encoding:
 
     def write(self, result: Result[Any], job: Job) -> list[str]:
         """Write the result; returns what was lost. What was left alone stays the very same file."""
-        from darnet.image import SUFFIXES, write_bytes
+        from darnet.images.image import SUFFIXES, write_bytes
 
         make_folder(job.output)
         same_format = result.source.format == SUFFIXES.get(job.output.suffix.lower())

@@ -85,20 +85,20 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         if data is None:
             raise UsageError("--data: which folder of photos is to be learned from?")
         launch = _launch()
-        from darnet.training import curriculum, study
+        from darnet.training import ablation, continual
         from darnet.training.recipe import find_recipe, load_recipe
 
         path, chosen = find_recipe(recipe or ""), overrides or ()
         where = (data, out, launch.Hardware(**hardware))
-        phases, variants = curriculum.is_curriculum(path), study.is_study(path)
+        phases, variants = continual.is_curriculum(path), ablation.is_study(path)
         if (phases or variants) and weights is not None:
             raise UsageError("--from: a curriculum and a study begin with chance")
         if (phases or variants) and budget is not None:
             raise UsageError("--minutes: for one recipe; a curriculum and a study are several runs")
         if phases:
-            model = curriculum.start(curriculum.load_curriculum(path, chosen), *where, quiet=quiet)
+            model = continual.start(continual.load_curriculum(path, chosen), *where, quiet=quiet)
         elif variants:
-            model = study.start(study.load_study(path, chosen), *where, quiet=quiet)
+            model = ablation.start(ablation.load_study(path, chosen), *where, quiet=quiet)
         else:
             model = launch.start(load_recipe(path, chosen), *where, weights=weights, budget=budget, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
@@ -116,9 +116,10 @@ def _refuse(options: Mapping[str, object]) -> None:
 
 def _resume(run: Path, data: Path | None, changes: Mapping[str, object], *, quiet: bool) -> Path:
     launch = _launch()
-    from darnet.training import curriculum, study
 
-    several = next((kind for kind in (curriculum, study) if (run / kind.DOCUMENT).is_file()), None)
+    from darnet.training import ablation, continual
+
+    several = next((kind for kind in (continual, ablation) if (run / kind.DOCUMENT).is_file()), None)
     model: Path = (several or launch).resume(run, data, changes=changes, quiet=quiet)
     return model
 

@@ -25,10 +25,10 @@ from darnet.data.memory import Memory
 from darnet.data.pairs import Pairs, find_pairs
 from darnet.data.photos import Photo, Resized, files, load_photos, split, with_halves, with_scales
 from darnet.data.scenes import Deep
-from darnet.diagnosis import kinds_of
 from darnet.errors import ImageError, NoInputError, RecipeError
-from darnet.formats import read_size
-from darnet.image import Image
+from darnet.images.formats import read_size
+from darnet.images.image import Image
+from darnet.registry import kinds_of
 
 #: Made pictures are of this side, and follow from this seed.
 GRAPHICS_PX, GRAPHICS_SEED = 512, 1

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from darnet.data.cache import Cache, Lazy
 from darnet.data.photos import Photo, find_folders
 from darnet.errors import ImageError, NoInputError
-from darnet.image import SUFFIXES
+from darnet.images.image import SUFFIXES
 
 FOLDERS = (
     ("input", "target"),

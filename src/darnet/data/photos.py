@@ -23,9 +23,9 @@ from torch.nn import functional as F
 
 from darnet.data.cache import Cache, Lazy, Stored
 from darnet.errors import ImageError, NoInputError
-from darnet.formats import read_size
-from darnet.image import SUFFIXES, Image
-from darnet.pixels import rescale
+from darnet.images.arrays import rescale
+from darnet.images.formats import read_size
+from darnet.images.image import SUFFIXES, Image
 
 STL10_SIDE = 96
 STL10_FILES = ("train_X.bin", "test_X.bin", "unlabeled_X.bin")

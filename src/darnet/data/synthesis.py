@@ -21,19 +21,19 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet import views
+from darnet.data.augmentation import AS_TAKEN, Variety
 from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
 from darnet.data.scenes import Scenes, Square, integer, square
-from darnet.data.variety import AS_TAKEN, Variety
 from darnet.degradations import Degradation, find_kind, quantise
 from darnet.degradations.base import Range, Rounding, turn_grey
 from darnet.degradations.jpeg import compressed
 from darnet.degradations.kind import Stage
-from darnet.diagnosis import CLEAN
+from darnet.images import geometry
+from darnet.images.geometry import mirror_pad
 from darnet.imaging.chain import Chain
-from darnet.views import mirror_pad
+from darnet.registry import CLEAN
 
 #: Where damage comes from that real pairs may have beside their own.
 NOT_LOOKED_FOR: tuple[Stage, ...] = ("sensor", "file")
@@ -190,11 +190,11 @@ class Synthesis:
         """Each in one of the eight views, where the recipe wants them."""
         if not self.augment:
             return pictures
-        ways = torch.randint(views.COUNT, (len(pictures),), generator=picks)
+        ways = torch.randint(geometry.COUNT, (len(pictures),), generator=picks)
         turned = torch.empty_like(pictures)
         for way in sorted(set(ways.tolist())):
             rows = (ways == way).nonzero().flatten().to(pictures.device)
-            turned[rows] = views.view(pictures[rows], way)
+            turned[rows] = geometry.view(pictures[rows], way)
         return turned
 
     def _crops(self, degradation: Degradation, pictures: int, picks: Generator, rng: Generator) -> Batch:
@@ -275,7 +275,7 @@ class Synthesis:
 
     def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
         """One of the eight views, where the recipe wants them."""
-        return views.view(pictures, integer(views.COUNT, picks)) if self.augment else pictures
+        return geometry.view(pictures, integer(geometry.COUNT, picks)) if self.augment else pictures
 
 
 def _boxes(cuts: Sequence[Square], shape: Sequence[int], like: Tensor) -> Float[Tensor, "N 4"]:

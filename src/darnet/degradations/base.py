@@ -57,7 +57,7 @@ class Degradation(ABC):
 
     @abstractmethod
     def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
-        """The one number a router estimates, in the kind's unit (see `darnet.diagnosis.Diagnosis`)."""
+        """The one number a router estimates, in the kind's unit (see `darnet.restore.diagnosis.Diagnosis`)."""
 
     def __call__(self, clean: Float[Tensor, "C H W"], rng: Generator) -> Float[Tensor, "C H W"]:
         """Degrade one picture with parameters drawn from their ranges."""

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from darnet.degradations.base import Degradation, Range
 from darnet.degradations.kind import Kind
-from darnet.views import mirror_pad
+from darnet.images.geometry import mirror_pad
 
 #: A kernel is cut where the Gaussian has fallen below e^-8 of its peak.
 TRUNCATE_SIGMAS = 4.0

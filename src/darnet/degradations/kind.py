@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from darnet import registry
 from darnet.degradations.base import Degradation
 from darnet.errors import UnknownNameError
-from darnet.photographic import Concern
+from darnet.images.photographic import Concern
 
 #: Where damage happens to a photo, in this order.
 Stage = Literal["scene", "optics", "exposure", "sensor", "file"]
@@ -27,7 +27,7 @@ class Kind:
     `degradations`: by the names that `darnet degrade` and recipes know them by; the kind's own has the kind's name.
     `symbol`, `digits`, `unit`: how its level is written, `symbol ≈ 1.23 unit`; no symbol: not at all.
     `also_called`: what people say for it, in place of its name.
-    `concern`: what repairing it presumes of a picture (`darnet.photographic`); None: nothing.
+    `concern`: what repairing it presumes of a picture (`darnet.images.photographic`); None: nothing.
     `stage`, `excludes`, `steps`: where a photo meets it on its way, which other kinds it then never has, and the
         `module:NAME` of a tuple of steps (`darnet.imaging.steps.Step`); no steps: it is not on the way. A name, as
         steps are made of degradations, and not the other way round.

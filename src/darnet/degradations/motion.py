@@ -18,11 +18,11 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet import views
 from darnet.degradations.base import Degradation, Range
 from darnet.degradations.convolution import convolve
 from darnet.degradations.kind import Kind
-from darnet.views import mirror_pad
+from darnet.images import geometry
+from darnet.images.geometry import mirror_pad
 
 MOMENTS = 96
 
@@ -92,7 +92,9 @@ class MeasuredMotion(Degradation):
         measured = self._measured()
         picks = torch.rand(len(scale), 2, generator=rng, device=rng.device).tolist()
         kernels = [
-            _resized(views.view(measured[int(which * len(measured))], int(views.COUNT * how)), factor, self.margin_px)
+            _resized(
+                geometry.view(measured[int(which * len(measured))], int(geometry.COUNT * how)), factor, self.margin_px
+            )
             for (which, how), factor in zip(picks, scale.tolist(), strict=True)
         ]
         return torch.stack(kernels)

@@ -13,8 +13,8 @@ from torch import Generator, Tensor
 
 from darnet.degradations.blur import convolve_separably
 from darnet.degradations.blur import gaussian_kernels as gaussian_rows
+from darnet.images.geometry import mirror_pad
 from darnet.imaging.light import to_linear, to_srgb
-from darnet.views import mirror_pad
 
 #: Gains of red and blue over green by daylight to lamp light (Brooks et al. 2019, §3.2).
 RED_GAIN, BLUE_GAIN = (1.9, 2.4), (1.5, 1.9)

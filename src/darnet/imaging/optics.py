@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darnet.degradations.convolution import convolve
+from darnet.images.geometry import mirror_pad
 from darnet.imaging.light import to_linear, to_srgb
-from darnet.views import mirror_pad
 
 #: How a picture goes on beyond its edge: mirrored without the edge itself, the edge repeated, mirrored with it.
 BORDERS = ("mirror", "repeat", "symmetric")

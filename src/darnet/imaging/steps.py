@@ -46,7 +46,7 @@ class Step(ABC):
         """The pictures, changed; the result lies in [0, 1]."""
 
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """The level of the kind, in its unit (see `darnet.diagnosis`); 0 where it has none. Default: unknown."""
+        """The level of the kind, in its unit (`darnet.degradations.Kind`); 0 where it has none. Default: unknown."""
         return drawn[0].new_zeros(len(drawn[0]))
 
     def visibility(self, drawn: Drawn, change: Float[Tensor, " B"]) -> Float[Tensor, " B"]:

@@ -16,9 +16,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from darnet.diagnosis import CLEAN
+from darnet.images.geometry import area_means
+from darnet.registry import CLEAN
 from darnet.routing import Routing
-from darnet.views import area_means
 
 #: In `Model.parts`: maps of the whole picture, by its context, and of what `forward` is given to repair.
 WHOLE, TILE = "whole", "tile"
@@ -65,7 +65,7 @@ class Model(nn.Module, ABC):
     Constructors take plain JSON values, which is what a card stores, and run on the meta device.
     """
 
-    multiple_of: int = 1  #: H and W must divide by this; `darnet.tiling.pad_to` sees to it
+    multiple_of: int = 1  #: H and W must divide by this; `darnet.images.tiles.pad_to` sees to it
     #: How much its tiles must share to agree with the whole picture, where that is more than others need.
     overlap_px: int = 0
     placed: bool = False  #: whether `forward` looks at the box of a tile
@@ -86,8 +86,8 @@ class Model(nn.Module, ABC):
     ) -> Output:
         """Look at, or repair, a batch of pictures or tiles.
 
-        `box` says where each lies: top, left, bottom and right as shares of its picture (`darnet.tiling.Region.box`).
-        Without a context, or without a box, it is taken for a whole picture.
+        `box` says where each lies: top, left, bottom and right as shares of its picture
+        (`darnet.images.tiles.Region.box`). Without a context, or without a box, it is taken for a whole picture.
         """
 
     def encode(self, views: Float[Tensor, "B C S T"]) -> Context:

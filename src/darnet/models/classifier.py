@@ -18,9 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.diagnosis import CLEAN, kinds_of
 from darnet.models.base import Context, Model, Output, by_picture, make_thumbnail
 from darnet.models.compact import ResidualBlock
+from darnet.registry import CLEAN, kinds_of
 from darnet.routing import Routing
 
 #: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.

@@ -20,11 +20,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.diagnosis import kinds_of
 from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
-from darnet.nn.hourglass import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
-from darnet.nn.statistics import Statistics
-from darnet.nn.transformer import BaseBlock
+from darnet.models.layers.backbone import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
+from darnet.models.layers.statistics import Statistics
+from darnet.models.layers.transformer import BaseBlock
+from darnet.registry import kinds_of
 from darnet.routing import Routing, dispatch
 
 #: Kinds for which a network looks far: with noise, tiles that share 128 px are 14 and 29 levels off, others at most 4.

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.degradations.convolution import convolve
+from darnet.images.geometry import mirror_pad, mirrored
 from darnet.models.base import Context, Model, Output
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
-from darnet.views import mirror_pad, mirrored
 
 #: Side N of the windows that a spectrum is averaged over; a filter reaches half of it.
 WINDOW_PX = 64

@@ -22,14 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet import registry
-from darnet.diagnosis import kinds_of
 from darnet.models.base import TILE, WHOLE, Context, Model, Output
-from darnet.nn.encoders import Encoder
-from darnet.nn.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
-from darnet.nn.hourglass import PLACES, Hourglass, check_blocks
-from darnet.nn.spherical import ClassifierRouter, LayerRouter, SphericalRouter
-from darnet.nn.statistics import Statistics
-from darnet.nn.transformer import TransformerBlock
+from darnet.models.layers.backbone import PLACES, Hourglass, check_blocks
+from darnet.models.layers.encoders import Encoder
+from darnet.models.layers.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
+from darnet.models.layers.spherical import ClassifierRouter, LayerRouter, SphericalRouter
+from darnet.models.layers.statistics import Statistics
+from darnet.models.layers.transformer import TransformerBlock
+from darnet.registry import kinds_of
 from darnet.routing import Routing, dispatch
 
 #: Side of what a degradation encoder takes in one look, in pixels of a crop.

@@ -13,7 +13,7 @@ PAPER = (100.0, 99.38, 95.77)
 
 
 def draw(report: Mapping[str, Any], path: Path) -> None:
-    """A PNG of what `darnet.training.curriculum.summary` gives. Raises MissingPackageError without matplotlib."""
+    """A PNG of what `darnet.training.continual.summary` gives. Raises MissingPackageError without matplotlib."""
     figure = registry.optional("matplotlib.figure", "train").Figure(figsize=(11, 4.2), layout="constrained", dpi=120)
     curve, matrix = figure.subplots(1, 2, width_ratios=(3, 2))
     _curve(curve, report)

@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from darnet.backends import environment
-from darnet.image import Image
+from darnet.engines.devices import environment
+from darnet.images.image import Image
 
 #: Seconds after which a run first says how fast it is, and between two lines that say so where there is no terminal.
 FIRST, BETWEEN = 2.0, 60.0

@@ -24,20 +24,20 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Generator, distributed
 
-from darnet import store
-from darnet.backends import environment, exact_float32, pick_device
 from darnet.data.cache import Cache
 from darnet.data.material import Material, load_material
 from darnet.data.memory import Memory, load_memory
+from darnet.engines.devices import environment, exact_float32, pick_device
 from darnet.errors import RecipeError, UsageError
+from darnet.models import cards
 from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier
+from darnet.training.exemplars import remember
 from darnet.training.journal import Journal
 from darnet.training.plan import Budget
 from darnet.training.precision import DTYPES, Precision, fastest, muon_seconds, network_seconds
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, load_recipe
-from darnet.training.remembering import remember
 from darnet.training.trainer import Trainer
 
 RECIPE, MODEL, SETTING = "recipe.toml", "model", "run.json"
@@ -116,7 +116,7 @@ def start(  # noqa: PLR0913  what a run begins with
     hardware = hardware.settled(recipe)
     trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs, cache=cache)
     fabric, material = trainer.fabric, trainer.material
-    card = None if weights is None else store.read_card(weights)
+    card = None if weights is None else cards.read_card(weights)
     folder = Path(fabric.broadcast(str(new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
     if fabric.global_rank == 0:
         document = recipe.model_dump(mode="json", exclude_none=True)
@@ -145,7 +145,7 @@ def prepare(
 ) -> Trainer:
     """All that happens before a run begins: whoever is to learn much wants to know beforehand that all of it can."""
     hardware = hardware.settled(recipe)
-    begin = None if weights is None else store.load(weights)[0]
+    begin = None if weights is None else cards.load(weights)[0]
     material = _material(recipe, data, weights, pairs or {}, cache)
     return Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
 
@@ -179,7 +179,7 @@ def resume(
     hardware = _changed(before, changes or {}).settled(recipe)
     old, new = asdict(before), asdict(hardware)
     moved = any(old[name] not in {"auto", new[name]} for name in new)
-    begin = None if start is None else store.load(start)[0]
+    begin = None if start is None else cards.load(start)[0]
     trainer = Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
     if moved and trainer.fabric.global_rank == 0:
         setting["hardware"], setting["hardware_before"] = new, [*setting.get("hardware_before", []), old]
@@ -273,7 +273,7 @@ def _save(model: Model, trainer: Trainer, folder: Path) -> None:
     recipe = trainer.recipe
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     setting = json.loads((folder / SETTING).read_text(encoding="utf-8"))
-    card = store.Card(
+    card = cards.Card(
         name=recipe.name,
         kind=recipe.model.kind,
         config=recipe.model.config,
@@ -293,6 +293,6 @@ def _save(model: Model, trainer: Trainer, folder: Path) -> None:
         start = folder / START if (folder / START).is_dir() else None
         rng = Generator().manual_seed(recipe.seed)
         remember(model, recipe, trainer.training, remembered(start), rng).save(made / MEMORY)
-    store.save(model, card, made)
+    cards.save(model, card, made)
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     made.rename(folder / MODEL)

@@ -13,9 +13,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from darnet import metrics
 from darnet.data.batch import Batch
 from darnet.errors import RecipeError
+from darnet.images import metrics
 from darnet.models.base import Output, by_picture
 
 Scalar = Float[Tensor, ""]
@@ -71,7 +71,7 @@ def classification(output: Output, batch: Batch) -> Scalar:
 
     The logits are every router's (DaR-Net's classifier; DaAIR §3.1, auxiliary loss), or those of a head that names the
     kind beside routers which do not (L_cls of SLER-IR, Table 3).
-    Logits of crops of one picture are averaged first, as `darnet.routers.NetworkRouter` averages them.
+    Logits of crops of one picture are averaged first, as `darnet.restore.routers.NetworkRouter` averages them.
     """
     answers = [routing.logits for routing in output.routings if routing.embedding is None]
     answers = answers if output.kinds is None else [output.kinds]

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from darnet import metrics
 from darnet.data.batch import Batch
+from darnet.images import metrics
 from darnet.models.base import Model, Output
 from darnet.routing import Routing
 from darnet.training.losses import LOSSES, damage, per_picture

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import torch
 
 from darnet import registry
-from darnet.diagnosis import CLEAN
 from darnet.errors import RecipeError, UnknownNameError
 from darnet.models.base import Model
 from darnet.models.classifier import DegradationClassifier
+from darnet.registry import CLEAN
 from darnet.training.losses import LOSSES
 from darnet.training.recipe import Recipe, Stage
 

@@ -14,9 +14,9 @@ from darnet.data.material import Material
 from darnet.data.memory import PAIRS
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
-from darnet.diagnosis import CLEAN
 from darnet.errors import RecipeError, UnknownNameError
 from darnet.imaging.chain import Chain, Habits
+from darnet.registry import CLEAN
 
 #: The name of the source that sends photos their way.
 CHAIN = "chain"

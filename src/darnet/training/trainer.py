@@ -16,11 +16,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator
 
+from darnet.data.augmentation import Variety
 from darnet.data.batch import Batch
 from darnet.data.material import Material
 from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
-from darnet.data.variety import Variety
 from darnet.errors import RecipeError
 from darnet.models.base import Model, channels_last
 from darnet.models.classifier import DegradationClassifier

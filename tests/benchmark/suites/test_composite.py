@@ -23,9 +23,9 @@ from darnet.benchmark.suites import composite
 from darnet.benchmark.suites.composite import BOTH, EVERY, NEITHER, alone, cases, paths
 from darnet.errors import NoInputError
 from darnet.models.base import Context, Model, Output
+from darnet.models.cards import Card, save
 from darnet.models.slerir import SLERIR
 from darnet.routing import Routing
-from darnet.store import Card, save
 
 PROMPTIR = PROTOCOLS["promptir"]
 KINDS = ["haze+rain", "lowlight+noise", "blur+noise"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from darnet import manifest
 from darnet.benchmark.methods import ORACLE
 from darnet.benchmark.peers import INPUT
 from darnet.benchmark.suites.gains import methods
+from darnet.systems import manifest
 
 
 def test_a_system_is_measured_told_the_kind_as_well(tiny_system: Path) -> None:

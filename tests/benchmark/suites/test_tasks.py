@@ -17,8 +17,8 @@ from darnet.benchmark.suite import AnyDocument, Request
 from darnet.benchmark.suites import tasks
 from darnet.benchmark.suites.tasks import HAZE, LOWLIGHT, MOTION, NOISE25, RAIN, TASKS, Mean, Overall, chosen
 from darnet.errors import DarnetError, NoInputError, UsageError
+from darnet.models.cards import Card, read_card, save
 from darnet.models.daair import DaAIR
-from darnet.store import Card, read_card, save
 
 PAIRED = ("SOTS-indoor", "SOTS-outdoor", "Rain100L", "GoPro-like", "LOLv1")
 #: How many columns of a table come before the figures.

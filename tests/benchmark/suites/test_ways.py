@@ -19,7 +19,7 @@ from darnet.benchmark.protocol import PROTOCOLS
 from darnet.benchmark.suite import Request
 from darnet.benchmark.suites.ways import BESIDE, WAYS, cases
 from darnet.errors import NoInputError, UsageError
-from darnet.metrics import psnr
+from darnet.images.metrics import psnr
 
 PROMPTIR = PROTOCOLS["promptir"]
 

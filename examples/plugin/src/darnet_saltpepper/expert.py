@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional as F
 
-from darnet.experts import Pixels
+from darnet.restore.experts import Pixels
 
 
 @dataclass(frozen=True)

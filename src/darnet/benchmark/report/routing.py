@@ -11,7 +11,7 @@ import numpy as np
 from darnet.benchmark.methods import ROUTER
 from darnet.benchmark.report.cells import percent, table
 from darnet.benchmark.rows import Row
-from darnet.diagnosis import CLEAN
+from darnet.registry import CLEAN
 
 BINS = 10
 

@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from darnet import manifest
-from darnet.backends import TorchBackend
 from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, level_of
 from darnet.benchmark.cases import levels as levels_of
 from darnet.benchmark.documents import Document, Findings
@@ -26,7 +24,9 @@ from darnet.benchmark.run import Progress
 from darnet.benchmark.subjects import Subject
 from darnet.benchmark.suite import Outcome, Request, Suite, documented, measured
 from darnet.degradations import Degradation
+from darnet.engines.pytorch import TorchBackend
 from darnet.models.base import Model
+from darnet.systems import manifest
 
 #: The first befalls the picture first. Fog lies behind the rain that is seen; photons are few before they are counted.
 COMPOSITES: tuple[tuple[Degradation, Degradation], ...] = (

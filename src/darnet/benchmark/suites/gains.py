@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from darnet import store
 from darnet.benchmark.cases import Case
 from darnet.benchmark.documents import Document
 from darnet.benchmark.methods import ORACLE, OTHER
@@ -15,7 +14,8 @@ from darnet.benchmark.report.gains import Gains, gains, markdown
 from darnet.benchmark.report.tables import closed
 from darnet.benchmark.run import Progress
 from darnet.benchmark.suite import Outcome, Request, Suite, measured, without
-from darnet.experts.foreign import FILES
+from darnet.models import cards
+from darnet.restore.experts.foreign import FILES
 
 Missing = Callable[[Sequence[Case]], Mapping[str, str]]
 
@@ -53,6 +53,6 @@ def methods(given: Sequence[str]) -> tuple[str, ...]:
 def _is_system(name: str) -> bool:
     """Whether it is a system, and no variant of one."""
     path = Path(name)
-    if name in PEERS or path.suffix.lower() in FILES or (path / store.CARD).is_file():
+    if name in PEERS or path.suffix.lower() in FILES or (path / cards.CARD).is_file():
         return False
     return path.exists() or not {":", OTHER} & {*name}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from darnet import manifest
 from darnet.benchmark.cases import Case, cases, kind_suites, levels
 from darnet.benchmark.documents import Document, Nothing
 from darnet.benchmark.peers import INPUT, repairing
 from darnet.benchmark.report.tables import closed, plain
 from darnet.benchmark.run import Progress
 from darnet.benchmark.suite import Outcome, Request, Suite, measured
-from darnet.diagnosis import CLEAN
+from darnet.registry import CLEAN
+from darnet.systems import manifest
 
 
 def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome[Nothing]:

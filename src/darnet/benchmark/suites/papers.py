@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from darnet import manifest
 from darnet.benchmark.cases import DEFAULT_SETS, Case, cases, damaged
 from darnet.benchmark.documents import Document, Findings, Nothing, Part
 from darnet.benchmark.methods import OTHER
@@ -28,8 +27,9 @@ from darnet.benchmark.rows import Row, one_protocol, parse
 from darnet.benchmark.run import Progress
 from darnet.benchmark.suite import AnySuite, Outcome, Request, Suite, measured, systems
 from darnet.degradations import Degradation, GaussianBlur, GaussianNoise, Overexposure
-from darnet.diagnosis import CLEAN
 from darnet.errors import UsageError
+from darnet.registry import CLEAN
+from darnet.systems import manifest
 
 #: Table II of DaR-Net: one level a kind, in the order in which the phases bring the experts. k fits its figures.
 TABLE2: tuple[Degradation, ...] = (

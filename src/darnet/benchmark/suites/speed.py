@@ -11,7 +11,6 @@ from statistics import median
 
 import torch
 
-from darnet import manifest
 from darnet.benchmark.cases import DEFAULT_SETS, Case, damaged, levels
 from darnet.benchmark.documents import Nothing
 from darnet.benchmark.methods import ORACLE, Cost
@@ -20,7 +19,8 @@ from darnet.benchmark.rows import Record, Row, row
 from darnet.benchmark.run import Measured, Progress, cost, failed, loaded, peak_mb, unusable
 from darnet.benchmark.suite import Outcome, Request, Suite, part
 from darnet.benchmark.suites.kinds import tables
-from darnet.views import mirror_pad
+from darnet.images.geometry import mirror_pad
+from darnet.systems import manifest
 
 SIZES_PX = (256, 512, 1024)
 REPEATS = 5

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from darnet import manifest
 from darnet.benchmark.cases import Case, damaged, is_there
 from darnet.benchmark.cases import cases as of_one_kind
 from darnet.benchmark.documents import Document, Findings
@@ -26,6 +25,7 @@ from darnet.benchmark.run import Progress
 from darnet.benchmark.suite import Outcome, Request, Suite, documented, measured, without
 from darnet.degradations import GaussianNoise
 from darnet.errors import NoInputError, UnknownNameError, UsageError
+from darnet.systems import manifest
 
 
 class Column(NamedTuple):

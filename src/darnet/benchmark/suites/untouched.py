@@ -25,9 +25,9 @@ from darnet.benchmark.suites import real
 from darnet.benchmark.suites.ways import JPEG_75
 from darnet.data.graphics import NEEDS_PHOTO, SORTS, draw
 from darnet.degradations import Clean, kinds, named_generator
-from darnet.diagnosis import CLEAN
 from darnet.errors import NoInputError, UnknownNameError
-from darnet.image import Image
+from darnet.images.image import Image
+from darnet.registry import CLEAN
 
 GRAPHICS = "graphics"
 CLEAN_SETS = ("CBSD68", "McMaster")

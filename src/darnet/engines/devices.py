@@ -1,0 +1,71 @@
+"""On what a network is executed: devices and precisions, and what a reader of figures must know of a machine."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+
+from darnet.errors import UsageError
+from darnet.version import __version__
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Compute in float32 what is float32, on CUDA too: cuDNN takes TF32 for convolutions, 10 bits of 23, if it may."""
+    cudnn: Any = torch.backends.cudnn
+    new = hasattr(cudnn, "conv")  # from torch 2.9 on, where reading the older switch fails if a program uses this one
+    switch, name, exact = (cudnn.conv, "fp32_precision", "ieee") if new else (cudnn, "allow_tf32", False)
+    before = getattr(switch, name), torch.get_float32_matmul_precision()
+    setattr(switch, name, exact)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        setattr(switch, name, before[0])
+        torch.set_float32_matmul_precision(before[1])
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`. Raises UsageError for an unknown or missing one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"`device={device!r}`: expected auto, cpu, cuda, cuda:N or mps") from error
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (picked.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(picked.type, False):
+        raise UsageError(f"`device={device!r}`: this machine has no such device")
+    return picked
+
+
+def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """`auto` is float32 on a CPU and bfloat16 on a GPU. Raises UsageError for float16 on a CPU."""
+    if precision == "auto":
+        precision = "fp32" if device.type == "cpu" else "bf16"
+    if precision == "fp16" and device.type == "cpu":
+        raise UsageError("`precision='fp16'`: slow and inexact on a CPU; use fp32 or bf16")
+    return DTYPES[precision]
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a reader needs to trust or repeat a figure."""
+    return {
+        "darnet": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }

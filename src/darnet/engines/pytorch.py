@@ -1,0 +1,78 @@
+"""How a network is executed. A backend is a plain function of (pictures, context, box) on some device.
+
+Shapes: B batch, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from typing import TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from darnet.engines.devices import Precision, exact_float32, pick_device, pick_dtype
+from darnet.errors import ResourceError, is_out_of_memory
+from darnet.models.base import Context, Model, Output, channels_last
+
+Answer = TypeVar("Answer")
+
+
+class TorchBackend:
+    """A network run by torch, in channels_last memory, which is what convolutions are fastest in.
+
+    Raises UsageError for a device this machine lacks, or a precision that `pick_dtype` refuses.
+    """
+
+    def __init__(self, model: Model, device: str = "auto", precision: Precision = "auto") -> None:
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(precision, self.device)
+        self.model = channels_last(model.to(self.device))
+
+    def running(self, model: Model) -> TorchBackend:
+        """Another network, of weights that are on the device, run alike."""
+        backend = copy(self)
+        backend.model = model
+        return backend
+
+    def __call__(
+        self,
+        pictures: Float[Tensor, "B 3 H W"],
+        context: Context | None = None,
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Output:
+        """Run the network; the answer is on its device. Raises ResourceError where memory runs out."""
+        pictures = pictures.to(self.device, memory_format=torch.channels_last)
+        box = None if box is None else box.to(self.device)
+        output: Output = self._run(lambda: self.model(pictures, context, box), pictures)
+        return output
+
+    def encode(self, pictures: Float[Tensor, "B 3 H W"]) -> Context:
+        """What the network wants to know of whole pictures (`Model.look`); only their views go to its device."""
+        if self.model.views is None:
+            return Context()
+        views = self.model.views(pictures).to(self.device)
+        return self._run(lambda: self.model.encode(views), views)
+
+    def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
+        """The context with the statistics of a picture, by a sample of it (`Model.measure`). Raises as a call does."""
+        sample = sample.to(self.device, memory_format=torch.channels_last)
+        return self._run(lambda: self.model.measure(sample, context), sample)
+
+    def _run(self, function: Callable[[], Answer], pictures: Float[Tensor, "B C H W"]) -> Answer:
+        try:
+            with torch.inference_mode(), exact_float32(), self._autocast():
+                return function()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            size = "×".join(map(str, reversed(pictures.shape[2:])))
+            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; make `tiles` smaller") from error
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)

@@ -1,0 +1,1 @@
+"""Pictures: files, arrays, colours, tiles, measures of quality; no network."""

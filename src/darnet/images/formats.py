@@ -1,0 +1,97 @@
+"""The formats of picture files: how each is known, what it can hold, and what the header of a file says.
+
+Importing this module does not import pyvips.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
+from darnet.images import raw
+from darnet.images.arrays import header_fields, vips_failed
+
+MAX_PIXELS = 1_000_000_000
+#: EXIF orientations up to this keep rows; those above exchange rows and columns.
+UPSIDE_DOWN = 4
+
+
+class Format(NamedTuple):
+    """How a file format is known, what it can hold, and what libvips is asked for."""
+
+    signature: bytes  # regular expression for the first bytes of a file
+    codec: str  # libvips: <codec>load_buffer, <codec>save_buffer
+    bits: int  # the deepest integer samples written
+    quality: int | None  # default; None: lossless
+    options: Mapping[str, Any]
+
+
+FORMATS: Mapping[str, Format] = {
+    "jpeg": Format(rb"\xff\xd8\xff", "jpeg", 8, 95, {"subsample_mode": "off", "optimize_coding": True}),
+    "png": Format(rb"\x89PNG\r\n\x1a\n", "png", 16, None, {"filter": "all"}),
+    "tiff": Format(rb"II[*+]\0|MM\0[*+]", "tiff", 16, None, {"compression": "deflate"}),
+    "webp": Format(rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}),
+    "avif": Format(rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}),
+}
+SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpg": "jpeg", ".tif": "tiff"}
+#: Bytes that a PNG file says in whether it is animated, before its pixels; profiles stand there, too.
+HEAD_BYTES = 2**16
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """(height, width) of the upright picture of a file, from its header alone.
+
+    Raises ImageError as `Image.read` does, but for what is damaged behind the header.
+    """
+    format, head = load(path, HEAD_BYTES)
+    import pyvips
+
+    source: str | bytes = str(path)
+    codec = f"{FORMATS[format].codec}load"
+    if not str(path).isprintable():  # libvips takes no name that is not UTF-8
+        codec, source = f"{codec}_buffer", load(path)[1]
+    try:
+        image = getattr(pyvips.Image, codec)(source, access="sequential", fail_on="error")
+        refuse(path, image, head)
+    except pyvips.Error as error:
+        raise not_decoded(path, error, format) from None
+    turned = "orientation" in header_fields(image) and image.get("orientation") > UPSIDE_DOWN
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def load(path: Path, most: int = -1) -> tuple[str, bytes]:
+    """A file's format and bytes, or those that it begins with; read only if it is a picture. Raises ImageError."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            if raw.is_raw(head):
+                raise ImageError(path, raw.ADVICE)
+            for format, known in FORMATS.items():
+                if re.match(known.signature, head, re.DOTALL):
+                    return format, head + file.read(most)
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+    raise ImageError(path, "not a JPEG, PNG, TIFF, WebP or AVIF picture" if head else "the file is empty")
+
+
+def refuse(path: Path, image: Any, data: bytes) -> None:
+    """Raise ImageError for what would silently lose pages, frames or the actual picture."""
+    fields = set(header_fields(image))
+    pages = image.get("n-pages") if "n-pages" in fields else 1
+    animated = data[4:12] == b"ftypavis" or (data[1:4] == b"PNG" and b"acTL" in data[: data.find(b"IDAT")])
+    if pages > 1 or animated:
+        raise ImageError(path, f"has {pages if pages > 1 else 'several'} pages; only single pictures are restored")
+    if "n-subifds" in fields and image.get("n-subifds") > 0:
+        raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(path, f"{image.width} x {image.height} is more than {MAX_PIXELS:,} pixels")
+
+
+def not_decoded(path: Path, error: Any, format: str) -> DarnetError:
+    """What to raise where libvips could not read a file."""
+    if format == "tiff" and raw.is_called_raw(path) and not is_out_of_memory(error):
+        return ImageError(path, raw.ADVICE)
+    return vips_failed(path, error, f"damaged or incomplete {format.upper()} file")

@@ -1,0 +1,70 @@
+"""A constant border around a picture: a scan's mount, a letterbox, a wall's passe-partout. It is no evidence of damage.
+
+H, W: height and width; C: channels. A line is a row or a column.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from darnet.images.arrays import Array, full_scale
+
+#: How far samples of a frame may lie from its colour, in 8-bit levels: what JPEG at a usual quality does to it.
+TOLERANCE = 3
+#: Share of a line that must be of the frame's colour: JPEG's ringing at a corner may spoil a little.
+CONSTANT_SHARE = 0.995
+#: A frame ends in a straight edge: in the lines that follow, but for those that JPEG mixes, most pixels differ from it.
+#: A white sky, a black night and the margin of a page, in which lines are constant too, end here and there.
+MIXED_PX, EDGE_PX, EDGE_LEVELS, EDGE_SHARE = 8, 24, 8, 0.6
+#: What is left inside must be worth being looked at.
+SMALLEST_INSIDE_PX = 32
+
+
+class Box(NamedTuple):
+    """Rows `top` to `bottom` and columns `left` to `right`, the ends not included."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    def of(self, values: Array) -> Array:
+        """That part of (H, W, ...), not copied."""
+        return values[self.top : self.bottom, self.left : self.right]
+
+
+def inside(values: Array) -> Box:
+    """What lies inside the frame of a picture (H, W, C); all of it where there is none on any side."""
+    height, width = values.shape[:2]
+    top, bottom, left, right = 0, height, 0, width
+    for _ in range(2):  # rows that end in another frame's columns are constant only once those are gone
+        part = values[top:bottom, left:right]
+        above, below = _thickness(part), _thickness(part[::-1])
+        top, bottom = top + above, bottom - below
+        turned = np.swapaxes(values[top:bottom, left:right], 0, 1)
+        before, after = _thickness(turned), _thickness(turned[::-1])
+        left, right = left + before, right - after
+        if min(bottom - top, right - left) < SMALLEST_INSIDE_PX:
+            return Box(0, height, 0, width)
+        if not (above or below or before or after):
+            break
+    return Box(top, bottom, left, right)
+
+
+def _thickness(lines: Array) -> int:
+    """How many of the first lines of (L, N, C) are a frame."""
+    scale = full_scale(lines.dtype) / 255
+    if not len(lines):
+        return 0
+    colour = np.median(lines[0], axis=0).astype(np.float32)
+    count = 0
+    for line in lines:
+        if (np.abs(line - colour).max(axis=-1) <= TOLERANCE * scale).mean() < CONSTANT_SHARE:
+            break
+        count += 1
+    if not count or count + MIXED_PX >= len(lines):
+        return 0
+    edge = np.abs(lines[count + MIXED_PX : count + EDGE_PX] - colour).max(axis=-1) > EDGE_LEVELS * scale
+    return count if edge.mean() >= EDGE_SHARE else 0

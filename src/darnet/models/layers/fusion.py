@@ -1,0 +1,169 @@
+"""Global–local granularity fusion, GLGF (SLER-IR §3.4): what a place shows, and how badly the picture is damaged where.
+
+A network is a function of (tile, context of the whole picture, box of the tile in it). So the whole picture is looked
+at by a `glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
+
+Shapes: B batch, D features of the maps, F features of the backbone or of an encoder, G² crops of S pixels a side, M
+side of the DSP map, W waves, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darnet.images.geometry import area_means, mirrored
+from darnet.models.layers.transformer import ChannelNorm
+
+#: Crops a side (§3.4).
+GRID = 4
+#: Crops begin at multiples of this, where the blocks of a JPEG file do, as those that a router looks at.
+ALIGN_PX = 16
+#: Side of the DSP map: twice as fine as what it is made from. Finer ones hold no more.
+MAP_SIDE = 2 * GRID
+#: Half periods over a side of the picture of the waves that tell a place; the finest tells cells of the map apart.
+FREQUENCIES = (1, 2, 4, 8)
+
+
+def glance(pictures: Float[Tensor, "B 3 H W"], crop_px: int) -> Float[Tensor, "B 6 S4 S4"]:
+    """The whole picture in brief: 4 × 4 crops at native resolution, side by side, over a thumbnail of the same size."""
+    rows, columns = (_cut(length, crop_px, pictures.device) for length in pictures.shape[2:])
+    mosaic = pictures.index_select(2, rows).index_select(3, columns)
+    return torch.cat([mosaic, area_means(pictures, GRID * crop_px)], dim=1)
+
+
+def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:
+    """Where along one axis the crops of `darnet.images.tiles.grid_crops` lie.
+
+    Of a picture mirrored until they are distinct.
+
+    By indices alone, in whole numbers, so that a graph of it (`darnet.engines.onnx`) takes pictures of any size.
+    """
+    steps = GRID - 1
+    slack = torch.full((GRID, 1), length, device=device).clamp(min=crop_px + steps * ALIGN_PX) - crop_px
+    starts = (2 * torch.arange(GRID, device=device)[:, None] * slack + steps) // (2 * steps)  # rounded
+    return mirrored((starts - starts % ALIGN_PX + torch.arange(crop_px, device=device)).flatten(), length)
+
+
+def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
+    """The crops of a glance one by one, row by row, those of a picture together."""
+    side = crops.shape[3] // GRID
+    return crops.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
+
+
+def places(box: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "B PQ W"]:
+    """Where the centres of rows × columns patches of a box lie: W sines and cosines of both coordinates."""
+    top, left, bottom, right = box[:, :, None].unbind(dim=1)
+    down, across = ((torch.arange(count).to(box) + 0.5) / count for count in (rows, columns))
+    y, x = top + (bottom - top) * down, left + (right - left) * across
+    grid = torch.stack([y[:, :, None].expand(-1, -1, columns), x[:, None].expand(-1, rows, -1)], dim=3).flatten(1, 2)
+    waves = (grid[..., None] * torch.tensor(FREQUENCIES).to(box) * torch.pi).flatten(2)
+    return torch.cat([waves.sin(), waves.cos()], dim=2)
+
+
+class Fusion(nn.Module):
+    """(content token, content patches, degradation tokens, box) -> prior map: GLMC and CGDF.
+
+    With `positions`, patches and cells of the severity map are told where they lie in the picture, which a new one
+    makes nothing of; else a patch finds the damage by what both show alone.
+    """
+
+    def __init__(self, content: int, degradation: int, features: int, heads: int, *, positions: bool = False) -> None:
+        super().__init__()
+        if features % heads:
+            raise ValueError(f"{heads} heads do not divide {features} features")
+        self.heads = heads
+        self.align_content = nn.Conv2d(content, features, 1)
+        self.align_degradation = nn.Linear(degradation, features)
+        self.enlarge = nn.Upsample((MAP_SIDE, MAP_SIDE), mode="bilinear", align_corners=False)
+        self.film = nn.Sequential(
+            nn.Linear(content, features), nn.GELU(), nn.Linear(features, 2 * features)
+        )  # MLP_c, eq. 11
+        self.norm = ChannelNorm(features)
+        self.place = nn.Linear(4 * len(FREQUENCIES), features, bias=False) if positions else None
+        if self.place is not None:
+            nn.init.zeros_(self.place.weight)
+        self.query, self.key, self.value, self.project = (nn.Linear(features, features) for _ in range(4))
+        self.before_feed_forward = nn.LayerNorm(features)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(features, 2 * features), nn.GELU(), nn.Linear(2 * features, features)
+        )
+
+    def forward(
+        self,
+        token: Float[Tensor, "B F"],
+        patches: Float[Tensor, "B F P Q"],
+        crops: Float[Tensor, "B G2 F2"],
+        box: Float[Tensor, "B 4"] | None = None,
+    ) -> Float[Tensor, "B D P Q"]:
+        """The restoration prior map F' (eq. 12, then LN and FFN). Without a box, patches are of the whole picture."""
+        content = self.content_map(token, patches)
+        prior = content.flatten(2).transpose(1, 2) + self._attend(content, self.severity_map(crops), box)
+        prior = prior + self.feed_forward(self.before_feed_forward(prior))
+        unfolded: Tensor = prior.transpose(1, 2).unflatten(2, content.shape[2:])
+        return unfolded
+
+    def content_map(self, token: Float[Tensor, "B F"], patches: Float[Tensor, "B F P Q"]) -> Float[Tensor, "B D P Q"]:
+        """CSP: content patches, calibrated by the content token of the whole picture (FiLM, eq. 11)."""
+        scale, shift = self.film(token)[:, :, None, None].chunk(2, dim=1)
+        calibrated: Tensor = self.norm((1 + scale) * self.align_content(patches) + shift)
+        return calibrated
+
+    def severity_map(self, crops: Float[Tensor, "B G2 F"]) -> Float[Tensor, "B D M M"]:
+        """DSP: the degradation tokens of the crops where they were cut, upsampled."""
+        coarse = self.align_degradation(crops).transpose(1, 2).unflatten(2, (GRID, GRID))
+        enlarged: Tensor = self.enlarge(coarse)
+        return enlarged
+
+    def _attend(
+        self, content: Float[Tensor, "B D P Q"], severity: Float[Tensor, "B D M M"], box: Float[Tensor, "B 4"] | None
+    ) -> Tensor:
+        """Attn(Q = content, K = V = severity) of eq. 12, as (B, P·Q, D)."""
+        asked, known = content.flatten(2).transpose(1, 2), severity.flatten(2).transpose(1, 2)
+        found = known
+        if self.place is not None:
+            whole = asked.new_tensor([[0.0, 0.0, 1.0, 1.0]])
+            asked = asked + self.place(places(whole if box is None else box.to(asked), *content.shape[2:]))
+            found = known + self.place(places(whole, MAP_SIDE, MAP_SIDE))
+        heads = [
+            layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for layer, tokens in ((self.query, asked), (self.key, found), (self.value, known))
+        ]
+        answer: Tensor = self.project(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
+        return answer
+
+
+class Guidance(nn.Module):
+    """Guided injection (§3.4): each patch of the prior asks the features at its own place, and they take the answer up.
+
+    Prior as queries, features as keys and values, output projection, residual. Of the features only those of the same
+    patch are asked: so the cost is linear in H·W, and tiles agree. A new one changes nothing.
+    """
+
+    def __init__(self, prior: int, features: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = ChannelNorm(features)
+        self.query = nn.Conv2d(prior, features, 1)  # aligns the prior, too
+        self.key, self.value = nn.Conv2d(features, features, 1), nn.Conv2d(features, features, 1)
+        self.project = nn.Conv2d(features, features, 1)
+        for weight in self.project.parameters():
+            nn.init.zeros_(weight)
+
+    def forward(self, features: Float[Tensor, "B F H W"], prior: Float[Tensor, "B D P Q"]) -> Float[Tensor, "B F H W"]:
+        """Same shape out; H and W are multiples of P and Q."""
+        normalised = self.norm(features)
+        query = self.query(prior).unflatten(1, (self.heads, -1))[..., None]
+        key, value = (self._patches(layer(normalised), prior) for layer in (self.key, self.value))
+        weights = ((query * key).sum(dim=2, keepdim=True) / key.shape[2] ** 0.5).softmax(dim=-1)
+        change: Tensor = self.project((weights * value).sum(dim=-1).flatten(1, 2))
+        return features + F.interpolate(change, size=features.shape[2:], mode="bilinear", align_corners=False)
+
+    def _patches(self, features: Float[Tensor, "B F H W"], prior: Float[Tensor, "B D P Q"]) -> Tensor:
+        """(B, N, F / N, P, Q, pixels of a patch)."""
+        batch, count, height, width = features.shape
+        rows, columns = prior.shape[2:]
+        sides = (rows, height // rows, columns, width // columns)
+        return features.reshape(batch, self.heads, count // self.heads, *sides).transpose(4, 5).flatten(5)

@@ -1,0 +1,159 @@
+"""What is wrong with a picture, and what was done about it: plain values that turn into JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from darnet.images.image import Image
+from darnet.registry import CLEAN
+
+#: The kind of picture that was given, and so comes back.
+Picture = TypeVar("Picture")
+
+#: A kind counts as present above this.
+PRESENT = 0.5
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where a router looked, in pixels of the picture, and the presence there of each kind, in [0, 1]."""
+
+    top: int
+    left: int
+    side: int  # a picture that is smaller was mirrored up to it
+    presence: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Presence of each kind of damage, each by itself, and the level of each kind that has one.
+
+    `scores` are in [0, 1] and do not sum to 1, since a picture may have several kinds at once; that of "clean" is what
+    the most certain kind leaves, 1 − max. `levels` maps a kind to its level in the kind's own unit
+    (`darnet.degradations.Kind`); it is meaningful where the kind is present. `crops` are the same findings part by
+    part; a router may have none.
+    """
+
+    scores: Mapping[str, float]
+    levels: Mapping[str, float] = field(default_factory=dict)
+    crops: tuple[Crop, ...] = ()
+
+    @property
+    def suspected(self) -> tuple[str, ...]:
+        """All kinds of damage, the most certain first."""
+        return tuple(sorted((kind for kind in self.scores if kind != CLEAN), key=lambda kind: -self.scores[kind]))
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The kinds that are more likely there than not, the most certain first; none in a clean picture."""
+        return tuple(kind for kind in self.suspected if self.scores[kind] > PRESENT)
+
+    @property
+    def label(self) -> str:
+        """The most certain kind (the argmax gate of DaR-Net §III-B), or clean, which is: nothing is present."""
+        return self.present[0] if self.present else CLEAN
+
+    @property
+    def confidence(self) -> float:
+        """Presence of `label`; of clean, how far every kind is from certain."""
+        if self.label in self.scores:
+            return self.scores[self.label]
+        return 1 - max(self.scores.values(), default=0.0)
+
+    @property
+    def level(self) -> float | None:
+        """Estimated level of `label`, or None where the kind has none."""
+        return self.levels.get(self.label)
+
+    def describe(self, kind: str) -> str:
+        """One kind for a reader: `noise 93 % (σ ≈ 24)`."""
+        text = f"{kind} {100 * self.scores.get(kind, self.confidence):.0f} %"
+        if kind not in self.levels:
+            return text
+        from darnet.degradations import find_kind  # which brings torch: nobody has a level without a network
+
+        known = find_kind(kind)
+        level = known.written(self.levels[kind]) if known else ""
+        return f"{text} ({level})" if level else text
+
+    def __str__(self) -> str:
+        """All that is present: `noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)`, or `clean 98 %`."""
+        return ", ".join(map(self.describe, self.present or (CLEAN,)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "label": self.label,
+            "confidence": self.confidence,
+            "level": self.level,
+            "present": list(self.present),
+            "levels": {kind: self.levels[kind] for kind in self.present if kind in self.levels},
+            "scores": dict(self.scores),
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look at the picture and what followed. `expert` is None where the picture was left alone.
+
+    `diagnosis` is None where the user said what is wrong and nobody looked.
+    """
+
+    diagnosis: Diagnosis | None
+    expert: str | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        diagnosis = None if self.diagnosis is None else self.diagnosis.to_dict()
+        return {"diagnosis": diagnosis, "expert": self.expert, "seconds": self.seconds}
+
+
+@dataclass(frozen=True)
+class Result(Generic[Picture]):
+    """A restored picture that explains itself.
+
+    `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor.
+    """
+
+    image: Picture
+    steps: tuple[Step, ...]
+    seconds: float
+    source: Image  # the picture as it came in, with its file's metadata
+    restored: Image  # the same picture after the last step; `source` itself where nothing was done
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """The first look; None where the user named the damage."""
+        return self.steps[0].diagnosis if self.steps else None
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Who repaired the picture, in order; empty where it was left alone."""
+        return tuple(step.expert for step in self.steps if step.expert is not None)
+
+    @property
+    def changed(self) -> bool:
+        """Whether any pixel may differ from the input."""
+        return self.restored is not self.source
+
+    def save(self, path: Path | str, **options: Any) -> Path:
+        """Write the picture with the metadata it came with; options as in `Image.write`.
+
+        Raises ImageError if it cannot be written; then nothing is left behind.
+        """
+        return self.restored.write(path, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, without pixels."""
+        return {
+            "steps": [step.to_dict() for step in self.steps],
+            "experts": list(self.experts),
+            "changed": self.changed,
+            "seconds": self.seconds,
+            "warnings": list(self.warnings),
+        }

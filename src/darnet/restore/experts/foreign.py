@@ -1,0 +1,185 @@
+"""Other people's networks as experts: checkpoints known by their weights (spandrel), and ONNX files.
+
+A checkpoint is read as tensors, never as code. Memory is bounded as for darnet's own networks: by tiles.
+
+Shapes: H × W pixels, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from darnet import registry
+from darnet.engines.devices import pick_device
+from darnet.engines.onnx import BOX, CONTEXT, MULTIPLE_OF, OVERLAP_PX
+from darnet.errors import DarnetError, WeightsError
+from darnet.images.tiles import Region, pad_to
+from darnet.restore.experts.base import TILES, Pixels, Tiles
+
+CHANNELS = 3
+#: Sides that a graph of free size is given: most networks halve their input, at most four times.
+MULTIPLE_PX = 16
+#: More architectures for spandrel: a package of its own, since most of their authors allow no commercial use.
+RESTRICTED, RESTRICTED_EXTRA = "spandrel_extra_arches", "foreign-restricted"
+MORE = f"; Restormer, MPRNet, MIRNetv2 and more, mostly non-commercial: pip install 'darnet[{RESTRICTED_EXTRA}]'"
+#: onnxruntime's severity, of 0 to 4: below it are remarks on how a graph was written.
+ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True)
+class ForeignExpert:
+    """A function of "1 3 h w" pictures, asked tile by tile.
+
+    And, where it is said so, of the `context` of the whole picture, and of the box of the tile in it.
+    """
+
+    name: str
+    function: Callable[..., Tensor]
+    tiles: Tiles = TILES
+    network: nn.Module | None = None  # where it is one of torch's
+    multiple_of: int = 1  # sides of a tile, and where it lies
+    context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
+    placed: bool = False  # whether its last argument is the box (`darnet.images.tiles.Region.box`)
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Repair. Raises DarnetError where it changes the size of a tile."""
+        plan = self.tiles.plan(pixels.shape[1], pixels.shape[2], self.multiple_of)
+        seen = () if self.context is None else (self.context(pixels[None]),)
+
+        def repair(tile: Tensor, region: Region) -> Tensor:
+            where = (region.box(plan.height, plan.width),) if self.placed else ()
+            return self.function(tile, *seen, *where).to(tile)
+
+        try:
+            restored: Pixels = plan.apply(repair, pixels)
+        except ValueError as error:
+            raise DarnetError(f"{self.name}: {error}") from error
+        return restored
+
+
+def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:
+    """A checkpoint of an architecture that spandrel knows: `.pth`, `.pt`, `.ckpt` (tensors only) or `.safetensors`.
+
+    With the extra `foreign-restricted` it knows Restormer, MPRNet, MIRNetv2 and more; mind the terms of each.
+    Raises MissingPackageError without the extra, WeightsError naming the file and what is wrong with it.
+    """
+    if not path.is_file():
+        raise WeightsError(path, "no such file")
+    spandrel = registry.optional("spandrel", "foreign")
+    restricted = find_spec(RESTRICTED) is not None
+    if restricted:
+        registry.optional(RESTRICTED, RESTRICTED_EXTRA).install(ignore_duplicates=True)
+    try:
+        if path.suffix.lower() == ".safetensors":
+            tensors: Any = load_file(path)
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251  tensors only
+        known = spandrel.canonicalize_state_dict(tensors)
+        descriptor = spandrel.ModelLoader(device=pick_device(device)).load_from_state_dict(known)
+    except Exception as error:  # whatever a stranger's file brings
+        raise WeightsError(path, f"no network that is known ({_line(error)}){'' if restricted else MORE}") from error
+    name = descriptor.architecture.name
+    if descriptor.scale != 1 or descriptor.input_channels != CHANNELS or descriptor.output_channels != CHANNELS:
+        raise WeightsError(path, f"{name} does not map a colour picture to one of its size")
+    descriptor.model.eval().requires_grad_(False)
+
+    def repair(tile: Tensor) -> Tensor:
+        with torch.inference_mode():
+            repaired: Tensor = descriptor(tile.to(descriptor.device))
+            return repaired
+
+    return ForeignExpert(f"{path.name} ({name})", repair, tiles, network=descriptor.model)
+
+
+def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:
+    """An ONNX graph with one input and one output, (1, 3, H, W) floats in [0, 1]; H and W free or fixed.
+
+    Or one that darnet wrote (`darnet.engines.onnx.export_onnx`), which may have more inputs: one that a graph in its
+    metadata makes of the whole picture, and the box of the tile. It runs on the CPU. Where its size is fixed, tiles
+    have that size.
+    Raises MissingPackageError without the extra, WeightsError naming the file and what is wrong with it.
+    """
+    if not path.is_file():
+        raise WeightsError(path, "no such file")
+    run = _Graph(path, path.read_bytes())
+    multiple_of, overlap_px, look = _metadata(path, run.session.get_modelmeta().custom_metadata_map)
+    inputs, outputs = run.session.get_inputs(), run.session.get_outputs()
+    placed = len(inputs) > 1 and inputs[-1].name == BOX
+    wanted = (1 + (look is not None) + placed, 1)
+    shape = inputs[0].shape if (len(inputs), len(outputs)) == wanted else []
+    if len(shape) != 4 or shape[1] != CHANNELS or inputs[0].type != "tensor(float)":
+        found = ", ".join(f"{item.name} {item.type} {item.shape}" for item in (*inputs, *outputs))
+        raise WeightsError(path, f"expected one input and one output of (1, 3, H, W) floats, found {found}")
+    fixed = [side for side in shape[2:] if isinstance(side, int)]
+    if len(fixed) == 1 or len(set(fixed)) > 1:
+        raise WeightsError(path, f"takes pictures of {shape[2]} × {shape[3]} only: neither free nor square")
+    tiles = tiles.sharing(overlap_px)
+    if fixed:
+        tiles = Tiles(fixed[0], min(tiles.overlap_px, fixed[0] // 4))
+
+    def repair(tile: Tensor, *more: Tensor) -> Tensor:
+        padded = pad_to(tile, fixed[0]) if fixed else tile
+        answer = run(padded, *more)
+        if answer.shape != padded.shape:
+            raise ValueError(f"{tuple(padded.shape)} became {tuple(answer.shape)}")
+        return answer[:, :, : tile.shape[2], : tile.shape[3]]
+
+    sides = 1 if fixed else multiple_of
+    return ForeignExpert(path.name, repair, tiles, multiple_of=sides, context=look, placed=placed)
+
+
+class _Graph:
+    """A graph as a function of tensors. Raises WeightsError for a file that is none; running it, DarnetError."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        runtime = registry.optional("onnxruntime", "onnx")
+        options = runtime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        self.name = path.name
+        try:
+            self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # whatever a stranger's file brings
+            raise WeightsError(path, f"no ONNX graph ({_line(error)})") from error
+
+    def __call__(self, *given: Tensor) -> Tensor:
+        names = (item.name for item in self.session.get_inputs())
+        try:
+            arrays = {name: values.cpu().numpy() for name, values in zip(names, given, strict=True)}
+            return torch.from_numpy(self.session.run(None, arrays)[0])
+        except Exception as error:  # whatever a stranger's graph brings
+            raise DarnetError(f"{self.name}: {_line(error)}") from error
+
+
+def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, int, _Graph | None]:
+    """What sides divide by, what tiles must share, the graph of whole pictures. Raises WeightsError for nonsense."""
+    try:
+        multiple_of, overlap_px = int(found.get(MULTIPLE_OF, MULTIPLE_PX)), int(found.get(OVERLAP_PX, 0))
+        look = b64decode(found[CONTEXT], validate=True) if CONTEXT in found else None
+    except ValueError as error:
+        raise WeightsError(path, f"metadata of darnet's that cannot be read ({_line(error)})") from error
+    if multiple_of < 1:
+        raise WeightsError(path, f"{MULTIPLE_OF} is {multiple_of}")
+    return multiple_of, overlap_px, None if look is None else _Graph(path, look)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+#: Who reads a file, by how its name ends.
+FILES: Mapping[str, Callable[[Path, str, Tiles], ForeignExpert]] = {
+    ".onnx": load_onnx,
+    ".pth": load_spandrel,
+    ".pt": load_spandrel,
+    ".ckpt": load_spandrel,
+    ".safetensors": load_spandrel,
+}

@@ -1,0 +1,106 @@
+"""Routers: pixels -> Diagnosis. They look at crops at native resolution, never at a resized picture.
+
+Resizing destroys what noise and blur are known by.
+
+Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from darnet.engines.pytorch import TorchBackend
+from darnet.errors import DarnetError
+from darnet.images.tiles import grid_crops, grid_places
+from darnet.models.base import Model, Output
+from darnet.registry import CLEAN
+from darnet.restore.diagnosis import Crop, Diagnosis
+
+Pixels = Float[Tensor, "3 H W"]
+#: The blocks of a JPEG file with colour at half resolution, which begin in its corner. Crops that begin with a block
+#: all show them alike; a router learns that from far fewer examples than blocks anywhere.
+BLOCK_PX = 16
+#: A level that lies so many times outside the range which a router learnt: this is no picture of that kind.
+FAR = 1.5
+#: How much a crop counts for the level of a kind that is certainly absent there.
+DOUBT = 1e-3
+
+
+@runtime_checkable
+class Router(Protocol):
+    """Anything that says what is wrong with a picture."""
+
+    def __call__(self, pixels: Pixels) -> Diagnosis:
+        """Presence of every kind that this router knows, and levels where they are meaningful."""
+        ...
+
+
+@dataclass(frozen=True)
+class NetworkRouter:
+    """A classifier on grid × grid crops spread over the whole picture; its verdict weighs their evidence together.
+
+    That is logits, not probabilities: a crop of plain sky, which could be anything, then counts for little.
+    """
+
+    backend: TorchBackend
+    crop_px: int = 128
+    grid: int = 4
+
+    def __call__(self, pixels: Pixels) -> Diagnosis:
+        """Diagnose one picture of any size. Raises DarnetError if the network is no classifier."""
+        model = self.backend.model
+        if not model.kinds:
+            raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
+        where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
+        crops, places = grid_crops(pixels, **where), grid_places(pixels, **where)
+        output = self.backend(crops, self.backend.encode(pixels[None]).expand(len(crops)))
+        logits = model.verdict(output, len(crops))
+        if not bool(logits.isfinite().all()):
+            raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
+        parts = model.verdict(output, 1)
+        levels, strange = _levels(model, output, model.presence(parts))
+        scores, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
+        found = (
+            Crop(top, left, self.crop_px, dict(zip(model.kinds, seen, strict=True)))
+            for (top, left), seen in zip(places, presence, strict=True)
+        )
+        return Diagnosis(dict(zip(model.kinds, scores, strict=True)), levels, tuple(found))
+
+
+def _levels(
+    model: Model, output: Output, presence: Float[Tensor, "N E"]
+) -> tuple[dict[str, float], Bool[Tensor, " E"]]:
+    """Levels of kinds, within their ranges, and which kinds have one so far outside that no such picture is known.
+
+    Crops count by how certain the kind is there: what shows in a corner is judged by the corner.
+    """
+    strange = torch.zeros(len(model.kinds), dtype=torch.bool, device=presence.device)
+    if output.levels is None:
+        return {}, strange
+    weight = presence.clamp(min=DOUBT)
+    logs = (output.levels.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
+    levels = {}
+    for index, (kind, level) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):
+        low, high = model.ranges.get(kind, (0.0, math.inf))
+        if not (math.isfinite(level) and low / FAR <= level <= high * FAR):
+            strange[index] = kind != CLEAN
+        elif kind != CLEAN:
+            levels[kind] = min(max(level, low), high)
+    return levels, strange
+
+
+@dataclass(frozen=True)
+class Always:
+    """The router of an all-in-one network: there is one expert, and it takes everything. Also an oracle's answer."""
+
+    label: str
+
+    def __call__(self, pixels: Pixels) -> Diagnosis:
+        """`label`, with certainty."""
+        return Diagnosis({self.label: 1.0})

@@ -1,0 +1,180 @@
+"""A router that learns kind after kind: DaR-Net's three phases (§IV-A), as one document.
+
+Each phase is an ordinary run that begins with the router of the one before, knows its kinds and the new ones, and
+replays what that one remembers. A curriculum is `runs/<name>/<time>/{curriculum.toml, curriculum.json, curriculum.png,
+<phase>/<time>/…}`; a phase that is finished is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from darnet.data.material import load_material
+from darnet.data.memory import Memory
+from darnet.data.pairs import Pairs
+from darnet.degradations import Degradation
+from darnet.errors import RecipeError
+from darnet.imaging.chain import Chain
+from darnet.systems.loading import load_router
+from darnet.training import launch, series
+from darnet.training.evaluation import Examination, Marks, compose
+from darnet.training.launch import Hardware
+from darnet.training.recipe import Recipe, parse_recipe
+from darnet.training.series import Series
+from darnet.training.sources import SourceSpec, Strict
+
+DOCUMENT, REPORT = "curriculum.toml", "curriculum.json"
+NOTHING = Memory()
+
+
+class Phase(Strict):
+    """What is new, and what is shown of the old beside it.
+
+    `replay`: share of pictures that are exemplars of the memory. `remade`: how often each damage that the memory knows
+    is made anew, with parameters from the range of its exemplars, on the photos at hand; beside the shares of what is
+    new. `epochs`: of each stage, in place of the recipe's.
+    """
+
+    name: str
+    epochs: int | None = Field(None, gt=0)
+    replay: float = Field(0.0, ge=0, lt=1)
+    remade: float = Field(0.0, ge=0)
+    degradations: tuple[SourceSpec, ...] = Field(min_length=1)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that it brings."""
+        return tuple(dict.fromkeys(spec.kind for spec in self.degradations))
+
+
+class Curriculum(Strict):
+    """A recipe without kinds, sources and replay, and the phases that bring them."""
+
+    name: str
+    examined: int = Field(200, gt=0)  # pictures of each kind, of the test part of the material
+    recipe: dict[str, Any]
+    phase: tuple[Phase, ...] = Field(min_length=1)
+
+    def kinds(self, index: int) -> list[str]:
+        """What a router knows after the phase of this number."""
+        return list(dict.fromkeys(kind for phase in self.phase[: index + 1] for kind in phase.kinds))
+
+    def plan(self, index: int, memory: Memory = NOTHING) -> Recipe:
+        """The recipe of one phase, after those that `memory` remembers. Raises RecipeError."""
+        phase, document = self.phase[index], deepcopy(self.recipe)
+        remade = memory.sources(phase.remade) if phase.remade else []
+        document["name"] = phase.name
+        document.setdefault("model", {}).setdefault("config", {})["kinds"] = self.kinds(index)
+        for stage in document.get("stage", []):
+            stage["degradations"] = [*(spec.model_dump(exclude_none=True) for spec in phase.degradations), *remade]
+            stage["replay"] = phase.replay
+            if phase.epochs is not None:
+                stage["epochs"] = phase.epochs
+            if not index:
+                stage.get("losses", {}).pop("distillation", None)  # nobody to ask
+        return parse_recipe(document, f"phase {phase.name!r}")
+
+
+def is_curriculum(path: Path) -> bool:
+    """Whether a TOML file describes phases rather than one run."""
+    return series.has(path, "phase")
+
+
+def load_curriculum(path: Path, overrides: Sequence[str] = ()) -> Curriculum:
+    """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
+    curriculum = series.load(path, Curriculum, overrides)
+    recipes = [curriculum.plan(index) for index in range(len(curriculum.phase))]
+    if not recipes[0].data.test:
+        raise RecipeError(f"{path}: recipe.data.test: a curriculum is examined on photos that it never sees")
+    return curriculum
+
+
+def start(
+    curriculum: Curriculum, data: Path, runs: Path, hardware: Hardware | None = None, *, quiet: bool = False
+) -> Path:
+    """All phases in a new folder of `runs`; returns it. Raises what `darnet.training.launch.start` does."""
+    document = curriculum.model_dump(mode="json", exclude_none=True)
+    place = runs / curriculum.name / DOCUMENT
+    return _run(curriculum, series.begin(document, place, data, hardware or Hardware(), quiet=quiet))
+
+
+def resume(
+    folder: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+) -> Path:
+    """Go on where it stopped, on the hardware it began on, but for `changes` of its fields."""
+    document, runs = series.again(folder / DOCUMENT, data, changes, quiet=quiet)
+    return _run(Curriculum.model_validate(document), runs)
+
+
+def _run(curriculum: Curriculum, runs: Series) -> Path:
+    weights: Path | None = None
+    routers = []
+    for index, phase in enumerate(curriculum.phase):
+        weights = runs.run(phase.name, curriculum.plan(index, launch.remembered(weights)), weights)
+        routers.append(weights)
+    examination = _examination(curriculum, runs)
+    marks = [examination(load_router(router, runs.hardware.device, "fp32")) for router in routers]
+    report = summary(curriculum, marks, [_epochs(router.parent) for router in routers])
+    report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
+    (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return runs.folder
+
+
+def _examination(curriculum: Curriculum, runs: Series) -> Examination:
+    """Of every kind of every phase, on photos that no phase has seen."""
+    recipe = curriculum.plan(len(curriculum.phase) - 1)
+    specs = [spec for phase in curriculum.phase for spec in phase.degradations]
+    paired = tuple(dict.fromkeys(spec.of for spec in specs if spec.of is not None))
+    material = load_material(runs.data, paired, smallest_px=recipe.data.smallest_px, cache=runs.cache)
+    seen = 1 - recipe.data.validation - recipe.data.test
+    test = material.split([seen, recipe.data.validation, recipe.data.test], recipe.seed)[2]
+    sources: dict[str, list[Degradation | Pairs]] = {}
+    for spec in specs:
+        source = spec.build(test)
+        if isinstance(source, Chain):
+            raise RecipeError(f"{spec.name!r}: a curriculum teaches kinds that exclude each other")
+        sources.setdefault(spec.kind, []).append(source)
+    return compose(test, sources, recipe.stage[-1], curriculum.examined, recipe.seed)
+
+
+def _epochs(run: Path) -> list[float]:
+    """Validation accuracy after each epoch of a run."""
+    rows = (json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return [row["val_accuracy"] for row in rows]
+
+
+def summary(
+    curriculum: Curriculum, marks: Sequence[Mapping[str, Marks]], epochs: Sequence[Sequence[float]]
+) -> dict[str, Any]:
+    """What Fig. 2 shows, and what was forgotten.
+
+    `accuracy`: phase -> mean over the kinds known by then. `matrix`: phase -> kind -> accuracy, of kinds known by then.
+    `forgetting`: points that a kind lost between its best phase and the last (Chaudhry et al. 2018, eq. 3).
+    `backward_transfer`: mean over the earlier kinds of accuracy at the end less accuracy when it was learnt, in points
+    (Lopez-Paz, Ranzato 2017, eq. 3).
+    """
+    known = [curriculum.kinds(index) for index in range(len(curriculum.phase))]
+    matrix = [{kind: phase[kind].accuracy for kind in kinds} for phase, kinds in zip(marks, known, strict=True)]
+    learnt = {kind: next(row[kind] for row in matrix if kind in row) for kind in known[-1]}
+    earlier = known[-2] if len(known) > 1 else []
+    last = matrix[-1]
+    transfers = [100 * (last[kind] - learnt[kind]) for kind in earlier]
+    return {
+        "name": curriculum.name,
+        "phases": [phase.name for phase in curriculum.phase],
+        "starts": [0, *accumulate(len(values) for values in epochs)][:-1],
+        "validation_accuracy": [list(values) for values in epochs],
+        "accuracy": [sum(row.values()) / len(row) for row in matrix],
+        "pictures_of_each_kind": curriculum.examined,
+        "matrix": matrix,
+        "named": [{kind: marks.to_dict()["named"] for kind, marks in phase.items()} for phase in marks],
+        "forgetting": {kind: 100 * (max(r[kind] for r in matrix if kind in r) - last[kind]) for kind in earlier},
+        "backward_transfer": sum(transfers) / len(transfers) if transfers else None,
+    }
