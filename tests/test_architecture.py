@@ -46,5 +46,7 @@ def test_the_tree_is_as_it_is_drawn() -> None:
 
 
 def test_a_module_too_many_or_too_few_is_seen() -> None:
-    tree = "\nsrc/darnet/  names\n  one two  both\n\n             # a heading\n  room/\n    three\n  four  last\ntests/ \n"
+    tree = (
+        "\nsrc/darnet/  names\n  one two  both\n\n             # a heading\n  room/\n    three\n  four  last\ntests/ \n"
+    )
     assert drawn(tree) == {"": {"one", "two", "room", "four"}, "room/": {"three"}}

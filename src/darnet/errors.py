@@ -26,7 +26,16 @@ SHORTAGE = "out of memory|not enough memory|allocate memory"
 
 
 class DarnetError(Exception):
-    """Base of every error raised on purpose; its text is one line that names the file or parameter and the reason."""
+    """Base of every error raised on purpose; its text is one line that names the file or parameter and the reason.
+
+    Example:
+        >>> import darnet
+        >>> try:
+        ...     darnet.load("darnett")
+        ... except darnet.DarnetError as error:
+        ...     print(error, error.exit_code, sep="; exit code ")
+        no system called 'darnett'; did you mean 'darnet'? (there are: daair, darnet, slerir); exit code 2
+    """
 
     exit_code = 1
 
@@ -44,7 +53,16 @@ def _made_anew(kind: type[DarnetError], arguments: tuple[Any, ...]) -> DarnetErr
 
 
 class ImageError(DarnetError):
-    """A picture that cannot be read or written."""
+    """A picture that cannot be read or written: `path`, and the `reason`.
+
+    Example:
+        >>> import darnet
+        >>> try:
+        ...     darnet.Image.read("missing.jpg")
+        ... except darnet.ImageError as error:
+        ...     print(error.reason)
+        no such file or directory
+    """
 
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
@@ -52,17 +70,38 @@ class ImageError(DarnetError):
 
 
 class UsageError(DarnetError):
-    """A parameter that makes no sense."""
+    """A parameter that makes no sense.
+
+    Example:
+        >>> import darnet
+        >>> darnet.Tiles(size_px=64, overlap_px=128)
+        Traceback (most recent call last):
+        darnet.errors.UsageError: tiles of 64 px that share 128 px
+    """
 
     exit_code = 2
 
 
 class RecipeError(UsageError):
-    """A recipe with an unknown key or an impossible value."""
+    """A recipe with an unknown key or an impossible value.
+
+    Example:
+        >>> from darnet.training.recipe import parse_recipe
+        >>> try:
+        ...     parse_recipe({"name": "noise"}, source="noise.toml")
+        ... except RecipeError as error:
+        ...     print(error)
+        noise.toml: model: Field required
+    """
 
 
 class UnknownNameError(UsageError):
-    """A name that nothing is registered under; the text lists what there is and the nearest match."""
+    """A name that nothing is registered under; the text lists what there is and the nearest match.
+
+    Example:
+        >>> print(UnknownNameError("system", "darnett", ["slerir", "darnet"]))
+        no system called 'darnett'; did you mean 'darnet'? (there are: darnet, slerir)
+    """
 
     def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
@@ -72,17 +111,40 @@ class UnknownNameError(UsageError):
 
 
 class MissingPackageError(UsageError):
-    """Something that only an extra of darnet brings, and that is not installed."""
+    """Something that only an extra of darnet brings, and that is not installed.
+
+    Example:
+        >>> from darnet.registry import optional
+        >>> try:
+        ...     optional("nobody", "onnx")
+        ... except MissingPackageError as error:
+        ...     print(error)
+        needs nobody (No module named 'nobody'): pip install 'darnet[onnx]'
+    """
 
 
 class NoInputError(DarnetError):
-    """No usable input was given."""
+    """No usable input was given: a folder without a picture, a pattern that nothing matches.
+
+    Example:
+        >>> NoInputError.exit_code
+        3
+    """
 
     exit_code = 3
 
 
 class WeightsError(DarnetError):
-    """Weights that are missing, damaged or made for something else."""
+    """Weights that are missing, damaged or made for something else: the `path` of the file, and the `reason`.
+
+    Example:
+        >>> import darnet
+        >>> try:
+        ...     darnet.load("/")
+        ... except darnet.WeightsError as error:
+        ...     print(error)
+        /: no system.json in it
+    """
 
     exit_code = 4
 
@@ -92,7 +154,14 @@ class WeightsError(DarnetError):
 
 
 class ResourceError(DarnetError):
-    """A memory or device limit was reached."""
+    """A memory or device limit was reached.
+
+    Example:
+        >>> is_out_of_memory(RuntimeError("CUDA out of memory"))
+        True
+        >>> ResourceError.exit_code
+        5
+    """
 
     exit_code = 5
 

@@ -19,7 +19,13 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Routing:
-    """A decision for a batch: which expert serves which sample, and how strongly."""
+    """A decision for a batch: which expert serves which sample, and how strongly.
+
+    Example:
+        >>> Routing.hard(torch.tensor([[0.2, 1.5], [3.0, 0.1]])).weights  # two samples, two experts
+        tensor([[0., 1.],
+                [1., 0.]])
+    """
 
     logits: Float[Tensor, "B E"]
     weights: Float[Tensor, "B E"]  # non-negative; a row that is one-hot is a hard decision
@@ -43,6 +49,13 @@ def dispatch(experts: Iterable[Callable[..., Tensor]], routing: Routing, *inputs
     `inputs` share the batch dimension. Where values cannot be looked at (a graph that is exported, the meta device),
     every expert serves every sample, and weights of 0 leave it out: the same answer at the cost of all.
     Raises ValueError if the number of experts is not E, or if a sample has no expert at all.
+
+    Example:
+        >>> experts = [lambda x: x + 1, lambda x: 10 * x]
+        >>> routing = Routing.hard(torch.tensor([[0.2, 1.5], [3.0, 0.1]]))
+        >>> dispatch(experts, routing, torch.tensor([[2.0], [3.0]]))
+        tensor([[20.],
+                [ 4.]])
     """
     if torch.compiler.is_exporting() or routing.weights.is_meta:
         pairs = zip(experts, routing.weights.unbind(dim=1), strict=True)

@@ -50,6 +50,12 @@ class Image:
     `array`: (H, W, C), uint8, uint16, or float32 in [0, 1]. `alpha`: (H, W) of the same dtype. `profile`: ICC bytes;
     None means sRGB. `metadata`: libvips fields (EXIF, XMP, IPTC, resolution) that `write` puts back,
     without thumbnail, orientation and size where they no longer hold. `format`: a key of FORMATS.
+
+    Example:
+        >>> import numpy as np
+        >>> image = Image.of(np.full((2, 3, 3), 128, np.uint8))
+        >>> image.height, image.width, image.pixels().shape
+        (2, 3, torch.Size([3, 2, 3]))
     """
 
     array: Array

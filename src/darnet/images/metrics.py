@@ -43,6 +43,11 @@ def psnr(restored: Pictures, clean: Pictures) -> Float[Tensor, " B"]:
 
     Raises:
         ValueError: The shapes differ or are not "B C H W".
+
+    Example:
+        >>> clean = torch.full((1, 3, 32, 32), 0.5)
+        >>> round(psnr(clean + 0.1, clean).item(), 2)  # an error of 0.1: -20 · log₁₀ 0.1
+        20.0
     """
     _check(restored, clean)
     squared_error = (_at_least_float32(restored) - _at_least_float32(clean)).square()
@@ -66,6 +71,11 @@ def ssim(restored: Pictures, clean: Pictures, window: Window = "gaussian") -> Fl
 
     Raises:
         ValueError: The shapes differ, are not "B C H W", or a side is shorter than the window.
+
+    Example:
+        >>> clean = torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
+        >>> ssim(clean, clean)
+        tensor([1.])
     """
     _check(restored, clean)
     taps = _window(window, like=_at_least_float32(clean))

@@ -35,6 +35,13 @@ class Diagnosis:
     the most certain kind leaves, 1 − max. `levels` maps a kind to its level in the kind's own unit
     (`darnet.degradations.Kind`); it is meaningful where the kind is present. `crops` are the same findings part by
     part; a router may have none.
+
+    Example:
+        >>> found = Diagnosis({"clean": 0.07, "noise": 0.93, "jpeg": 0.71}, {"noise": 24.3, "jpeg": 38.2})
+        >>> found.label, found.present
+        ('noise', ('noise', 'jpeg'))
+        >>> print(found)
+        noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)
     """
 
     scores: Mapping[str, float]
@@ -100,6 +107,10 @@ class Step:
     """One look at the picture and what followed. `expert` is None where the picture was left alone.
 
     `diagnosis` is None where the user said what is wrong and nobody looked.
+
+    Example:
+        >>> Step(None, "noise", seconds=0.8).to_dict()
+        {'diagnosis': None, 'expert': 'noise', 'seconds': 0.8}
     """
 
     diagnosis: Diagnosis | None
@@ -117,6 +128,14 @@ class Result(Generic[Picture]):
     """A restored picture that explains itself.
 
     `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor.
+
+    Example:
+        >>> import numpy as np, darnet
+        >>> result = darnet.load()(np.full((64, 64, 3), 128, np.uint8))
+        >>> type(result.image).__name__, result.changed, result.experts
+        ('ndarray', False, ())
+        >>> result.warnings
+        ('left alone: all of it has one colour',)
     """
 
     image: Picture

@@ -45,6 +45,15 @@ class Restorer:
     picture is looked at again after each repair, until it is clean or only kinds that were already treated are found.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
     is not repaired as one.
+
+    Example:
+        >>> import numpy as np
+        >>> from darnet.restore.routers import Always
+        >>> invert = Restorer(Always("negative"), {"negative": lambda pixels: 1 - pixels})
+        >>> photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+        >>> result = invert(photo)
+        >>> result.experts, bool((result.image == 255 - photo).all())
+        (('negative',), True)
     """
 
     router: Router

@@ -44,6 +44,11 @@ def load(  # noqa: PLR0913  how a system runs
     (`SelfEnsemble`).
     `min_confidence`: for all kinds, in place of what the system says.
     Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
+
+    Example:
+        >>> restorer = load("darnet", device="cpu")
+        >>> sorted(restorer.experts)
+        ['blur', 'haze', 'jpeg', 'lowlight', 'motion', 'noise', 'overexposure', 'rain']
     """
     system, folder = manifest.read_system(str(name))
     pick_dtype(precision, pick_device(device))  # refused here, not when the first expert is loaded

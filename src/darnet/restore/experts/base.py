@@ -42,6 +42,11 @@ class Tiles:
     The overlap follows from what agrees with the untiled answer: at 56 px from a tile's edge most shipped experts are
     within 1 level of it, at 32 px some are off by 5 (those that need more say so, `Model.overlap_px`). The size follows
     from the overlap: no common picture costs more than 1.2 pixels per pixel.
+
+    Example:
+        >>> plan = Tiles(size_px=512, overlap_px=64).plan(height=800, width=1000)
+        >>> [(region.top, region.left, region.height, region.width) for region in plan.regions][:2]
+        [(0, 0, 432, 376), (0, 312, 432, 376)]
     """
 
     size_px: int = 1152
