@@ -8,16 +8,15 @@ from __future__ import annotations
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-#: Modules that say their shapes in annotations; metrics and tiling check theirs themselves, always.
+#: Modules that say their shapes in annotations; metrics and tiles check theirs themselves, always.
 CHECKED = (
-    "backends",
     "data",
     "degradations",
-    "experts",
+    "engines",
     "models",
-    "restorer",
-    "routers",
+    "restore",
     "routing",
+    "systems",
     "testing",
     "training.losses",
 )
