@@ -72,9 +72,12 @@ class Job:
     done, and write nothing. `fail_fast`: the first failure is raised; else it is an outcome (`Done.error`) as any
     other. `max_pixels`: larger pictures are refused before they are decoded.
     Raises UsageError for an encoding that makes no sense.
+
+    >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
+    True
     """
 
-    kinds: tuple[str, ...] = ()
+    kinds: Sequence[str] = ()
     strength: float = 1.0
     encoding: Encoding = AS_IT_CAME
     recursive: bool = False

@@ -44,9 +44,9 @@ class Ledger:
             "pictures": [entry.to_dict() for entry in self.entries],
         }
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path | str) -> None:
         """Write the report, at once or not at all. Raises ImageError."""
-        write_file(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+        write_file(Path(path), (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
 
 def check_report(path: Path, tasks: Iterable[Task]) -> None:
