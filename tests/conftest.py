@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
@@ -137,6 +138,46 @@ def sets_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             coarse = PIL.Image.fromarray(generator.integers(0, 256, (6, 8, 3), np.uint8))
             coarse.resize((64, 48), PIL.Image.Resampling.BICUBIC).save(root / name / f"{number}.png")
     return root
+
+
+@pytest.fixture
+def damaged_system(tiny_system: Path, tmp_path: Path) -> Path:
+    """A system with one changed byte in a weight file."""
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "damaged"))
+    path = folder / "noise" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    return folder
+
+
+class Pictures:
+    """A folder of tiny pictures, which is also the working directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str, side: int = 24, *, grey: bool = False, seed: int = 0) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(seed).integers(20, 200, (side, side) if grey else (side, side, 3), np.uint8)
+        options = {"quality": 90, "exif": self.exif()} if path.suffix == ".jpg" else {}
+        PIL.Image.fromarray(values).save(path, **options)
+        return path
+
+    @staticmethod
+    def exif() -> PIL.Image.Exif:
+        tags = PIL.Image.Exif()
+        tags[0x0132] = "2024:05:06 07:08:09"
+        return tags
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pictures:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return Pictures(folder)
 
 
 class OneThread(ThreadPoolExecutor):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import pkgutil
@@ -9,6 +10,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
+import torch
 
 import darnet
 from darnet import errors
@@ -77,3 +79,21 @@ def test_an_error_comes_out_of_a_pool_of_processes() -> None:
     assert (damaged.path, damaged.reason) == (Path("gone.png"), "no such file or directory")
     assert isinstance(missing, errors.UnknownNameError)
     assert str(missing).startswith("no system called 'darnett'; did you mean 'darnet'?")
+
+
+def test_reasons_do_not_name_the_picture_twice() -> None:
+    assert errors.explain(errors.ImageError("a.jpg", "is sad"), Path("a.jpg")) == ("is sad", 1)
+    assert errors.explain(errors.ImageError("out/a.jpg", "is sad"), Path("a.jpg")) == ("out/a.jpg: is sad", 1)
+    assert errors.explain(errors.WeightsError("w", "gone")) == ("w: gone", 4)
+    assert errors.explain(errors.ResourceError("too big")) == ("too big", 5)
+    assert errors.explain(MemoryError()) == ("out of memory", 5)
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "a.jpg")
+    assert errors.explain(missing, Path("a.jpg")) == ("no such file or directory", 1)
+    assert errors.explain(missing, Path("b.jpg")) == ("a.jpg: no such file or directory", 1)
+    assert errors.explain(KeyError("x")) == ("unexpected KeyError: 'x'", 1)
+
+
+def test_torch_short_of_memory_on_a_cpu_explained() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)  # four petabytes
+    assert errors.explain(caught.value) == ("out of memory", 5)

@@ -22,7 +22,7 @@ from darnet.images.image import Image
 from darnet.models import cards
 from darnet.models.classifier import EVIDENCE, DegradationClassifier
 from darnet.systems import manifest
-from darnet.systems.loading import load
+from darnet.systems.spec import load
 from darnet.training import launch
 
 SALT = """

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     )
     from darnet.images.image import Image
     from darnet.images.metrics import psnr, ssim
+    from darnet.jobs import restore_many
     from darnet.restore.diagnosis import Diagnosis, Result, Step
     from darnet.restore.experts import Tiles
     from darnet.restore.restorer import Restorer
     from darnet.routing import Routing, dispatch
-    from darnet.systems.loading import load
+    from darnet.systems.spec import RestorerSpec, load
 
 _HOME = {
     "restore.diagnosis": ("Diagnosis", "Result", "Step"),
@@ -48,11 +49,12 @@ _HOME = {
         "WeightsError",
     ),
     "images.image": ("Image",),
+    "jobs": ("restore_many",),
     "images.metrics": ("psnr", "ssim"),
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
-    "systems.loading": ("load",),
+    "systems.spec": ("RestorerSpec", "load"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -65,6 +67,7 @@ __all__ = [
     "RecipeError",
     "ResourceError",
     "Restorer",
+    "RestorerSpec",
     "Result",
     "Routing",
     "Step",
@@ -75,6 +78,7 @@ __all__ = [
     "dispatch",
     "load",
     "psnr",
+    "restore_many",
     "ssim",
 ]
 

@@ -166,6 +166,24 @@ class ResourceError(DarnetError):
     exit_code = 5
 
 
+def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
+    """The reason in one line, and the exit code; `path` is what is named beside the line, and so not in it.
+
+    >>> explain(ImageError("a.jpg", "the file is empty"), Path("a.jpg"))
+    ('the file is empty', 1)
+    """
+    if isinstance(error, ImageError) and error.path == path:
+        return error.reason, error.exit_code
+    if isinstance(error, DarnetError):
+        return str(error), error.exit_code
+    if is_out_of_memory(error):
+        return "out of memory", ResourceError.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if path is not None and error.filename == str(path) else f"{error.filename}: "
+        return where + error.strerror.lower(), DarnetError.exit_code
+    return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
+
+
 def refusal(error: OSError) -> str:
     """Why the system refused, in its own words."""
     return (error.strerror or str(error)).lower()

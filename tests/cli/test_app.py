@@ -89,7 +89,7 @@ def test_usage_errors_are_one_line(darnet, arguments):
 
 
 def test_an_unexpected_error_is_one_line_unless_verbose(darnet, monkeypatch):
-    from darnet.cli import inputs
+    from darnet.jobs import inputs
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError("oh")
@@ -101,7 +101,7 @@ def test_an_unexpected_error_is_one_line_unless_verbose(darnet, monkeypatch):
 
 
 def test_an_interrupt_is_130(darnet, monkeypatch):
-    from darnet.cli import inputs
+    from darnet.jobs import inputs
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,15 +1,20 @@
-"""darnet.cli.options: one definition of what a system is."""
+"""darnet.cli.options: what the values of options mean."""
 
 from __future__ import annotations
 
 import gc
+from typing import get_args
 
 import pytest
 
-from darnet.cli.options import System, split_quality
+from darnet.cli import options
+from darnet.cli.options import no_collection, split_quality, tiles_of
+from darnet.engines.devices import Precision
 from darnet.errors import UsageError
-from darnet.restore import restorer
-from darnet.restore.experts import SelfEnsemble, Tiles
+from darnet.images import image
+from darnet.jobs import encoding
+from darnet.restore.experts import Tiles
+from darnet.systems import spec
 
 
 @pytest.mark.parametrize(
@@ -17,28 +22,49 @@ from darnet.restore.experts import SelfEnsemble, Tiles
     [("auto", Tiles(1152, 128)), ("off", Tiles(0)), ("512", Tiles(512, 128)), ("64", Tiles(64, 32))],
 )
 def test_tiles(text, tiles):
-    chosen = System(tile=text).tiles
-    assert chosen.size_px == tiles.size_px
-    if tiles.size_px:
-        assert chosen == tiles
+    assert tiles_of(text) == tiles
 
 
-def test_load_hands_everything_on(tiny_system):
-    restorer = System(str(tiny_system), "cpu", "fp32", "off", 0.25, 3, "best").load()
-    assert (restorer.min_confidence, restorer.max_steps) == (0.25, 3)
-    assert isinstance(restorer.experts["noise"], SelfEnsemble)
+@pytest.mark.parametrize("text", ["x", "3", "-64", "1.5", ""])
+def test_tiles_that_are_none(text):
+    with pytest.raises(UsageError, match=f"--tile {text}: expected auto, off or a number of pixels from 16"):
+        tiles_of(text)
+
+
+def test_choices_are_those_of_the_library():
+    """Written twice: what `--help` needs must not import numpy."""
+    assert get_args(options.Extension) == get_args(encoding.Extension)
+    assert get_args(options.BitDepth) == get_args(image.BitDepth)
+    assert get_args(options.MetadataChoice) == get_args(image.MetadataChoice)
+    assert get_args(options.ProfileChoice) == get_args(image.ProfileChoice)
+    assert get_args(options.PrecisionName) == get_args(Precision)
+    assert get_args(options.Effort) == get_args(spec.Quality)
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_no_garbage_is_looked_for_while_a_system_is_loaded(monkeypatch, enabled):
-    seen = []
-    monkeypatch.setattr(restorer, "load", lambda *_, **__: seen.append(gc.isenabled()))
+def test_no_garbage_is_looked_for_meanwhile(enabled):
     (gc.enable if enabled else gc.disable)()
     try:
-        System().load()
-        assert (seen, gc.isenabled()) == ([False], enabled)
+        with pytest.raises(ZeroDivisionError), no_collection():
+            assert not gc.isenabled()
+            raise ZeroDivisionError
+        assert gc.isenabled() == enabled
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("command", ["restore", "diagnose"])
+def test_no_garbage_is_looked_for_while_a_system_is_loaded(monkeypatch, darnet, pictures, command):
+    seen = []
+
+    def build(self: spec.RestorerSpec) -> None:
+        seen.append(gc.isenabled())
+        raise UsageError("enough")
+
+    pictures("a.png")
+    monkeypatch.setattr(spec.RestorerSpec, "build", build)
+    assert darnet(command, "a.png").err == "darnet: enough\n"
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import PIL.Image
 import pytest
 
 from darnet.images.image import Image
+from darnet.restore.restorer import Restorer
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
 
@@ -363,8 +366,6 @@ def test_a_damaged_expert_troubles_nobody_who_does_not_need_it(pictures, darnet,
 
 @pytest.mark.parametrize(("error", "code"), [(MemoryError(), 5), (RuntimeError("boom"), 1), (KeyboardInterrupt(), 130)])
 def test_what_happens_inside_a_picture(pictures, restore, monkeypatch, error, code):
-    from darnet.restore.restorer import Restorer
-
     def fail(*_args: object, **_kwargs: object) -> None:
         raise error
 
@@ -386,3 +387,93 @@ def test_a_kind_by_the_word_that_people_use(pictures, restore):
     assert (ran.code, ran.err) == (0, "")
     assert "as overexposed, noisy -> overexposure expert, noise expert" in ran.out
     assert restore("photo.png", "--as", "foggy", "-o", "other.png").code == 2, "this system has no expert for haze"
+
+
+def test_stdout_for_a_file(pictures, tiny_clean_system):
+    photo = pictures("photo.png")
+    command = [sys.executable, "-m", "darnet", "restore", photo, "-o", "-", "--model", tiny_clean_system]
+    ran = subprocess.run([str(part) for part in command], capture_output=True, check=True)
+    assert ran.stdout == photo.read_bytes()
+
+
+def test_stdout_holds_the_picture_or_json(pictures, restore):
+    pictures("photo.png")
+    ran = restore("photo.png", "-o", "-", "--json")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--json" in ran.err
+
+
+@pytest.fixture
+def pipe(tiny_system, tiny_clean_system):
+    def run(picture: bytes, *options: object, clean: bool = False) -> subprocess.CompletedProcess[bytes]:
+        model = tiny_clean_system if clean else tiny_system
+        command = [sys.executable, "-m", "darnet", "restore", "-", "--model", model, *options]
+        return subprocess.run([str(part) for part in command], input=picture, capture_output=True, check=False)
+
+    return run
+
+
+def test_stdin_to_stdout(pictures, pipe, tmp_path):
+    photo = pictures("photo.png")
+    ran = pipe(photo.read_bytes())
+    assert ran.returncode == 0
+    (tmp_path / "out.png").write_bytes(ran.stdout)
+    assert (Image.read(tmp_path / "out.png").array > Image.read(photo).array).all()
+    line = ran.stderr.decode()
+    assert line.startswith("-  noise 98 % (σ ≈ 24) -> noise expert")
+    assert line.endswith("-> -\n")
+
+
+def test_clean_stdin_is_the_same_bytes(pictures, pipe):
+    photo = pictures("photo.jpg").read_bytes()
+    assert pipe(photo, clean=True).stdout == photo
+
+
+def test_empty_stdin(pictures, pipe):
+    ran = pipe(b"")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", b"darnet: -: the file is empty\n")
+
+
+def test_a_report_says_every_setting(pictures, restore, tiny_system):
+    pictures("a.png")
+    restore("a.png", "-s", "0.5", "--ext", "webp", "-q", "best", "-q", "80", "-t", "32", "--report", "deep/report.json")
+    report = json.loads(Path("deep/report.json").read_text())
+    assert report["model"] == str(tiny_system)
+    expected = {"strength": 0.5, "kinds": [], "dry_run": False, "overwrite": False, "output": None}
+    assert expected.items() <= report["settings"].items()
+    assert {"ext": "webp", "quality": 80, "icc": "keep"}.items() <= report["settings"]["encoding"].items()
+    tiles = {"size_px": 32, "overlap_px": 16}
+    expected = {"tiles": tiles, "precision": "auto", "device": "cpu", "quality": "best", "max_steps": 1}
+    assert expected.items() <= report["settings"]["restorer"].items()
+
+
+def test_flags_are_spoken_of_in_reports(pictures, restore):
+    pictures("a.png")
+    Path("a.restored.png").write_text("precious")
+    restore("a.png", "--report", "report.json")
+    (entry,) = json.loads(Path("report.json").read_text())["pictures"]
+    assert entry["error"] == "a.restored.png: exists already; --overwrite replaces it"
+
+
+def test_an_interrupted_run_reports_what_it_did(pictures, restore, monkeypatch):
+    pictures("a.png")
+    pictures("b.png")
+    whole = Restorer.__call__
+
+    def interrupted(self: Restorer, source: Image, **options: object) -> object:
+        if source.path.name == "b.png":
+            raise KeyboardInterrupt
+        return whole(self, source, **options)
+
+    monkeypatch.setattr(Restorer, "__call__", interrupted)
+    assert restore("a.png", "b.png", "--report", "report.json").code == 130
+    assert [entry["output"] for entry in json.loads(Path("report.json").read_text())["pictures"]] == ["a.restored.png"]
+    assert not Path("b.restored.png").exists()
+
+
+def test_a_report_that_cannot_be_written_stops_before_the_work(pictures, restore):
+    pictures("a.png")
+    ran = restore("a.png", "--report", "a.png/report.json")
+    assert (ran.code, ran.out) == (1, "")
+    assert "not a directory" in ran.err
+    assert not Path("a.restored.png").exists()

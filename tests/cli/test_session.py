@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import sys
-from pathlib import Path
 
 import pytest
-import torch
 
-from darnet.cli.session import Session, explain
-from darnet.errors import ImageError, ResourceError, WeightsError
+from darnet.cli.session import Session
 
 
 class Terminal(io.StringIO):
@@ -34,22 +30,21 @@ def test_exit_codes():
     assert codes(5, 1, total=3) == 1
 
 
-def test_reasons_do_not_name_the_picture_twice():
-    assert explain(ImageError("a.jpg", "is sad"), Path("a.jpg")) == ("is sad", 1)
-    assert explain(ImageError("out/a.jpg", "is sad"), Path("a.jpg")) == ("out/a.jpg: is sad", 1)
-    assert explain(WeightsError("w", "gone")) == ("w: gone", 4)
-    assert explain(ResourceError("too big")) == ("too big", 5)
-    assert explain(MemoryError()) == ("out of memory", 5)
-    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", "a.jpg")
-    assert explain(missing, Path("a.jpg")) == ("no such file or directory", 1)
-    assert explain(missing, Path("b.jpg")) == ("a.jpg: no such file or directory", 1)
-    assert explain(KeyError("x")) == ("unexpected KeyError: 'x'", 1)
+def test_a_run_that_fails_fast_asks_for_nothing_more():
+    asked = []
 
+    def work():
+        for item in "abc":
+            asked.append(item)
+            yield item
 
-def test_torch_short_of_memory_on_a_cpu_is_5():
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**50)  # four petabytes
-    assert explain(caught.value) == ("out of memory", 5)
+    session = Session(fail_fast=True)
+    for item in session.each(work(), 3):
+        if item == "b":
+            session.fail(item, "because")
+    assert asked == ["a", "b"]
+    assert list(session.each(work(), 3)) == []
+    assert asked == ["a", "b"]
 
 
 @pytest.mark.parametrize(("items", "terminal", "quiet", "shown"), [
@@ -63,6 +58,6 @@ def test_a_bar_only_where_somebody_watches(monkeypatch, items, terminal, quiet, 
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    assert "".join(Session(quiet=quiet).each(items)) == items
+    assert "".join(Session(quiet=quiet).each(items, len(items))) == items
     assert bool(stream.getvalue()) is shown
     assert "\x1b[3" not in stream.getvalue()  # colours

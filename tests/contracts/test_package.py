@@ -76,6 +76,20 @@ def test_a_picture_is_looked_at_without_what_takes_long_to_import(
     assert {*unneeded} & {*ran.stdout.split()} == set()
 
 
+#: A list of pictures is made, and a missing one is said, without a network's library.
+PLAN = "import sys; from darnet.jobs import Job; Job().plan([sys.argv[1], 'gone.png'], 'out'); print(*sys.modules)"
+MISSING = "import sys; from darnet.cli import run; run(['restore', 'gone.png']); print(*sys.modules)"
+
+
+@pytest.mark.parametrize(("source", "unneeded"), [(PLAN, ("torch", "typer", "click", "rich")), (MISSING, ("torch",))])
+def test_names_are_looked_at_without_a_network(tmp_path: Path, source: str, unneeded: tuple[str, ...]) -> None:
+    PIL.Image.effect_noise((40, 30), 50).save(tmp_path / "photo.png")
+    ran = python("-c", source, "photo.png", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "darnet.jobs" in ran.stdout
+    assert {*unneeded} & {*ran.stdout.split()} == set()
+
+
 def test_importing_leaves_the_global_generators_alone(tmp_path: Path) -> None:
     source = (
         "import torch, importlib, sys; before = torch.get_rng_state()\n"

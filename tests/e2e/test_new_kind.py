@@ -23,7 +23,7 @@ from darnet.extend import Lesson
 from darnet.images.image import Image
 from darnet.imaging.chain import OWN, Chain, Habits
 from darnet.restore.diagnosis import Diagnosis
-from darnet.systems.loading import load
+from darnet.systems.spec import load
 from darnet.testing import check_degradation
 
 FILE = '''

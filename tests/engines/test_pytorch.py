@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darnet.engines.devices import environment, pick_device
 from darnet.engines.pytorch import TorchBackend
-from darnet.errors import ResourceError, UsageError
+from darnet.errors import ResourceError
 from darnet.models.base import Context, Model, Output
 from darnet.models.compact import CompactUNet
 
@@ -19,21 +18,6 @@ def test_precisions_agree_and_differ() -> None:
     assert not torch.equal(exact, fast)
     torch.testing.assert_close(exact, fast.float(), atol=0.03, rtol=0)
     torch.testing.assert_close(TorchBackend(model, "cpu", "fp32")(picture).image, exact, atol=0, rtol=0)
-
-
-def test_half_precision_on_a_cpu_is_refused() -> None:
-    with pytest.raises(UsageError, match="fp16"):
-        TorchBackend(CompactUNet(4, (1, 1)), "cpu", "fp16")
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "meta"])
-def test_devices_this_machine_lacks(device: str) -> None:
-    with pytest.raises(UsageError, match=f"`device={device!r}`"):
-        pick_device(device)
-
-
-def test_auto_finds_a_device() -> None:
-    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Hungry(Model):
@@ -58,13 +42,6 @@ def test_running_out_of_memory_says_what_to_do(error: Exception) -> None:
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         TorchBackend(Hungry(RuntimeError("shapes differ")), "cpu")(torch.rand(1, 3, 10, 20))
-
-
-def test_the_environment_names_the_device_that_is_used() -> None:
-    found = environment(torch.device("cpu"))
-    assert found["device"] == "cpu"
-    assert found["torch"] == torch.__version__
-    assert found["threads"] == torch.get_num_threads()
 
 
 class Watching(Model):

@@ -150,6 +150,86 @@ def test_impossible_options_are_refused(tmp_path, option):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.filterwarnings("ignore:.*without transparency")
+def test_bytes_are_those_of_a_file(tmp_path, suffix, channels, dtype):
+    """To encode is to write, and to decode is to read, but for the path."""
+    picture = Image.of(smooth(channels, dtype))
+    path = picture.write(tmp_path / f"x{suffix}", quality=70)
+    assert picture.encode(suffix[1:], quality=70) == path.read_bytes()
+    same(Image.decode(path.read_bytes()), Image.read(path))
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff", "webp", "avif"])
+def test_bytes_keep_what_a_file_keeps(tmp_path, kind, orientation):
+    path = photo(tmp_path / f"in.{kind}", noise(), orientation)
+    picture = Image.decode(path.read_bytes())
+    same(picture, Image.read(path))
+    assert (picture.profile, picture.format, picture.path) == (ICC, kind, None)
+    for options in ({}, {"metadata": "strip"}, {"icc": "srgb", "bit_depth": "16"}):
+        out = picture.write(tmp_path / f"out.{kind}", **options)
+        assert picture.encode(kind, **options) == out.read_bytes()
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("CMYK", "jpeg"), ("CMYK", "tiff"), ("1", "png"), ("P", "png")])
+def test_bytes_of_other_colour_modes(tmp_path, mode, kind):
+    PIL.Image.new("RGB", (9, 7), (20, 40, 220)).convert(mode).save(tmp_path / f"x.{kind}")
+    same(Image.decode((tmp_path / f"x.{kind}").read_bytes()), Image.read(tmp_path / f"x.{kind}"))
+
+
+def same(one: Image, other: Image) -> None:
+    np.testing.assert_array_equal(one.array, other.array)
+    np.testing.assert_array_equal(one.alpha, other.alpha)
+    assert one.array.dtype == other.array.dtype
+    assert (one.profile, one.metadata, one.format) == (other.profile, other.metadata, other.format)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"hello world", "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        (b"II*\0" + bytes(4) + b"CR\x02\0", "is a camera raw file"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "damaged or incomplete PNG file"),
+    ],
+)
+def test_bytes_that_are_no_picture_are_refused_as_files_are(tmp_path, data, reason):
+    with pytest.raises(ImageError, match=f"upload 7: {reason}"):
+        Image.decode(data, name="upload 7")
+    (tmp_path / "x.png").write_bytes(data)
+    with pytest.raises(ImageError, match=rf"x\.png: {reason}"):
+        Image.read(tmp_path / "x.png")
+
+
+def test_a_limit_is_an_argument_and_holds_before_decoding(tmp_path):
+    path = Image.of(noise()).write(tmp_path / "x.png")
+    data = path.read_bytes()
+    most = 31 * 37
+    assert Image.read(path, max_pixels=most).width == Image.decode(data, max_pixels=most).width == 37
+    for refuse in (
+        lambda: Image.read(path, max_pixels=most - 1),
+        lambda: Image.decode(data, max_pixels=most - 1),
+        lambda: Image.decode(data[: len(data) // 2], max_pixels=most - 1),
+    ):
+        with pytest.raises(ImageError, match="37 x 31 is more than 1,146 pixels"):
+            refuse()
+
+
+def test_encoding_refuses_what_writing_does(tmp_path):
+    picture = Image.of(noise(channels=4))
+    with pytest.raises(UsageError, match=r"`format='gif'`: expected one of jpeg, png, tiff, webp, avif"):
+        picture.encode("gif")
+    with pytest.raises(UsageError, match="quality=0"):
+        picture.encode("jpeg", quality=0)
+    with pytest.warns(UserWarning, match="picture: JPEG files are written without transparency"):
+        picture.encode("jpg")
+    with pytest.raises(ImageError, match="picture: cannot be written as WEBP"):
+        Image.of(np.zeros((1, 20_000), np.uint8)).encode("webp")
+
+
 # ------------------------------------------------------------------------------------------- metadata and orientation
 
 

@@ -18,7 +18,7 @@ from darnet import registry
 from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsError
 from darnet.models import cards
 from darnet.systems import assembly, manifest
-from darnet.systems.loading import load
+from darnet.systems.spec import load
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts import NetworkExpert, SelfEnsemble
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always, NetworkRouter, Router
-from darnet.systems.loading import Quality, load, load_router
+from darnet.systems.loading import load_router
+from darnet.systems.spec import Quality, load
 
 COST_PX = 256
 ORACLE, ROUTER, BEST, AGAIN, OTHER = ":oracle", ":router", ":best", ":again", "@"

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from darnet.cli.lines import tell
-from darnet.errors import DarnetError, UsageError
+from darnet.errors import DarnetError, UsageError, explain
 
 INTERRUPTED = 130
 
@@ -51,8 +51,6 @@ def run(arguments: Sequence[str]) -> int:
             return _explain(error)
         if {"-v", "--verbose"} & set(arguments):
             raise
-        from darnet.cli.session import explain
-
         return _complain(*explain(error))
     if answer == INTERRUPTED:
         return _complain("interrupted", INTERRUPTED)

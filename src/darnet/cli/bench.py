@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from darnet.cli import options as o
-from darnet.cli import outputs
 from darnet.cli.flags import spoken
 from darnet.cli.lines import tell
 
@@ -62,12 +61,14 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
 ) -> int:
     """Measure methods on a suite of test sets. Prints tables, or JSON."""
-    for file in (html, report):
-        if file is not None:
-            outputs.check_writable(file)
     from darnet.benchmark import suites
     from darnet.benchmark.protocol import find_protocol
     from darnet.benchmark.suite import Request
+    from darnet.jobs import outputs
+
+    for file in (html, report):
+        if file is not None:
+            outputs.check_writable(file)
 
     chosen = suites.find(suite)
     request = Request(
@@ -114,10 +115,9 @@ def _tell(document: AnyDocument, *, json: bool) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    from darnet.images.image import write_bytes
+    from darnet.jobs.outputs import write_file
 
-    outputs.make_folder(path)
-    write_bytes(path, text.encode())
+    write_file(path, text.encode())
 
 
 class Bar:

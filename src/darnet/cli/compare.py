@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.outputs import check_writable, is_same_file, make_folder
-from darnet.errors import ImageError, UsageError
+from darnet.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,15 +38,13 @@ def compare(
         raise UsageError(f"--gain {gain:g}: expected a number above 0")
     if output.suffix.lower() != ".png":
         raise UsageError(f"--output {output}: expected a .png file")
-    if is_same_file(output, [before, after]):
-        raise UsageError(f"{output}: the output would be an input; originals are never touched")
-    if output.exists() and not overwrite:
-        raise ImageError(output, "exists already; --overwrite replaces it")
-    check_writable(output)
-
     from darnet.images.image import Image
     from darnet.images.metrics import psnr
+    from darnet.jobs.outputs import check_free, is_same_file, make_folder
 
+    if is_same_file(output, [before, after]):
+        raise UsageError(f"{output}: the output would be an input; originals are never touched")
+    check_free(output, overwrite=overwrite)
     pictures = [Image.read(path) for path in (before, after)]
     if (pictures[0].width, pictures[0].height) != (pictures[1].width, pictures[1].height):
         sizes = [f"{picture.width} x {picture.height}" for picture in pictures]

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from dataclasses import fields
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.inputs import STDIN, Search
 from darnet.cli.lines import Line
-from darnet.cli.outputs import Destination, Job, make_folder
 from darnet.cli.session import Session
 from darnet.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from darnet.degradations import Degradation
+    from darnet.jobs import Task
 
 MOST_STOPS = 10
 
@@ -49,20 +47,22 @@ def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
     """Damage clean pictures in a known way. The default output is a lossless photo.KIND.png beside the input."""
     degradation = build(kind, settings or (), ev)
     session = Session()
-    with TemporaryDirectory(prefix="darnet-") as scratch:
-        found = Search(Path(scratch), kind, output=output)(inputs)
-        if STDIN in (output, *inputs):
-            raise UsageError("degrade works on files: its noise depends on their names")
-        ext = "png" if output is None or not Path(output).suffix or Path(output).is_dir() else "auto"
-        jobs = Destination(output, kind, ext).plan(found)
-        for name, reason in found.missing:
-            session.fail(name, reason)
-        for job in session.each(jobs):
-            with session.attempt(job.source.name, job.source.path):
-                job.check(overwrite=overwrite)
-                drawn = _degrade(degradation, job, seed, rounding)
-                session.say(Line(job.source.name, " ".join([kind, *drawn]), output=job.name))
-                session.count("degraded")
+    from darnet.jobs.inputs import STREAM, Search
+    from darnet.jobs.outputs import Destination
+
+    if STREAM in (output, *inputs):
+        raise UsageError("degrade works on files: its noise depends on their names")
+    found = Search(kind, output=output)(inputs)
+    ext = "png" if output is None or not Path(output).suffix or Path(output).is_dir() else "auto"
+    tasks = Destination(output, kind, ext).plan(found)
+    for name, reason in found.missing:
+        session.fail(name, reason)
+    for task in session.each(tasks, len(tasks)):
+        with session.attempt(task.source.name, task.source.path):
+            task.check(overwrite=overwrite)
+            drawn = _degrade(degradation, task, seed, rounding)
+            session.say(Line(task.source.name, " ".join([kind, *drawn]), output=task.name))
+            session.count("degraded")
     return session.finish(found.total if found.sources else 0)
 
 
@@ -105,24 +105,25 @@ def _parse(setting: str, degradation: type[Degradation]) -> tuple[str, tuple[flo
     return name, (value, value)
 
 
-def _degrade(degradation: Degradation, job: Job, seed: int, rounding: Rounding) -> list[str]:
+def _degrade(degradation: Degradation, task: Task, seed: int, rounding: Rounding) -> list[str]:
     """Write one degraded picture; returns its parameters as text."""
     import numpy as np
 
     from darnet.degradations import named_generator, quantise
     from darnet.images.image import Image
+    from darnet.jobs.outputs import make_folder
 
-    image = Image.read(job.source.path)
+    image = Image.read(task.source.path)
     if rounding == "floor" and image.array.dtype != np.uint8:
-        raise ImageError(job.source.path, "--rounding floor is for pictures of 8 bits")
-    rng = named_generator(job.source.path.name, seed)
+        raise ImageError(task.source.path, "--rounding floor is for pictures of 8 bits")
+    rng = named_generator(task.source.path.name, seed)
     channels = image.array.shape[2]  # grey is one channel: three would be three draws of noise
     clean = image.pixels(fitted=True)[:channels][None]
     parameters = degradation.draw(1, rng)
     degraded = degradation.apply(clean, parameters, rng)[0].expand(3, -1, -1)
     if rounding == "floor":
         degraded = quantise(degraded, rounding)
-    make_folder(job.output)
-    image.with_pixels(degraded, fitted=True).write(job.output)
+    make_folder(task.output)
+    image.with_pixels(degraded, fitted=True).write(task.output)
     values = parameters[0].tolist()
     return [f"{name}={value:.4g}" for name, value in zip(degradation.parameters, values, strict=True)]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from darnet.cli import options as o
-from darnet.cli.inputs import Search
+from darnet.cli.flags import spoken
 from darnet.cli.lines import Line
 from darnet.cli.session import Session, as_json
 
@@ -21,26 +18,30 @@ def diagnose(
 ) -> int:
     """Say what is wrong with pictures, without changing anything."""
     session = Session()
-    with TemporaryDirectory(prefix="darnet-") as scratch:
-        found = Search(Path(scratch), recursive=recursive)(inputs)
+    with o.no_collection():
+        from darnet.jobs.inputs import Search
+
+        found = Search(recursive=recursive)(inputs)
         for name, reason in found.missing:
             session.fail(name, reason)
             if json:
-                print(as_json({"input": name, "diagnosis": None, "error": reason}))
+                print(as_json({"input": name, "diagnosis": None, "error": spoken(reason)}))
         if not found.sources:
             return session.finish(0)
-        restorer = o.System(model, device, precision).load()
-        for source in session.each(found.sources):
-            diagnosis = None
-            with session.attempt(source.name, source.path) as attempt:
-                result = restorer(source.path, strength=0)  # looks, and says what speaks against a repair
-                diagnosis = result.diagnosis
-                for text in result.warnings:
-                    session.warn(source.name, text)
-            if json:
-                document = None if diagnosis is None else diagnosis.to_dict()
-                session.say(as_json({"input": source.name, "diagnosis": document, "error": attempt.error}))
-            elif diagnosis is not None:
-                session.say(Line(source.name, str(diagnosis), hue="yellow" if diagnosis.present else "green"))
-                session.count(diagnosis.label)
+        from darnet.systems.spec import RestorerSpec
+
+        restorer = RestorerSpec(system=model, device=device, precision=precision).build()
+    for source in session.each(found.sources, len(found.sources)):
+        diagnosis = None
+        with session.attempt(source.name, source.path) as attempt:
+            result = restorer(source.picture(), strength=0)  # looks, and says what speaks against a repair
+            diagnosis = result.diagnosis
+            for text in result.warnings:
+                session.warn(source.name, text)
+        if json:
+            document = None if diagnosis is None else diagnosis.to_dict()
+            session.say(as_json({"input": source.name, "diagnosis": document, "error": attempt.error}))
+        elif diagnosis is not None:
+            session.say(Line(source.name, str(diagnosis), hue="yellow" if diagnosis.present else "green"))
+            session.count(diagnosis.label)
     return session.finish(found.total)

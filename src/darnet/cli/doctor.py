@@ -16,8 +16,7 @@ from darnet import __version__
 from darnet.cli import options as o
 from darnet.cli.experts import parts
 from darnet.cli.lines import tell
-from darnet.cli.session import explain
-from darnet.errors import WeightsError
+from darnet.errors import WeightsError, explain
 
 SAMPLE_PX = 16
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeAlias, TypeVar
 import typer
 
 from darnet.cli import options as o
-from darnet.cli import outputs
 from darnet.cli.session import Session
 from darnet.errors import NoInputError, UsageError
 
@@ -102,8 +101,10 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     overwrite: o.Overwrite = False,
 ) -> int:
     """Show what experts and controllers make of a picture. Writes features.json and features.png."""
+    from darnet.jobs.outputs import is_same_file
+
     files = _files(output, "features", overwrite=overwrite)
-    if outputs.is_same_file(picture, files):
+    if is_same_file(picture, files):
         raise UsageError(f"{picture}: the output would be an input; originals are never touched")
     from darnet.analysis import drawing, inspection, maps
     from darnet.analysis import features as inside
@@ -154,7 +155,7 @@ class _Visit:
             session.warn(kind, f"left out: {reason}")
         pairs = [(n, case) for n, one in enumerate(self.subjects) for case in self.cases if case.kind in one.kinds]
         found: list[list[Found]] = [[] for _ in self.subjects]
-        for number, case in session.each(pairs):
+        for number, case in session.each(pairs, len(pairs)):
             subject = self.subjects[number]
             with session.attempt(f"{subject.name}: {case.kind}: {case.set}/{case.name}") as attempt:
                 found[number].append(look(subject, case))
@@ -207,18 +208,19 @@ def _kinds(subjects: Iterable[Subject]) -> list[str]:
 
 def _files(folder: Path, name: str, *, overwrite: bool) -> tuple[Path, Path]:
     """The JSON and the PNG, which can be written. Raises ImageError."""
+    from darnet.jobs.outputs import check_free
+
     files = folder / f"{name}.json", folder / f"{name}.png"
     for file in files:
-        outputs.check_free(file, overwrite=overwrite)
+        check_free(file, overwrite=overwrite)
     return files
 
 
 def _write(files: tuple[Path, Path], document: dict[str, Any], drawing: bytes) -> None:
-    from darnet.images.image import write_bytes
+    from darnet.jobs.outputs import write_file
 
     for path, data in zip(files, ((json_module.dumps(document, indent=1) + "\n").encode(), drawing), strict=True):
-        outputs.make_folder(path)
-        write_bytes(path, data)
+        write_file(path, data)
 
 
 def _tell(

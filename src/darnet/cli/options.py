@@ -1,11 +1,10 @@
-"""Options that several commands share, each defined once, and the system that they describe."""
+"""Options that several commands share, each defined once, and what their values mean."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -15,7 +14,6 @@ from darnet.errors import UsageError
 
 if TYPE_CHECKING:
     from darnet.restore.experts import Tiles
-    from darnet.restore.restorer import Restorer
 
 SMALLEST_TILE_PX = 16
 
@@ -107,52 +105,21 @@ DryRun: TypeAlias = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class System:
-    """Which system is loaded, and how it runs."""
+def tiles_of(text: str) -> Tiles:
+    """How large pictures are cut. Raises UsageError for a size that is none."""
+    if text not in ("auto", "off") and not (text.isdecimal() and int(text) >= SMALLEST_TILE_PX):
+        raise UsageError(f"--tile {text}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
+    from darnet.restore.experts import Tiles
 
-    model: str = "darnet"
-    device: str = "auto"
-    precision: PrecisionName = "auto"
-    tile: str = "auto"
-    min_confidence: float | None = None
-    max_steps: int = 1
-    effort: Effort = "fast"
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for a tile that is none; whoever is told the rest says what makes no sense."""
-        if self.tile not in ("auto", "off") and not (self.tile.isdecimal() and int(self.tile) >= SMALLEST_TILE_PX):
-            raise UsageError(f"--tile {self.tile}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
-
-    @property
-    def tiles(self) -> Tiles:
-        """How large pictures are cut."""
-        from darnet.restore.experts import Tiles
-
-        if self.tile == "auto":
-            return Tiles()
-        if self.tile == "off":
-            return Tiles(size_px=0)
-        return Tiles(int(self.tile), min(Tiles.overlap_px, int(self.tile) // 2))
-
-    def load(self) -> Restorer:
-        """Raises UsageError, UnknownNameError or WeightsError."""
-        with _no_collection():
-            from darnet.systems.loading import load
-
-            return load(
-                self.model,
-                device=self.device,
-                precision=self.precision,
-                tiles=self.tiles,
-                min_confidence=self.min_confidence,
-                max_steps=self.max_steps,
-                quality=self.effort,
-            )
+    if text == "auto":
+        return Tiles()
+    if text == "off":
+        return Tiles(size_px=0)
+    return Tiles(int(text), min(Tiles.overlap_px, int(text) // 2))
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Without the search for garbage: imports make objects by the hundred thousand, nearly all of which stay."""
     enabled = gc.isenabled()
     gc.disable()

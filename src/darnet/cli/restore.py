@@ -3,178 +3,19 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
 from darnet.cli.flags import spoken
-from darnet.cli.inputs import STDIN, Search
 from darnet.cli.lines import Hue, Line
-from darnet.cli.outputs import Destination, Job, make_folder
-from darnet.cli.report import Entry, Report
 from darnet.cli.session import Session, as_json
-from darnet.errors import ImageError, UsageError
+from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.restore.diagnosis import Result
-    from darnet.restore.restorer import Restorer
-
-TAG = "restored"
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How the output is written; all at their defaults: as the input was."""
-
-    ext: o.Extension = "auto"
-    quality: int | None = None
-    bit_depth: o.BitDepth = "auto"
-    metadata: o.MetadataChoice = "keep"
-    icc: o.ProfileChoice = "keep"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """As `Image.write` takes them."""
-        return {name: value for name, value in asdict(self).items() if name != "ext"}
-
-    def check(self, job: Job) -> None:
-        """Raise UsageError for what no file could be, or for a depth that the output's format cannot hold."""
-        from darnet.images.image import FORMATS, SUFFIXES, check_options
-
-        check_options(**self.options)
-        format = SUFFIXES.get(job.output.suffix.lower())
-        if self.bit_depth == "16" and format is not None and FORMATS[format].bits == 8:
-            raise UsageError(f"--bit-depth 16: {job.name} would be a {format.upper()} file, which holds 8 bits")
-
-    def write(self, result: Result[Any], job: Job) -> list[str]:
-        """Write the result; returns what was lost. What was left alone stays the very same file."""
-        from darnet.images.image import SUFFIXES, write_bytes
-
-        make_folder(job.output)
-        same_format = result.source.format == SUFFIXES.get(job.output.suffix.lower())
-        if not result.changed and same_format and self == Encoding():
-            write_bytes(job.output, job.source.path.read_bytes())
-            return []
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            result.save(job.output, **self.options)
-        return [str(warning.message) for warning in caught]
-
-
-@dataclass(frozen=True)
-class Restoring:
-    """All of one `darnet restore`, but its inputs."""
-
-    system: o.System
-    encoding: Encoding
-    output: str | None = None
-    kinds: tuple[str, ...] = ()
-    strength: float = 1.0
-    recursive: bool = False
-    overwrite: bool = False
-    json: bool = False
-    dry_run: bool = False
-
-    def __call__(self, inputs: Sequence[str], session: Session, report_path: Path | None) -> int:
-        """Restore everything; returns the exit code."""
-        with TemporaryDirectory(prefix="darnet-") as scratch:
-            found = Search(Path(scratch), TAG, self.recursive, self.output)(inputs)
-            jobs = Destination(self.output, TAG, self.encoding.ext, Path(scratch)).plan(found)
-            report = Report(report_path, self.system.model, self._settings())
-            report.check(jobs)
-            for job in jobs:
-                self.encoding.check(job)
-            if any(job.name == STDIN for job in jobs):
-                self._leave_stdout_alone(session)
-            for name, reason in found.missing:
-                session.fail(name, reason)
-                self._record(Entry(name, None, None, reason), report)
-            restorer = self._load() if jobs else None
-            try:
-                for job in session.each(jobs):
-                    assert restorer is not None
-                    self._restore(restorer, job, session, report)
-            finally:  # interrupted: what was done so far
-                report.write()
-        return session.finish(found.total if found.sources else 0)
-
-    def _load(self) -> Restorer:
-        restorer = self.system.load()
-        restorer.check(self.kinds, self.strength)
-        if not self.dry_run:
-            for kind in self.kinds:
-                restorer.experts.get(kind)  # is needed for every picture: what is wrong with it is said once
-            return restorer
-        # A rehearsal: the same decisions, and experts that do nothing.
-        return replace(restorer, experts={kind: lambda pixels: pixels for kind in restorer.experts}, max_steps=1)
-
-    def _leave_stdout_alone(self, session: Session) -> None:
-        """A picture goes there, and nothing else."""
-        if self.json:
-            raise UsageError("--json: stdout holds the picture already; use --report or --output FILE")
-        if sys.stdout.isatty() and not self.dry_run:
-            raise UsageError("stdout is a terminal; redirect it or use --output FILE")
-        session.lines = sys.stderr
-
-    def _restore(self, restorer: Restorer, job: Job, session: Session, report: Report) -> None:
-        source, result, lost = job.source, None, list[str]()
-        with session.attempt(source.name, source.path) as attempt:
-            if job.name != STDIN:
-                self._check(job, session)
-            result = restorer(source.path, kinds=self.kinds, strength=self.strength)
-            if not self.dry_run:
-                lost = self.encoding.write(result, job)
-        failed = attempt.error is not None
-        output = None if failed or self.dry_run else job.name
-        said = None if result is None else {**result.to_dict(), "warnings": list(map(spoken, result.warnings))}
-        self._record(Entry(source.name, output, said, attempt.error), report)
-        if result is None or failed:
-            return
-        for text in (*result.warnings, *lost):
-            session.warn(source.name, text)
-        session.detail(source.name, _detail(result))
-        if output == STDIN:
-            sys.stdout.buffer.write(job.output.read_bytes())
-            sys.stdout.buffer.flush()
-        if not self.json:
-            session.say(self._line(job, result))
-            repaired = "would be repaired" if self.dry_run else "repaired"
-            session.count(*((repaired, " + ".join(result.experts)) if result.experts else ("left alone",)))
-
-    def _check(self, job: Job, session: Session) -> None:
-        """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
-        try:
-            job.check(overwrite=self.overwrite)
-        except ImageError as error:
-            if not self.dry_run:
-                raise
-            session.warn(job.source.name, str(error))
-
-    def _record(self, entry: Entry, report: Report) -> None:
-        report.entries.append(entry)
-        if self.json:
-            print(as_json(entry.to_dict()), flush=True)
-
-    def _line(self, job: Job, result: Result[Any]) -> Line:
-        """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
-        verdict = f"as {', '.join(self.kinds)}" if self.kinds else str(result.diagnosis)
-        action = ", ".join(f"{kind} expert" for kind in result.experts) or "left alone"
-        if result.experts and self.strength != 1:
-            action += f" at strength {self.strength:g}"
-        time = "dry run" if self.dry_run else f"{result.seconds:.1f} s"
-        hue: Hue = "yellow" if result.experts else "green"
-        return Line(job.source.name, verdict, f"{action}  {time}", job.name, hue)
-
-    def _settings(self) -> dict[str, Any]:
-        """Every setting that pictures depend on, by the name of its option."""
-        system = asdict(self.system)
-        del system["model"]
-        own = {"as": list(self.kinds), "strength": self.strength, "overwrite": self.overwrite, "dry_run": self.dry_run}
-        return {"output": self.output, **own, **system, **asdict(self.encoding)}
+    from darnet.jobs import Done, Job
+    from darnet.restore.diagnosis import Treatment
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -204,15 +45,104 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     effort, file_quality = o.split_quality(quality)
-    system = o.System(model, device, precision, tiles, min_confidence, max_steps, effort)
-    encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
-    work = Restoring(system, encoding, output, tuple(kinds or ()), strength, recursive, overwrite, json, dry_run)
-    return work(inputs, Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast), report)
+    session = Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast)
+    with o.no_collection():
+        from darnet.jobs import Encoding, Job, Ledger, check_report
+
+        encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
+        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run)
+        plan = job.plan(inputs, output)
+        ledger, telling = Ledger(job, output), Telling(session, job, json)
+        if any(task.streamed for task in plan.tasks):
+            telling.leave_stdout_alone()
+        if report is not None:
+            check_report(report, plan.tasks)
+        ledger.entries += map(telling, plan.missing)
+        outcomes: Iterator[Done] = iter(())
+        if plan.tasks:  # else nothing is loaded, which takes a second
+            from darnet.systems.spec import RestorerSpec
+
+            ledger.spec = RestorerSpec(
+                system=model,
+                device=device,
+                precision=precision,
+                tiles=o.tiles_of(tiles),
+                min_confidence=min_confidence,
+                max_steps=max_steps,
+                quality=effort,
+            )
+            outcomes = job.run(plan.tasks, ledger.spec.build())
+    try:
+        for task, done in session.each(zip(plan.tasks, outcomes, strict=True), len(plan.tasks)):
+            ledger.entries.append(telling(done, task.name))
+    finally:  # interrupted: what was done so far
+        if report is not None:
+            ledger.write(report)
+    return session.finish(plan.total if plan.tasks else 0)
 
 
-def _detail(result: Result[Any]) -> str:
+@dataclass(frozen=True)
+class Telling:
+    """What is said of each picture, and where."""
+
+    session: Session
+    job: Job
+    json: bool
+
+    def __call__(self, done: Done, name: str = "") -> Done:
+        """Say what was done, or why not; `name`: the output's. Returns the same, as a user knows parameters."""
+        if done.error is not None:
+            self.session.fail(done.input, done.error, done.exit_code)
+            if self.session.verbose and done.traceback:
+                print(done.traceback, end="", file=sys.stderr)
+        elif done.treatment is not None:
+            self._say(done.input, done.treatment, name)
+        done = _spoken(done)
+        if self.json:
+            print(as_json(done.to_dict()), flush=True)
+        return done
+
+    def leave_stdout_alone(self) -> None:
+        """A picture goes there, and nothing else. Raises UsageError where that cannot be."""
+        if self.json:
+            raise UsageError("--json: stdout holds the picture already; use --report or --output FILE")
+        if sys.stdout.isatty() and not self.job.dry_run:
+            raise UsageError("stdout is a terminal; redirect it or use --output FILE")
+        self.session.lines = sys.stderr
+
+    def _say(self, name: str, treatment: Treatment, output: str) -> None:
+        for text in treatment.warnings:
+            self.session.warn(name, text)
+        self.session.detail(name, _detail(treatment))
+        if not self.json:
+            self.session.say(self._line(name, treatment, output))
+            repaired = "would be repaired" if self.job.dry_run else "repaired"
+            kinds = treatment.experts
+            self.session.count(*((repaired, " + ".join(kinds)) if kinds else ("left alone",)))
+
+    def _line(self, name: str, treatment: Treatment, output: str) -> Line:
+        """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
+        job, kinds = self.job, treatment.experts
+        verdict = f"as {', '.join(job.kinds)}" if job.kinds else str(treatment.diagnosis)
+        action = ", ".join(f"{kind} expert" for kind in kinds) or "left alone"
+        if kinds and job.strength != 1:
+            action += f" at strength {job.strength:g}"
+        time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
+        hue: Hue = "yellow" if kinds else "green"
+        return Line(name, verdict, f"{action}  {time}", output, hue)
+
+
+def _spoken(done: Done) -> Done:
+    """The same, with flags in place of parameters."""
+    treatment, error = done.treatment, done.error
+    if treatment is not None:
+        treatment = replace(treatment, warnings=tuple(map(spoken, treatment.warnings)))
+    return replace(done, treatment=treatment, error=None if error is None else spoken(error))
+
+
+def _detail(treatment: Treatment) -> str:
     """What --verbose adds: every score, and the seconds of every step."""
-    scores = result.diagnosis.scores if result.diagnosis else {}
+    scores = treatment.diagnosis.scores if treatment.diagnosis else {}
     parts = [f"{kind} {score:.3f}" for kind, score in sorted(scores.items(), key=lambda item: -item[1])]
-    parts += [f"{step.expert or 'left alone'} {step.seconds:.2f} s" for step in result.steps]
+    parts += [f"{step.expert or 'left alone'} {step.seconds:.2f} s" for step in treatment.steps]
     return ", ".join(parts)

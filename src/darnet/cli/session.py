@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line, tell
-from darnet.errors import DarnetError, ImageError, NoInputError, ResourceError, is_out_of_memory
+from darnet.errors import NoInputError, explain
 
 Item = TypeVar("Item")
 
@@ -67,7 +67,7 @@ class Session:
     def fail(self, name: str, reason: str, exit_code: int = 1) -> None:
         """Count a failure and say why, in one line."""
         self.exit_codes.append(exit_code)
-        tell(f"{name}: {reason}", "red")
+        tell(f"{name}: {spoken(reason)}", "red")
 
     @contextmanager
     def attempt(self, name: str, path: Path | None = None) -> Iterator[Attempt]:
@@ -76,14 +76,15 @@ class Session:
         try:
             yield attempt
         except Exception as error:
-            attempt.error, exit_code = explain(error, path)
-            self.fail(name, attempt.error, exit_code)
+            reason, exit_code = explain(error, path)
+            attempt.error = spoken(reason)
+            self.fail(name, reason, exit_code)
             if self.verbose:
                 traceback.print_exc()
 
-    def each(self, items: Sequence[Item]) -> Iterator[Item]:
+    def each(self, items: Iterable[Item], total: int) -> Iterator[Item]:
         """The items, with a progress bar where somebody is watching; ends early with --fail-fast."""
-        if self.quiet or len(items) < 2 or not sys.stderr.isatty():
+        if self.quiet or total < 2 or not sys.stderr.isatty():
             yield from self._until_stopped(items)
             return
         from rich.console import Console
@@ -93,7 +94,7 @@ class Session:
         # rich would send stdout through its console, which is stderr: right on a terminal, wrong in a pipe.
         watched = sys.stdout.isatty()
         with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=watched) as progress:
-            task = progress.add_task("", total=len(items))
+            task = progress.add_task("", total=total)
             for item in self._until_stopped(items):
                 yield item
                 progress.advance(task)
@@ -110,11 +111,14 @@ class Session:
         codes = set(self.exit_codes)
         return codes.pop() if len(codes) == 1 else 1
 
-    def _until_stopped(self, items: Sequence[Item]) -> Iterator[Item]:
-        for item in items:
-            if self.stopped:
+    def _until_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
+        """No item is asked for after a failure that ends the run: asking for it may be the work."""
+        remaining = iter(items)
+        while not self.stopped:
+            try:
+                yield next(remaining)
+            except StopIteration:
                 return
-            yield item
 
     def _summary(self, total: int) -> str:
         """`10 pictures: 9 repaired (5 noise, 4 haze), 1 left alone, in 3.2 s`; failures first."""
@@ -129,20 +133,6 @@ class Session:
             said = f"{', '.join(done)}, in {time.perf_counter() - self.started:.1f} s"
             heads.append(said if failed else f"{total} pictures: {said}")
         return "; ".join(heads)
-
-
-def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
-    """The reason in one line, and the exit code; `path` is what the line names already."""
-    if isinstance(error, ImageError) and error.path == path:
-        return spoken(error.reason), error.exit_code
-    if isinstance(error, DarnetError):
-        return spoken(str(error)), error.exit_code
-    if is_out_of_memory(error):
-        return "out of memory", ResourceError.exit_code
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if path is not None and error.filename == str(path) else f"{error.filename}: "
-        return where + error.strerror.lower(), DarnetError.exit_code
-    return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
 
 
 def as_json(document: Mapping[str, Any]) -> str:

@@ -36,7 +36,7 @@ def read(path: Path, data: bytes) -> dict[str, bytes]:
     """
     block, problem = _attempt(_block, data)
     if problem:
-        warnings.warn(f"{path}: the EXIF is damaged and not read whole ({problem})", stacklevel=3)
+        warnings.warn(f"{path}: the EXIF is damaged and not read whole ({problem})", stacklevel=4)
     return {"exif-data": block} if block else {}
 
 
@@ -48,7 +48,7 @@ def add(path: Path, data: bytes, block: bytes) -> bytes:
     grown, problem = _attempt(_grown, data, block)
     if problem:
         extent = "all of the" if grown else "the"
-        warnings.warn(f"{path}: TIFF file written without {extent} EXIF ({problem})", stacklevel=3)
+        warnings.warn(f"{path}: TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
     return grown or data
 
 

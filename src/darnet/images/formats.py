@@ -14,6 +14,7 @@ from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import raw
 from darnet.images.arrays import header_fields, vips_failed
 
+#: How large a picture may be where nobody says how large.
 MAX_PIXELS = 1_000_000_000
 #: EXIF orientations up to this keep rows; those above exchange rows and columns.
 UPSIDE_DOWN = 4
@@ -39,6 +40,27 @@ FORMATS: Mapping[str, Format] = {
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpg": "jpeg", ".tif": "tiff"}
 #: Bytes that a PNG file says in whether it is animated, before its pixels; profiles stand there, too.
 HEAD_BYTES = 2**16
+#: Bytes that a format is known by.
+SIGNATURE_BYTES = 64
+
+
+def recognise(head: bytes) -> str | None:
+    r"""The format of a file that begins with `head`, a key of FORMATS; None where it is none of them.
+
+    >>> recognise(b"\xff\xd8\xff\xe0")
+    'jpeg'
+    """
+    return next((name for name, known in FORMATS.items() if re.match(known.signature, head, re.DOTALL)), None)
+
+
+def known_format(path: Path, head: bytes) -> str:
+    """The same; raises ImageError, naming `path`, for what is no picture that can be read."""
+    if raw.is_raw(head):
+        raise ImageError(path, raw.ADVICE)
+    format = recognise(head[:SIGNATURE_BYTES])
+    if format is None:
+        raise ImageError(path, "not a JPEG, PNG, TIFF, WebP or AVIF picture" if head else "the file is empty")
+    return format
 
 
 def read_size(path: Path) -> tuple[int, int]:
@@ -66,19 +88,14 @@ def load(path: Path, most: int = -1) -> tuple[str, bytes]:
     """A file's format and bytes, or those that it begins with; read only if it is a picture. Raises ImageError."""
     try:
         with path.open("rb") as file:
-            head = file.read(64)
-            if raw.is_raw(head):
-                raise ImageError(path, raw.ADVICE)
-            for format, known in FORMATS.items():
-                if re.match(known.signature, head, re.DOTALL):
-                    return format, head + file.read(most)
+            head = file.read(SIGNATURE_BYTES)
+            return known_format(path, head), head + file.read(most)
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
-    raise ImageError(path, "not a JPEG, PNG, TIFF, WebP or AVIF picture" if head else "the file is empty")
 
 
-def refuse(path: Path, image: Any, data: bytes) -> None:
-    """Raise ImageError for what would silently lose pages, frames or the actual picture."""
+def refuse(path: Path, image: Any, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise ImageError for what would silently lose pages, frames or the actual picture, or is larger than allowed."""
     fields = set(header_fields(image))
     pages = image.get("n-pages") if "n-pages" in fields else 1
     animated = data[4:12] == b"ftypavis" or (data[1:4] == b"PNG" and b"acTL" in data[: data.find(b"IDAT")])
@@ -86,8 +103,8 @@ def refuse(path: Path, image: Any, data: bytes) -> None:
         raise ImageError(path, f"has {pages if pages > 1 else 'several'} pages; only single pictures are restored")
     if "n-subifds" in fields and image.get("n-subifds") > 0:
         raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageError(path, f"{image.width} x {image.height} is more than {MAX_PIXELS:,} pixels")
+    if image.width * image.height > max_pixels:
+        raise ImageError(path, f"{image.width} x {image.height} is more than {max_pixels:,} pixels")
 
 
 def not_decoded(path: Path, error: Any, format: str) -> DarnetError:

@@ -9,7 +9,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from uuid import uuid4
 
 import numpy as np
@@ -35,12 +35,16 @@ from darnet.images.arrays import (
     upright,
     vips_failed,
 )
-from darnet.images.formats import FORMATS, SUFFIXES, load, not_decoded, refuse
+from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, load, not_decoded, refuse
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FORMATS", "SUFFIXES", "Image", "write_bytes"]
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Image", "write_bytes"]
+
+BitDepth: TypeAlias = Literal["auto", "8", "16"]
+MetadataChoice: TypeAlias = Literal["keep", "strip"]
+ProfileChoice: TypeAlias = Literal["keep", "srgb"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,28 +80,24 @@ class Image:
         return int(self.array.shape[1])
 
     @classmethod
-    def read(cls, path: Path | str) -> Image:
+    def read(cls, path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Image:
         """Decode a JPEG, PNG, TIFF, WebP or AVIF file, known by its content; the file is not needed afterwards.
 
         CMYK, Lab and palettes become RGB, one bit becomes 8-bit grey, 10- and 12-bit AVIF becomes uint16.
         Raises ImageError if the file is missing, empty, damaged, truncated, animated, of several pages, larger than
-        MAX_PIXELS or in another format, ResourceError where memory runs out.
+        `max_pixels` or in another format, ResourceError where memory runs out.
         """
         path = Path(path)
-        format, data = load(path)
-        import pyvips
+        return replace(_decoded(path, *load(path), max_pixels), path=path)
 
-        try:
-            decode = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
-            image = decode(data, access="sequential", fail_on="error")
-            refuse(path, image, data)
-            image = upright(image)
-            channels = _decode(path, image, format)
-        except pyvips.Error as error:
-            raise not_decoded(path, error, format) from None
-        profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
-        metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
-        return cls(*channels, profile, metadata, path, format)
+    @classmethod
+    def decode(cls, data: bytes, *, name: Path | str = "picture", max_pixels: int = MAX_PIXELS) -> Image:
+        """The picture whose file holds these bytes; as `read`, with the same errors, in which it is called `name`.
+
+        >>> Image.decode(Image.of(np.zeros((4, 6, 3), np.uint8)).encode("png")).width
+        6
+        """
+        return _decoded(Path(name), known_format(Path(name), data), data, max_pixels)
 
     @classmethod
     def of(cls, source: object) -> Image:
@@ -152,49 +152,81 @@ class Image:
         path: Path | str,
         *,
         quality: int | None = None,
-        bit_depth: Literal["auto", "8", "16"] = "auto",
-        metadata: Literal["keep", "strip"] = "keep",
-        icc: Literal["keep", "srgb"] = "keep",
+        bit_depth: BitDepth = "auto",
+        metadata: MetadataChoice = "keep",
+        icc: ProfileChoice = "keep",
     ) -> Path:
         """Write the file at once or not at all, in the format of its suffix, and return its path.
 
-        `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
-        and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
-        `icc="srgb"` converts the colours to sRGB.
-        Warns (UserWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises ImageError for an
-        unknown suffix or a file that cannot be written: then a file already there stays as it was. UsageError for an
-        impossible option.
+        As `encode` does, whose warnings and errors name this file. Raises ImageError for an unknown suffix or a file
+        that cannot be written: then a file already there stays as it was.
         """
         path = Path(path)
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
+        named = replace(self, path=path)
+        data = named.encode(format, quality=quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
+        write_bytes(path, data)
+        return path
+
+    def encode(
+        self,
+        format: str,
+        *,
+        quality: int | None = None,
+        bit_depth: BitDepth = "auto",
+        metadata: MetadataChoice = "keep",
+        icc: ProfileChoice = "keep",
+    ) -> bytes:
+        """The bytes of a file of a format: jpeg or jpg, png, tiff or tif, webp, avif.
+
+        `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
+        and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
+        `icc="srgb"` converts the colours to sRGB.
+        Warns (UserWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises UsageError for an
+        unknown format or an impossible option, ImageError for a picture that the format cannot hold.
+
+        >>> Image.of(np.zeros((4, 6, 3), np.uint8)).encode("jpeg", quality=80)[:3].hex()
+        'ffd8ff'
+        """
+        known = SUFFIXES.get(f".{format.lower()}")
+        if known is None:
+            raise UsageError(f"`format={format!r}`: expected one of {', '.join(FORMATS)}")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         picture = self if metadata == "keep" else replace(self, metadata={})
-        if format == "jpeg" and picture.alpha is not None:
-            warnings.warn(f"{path}: JPEG files are written without transparency", stacklevel=2)
-        import pyvips
-
-        try:
-            data = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
-        except pyvips.Error as error:
-            raise vips_failed(path, error, f"cannot be written as {format.upper()}") from None
-        block = picture.metadata.get("exif-data")
-        write_bytes(path, exif.add(path, data, block) if format == "tiff" and isinstance(block, bytes) else data)
-        return path
+        if known == "jpeg" and self.alpha is not None:
+            warnings.warn(f"{self.path or 'picture'}: JPEG files are written without transparency", stacklevel=2)
+        return _encoded(picture, known, quality, bit_depth, icc)
 
 
 def check_options(quality: int | None, **options: str) -> None:
     """Raise UsageError for what `Image.write` is told, and no file could be."""
-    choices = {"bit_depth": ("auto", "8", "16"), "metadata": ("keep", "strip"), "icc": ("keep", "srgb")}
+    choices = {"bit_depth": BitDepth, "metadata": MetadataChoice, "icc": ProfileChoice}
     for name, given in options.items():
-        if given not in choices[name]:
-            raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(choices[name])}")
+        if given not in get_args(choices[name]):
+            raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(get_args(choices[name]))}")
     if quality is not None and quality not in range(1, 101):
         raise UsageError(f"`quality={quality}`: expected 1 to 100")
 
 
-def _decode(path: Path, image: Any, format: str) -> Channels:
+def _decoded(path: Path, format: str, data: bytes, max_pixels: int) -> Image:
+    import pyvips
+
+    try:
+        decode = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
+        image = decode(data, access="sequential", fail_on="error")
+        refuse(path, image, data, max_pixels)
+        image = upright(image)
+        channels = _channels(path, image, format)
+    except pyvips.Error as error:
+        raise not_decoded(path, error, format) from None
+    profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
+    metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
+    return Image(*channels, profile, metadata, format=format)
+
+
+def _channels(path: Path, image: Any, format: str) -> Channels:
     if image.format not in {"uchar", "ushort", "float", "double"} or image.bands > RGB_ALPHA:
         raise ImageError(path, f"{image.bands} channels of type {image.format} are not supported")
     values = image.numpy().reshape(image.height, image.width, image.bands)
@@ -222,7 +254,19 @@ def _adapt(picture: Image, format: str, bit_depth: str, icc: str) -> Image:
     return replace(picture, array=array, alpha=alpha, profile=profile)
 
 
-def _encode(picture: Image, format: str, quality: int | None) -> bytes:
+def _encoded(picture: Image, format: str, quality: int | None, bit_depth: str, icc: str) -> bytes:
+    import pyvips
+
+    name = picture.path or Path("picture")
+    try:
+        data = _saved(_adapt(picture, format, bit_depth, icc), format, quality)
+    except pyvips.Error as error:
+        raise vips_failed(name, error, f"cannot be written as {format.upper()}") from None
+    block = picture.metadata.get("exif-data")
+    return exif.add(name, data, block) if format == "tiff" and isinstance(block, bytes) else data
+
+
+def _saved(picture: Image, format: str, quality: int | None) -> bytes:
     known, dtype = FORMATS[format], picture.array.dtype
     fields = dict(picture.metadata)
     keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)

@@ -124,6 +124,36 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Treatment:
+    """What was done to a picture, without the picture: what is kept of thousands of them."""
+
+    steps: tuple[Step, ...]
+    seconds: float
+    changed: bool  # whether any pixel may differ from the input
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """The first look; None where the user named the damage."""
+        return self.steps[0].diagnosis if self.steps else None
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Who repaired the picture, in order; empty where it was left alone."""
+        return tuple(step.expert for step in self.steps if step.expert is not None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "steps": [step.to_dict() for step in self.steps],
+            "experts": list(self.experts),
+            "changed": self.changed,
+            "seconds": self.seconds,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
 class Result(Generic[Picture]):
     """A restored picture that explains itself.
 
@@ -146,14 +176,19 @@ class Result(Generic[Picture]):
     warnings: tuple[str, ...] = ()
 
     @property
+    def treatment(self) -> Treatment:
+        """All of this but the pictures."""
+        return Treatment(self.steps, self.seconds, self.changed, self.warnings)
+
+    @property
     def diagnosis(self) -> Diagnosis | None:
         """The first look; None where the user named the damage."""
-        return self.steps[0].diagnosis if self.steps else None
+        return self.treatment.diagnosis
 
     @property
     def experts(self) -> tuple[str, ...]:
         """Who repaired the picture, in order; empty where it was left alone."""
-        return tuple(step.expert for step in self.steps if step.expert is not None)
+        return self.treatment.experts
 
     @property
     def changed(self) -> bool:
@@ -169,10 +204,4 @@ class Result(Generic[Picture]):
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form, without pixels."""
-        return {
-            "steps": [step.to_dict() for step in self.steps],
-            "experts": list(self.experts),
-            "changed": self.changed,
-            "seconds": self.seconds,
-            "warnings": list(self.warnings),
-        }
+        return self.treatment.to_dict()

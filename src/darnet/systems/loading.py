@@ -1,72 +1,23 @@
-"""Parts of systems from their folders, and a whole system as a `Restorer`; experts are loaded when asked for."""
+"""Parts of systems from their folders; experts are loaded when asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 from darnet import registry
-from darnet.engines.devices import Precision, pick_device, pick_dtype
+from darnet.engines.devices import Precision
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import WeightsError
 from darnet.models import cards
 from darnet.restore.experts.base import TILES, Checked, Expert, SelfEnsemble, Tiles
 from darnet.restore.experts.foreign import FILES
 from darnet.restore.experts.network import NetworkExpert
-from darnet.restore.restorer import Restorer
 from darnet.restore.routers import NetworkRouter, Router
-from darnet.systems import manifest
-
-Quality = Literal["fast", "best"]
-
-
-def load(  # noqa: PLR0913  how a system runs
-    name: str | Path = "darnet",
-    *,
-    device: str = "auto",
-    precision: Precision = "auto",
-    tiles: Tiles | None = None,
-    min_confidence: float | None = None,
-    max_steps: int = 1,
-    quality: Quality = "fast",
-) -> Restorer:
-    """A system by the name it ships under, or by its folder, ready to restore.
-
-    The router is loaded here. Experts are loaded when a picture first needs them (`LazyExperts`): here it is
-    only seen to that their files are there and whole. One that is damaged otherwise is named when it is needed.
-
-    `quality`: "best" takes the large expert of a kind where the system has one, and asks every expert eight times
-    (`SelfEnsemble`).
-    `min_confidence`: for all kinds, in place of what the system says.
-    Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (device, precision).
-
-    Example:
-        >>> restorer = load("darnet", device="cpu")
-        >>> sorted(restorer.experts)
-        ['blur', 'haze', 'jpeg', 'lowlight', 'motion', 'noise', 'overexposure', 'rain']
-    """
-    system, folder = manifest.read_system(str(name))
-    pick_dtype(precision, pick_device(device))  # refused here, not when the first expert is loaded
-    parts = {**system.experts, **(system.large_experts if quality == "best" else {})}
-    folders = {kind: manifest.part(folder, parts[kind]) for kind in system.experts}
-    for part in set(folders.values()):
-        cards.check_files(part)
-    return Restorer(
-        router=load_router(manifest.part(folder, system.router), device, precision),
-        experts=LazyExperts(
-            folders,
-            partial(load_expert, device=device, precision=precision, tiles=tiles),
-            ensemble=quality == "best",
-        ),
-        min_confidence=system.min_confidence if min_confidence is None else min_confidence,
-        min_confidences=system.min_confidences if min_confidence is None else {},
-        max_steps=max_steps,
-    )
 
 
 def load_router(folder: Path, device: str = "auto", precision: Precision = "auto") -> Router:

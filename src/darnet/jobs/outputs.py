@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from darnet.cli.inputs import STDIN, Found, Source
 from darnet.errors import ImageError, UsageError, refusal
-
-SNIFFED_BYTES = 64
+from darnet.images.formats import SUFFIXES, recognise
+from darnet.images.image import write_bytes
+from darnet.jobs.inputs import STREAM, Found, Source
 
 
 @dataclass(frozen=True)
-class Job:
-    """A picture and the file it becomes; `name` is what messages call that file."""
+class Task:
+    """A picture and the file it becomes; `name` is what messages call that file, STREAM where it is stdout."""
 
     source: Source
     output: Path
@@ -29,46 +29,66 @@ class Job:
         """Where the output lies, whichever way leads there."""
         return Path(os.path.realpath(self.output.parent)) / self.output.name
 
+    @property
+    def format(self) -> str | None:
+        """Of the output, a key of `FORMATS`; None where its suffix is none of a picture."""
+        return SUFFIXES.get(self.output.suffix.lower())
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it goes to stdout."""
+        return self.name == STREAM
+
     def check(self, *, overwrite: bool) -> None:
         """Find out before the work whether the output can be written. Raises ImageError."""
-        check_free(self.output, overwrite=overwrite)
+        if not self.streamed:
+            check_free(self.output, overwrite=overwrite)
+
+    def write(self, data: bytes) -> None:
+        """Write the output's bytes, at once or not at all. Raises ImageError."""
+        if self.streamed:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            write_file(self.output, data)
 
 
 @dataclass(frozen=True)
 class Destination:
-    """What the user said about outputs. `tag` goes into the name of an output that lies beside its input."""
+    """Where outputs are to go. `tag` goes into the name of an output that lies beside its input."""
 
     output: str | None
     tag: str
     ext: str = "auto"
-    scratch: Path = Path()  # where a picture lies that is bound for stdout
 
-    def plan(self, found: Found) -> list[Job]:
-        """One job a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
-        if self.output == STDIN or (self.output is None and any(source.streamed for source in found.sources)):
+    def plan(self, found: Found) -> list[Task]:
+        """One task a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
+        if self.output == STREAM or (self.output is None and any(source.streamed for source in found.sources)):
             return [self._to_stdout(source) for source in self._only(found)]
         if self.output is not None and self._names_file(found):
             path = Path(self.output)
             self._check_suffix(path)
-            jobs = [Job(source, path, self.output) for source in self._only(found)]
+            tasks = [Task(source, path, self.output) for source in self._only(found)]
         else:
-            jobs = self._named(found.sources)
-        _refuse_inputs(jobs)
-        return jobs
+            tasks = self._named(found.sources)
+        _refuse_inputs(tasks)
+        return tasks
 
-    def _named(self, sources: Sequence[Source]) -> list[Job]:
+    def _named(self, sources: Sequence[Source]) -> list[Task]:
         """Names made from the inputs' names; where two would meet, all of them keep their own suffix as well."""
-        jobs = [self._job(source, source.relative.stem) for source in sources]
-        counts = Counter(job.place for job in jobs)
-        jobs = [self._job(job.source, job.source.relative.name) if counts[job.place] > 1 else job for job in jobs]
-        taken: dict[Path, Job] = {}
-        for job in jobs:
-            other = taken.setdefault(job.place, job)
-            if other is not job:
-                raise UsageError(f"{other.source.name} and {job.source.name} would both become {job.name}")
-        return jobs
+        tasks = [self._task(source, source.relative.stem) for source in sources]
+        counts = Counter(task.place for task in tasks)
+        tasks = [
+            self._task(task.source, task.source.relative.name) if counts[task.place] > 1 else task for task in tasks
+        ]
+        taken: dict[Path, Task] = {}
+        for task in tasks:
+            other = taken.setdefault(task.place, task)
+            if other is not task:
+                raise UsageError(f"{other.source.name} and {task.source.name} would both become {task.name}")
+        return tasks
 
-    def _job(self, source: Source, stem: str) -> Job:
+    def _task(self, source: Source, stem: str) -> Task:
         suffix = self._suffix(source)
         beside = source.path.with_name(f"{stem}.{self.tag}{suffix}")
         path = beside
@@ -76,65 +96,56 @@ class Destination:
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
             if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
-        return Job(source, path, str(path))
+        return Task(source, path, str(path))
 
-    def _to_stdout(self, source: Source) -> Job:
-        return Job(source, self.scratch / f"stdout{self._suffix(source)}", STDIN)
+    def _to_stdout(self, source: Source) -> Task:
+        return Task(source, Path(f"stdout{self._suffix(source)}"), STREAM)
 
     def _suffix(self, source: Source) -> str:
         """The suffix asked for, else the input's own where it tells the truth, else that of its content."""
-        from darnet.images.image import SUFFIXES
-
         if self.ext != "auto":
             return f".{self.ext}"
-        own, format = source.path.suffix, sniff(source.path)
+        own, format = source.path.suffix, sniff(source)
         if format is None or SUFFIXES.get(own.lower()) == format:
             return own or ".png"
         return ".jpg" if format == "jpeg" else f".{format}"
 
     def _names_file(self, found: Found) -> bool:
-        """Whether --output is a file rather than a folder. Raises UsageError where it can be neither."""
-        from darnet.images.image import SUFFIXES
-
+        """Whether `output` is a file rather than a folder. Raises UsageError where it can be neither."""
         assert self.output is not None
         path, several = Path(self.output), found.from_folder or found.total > 1
         if path.is_dir() or self.output.endswith(("/", os.sep)):
             if any(source.streamed for source in found.sources):
-                raise UsageError(f"--output {self.output}: stdin has no name; give a file or -")
+                raise UsageError(f"`output={self.output!r}`: stdin has no name; give a file or -")
             return False
         if several and (path.suffix.lower() in SUFFIXES or path.is_file()):
-            raise UsageError(f"--output {self.output}: a file holds one picture, and several inputs were given")
+            raise UsageError(f"`output={self.output!r}`: a file holds one picture, and several inputs were given")
         return not several and (bool(path.suffix) or path.is_file())
 
     def _check_suffix(self, path: Path) -> None:
-        from darnet.images.image import SUFFIXES
-
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
-            raise UsageError(f"--output {path}: unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
+            raise UsageError(f"`output={str(path)!r}`: unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
         if self.ext != "auto" and SUFFIXES[f".{self.ext}"] != format:
-            raise UsageError(f"--output {path} and --ext {self.ext} disagree")
+            raise UsageError(f"`output={str(path)!r}` and `ext={self.ext!r}` disagree")
 
     def _only(self, found: Found) -> list[Source]:
         if found.from_folder or found.total > 1:
-            raise UsageError(f"--output {self.output}: stdout holds one picture, and several inputs were given")
+            raise UsageError(f"`output={self.output!r}`: stdout holds one picture, and several inputs were given")
         return found.sources
 
 
-def sniff(path: Path) -> str | None:
-    """A file's format by its first bytes; None where it cannot be told."""
-    from darnet.images.image import FORMATS
-
-    head = b""
-    with suppress(OSError), path.open("rb") as file:
-        head = file.read(SNIFFED_BYTES)
-    return next((name for name, known in FORMATS.items() if re.match(known.signature, head, re.DOTALL)), None)
+def sniff(source: Source) -> str | None:
+    """A picture's format by its first bytes; None where it cannot be told."""
+    with suppress(OSError):
+        return recognise(source.head())
+    return None
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
     """Raise ImageError if `path` may not be written, or clearly cannot."""
     if os.path.lexists(path) and not overwrite:
-        raise ImageError(path, "exists already; --overwrite replaces it")
+        raise ImageError(path, "exists already; `overwrite=True` replaces it")
     check_writable(path)
 
 
@@ -159,6 +170,12 @@ def make_folder(path: Path) -> None:
         raise ImageError(path, refusal(error)) from None
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file at once or not at all, and the folders that it is to lie in. Raises ImageError."""
+    make_folder(path)
+    write_bytes(path, data)
+
+
 def is_same_file(path: Path, others: Sequence[Path]) -> bool:
     """Whether a path leads to one of the others: by name, symlink or hard link."""
     return bool(_identities([path]) & _identities(others))
@@ -173,8 +190,8 @@ def _identities(paths: Sequence[Path]) -> set[tuple[int, int]]:
     return known
 
 
-def _refuse_inputs(jobs: Sequence[Job]) -> None:
-    inputs = _identities([job.source.path for job in jobs])
-    for job in jobs:
-        if _identities([job.output]) & inputs:
-            raise UsageError(f"{job.name}: the output would be an input; originals are never touched")
+def _refuse_inputs(tasks: Sequence[Task]) -> None:
+    inputs = _identities([task.source.path for task in tasks])
+    for task in tasks:
+        if _identities([task.output]) & inputs:
+            raise UsageError(f"{task.name}: the output would be an input; originals are never touched")

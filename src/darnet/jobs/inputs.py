@@ -1,4 +1,4 @@
-"""Which pictures are meant: files, folders, globs (for shells that leave them alone) and stdin."""
+"""Which pictures are meant: files, folders, globs (not every shell expands them) and stdin."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from darnet.errors import UsageError, refusal
+from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES
+from darnet.images.image import Image
 
-STDIN = "-"
+#: As an input stdin, as an output stdout.
+STREAM = "-"
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,37 @@ class Source:
     name: str
     path: Path
     relative: Path
-    streamed: bool = False  # came from stdin
+    data: bytes | None = field(default=None, repr=False)  # of what came from stdin
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it came from stdin."""
+        return self.data is not None
+
+    def head(self) -> bytes:
+        """The bytes that its format is known by. Raises OSError."""
+        if self.data is not None:
+            return self.data[:SIGNATURE_BYTES]
+        with self.path.open("rb") as file:
+            return file.read(SIGNATURE_BYTES)
+
+    def read(self) -> bytes:
+        """All of its bytes. Raises OSError."""
+        return self.path.read_bytes() if self.data is None else self.data
+
+    def picture(self, max_pixels: int = MAX_PIXELS) -> Image:
+        """What it shows. Raises ImageError and ResourceError as `Image.read` does."""
+        if self.data is None:
+            return Image.read(self.path, max_pixels=max_pixels)
+        return Image.decode(self.data, name=self.path, max_pixels=max_pixels)
 
 
 @dataclass
 class Found:
-    """What the arguments stand for."""
+    """What the inputs stand for."""
 
     sources: list[Source] = field(default_factory=list)
-    missing: list[tuple[str, str]] = field(default_factory=list)  # argument, reason
+    missing: list[tuple[str, str]] = field(default_factory=list)  # input, reason
     from_folder: bool = False
 
     @property
@@ -40,27 +65,26 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """How arguments are understood: `tag` marks our own earlier outputs (`photo.restored.jpg`), which are passed over.
+    """How inputs are understood: `tag` marks our own earlier outputs (`photo.restored.jpg`), which are passed over.
 
     In a searched folder that is all of them, elsewhere those whose original is given as well. `output` is a folder of
-    ours that may lie inside a searched one. `scratch` is where stdin is kept.
+    ours that may lie inside a searched one.
     """
 
-    scratch: Path
     tag: str | None = None
     recursive: bool = False
     output: str | None = None
 
-    def __call__(self, arguments: Sequence[str]) -> Found:
+    def __call__(self, inputs: Sequence[str]) -> Found:
         """Find everything, each file once, in the order given. Raises UsageError for - among others."""
-        if STDIN in arguments and len(set(arguments)) > 1:
+        if STREAM in inputs and len(set(inputs)) > 1:
             raise UsageError("- is stdin, and cannot be mixed with other inputs")
         found = Found()
-        for argument in dict.fromkeys(arguments):
+        for one in dict.fromkeys(inputs):
             before = found.total
-            reason = self._add(argument, found)
+            reason = self._add(one, found)
             if found.total == before and reason:
-                found.missing.append((argument, reason))
+                found.missing.append((one, reason))
         # realpath: Path.resolve raises for a symlink that leads to itself, which is one picture that cannot be read
         unique = {os.path.realpath(source.path): source for source in reversed(found.sources)}
         found.sources = self._without_our_own(list(reversed(unique.values())))
@@ -78,29 +102,28 @@ class Search:
     def _tagged(self, path: Path) -> bool:
         return Path(path.stem).suffix == f".{self.tag}"
 
-    def _add(self, argument: str, found: Found) -> str | None:
-        """Add what an argument stands for; returns why it may stand for nothing."""
-        if argument == STDIN:
-            path = self.scratch / "stdin"
-            path.write_bytes(sys.stdin.buffer.read())
-            found.sources.append(Source(STDIN, path, Path("stdin"), streamed=True))
-        elif os.path.isdir(argument):  # noqa: PTH112  is_dir raises for a name too long and in a forbidden folder
+    def _add(self, one: str, found: Found) -> str | None:
+        """Add what an input stands for; returns why it may stand for nothing."""
+        if one == STREAM:
+            found.sources.append(Source(STREAM, Path(STREAM), Path("stdin"), sys.stdin.buffer.read()))
+        elif os.path.isdir(one):  # noqa: PTH112  is_dir raises for a name too long and in a forbidden folder
             found.from_folder = True
-            found.sources += self._scan(Path(argument), found)
-            return "no pictures in this folder" + ("" if self.recursive else " (-r looks into subfolders)")
-        elif os.path.lexists(argument):
-            found.sources.append(_file(argument))
-        elif glob.has_magic(argument):
-            for match in sorted(glob.glob(argument, recursive=True)):  # noqa: PTH207  it may be absolute
+            found.sources += self._scan(Path(one), found)
+            return "no pictures in this folder" + (
+                "" if self.recursive else " (`recursive=True` looks into subfolders)"
+            )
+        elif os.path.lexists(one):
+            found.sources.append(_file(one))
+        elif glob.has_magic(one):
+            for match in sorted(glob.glob(one, recursive=True)):  # noqa: PTH207  it may be absolute
                 self._add(match, found)
             return "nothing matches"
         else:
-            return _absence(argument)
+            return _absence(one)
         return None
 
     def _scan(self, folder: Path, found: Found) -> Iterator[Source]:
         """The pictures of a folder; one that may not be looked into is missing, and nothing but it."""
-        from darnet.images.image import SUFFIXES
 
         def refused(error: OSError) -> None:
             found.missing.append((str(error.filename), refusal(error)))
@@ -117,10 +140,10 @@ class Search:
                     yield Source(str(path), path, path.relative_to(folder))
 
 
-def _absence(argument: str) -> str:
+def _absence(one: str) -> str:
     """Why there is nothing of that name."""
     try:
-        Path(argument).lstat()
+        Path(one).lstat()
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -128,6 +151,6 @@ def _absence(argument: str) -> str:
     return "no such file or folder"
 
 
-def _file(argument: str) -> Source:
-    path = Path(argument)
-    return Source(argument, path, Path(path.name))
+def _file(one: str) -> Source:
+    path = Path(one)
+    return Source(one, path, Path(path.name))

@@ -1,0 +1,11 @@
+"""Jobs: many pictures, restored in one go. What the command line, a service and a cluster do alike.
+
+Inputs, outputs, what is done, and what was done. Pictures come and go one by one; nothing here holds more than one.
+"""
+
+from darnet.jobs.encoding import Encoding
+from darnet.jobs.job import Done, Job, Plan, restore_many
+from darnet.jobs.ledger import Ledger, check_report
+from darnet.jobs.outputs import Task
+
+__all__ = ["Done", "Encoding", "Job", "Ledger", "Plan", "Task", "check_report", "restore_many"]

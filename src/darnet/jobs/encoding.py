@@ -1,0 +1,61 @@
+"""Encoding: the kind of file that a result becomes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+from darnet.errors import UsageError
+from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice, check_options
+from darnet.jobs.outputs import Task, make_folder
+
+if TYPE_CHECKING:
+    from darnet.restore.diagnosis import Result
+
+Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How outputs are written; all at their defaults: as the input was. `ext`: the format; others as in `Image.write`.
+
+    Raises UsageError for what no file could be.
+
+    >>> Encoding(ext="webp", quality=80).options["quality"]
+    80
+    """
+
+    ext: Extension = "auto"
+    quality: int | None = None
+    bit_depth: BitDepth = "auto"
+    metadata: MetadataChoice = "keep"
+    icc: ProfileChoice = "keep"
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for what no file could be."""
+        check_options(**self.options)
+        if self.ext not in get_args(Extension):
+            raise UsageError(f"`ext={self.ext!r}`: expected one of {', '.join(get_args(Extension))}")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As `Image.write` takes them."""
+        return {name: value for name, value in asdict(self).items() if name != "ext"}
+
+    def check(self, task: Task) -> None:
+        """Raise UsageError for a depth that the output's format cannot hold."""
+        if self.bit_depth == "16" and task.format is not None and FORMATS[task.format].bits == 8:
+            raise UsageError(f"`bit_depth='16'`: {task.name} would be a {task.format.upper()} file, which holds 8 bits")
+
+    def write(self, result: Result[Any], task: Task) -> None:
+        """Write the result; what was left alone stays the very same file. Raises and warns as `Image.write` does."""
+        if not result.changed and result.source.format == task.format and self == AS_IT_CAME:
+            task.write(task.source.read())
+        elif task.streamed:
+            task.write(result.restored.encode(task.format or "", **self.options))
+        else:
+            make_folder(task.output)
+            result.save(task.output, **self.options)
+
+
+AS_IT_CAME = Encoding()

@@ -1,0 +1,188 @@
+"""Job: what is done with pictures, whoever restores them; and `restore_many`, which does it."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darnet.errors import ImageError, explain
+from darnet.images.formats import MAX_PIXELS
+from darnet.jobs.encoding import AS_IT_CAME, Encoding
+from darnet.jobs.inputs import Search
+from darnet.jobs.outputs import Destination, Task
+from darnet.registry import kinds_of
+from darnet.restore.diagnosis import Treatment
+
+if TYPE_CHECKING:
+    from darnet.restore.restorer import Restorer
+    from darnet.systems.spec import RestorerSpec
+
+#: In the name of an output that lies beside its input: `photo.restored.jpg`.
+TAG = "restored"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of one input, without pixels: it can be kept, pickled, and written as JSON.
+
+    `output`: the file that was written; None where none was. `treatment`: what was done to the picture, and what is to
+    be known about it; None where nothing could be. `error`: why it failed, in one line; None where it did not.
+    `exit_code`: that of a program that did nothing else. `traceback`: where it failed, for who mends darnet.
+    """
+
+    input: str
+    output: str | None = None
+    treatment: Treatment | None = None
+    error: str | None = None
+    exit_code: int = 0
+    traceback: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        result = None if self.treatment is None else self.treatment.to_dict()
+        return {"input": self.input, "output": self.output, "result": result, "error": self.error}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job comes down to: a task a picture, and what there is no picture of."""
+
+    tasks: tuple[Task, ...]
+    missing: tuple[Done, ...]
+
+    @property
+    def total(self) -> int:
+        """Everything that has to be dealt with."""
+        return len(self.tasks) + len(self.missing)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done with pictures: all but the pictures, and who restores them.
+
+    `kinds`, `strength`: as `Restorer` takes them. `encoding`: what kind of file is written. `recursive`: subfolders as
+    well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
+    done, and write nothing. `fail_fast`: the first failure is raised; else it is an outcome (`Done.error`) as any
+    other. `max_pixels`: larger pictures are refused before they are decoded.
+    Raises UsageError for an encoding that makes no sense.
+
+    >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
+    True
+    """
+
+    kinds: Sequence[str] = ()
+    strength: float = 1.0
+    encoding: Encoding = AS_IT_CAME
+    recursive: bool = False
+    overwrite: bool = False
+    dry_run: bool = False
+    fail_fast: bool = False
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        """One kind may be a plain string."""
+        object.__setattr__(self, "kinds", tuple(kinds_of(self.kinds)))
+
+    def plan(self, inputs: Sequence[str], output: str | None = None) -> Plan:
+        """What is to become of which picture; nothing is read but names and first bytes.
+
+        `inputs`: files, folders, globs, or "-": stdin. `output`: a file, a folder, "-": stdout, or None: beside the
+        input. Folders keep their structure. Raises UsageError for outputs that collide, would be an input, or cannot
+        hold what they should.
+        """
+        found = Search(TAG, self.recursive, output)(inputs)
+        tasks = Destination(output, TAG, self.encoding.ext).plan(found)
+        for task in tasks:
+            self.encoding.check(task)
+        if self.fail_fast and found.missing:
+            raise ImageError(*found.missing[0])
+        missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
+        return Plan(tuple(tasks), tuple(missing))
+
+    def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
+        """Do the tasks, one when its outcome is asked for; no picture is held when it is given.
+
+        Raises, before any picture: UsageError or UnknownNameError for kinds or a strength that no picture can be
+        restored with, WeightsError for an expert that every picture needs.
+        """
+        kinds = restorer.check(self.kinds, self.strength)
+        if self.dry_run:  # a rehearsal: the same decisions, and experts that do nothing
+            idle = {kind: lambda pixels: pixels for kind in restorer.experts}
+            restorer = replace(restorer, experts=idle, max_steps=1)
+        for kind in kinds:
+            restorer.experts[kind]  # is needed for every picture: what is wrong with it is said once
+        return (self._restore(task, restorer) for task in tasks)
+
+    def _restore(self, task: Task, restorer: Restorer) -> Done:
+        source, said, treatment, started = task.source, list[str](), None, time.perf_counter()
+        try:
+            self._check(task, said)
+            with _heard(said):
+                image = source.picture(self.max_pixels)
+            result = restorer(image, kinds=self.kinds, strength=self.strength)
+            treatment = replace(result.treatment, seconds=time.perf_counter() - started)
+            if not self.dry_run:
+                with _heard(said):
+                    self.encoding.write(result, task)
+        except Exception as error:
+            if self.fail_fast:
+                raise
+            reason, exit_code = explain(error, source.path)
+            return Done(source.name, None, treatment, reason, exit_code, traceback.format_exc())
+        treatment = replace(treatment, warnings=(*treatment.warnings, *said))
+        return Done(source.name, None if self.dry_run else task.name, treatment)
+
+    def _check(self, task: Task, said: list[str]) -> None:
+        """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
+        try:
+            task.check(overwrite=self.overwrite)
+        except ImageError as error:
+            if not self.dry_run:
+                raise
+            said.append(str(error))
+
+
+def restore_many(
+    inputs: str | Path | Iterable[str | Path],
+    output: str | Path | None = None,
+    restorer: str | Path | RestorerSpec | Restorer = "darnet",
+    job: Job = Job(),
+) -> Iterator[Done]:
+    """Restore files, folders and globs, and give what became of each; a picture is restored when it is asked for.
+
+    `output`: a file, a folder, which keeps the structure of the folders given, or None: `photo.restored.jpg` beside
+    `photo.jpg`. `restorer`: a system by its name or folder, how it runs, or one that is built. `job`: what is done.
+    A picture that fails is an outcome as any other, unless `job` says `fail_fast`. Originals are never touched, outputs
+    appear at once or not at all, and no picture is held when its outcome is given.
+    Raises UsageError, UnknownNameError or WeightsError before any picture.
+
+    >>> [done.input for done in restore_many([])]
+    []
+    """
+    given = [inputs] if isinstance(inputs, str | Path) else inputs
+    plan = job.plan([str(one) for one in given], None if output is None else str(output))
+    if not plan.tasks:
+        return iter(plan.missing)
+    from darnet.systems.spec import RestorerSpec
+
+    if isinstance(restorer, str | Path):
+        restorer = RestorerSpec(system=str(restorer))
+    if isinstance(restorer, RestorerSpec):
+        restorer = restorer.build()
+    return chain(plan.missing, job.run(plan.tasks, restorer))
+
+
+@contextmanager
+def _heard(said: list[str]) -> Iterator[None]:
+    """Add what is warned of inside."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    said += [str(warning.message) for warning in caught]

@@ -1,0 +1,80 @@
+"""darnet.jobs.encoding: as it came in, unless something else was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+from darnet.errors import UsageError
+from darnet.images.image import Image
+from darnet.jobs import Encoding, Job, restore_many
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"ext": "gif"}, {"quality": 0}, {"quality": 101}, {"bit_depth": "12"}, {"metadata": "burn"}, {"icc": "cmyk"}],
+)
+def test_what_no_file_could_be(fields):
+    (name, value), *_ = fields.items()
+    with pytest.raises(UsageError, match=f"`{name}={value!r}`: expected"):
+        Encoding(**fields)
+
+
+def test_a_depth_that_the_format_cannot_hold_is_said_before_the_work(pictures):
+    pictures("a.png")
+    pictures("b.jpg")
+    job = Job(encoding=Encoding(bit_depth="16"))
+    assert job.plan(["a.png"]).tasks
+    with pytest.raises(
+        UsageError, match=r"`bit_depth='16'`: b\.restored\.jpg would be a JPEG file, which holds 8 bits"
+    ):
+        job.plan(["a.png", "b.jpg"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "same"),
+    [
+        (Encoding(), True),
+        (Encoding(ext="jpg"), False),
+        (Encoding(ext="png"), False),
+        (Encoding(bit_depth="8"), False),
+        (Encoding(metadata="strip"), False),
+        (Encoding(icc="srgb"), False),
+        (Encoding(quality=50), False),
+    ],
+)
+def test_what_is_left_alone_is_the_same_file_unless_other_bytes_are_asked_for(
+    pictures, tiny_clean_system, encoding, same
+):
+    photo = pictures("photo.jpg")
+    (done,) = restore_many(photo, restorer=tiny_clean_system, job=Job(encoding=encoding))
+    assert done.treatment.experts == ()
+    assert (Path(done.output).read_bytes() == photo.read_bytes()) == same
+
+
+@pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])
+def test_ext_is_the_format(pictures, tiny_clean_system, ext):
+    (done,) = restore_many(pictures("photo.png"), restorer=tiny_clean_system, job=Job(encoding=Encoding(ext)))
+    assert Image.read(done.output).format == {"jpg": "jpeg"}.get(ext, ext)
+
+
+def test_depth_and_metadata_are_those_asked_for(pictures, tiny_system):
+    pictures("photo.jpg")
+    for encoding in (Encoding(), Encoding(metadata="strip"), Encoding("png", bit_depth="16")):
+        (done,) = restore_many("photo.jpg", restorer=tiny_system, job=Job(encoding=encoding, overwrite=True))
+        picture = Image.read(done.output)
+        assert ("exif-data" in picture.metadata) == (encoding.metadata == "keep")
+        assert picture.array.dtype == (np.uint16 if encoding.bit_depth == "16" else np.uint8)
+
+
+def test_what_a_format_cannot_hold_is_a_warning(pictures, tiny_system):
+    PIL.Image.new("RGBA", (16, 16), (90, 80, 70, 60)).save("photo.png")
+    encoding = Encoding("jpg")
+    (done,) = restore_many("photo.png", restorer=tiny_system, job=Job(encoding=encoding))
+    assert done.error is None
+    assert "photo.restored.jpg: JPEG files are written without transparency" in done.treatment.warnings
+    assert replace(encoding, ext="auto") == Encoding()

@@ -1,0 +1,146 @@
+"""darnet.jobs.inputs: what inputs stand for."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from darnet import restore_many
+from darnet.errors import ImageError, UsageError
+from darnet.jobs import Job
+from darnet.jobs.inputs import Search
+
+
+def names(*arguments: str, **options: object) -> list[str]:
+    return [source.name for source in Search("restored", **options)(arguments).sources]
+
+
+def test_folders_hold_pictures_in_order(pictures):
+    for name in ("in/b.png", "in/a.jpg", "in/.hidden.png", "in/a.restored.jpg", "in/sub/c.png", "in/.git/d.png"):
+        pictures(name)
+    Path("in/notes.txt").write_text("")
+    assert names("in") == ["in/a.jpg", "in/b.png"]
+    assert names("in", recursive=True) == ["in/a.jpg", "in/b.png", "in/sub/c.png"]
+    assert names("in", recursive=True, output="in/sub") == ["in/a.jpg", "in/b.png"]
+
+
+def test_globs_are_expanded_for_shells_that_do_not(pictures):
+    for name in ("a.png", "b.png", "c.jpg", "sub/d.png"):
+        pictures(name)
+    assert names("*.png") == ["a.png", "b.png"]
+    assert names("**/*.png") == ["a.png", "b.png", "sub/d.png"]
+
+
+def test_a_name_with_brackets_is_a_file_first(pictures):
+    pictures("a[1].png")
+    pictures("a1.png")
+    assert names("a[1].png") == ["a[1].png"]
+
+
+def test_a_file_counts_once(pictures):
+    photo = pictures("in/a.png")
+    assert names("in/a.png", "in", str(photo), "./in/a.png") == ["in/a.png"]
+
+
+def test_what_is_missing_says_why(pictures):
+    found = Search()(["nowhere.png", "*.png"])
+    assert found.missing == [("nowhere.png", "no such file or folder"), ("*.png", "nothing matches")]
+
+
+def errors(*inputs: object, restorer: Path, recursive: bool = False) -> dict[str, str | None]:
+    return {
+        done.input: done.error
+        for done in restore_many(list(map(str, inputs)), "out", restorer, Job(recursive=recursive))
+    }
+
+
+def test_what_cannot_be_looked_at_is_one_input_that_fails(pictures, tiny_system):
+    """A loop or a name too long once ended the whole run."""
+    Path("loop.png").symlink_to("loop.png")
+    long, photo = "x" * 300, pictures("a.png")
+    assert errors("loop.png", f"{long}.png", f"{long}/a.png", photo, restorer=tiny_system) == {
+        f"{long}.png": "file name too long",
+        f"{long}/a.png": "file name too long",
+        "loop.png": "too many levels of symbolic links",
+        str(photo): None,
+    }
+
+
+def test_links_that_loop_do_not_stop_a_folder(pictures, tiny_system):
+    pictures("in/a.png")
+    Path("in/loop.png").symlink_to("loop.png")
+    Path("in/self").symlink_to("../in")
+    found = errors("in", restorer=tiny_system, recursive=True)
+    assert found == {"in/a.png": None, "in/loop.png": "too many levels of symbolic links"}
+
+
+def test_a_forbidden_folder_is_named_and_the_rest_is_found(pictures, monkeypatch):
+    for name in ("in/a.png", "in/closed/b.png", "in/open/c.png"):
+        pictures(name)
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = Search(recursive=True)(["in"])
+    assert [source.name for source in found.sources] == ["in/a.png", "in/open/c.png"]
+    assert found.missing == [("in/closed", "permission denied")]
+    assert found.total == 3
+    assert Search()(["in/closed"]).missing == [("in/closed", "permission denied")]
+
+
+def test_an_output_with_a_name_too_long_is_one_picture_that_fails(pictures, tiny_system):
+    long = "x" * 245 + ".png"
+    pictures("a.png").rename(long)
+    pictures("b.png")
+    failed, done = restore_many([long, "b.png"], restorer=tiny_system)
+    assert "file name too long" in failed.error
+    assert "unexpected" not in failed.error
+    assert done.output == "b.restored.png"
+    assert Path("b.restored.png").exists()
+
+
+def test_a_link_to_nowhere_is_an_input_that_fails(pictures, tiny_system):
+    Path("a.png").symlink_to("nowhere")
+    assert errors("a.png", restorer=tiny_system) == {"a.png": "no such file or directory"}
+
+
+def test_stdin_comes_alone(pictures):
+    with pytest.raises(UsageError, match="stdin"):
+        Search()(["-", "a.png"])
+
+
+class Stdin:
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+
+def test_stdin_is_held_and_lies_nowhere(pictures, monkeypatch):
+    photo = pictures("a.png")
+    monkeypatch.setattr(sys, "stdin", Stdin(photo.read_bytes()))
+    (source,) = Search()(["-"]).sources
+    assert (source.name, source.streamed) == ("-", True)
+    assert source.read() == photo.read_bytes()
+    assert source.picture().array.shape == (24, 24, 3)
+    monkeypatch.setattr(sys, "stdin", Stdin(b"no picture"))
+    (source,) = Search()(["-"]).sources
+    with pytest.raises(ImageError, match="-: not a JPEG"):
+        source.picture()
+
+
+def test_a_limit_holds_for_files_and_stdin(pictures, monkeypatch):
+    photo = pictures("a.png")
+    monkeypatch.setattr(sys, "stdin", Stdin(photo.read_bytes()))
+    for one in ("a.png", "-"):
+        (source,) = Search()([one]).sources
+        assert source.picture(24 * 24).width == 24
+        with pytest.raises(ImageError, match="24 x 24 is more than 575 pixels"):
+            source.picture(24 * 24 - 1)

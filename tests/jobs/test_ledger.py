@@ -1,0 +1,49 @@
+"""darnet.jobs.ledger: what a report holds, and what it never replaces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from darnet import RestorerSpec, Tiles, restore_many
+from darnet.errors import ImageError, UsageError
+from darnet.jobs import Encoding, Job, Ledger, check_report
+
+
+def test_a_report_is_enough_to_do_it_again(pictures, tiny_system):
+    pictures("a.png")
+    spec = RestorerSpec(system=str(tiny_system), device="cpu", tiles=Tiles(32, 16))
+    ledger = Ledger(Job(("noise",), 0.5, Encoding("webp")), "out", spec)
+    ledger.entries += restore_many(["a.png", "gone.png"], ledger.output, spec, ledger.job)
+    ledger.write(Path("deep/report.json"))
+    report = json.loads(Path("deep/report.json").read_text())
+    assert not list(Path("deep").glob(".*"))
+    assert report["darnet"]
+    assert report["model"] == str(tiny_system)
+    settings = report["settings"]
+    assert RestorerSpec.model_validate(settings.pop("restorer")) == spec
+    assert settings.pop("output") == "out"
+    assert Job(**settings | {"encoding": Encoding(**settings["encoding"])}) == ledger.job
+    gone, done = report["pictures"]
+    assert gone == {"input": "gone.png", "output": None, "result": None, "error": "no such file or folder"}
+    assert (done["input"], done["output"], done["error"]) == ("a.png", "out/a.webp", None)
+    assert (done["result"]["experts"], done["result"]["changed"]) == (["noise"], True)
+
+
+def test_a_report_of_a_restorer_whose_spec_nobody_knows():
+    document = Ledger(Job()).to_dict()
+    assert (document["model"], document["settings"]["restorer"]) == (None, None)
+
+
+def test_a_report_replaces_no_picture_of_its_run(pictures):
+    pictures("a.png")
+    Path("link.json").symlink_to("a.png")
+    tasks = Job().plan(["a.png"], "out.png").tasks
+    for path in ("a.png", "out.png", "link.json"):
+        with pytest.raises(UsageError, match=f"`report='{path}'`: that is a picture of this run"):
+            check_report(Path(path), tasks)
+    with pytest.raises(ImageError, match="not a directory"):
+        check_report(Path("a.png/report.json"), tasks)
+    check_report(Path("new/report.json"), tasks)

@@ -1,0 +1,100 @@
+"""darnet.systems.spec: what builds a Restorer, as a value."""
+
+from __future__ import annotations
+
+import inspect
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import darnet
+from darnet import RestorerSpec, Tiles
+from darnet.errors import UnknownNameError, UsageError
+from darnet.restore.experts import NetworkExpert, SelfEnsemble
+
+SPECS = st.builds(
+    RestorerSpec,
+    system=st.sampled_from(["darnet", "daair", "somewhere/else"]),
+    device=st.sampled_from(["auto", "cpu", "cuda:1"]),
+    precision=st.sampled_from(["auto", "fp32", "bf16", "fp16"]),
+    tiles=st.none() | st.builds(Tiles, st.integers(64, 2048), st.integers(0, 63)),
+    min_confidence=st.none() | st.floats(0, 1),
+    max_steps=st.integers(1, 9),
+    quality=st.sampled_from(["fast", "best"]),
+)
+
+
+@given(SPECS, SPECS)
+def test_a_spec_survives_json_and_pickle_and_is_known_by_its_fields(spec: RestorerSpec, other: RestorerSpec) -> None:
+    for again in (RestorerSpec.from_json(spec.to_json()), ForkingPickler.loads(ForkingPickler.dumps(spec))):
+        assert again == spec
+        assert hash(again) == hash(spec)
+        assert again.tiles == spec.tiles
+    assert (spec == other) == (spec.to_json() == other.to_json())
+
+
+def test_a_spec_does_not_change() -> None:
+    with pytest.raises(pydantic.ValidationError):
+        RestorerSpec().device = "cpu"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"precision": "fp8"}, "`precision='fp8'`: expected 'auto', 'fp32', 'bf16' or 'fp16'"),
+        ({"quality": 3}, "`quality=3`: expected 'fast' or 'best'"),
+        ({"min_confidence": 2}, "`min_confidence=2`: expected 0 to 1"),
+        ({"min_confidence": float("nan")}, "`min_confidence=nan`: expected 0 to 1"),
+        ({"max_steps": 0}, "`max_steps=0`: expected at least 1"),
+        ({"max_steps": "many"}, "`max_steps='many'`: expected a valid integer"),
+        ({"tiles": Tiles(0).__dict__ | {"size_px": 5}}, "tiles of 5 px that share 128 px"),
+        ({"sytem": "darnet"}, "no field of RestorerSpec called 'sytem'; did you mean 'system'?"),
+    ],
+)
+def test_what_makes_no_sense_is_named(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        RestorerSpec(**fields)
+    assert str(caught.value).startswith(said)
+    with pytest.raises(UsageError):
+        RestorerSpec.model_validate(fields)
+
+
+@pytest.mark.parametrize("text", ["", "{", "3", "[]", "null"])
+def test_what_is_no_spec(text: str) -> None:
+    with pytest.raises(UsageError, match="expected a JSON object"):
+        RestorerSpec.from_json(text)
+    with pytest.raises(UnknownNameError):
+        RestorerSpec.from_json('{"weights": 3}')
+
+
+def test_load_takes_what_a_spec_has() -> None:
+    parameters = inspect.signature(darnet.load).parameters
+    fields = RestorerSpec.model_fields
+    assert list(parameters) == ["name", *list(fields)[1:]]
+    assert [one.default for one in parameters.values()] == [one.default for one in fields.values()]
+
+
+def test_everything_is_handed_on(tiny_system: Path) -> None:
+    spec = RestorerSpec(
+        system=str(tiny_system),
+        device="cpu",
+        precision="bf16",
+        tiles=Tiles(64, 16),
+        min_confidence=0.25,
+        max_steps=3,
+        quality="best",
+    )
+    restorer = spec.build()
+    assert (restorer.min_confidence, restorer.min_confidences, restorer.max_steps) == (0.25, {}, 3)
+    ensemble = restorer.experts["noise"]
+    assert isinstance(ensemble, SelfEnsemble)
+    expert = ensemble.expert
+    assert isinstance(expert, NetworkExpert)
+    assert (expert.tiles, str(expert.backend.dtype)) == (Tiles(64, 16), "torch.bfloat16")
+    same = darnet.load(tiny_system, device="cpu", min_confidence=0.25, max_steps=3, quality="best")
+    assert (same.min_confidence, same.max_steps) == (restorer.min_confidence, restorer.max_steps)
