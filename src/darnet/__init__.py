@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from darnet.images.image import Image
     from darnet.images.metrics import psnr, ssim
+    from darnet.models.creation import create_model, list_models
     from darnet.restore.diagnosis import Diagnosis, Result, Step
     from darnet.restore.experts import Tiles
     from darnet.restore.restorer import Restorer
@@ -49,6 +50,7 @@ _HOME = {
     ),
     "images.image": ("Image",),
     "images.metrics": ("psnr", "ssim"),
+    "models.creation": ("create_model", "list_models"),
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
@@ -72,7 +74,9 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WeightsError",
+    "create_model",
     "dispatch",
+    "list_models",
     "load",
     "psnr",
     "ssim",
