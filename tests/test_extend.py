@@ -155,7 +155,7 @@ def test_a_new_kind_costs_one_expert_and_one_router(system: Path, photos: Path, 
 def test_the_head_grows_and_old_rows_keep_their_weights(system: Path, photos: Path, settings: Settings) -> None:
     """What training starts from: its first checkpoint, before any step."""
     stopped = RuntimeError("stopped")
-    with patch("darnet.training.trainer.StageRun.run", side_effect=stopped), pytest.raises(RuntimeError):
+    with patch("darnet.training.trainer.StageRun.begin", side_effect=stopped), pytest.raises(RuntimeError):
         teach(system, Lesson("salt", photos, "salt_module:Salt"), settings, expert="median")
     from darnet.training.checkpoint import load_checkpoint
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from darnet.images.image import Image
     from darnet.images.metrics import psnr, ssim
     from darnet.jobs import restore_many
+    from darnet.models.creation import create_model, list_models
     from darnet.restore.diagnosis import Diagnosis, Result, Step
     from darnet.restore.experts import Tiles
     from darnet.restore.restorer import Restorer
@@ -49,8 +50,9 @@ _HOME = {
         "WeightsError",
     ),
     "images.image": ("Image",),
-    "jobs": ("restore_many",),
     "images.metrics": ("psnr", "ssim"),
+    "jobs": ("restore_many",),
+    "models.creation": ("create_model", "list_models"),
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
@@ -75,7 +77,9 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WeightsError",
+    "create_model",
     "dispatch",
+    "list_models",
     "load",
     "psnr",
     "restore_many",

@@ -7,15 +7,18 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
+import inspect
 import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FunctionType
 
 import torch
 from torch import Generator, Tensor, nn
 
 from darnet.degradations import Degradation
 from darnet.models import cards
+from darnet.models.abilities import Gated, Watched
 from darnet.models.base import Model, Output
 from darnet.restore.experts import Expert
 from darnet.restore.routers import Router
@@ -25,10 +28,11 @@ AWKWARD_SIZES = ((37, 31), (1, 1), (8, 129), (64, 64))
 
 
 def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
-    """Determinism, batch independence, gradients, named routings, no state, and a round trip through a card.
+    """Finality, determinism, batch independence, gradients, named routings, no state, a round trip through a card.
 
     `kind` and `config` are the registry name and the constructor's arguments that made `model`.
     """
+    check_is_final(type(model))
     side = 8 * model.multiple_of
     pictures = torch.rand(3, 3, side, side, generator=Generator().manual_seed(0))
     check_gradients(model, pictures)
@@ -44,6 +48,18 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
     check_round_trip(model, pictures, kind, config)
 
 
+def check_is_final(network: type[Model]) -> None:
+    """It derives from abstract classes only, and overrides no method of theirs that has a body."""
+    line = [kind for kind in network.__mro__ if issubclass(kind, Model)]
+    for index, kind in enumerate(line):
+        for base in line[index + 1 :]:
+            assert inspect.isabstract(base), f"{kind.__name__} derives from {base.__name__}, which is not abstract"
+            for name in sorted({*vars(kind)} & {*vars(base)}):
+                own = vars(base)[name]
+                finished = isinstance(own, FunctionType | property) and not getattr(own, "__isabstractmethod__", False)
+                assert name.startswith("__") or not finished, f"{kind.__name__} overrides {base.__name__}.{name}"
+
+
 def wake(model: Model, std: float = 0.05) -> None:
     """Move weights that start at zero by noise: they block the gradients before them, and hide what happens there."""
     rng = Generator().manual_seed(1)
@@ -56,19 +72,16 @@ def wake(model: Model, std: float = 0.05) -> None:
 def check_gradients(model: Model, pictures: Tensor) -> None:
     """Every parameter that may learn gets a finite gradient from what the model returns, under each of its gates.
 
-    But for experts inside a network (`Model.parts`) that none of the pictures is sent to.
+    But for experts inside a network (`Watched.parts`) that none of the pictures is sent to.
     """
     model.train()
     wake(model)
-    own = model.gate
-    for gate in model.gates or (own,):
-        model.gate = gate
-        _check_gradients(model, pictures)
-    model.gate = own
+    for gate in model.gates if isinstance(model, Gated) else (None,):
+        _check_gradients(model, pictures, **({} if gate is None else {"gate": gate}))
 
 
-def _check_gradients(model: Model, pictures: Tensor) -> None:
-    output = model(pictures)
+def _check_gradients(model: Model, pictures: Tensor, **gate: str) -> None:
+    output = model(pictures, **gate)
     loss = torch.stack([tensor.float().square().mean() for tensor in tensors(output)]).sum()
     model.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -83,7 +96,7 @@ def _check_gradients(model: Model, pictures: Tensor) -> None:
 def _idle(model: Model, output: Output) -> list[Tensor]:
     """Parameters of the experts that serve nobody."""
     found: list[Tensor] = []
-    parts = model.parts()
+    parts = model.parts() if isinstance(model, Watched) else {}
     for place, routing in zip(model.places, output.routings, strict=False):  # checked by itself
         experts = [part for part in parts.get(place, {}).values() if isinstance(part, nn.ModuleList)]
         for served, *choices in zip(routing.weights.sum(dim=0).tolist(), *experts, strict=True):

@@ -48,6 +48,9 @@ class Numbered(Model):
         super().__init__()
         self.views = lambda pictures: pictures.mean(dim=(2, 3), keepdim=True)
 
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
     ) -> Output:

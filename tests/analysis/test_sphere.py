@@ -46,6 +46,9 @@ class Nowhere(Model):
 
     places = ("first", "second")
 
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
     ) -> Output:

@@ -27,6 +27,9 @@ class Plain(Model):
         super().__init__()
         self.layer = nn.Conv2d(3, features, 3, padding=1)
 
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
     ) -> Output:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from darnet.training.launch import Hardware
 
 RECIPE = """
 name = "tiny"
@@ -33,16 +34,13 @@ def calls(pictures, monkeypatch):
     Path("tiny.toml").write_text(RECIPE)
     Path("runs/tiny/1").mkdir(parents=True)
     told: list[tuple[object, ...]] = []
-    launch = ModuleType("darnet.training.launch")
 
     def answer(*arguments: object, **options: object) -> Path:
         told.append((*arguments, options))
         return Path("runs/tiny/1/model")
 
-    launch.Hardware = dict
-    launch.start = launch.resume = answer
-    monkeypatch.setitem(sys.modules, "darnet.training.launch", launch)
-    monkeypatch.setattr("darnet.training.launch", launch, raising=False)
+    for name in ("start", "resume"):
+        monkeypatch.setattr(f"darnet.training.launch.{name}", answer)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     return told
 
@@ -59,7 +57,7 @@ def test_start(darnet, calls):
     ran = darnet("train", "tiny.toml", "--data", "photos", *options, "--quiet")
     assert ran == (0, "runs/tiny/1/model\n", "")
     recipe, data, runs, hardware, rest = calls[0]
-    wanted = {"device": "cpu", "devices": 2, "precision": "fp32"}
+    wanted = Hardware(device="cpu", devices=2, precision="fp32")
     assert recipe.stage[0].epochs == 3
     assert (data, runs, hardware, rest) == (
         Path("photos"),
@@ -121,8 +119,9 @@ def test_options_that_make_no_sense(darnet, calls, arguments, reason):
 
 
 def test_a_missing_extra_says_how_to_install_it(darnet, calls, monkeypatch):
-    monkeypatch.delattr("darnet.training.launch")
-    monkeypatch.delitem(sys.modules, "darnet.training.launch")
+    for name in ("experiments", "continual", "ablation", "series", "launch"):
+        monkeypatch.delitem(sys.modules, f"darnet.training.{name}")
+        monkeypatch.delattr(f"darnet.training.{name}")
     monkeypatch.setitem(sys.modules, "tomli_w", None)
     ran = darnet("train", "tiny.toml", "--data", "photos")
     assert ran.code == 2
@@ -130,17 +129,18 @@ def test_a_missing_extra_says_how_to_install_it(darnet, calls, monkeypatch):
 
 
 def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch):
-    from darnet.training import continual, figure
+    from darnet.training import figure
+    from darnet.training.continual import Curriculum
 
     told, drawn = [], []
 
-    def start(plan, data, runs, hardware, *, quiet):
+    def start(plan, data, runs, hardware, *, weights, budget, quiet):
         told.append((plan, data, runs))
         Path("runs/phases/1").mkdir(parents=True)
         Path("runs/phases/1/curriculum.json").write_text('{"phases": []}')
         return Path("runs/phases/1")
 
-    monkeypatch.setattr(continual, "start", start)
+    monkeypatch.setattr(Curriculum, "start", start)
     monkeypatch.setattr(figure, "draw", lambda report, path: drawn.append((report, path)))
     ran = darnet("train", "phases", "--data", "photos", "--set", "examined=7")
     assert ran == (0, "runs/phases/1\n", "")
@@ -151,15 +151,15 @@ def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch
 
 
 def test_a_study_is_run_variant_by_variant(darnet, calls, monkeypatch):
-    from darnet.training import ablation
+    from darnet.training.ablation import Study
 
     told = []
 
-    def start(plan, data, runs, hardware, *, quiet):
+    def start(plan, data, runs, hardware, *, weights, budget, quiet):
         told.append((plan, data, runs))
         return Path("runs/study/1")
 
-    monkeypatch.setattr(ablation, "start", start)
+    monkeypatch.setattr(Study, "start", start)
     ran = darnet("train", "study/daair", "--data", "photos", "--set", "recipe.stage.0.epochs=7")
     assert ran == (0, "runs/study/1\n", "")
     plan, data, runs = told[0]

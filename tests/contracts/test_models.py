@@ -12,7 +12,8 @@ import torch
 
 from darnet import registry
 from darnet.models.base import Context, Model
-from darnet.testing import check_model, tensors
+from darnet.models.unet import UNet
+from darnet.testing import check_is_final, check_model, tensors
 
 SLERIR: dict[str, object] = {
     "experts": 3,
@@ -163,6 +164,9 @@ class Broken(Model):
         self.places = ("nowhere",) if fault == "places" else ()
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None):
         from darnet.models.base import Output
 
@@ -193,6 +197,20 @@ def test_the_contract_catches_what_it_is_for(fault: str, message: str, monkeypat
     monkeypatch.setattr(registry, "find", lambda group, name: Broken)
     with pytest.raises(AssertionError, match=message):
         check_model(Broken(fault), kind="broken", config={"fault": fault})
+
+
+def test_the_contract_catches_what_is_not_final() -> None:
+    class Deeper(UNet):
+        pass
+
+    class Looking(Model):
+        def look(self, pictures: torch.Tensor) -> Context:
+            return Context()
+
+    with pytest.raises(AssertionError, match="Deeper derives from UNet, which is not abstract"):
+        check_model(Deeper(4, 2), kind="unet", config={"width": 4, "depth": 2})
+    with pytest.raises(AssertionError, match=r"Looking overrides Model\.look"):
+        check_is_final(Looking)
 
 
 def test_networks_are_built_without_weights_before_torch_imports_its_compiler() -> None:

@@ -235,6 +235,9 @@ class Shaded(Model):
 
     placed, overlap_px = True, 24
 
+    def encode(self, views: Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(self, degraded: Tensor, context: Context | None = None, box: Tensor | None = None) -> Output:
         share = torch.ones_like(degraded) if box is None else 1 - box[:, None, None, 1:2]
         return Output(degraded * share)
@@ -283,6 +286,9 @@ def test_metadata_that_cannot_be_read_names_the_file(tmp_path: Path, graphs: Cal
 
 class Silent(Model):
     """Neither an image nor a name."""
+
+    def encode(self, views: Tensor) -> Context:
+        return Context({"views": views})
 
     def forward(self, degraded: Tensor, context: Context | None = None, box: Tensor | None = None) -> Output:
         return Output()

@@ -25,6 +25,9 @@ class Hungry(Model):
         super().__init__()
         self.error = error
 
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
     ) -> Output:
@@ -50,6 +53,9 @@ class Watching(Model):
     def __init__(self) -> None:
         super().__init__()
         self.seen: list[tuple[bool, str]] = []
+
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
 
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None

@@ -18,6 +18,9 @@ class Drawing(Model):
             self.answer = getattr(self.weight, method)(*arguments)
             self.constant = getattr(torch.zeros(400, device="cpu"), method)(*arguments)
 
+    def encode(self, views: Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(self, degraded: Tensor, context: Context | None = None, box: Tensor | None = None) -> Output:
         return Output(degraded)
 

@@ -94,20 +94,28 @@ def test_only_the_chosen_expert_runs() -> None:
 )
 def test_who_learns(gate: str, masked: bool, wanted: set[int]) -> None:
     model = network(masked=masked)
-    model.gate = gate
     steer(model, 2)
-    model(pictures()).image.square().mean().backward()
+    model(pictures(), gate=gate).image.square().mean().backward()
     assert working(model) == [wanted] * len(PLACES)
     learns = bool(model.router.mlp[-1].bias.grad is not None and model.router.mlp[-1].bias.grad.any())
     assert learns == (gate == "soft")
+
+
+def test_without_a_gate_it_decides_as_what_ships_does() -> None:
+    model, shown = network().eval(), pictures()
+    assert model.gates[0] == "hard"
+    with torch.inference_mode():
+        one, other = model(shown), model(shown, gate="hard")
+    assert torch.equal(one.image, other.image)
+    with pytest.raises(ValueError, match="gate 'warm': expected hard or soft"):
+        model(shown, gate="warm")
 
 
 def test_a_mask_hides_gradients_and_changes_no_answer() -> None:
     images = []
     for masked in (True, False):
         model = network(masked=masked)
-        model.gate = "soft"
-        images.append(model(pictures()).image.detach())
+        images.append(model(pictures(), gate="soft").image.detach())
     torch.testing.assert_close(*images)
 
 
@@ -115,18 +123,17 @@ def test_soft_answers_lie_between_those_of_the_experts() -> None:
     """With a temperature near 0 the soft gate is the hard one."""
     model = network(temperature=1e-3)
     hard = model(pictures()).image
-    model.gate = "soft"
-    torch.testing.assert_close(model(pictures()).image, hard, atol=1e-3, rtol=0)
+    torch.testing.assert_close(model(pictures(), gate="soft").image, hard, atol=1e-3, rtol=0)
 
 
 def test_centres_move_under_the_soft_gate_only() -> None:
     model = network(momentum=0.5)
     shown = [routing.embedding.detach() for routing in model(pictures(6)).routings]
     before = model.router.centres.clone()
-    model.after_step(shown)
-    assert torch.equal(model.router.centres, before)
-    model.gate = "soft"
-    model.after_step(shown)
+    for gate in (None, "hard"):
+        model.after_step(shown, gate)
+        assert torch.equal(model.router.centres, before)
+    model.after_step(shown, "soft")
     assert not torch.equal(model.router.centres, before)
     cosines = model.router.centres @ model.router.centres.T
     torch.testing.assert_close(cosines, torch.full((3, 3), -0.5).fill_diagonal_(1), atol=1e-5, rtol=0)
@@ -208,8 +215,7 @@ def test_a_tile_finds_its_part_of_the_severity_map() -> None:
 def test_a_classifier_chooses_and_its_experts_learn() -> None:
     """The router gets its slope from the soft gate; a head names kinds, and teaches the encoder."""
     model = network(selection="classifier", kinds=["noise", "rain"])
-    model.gate = "soft"
-    output = model(pictures())
+    output = model(pictures(), gate="soft")
     output.image.square().mean().backward()
     assert bool(model.router.classify.weight.grad.any())
     assert model.naming[1].weight.grad is None

@@ -12,7 +12,7 @@ import pytest
 from darnet.errors import RecipeError, UsageError
 from darnet.images.image import Image
 from darnet.models import cards
-from darnet.training import ablation, launch
+from darnet.training import launch
 from darnet.training.ablation import Study
 from darnet.training.recipe import find_recipe
 
@@ -61,32 +61,32 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def two(path: Path) -> Study:
-    return ablation.load_study(path)
+    return Study.load(path)
 
 
 def test_every_variant_is_trained_and_reported(two: Study, photos: Path, tmp_path: Path) -> None:
-    folder = ablation.start(two, photos, tmp_path / "runs", CPU, quiet=True)
+    folder = two.start(photos, tmp_path / "runs", CPU, quiet=True)
     report = json.loads((folder / "study.json").read_text())
     assert [row["name"] for row in report["variants"]] == ["narrow", "wide"]
-    cards = [cards.read_card(folder / row["model"]) for row in report["variants"]]
-    assert [card.config["width"] for card in cards] == [4, 8]
-    assert [row["parameters"] for row in report["variants"]] == [card.parameters for card in cards]
+    trained = [cards.read_card(folder / row["model"]) for row in report["variants"]]
+    assert [card.config["width"] for card in trained] == [4, 8]
+    assert [row["parameters"] for row in report["variants"]] == [card.parameters for card in trained]
     assert report["variants"][0]["step"] == 2 and report["variants"][0]["val_psnr"] > 0
-    assert cards[1].training["recipe"]["stage"][0]["losses"] == {"mse": 1.0}
+    assert trained[1].training["recipe"]["stage"][0]["losses"] == {"mse": 1.0}
 
 
 def test_a_stopped_study_goes_on_with_what_is_left(two: Study, photos: Path, tmp_path: Path) -> None:
-    folder = ablation.start(two, photos, tmp_path / "runs", CPU, quiet=True)
+    folder = two.start(photos, tmp_path / "runs", CPU, quiet=True)
     first, last = (next((folder / name).iterdir()) / "model" / "model.safetensors" for name in ("narrow", "wide"))
     weights, made = last.read_bytes(), first.stat().st_mtime_ns
     shutil.rmtree(folder / "wide")
-    assert ablation.resume(folder, quiet=True) == folder
+    assert Study.resume(folder, quiet=True) == folder
     assert first.stat().st_mtime_ns == made
     assert (next((folder / "wide").iterdir()) / "model" / "model.safetensors").read_bytes() == weights
 
 
 def test_overrides_reach_every_variant(path: Path) -> None:
-    found = ablation.load_study(path, ["recipe.stage.0.epochs=3"])
+    found = Study.load(path, ["recipe.stage.0.epochs=3"])
     assert [found.plan(variant).stage[0].epochs for variant in found.variant] == [3, 3]
 
 
@@ -101,26 +101,20 @@ def test_overrides_reach_every_variant(path: Path) -> None:
 )
 def test_documents_that_make_no_sense(path: Path, override: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
-        ablation.load_study(path, [override])
+        Study.load(path, [override])
 
 
 def test_one_process(two: Study, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one process"):
-        ablation.start(two, photos, tmp_path / "runs", launch.Hardware("cpu", 2, "fp32"), quiet=True)
+        two.start(photos, tmp_path / "runs", launch.Hardware("cpu", 2, "fp32"), quiet=True)
     assert not (tmp_path / "runs").exists()
-
-
-def test_what_is_a_study(path: Path, tmp_path: Path) -> None:
-    assert ablation.is_study(path)
-    assert not ablation.is_study(find_recipe("noise"))
-    assert not ablation.is_study(tmp_path / "gone.toml")
 
 
 def test_daair_is_compared_at_equal_size() -> None:
     """Within 5 %: DaAIR, Restormer's blocks alone, and DaR-Net's experts together."""
     from darnet.training.preparation import build_model
 
-    found = ablation.load_study(find_recipe("study/daair"))
+    found = Study.load(find_recipe("study/daair"))
     sizes, steps = {}, {}
     for variant in found.variant:
         recipe = found.plan(variant)
@@ -137,7 +131,7 @@ def test_slerir_is_compared_at_equal_cost() -> None:
     from darnet.benchmark.footprint import idle
     from darnet.training.preparation import build_model, check
 
-    found = ablation.load_study(find_recipe("study/slerir"))
+    found = Study.load(find_recipe("study/slerir"))
     active, stored, steps = {}, {}, set()
     for variant in found.variant:
         recipe = found.plan(variant)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Generator, Tensor
@@ -189,7 +187,7 @@ def test_pictures_of_several_kinds_are_judged_by_presence() -> None:
     labels = torch.arange(60) % 2
     batch = pictures(60, labels, 2)
     presence = torch.stack([0 * batch.label, batch.label, batch.label], dim=1).float()
-    several = replace(batch, presence=presence)
+    several = batch._replace(presence=presence)
     before = model(batch.degraded).routings[0].logits
     calibrate(model, [several], 0.1)
     output = model(batch.degraded)

@@ -44,15 +44,15 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small() -> Curriculum:
-    return continual.load_curriculum(find_recipe("phases"), SMALL)
+    return Curriculum.load(find_recipe("phases"), SMALL)
 
 
 def test_phases_follow_one_another(small: Curriculum, photos: Path, tmp_path: Path) -> None:
-    folder = continual.start(small, photos, tmp_path / "runs", launch.Hardware("cpu", 1, "fp32"), quiet=True)
+    folder = small.start(photos, tmp_path / "runs", launch.Hardware("cpu", 1, "fp32"), quiet=True)
     runs = [next((folder / phase.name).iterdir()) for phase in small.phase]
-    cards = [cards.read_card(run / "model") for run in runs]
-    assert [len(card.handles) for card in cards] == [2, 3, 4]
-    assert cards[2].training["from"]["sha256"] == cards[1].sha256
+    trained = [cards.read_card(run / "model") for run in runs]
+    assert [len(card.handles) for card in trained] == [2, 3, 4]
+    assert trained[2].training["from"]["sha256"] == trained[1].sha256
     assert load_memory(runs[1] / "model" / "memory").kinds == ("clean", "noise", "blur")
     report = json.loads((folder / "curriculum.json").read_text())
     assert report["starts"] == [0, 2, 4]
@@ -65,19 +65,19 @@ def test_a_stopped_curriculum_goes_on_and_ends_in_the_same_weights(
     small: Curriculum, photos: Path, tmp_path: Path
 ) -> None:
     cpu = launch.Hardware("cpu", 1, "fp32")
-    folder = continual.start(small, photos, tmp_path / "runs", cpu, quiet=True)
+    folder = small.start(photos, tmp_path / "runs", cpu, quiet=True)
     last = next((folder / "3-overexposure").iterdir())
     weights = (last / "model" / "model.safetensors").read_bytes()
     shutil.rmtree(folder / "3-overexposure")
     (folder / "curriculum.json").unlink()
-    assert continual.resume(folder, quiet=True) == folder
+    assert Curriculum.resume(folder, quiet=True) == folder
     again = next((folder / "3-overexposure").iterdir())
     assert (again / "model" / "model.safetensors").read_bytes() == weights
     assert (folder / "curriculum.json").is_file()
 
 
 def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
-    found = continual.load_curriculum(find_recipe("phases"), ["phase.2.remade=0.25"])
+    found = Curriculum.load(find_recipe("phases"), ["phase.2.remade=0.25"])
     memory = Memory((Scene(b""),), (Exemplar("blur", 0, "blur", (1.5,)), Exemplar("blur", 0, "blur", (2.0,))))
     sources = {spec.name: spec for spec in found.plan(2, memory).stage[0].degradations}
     assert (sources["blur"].share, sources["blur"].ranges) == (0.25, {"sigma_px": (1.5, 2.0)})
@@ -85,14 +85,13 @@ def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
 
 
 def test_a_phase_may_take_longer() -> None:
-    found = continual.load_curriculum(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
+    found = Curriculum.load(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
     assert [found.plan(index).stage[0].epochs for index in range(3)] == [2, 3, 20]
 
 
 @pytest.mark.parametrize("name", ["phases", "paper/phases"])
 def test_the_papers_three_phases(name: str) -> None:
-    found = continual.load_curriculum(find_recipe(name))
-    assert continual.is_curriculum(find_recipe(name))
+    found = Curriculum.load(find_recipe(name))
     assert [found.kinds(index) for index in range(3)] == [
         ["clean", "noise"],
         ["clean", "noise", "blur"],
@@ -103,11 +102,11 @@ def test_the_papers_three_phases(name: str) -> None:
 
 
 def test_a_first_phase_has_no_teacher() -> None:
-    found = continual.load_curriculum(find_recipe("phases"), ["recipe.stage.0.losses.distillation=1.0"])
+    found = Curriculum.load(find_recipe("phases"), ["recipe.stage.0.losses.distillation=1.0"])
     assert "distillation" not in found.plan(0).stage[0].losses
     assert "distillation" in found.plan(1).stage[0].losses
     alone = ["recipe.stage.0.losses.distillation=1.0", "phase.1.replay=0"]
-    assert "distillation" in continual.load_curriculum(find_recipe("phases"), alone).plan(1).stage[0].losses
+    assert "distillation" in Curriculum.load(find_recipe("phases"), alone).plan(1).stage[0].losses
 
 
 @pytest.mark.parametrize(
@@ -115,12 +114,7 @@ def test_a_first_phase_has_no_teacher() -> None:
 )
 def test_documents_that_make_no_sense(override: str) -> None:
     with pytest.raises(RecipeError):
-        continual.load_curriculum(find_recipe("phases"), [override])
-
-
-def test_an_ordinary_recipe_is_no_curriculum(tmp_path: Path) -> None:
-    assert not continual.is_curriculum(find_recipe("router"))
-    assert not continual.is_curriculum(tmp_path / "gone.toml")
+        Curriculum.load(find_recipe("phases"), [override])
 
 
 def test_forgetting_and_transfer(small: Curriculum) -> None:

@@ -120,13 +120,13 @@ def test_the_precision_is_what_is_fastest_here(
 
 def test_training_in_float32_is_no_tf32(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    step = StageRun._step
+    step = StageRun.step
 
-    def watched(self: StageRun) -> object:
+    def watched(self: StageRun) -> None:
         seen.append(torch.backends.cudnn.conv.fp32_precision)
-        return step(self)
+        step(self)
 
-    monkeypatch.setattr(StageRun, "_step", watched)
+    monkeypatch.setattr(StageRun, "step", watched)
     launch.start(recipe(), photos, tmp_path / "runs", CPU, quiet=True)
     assert seen == ["ieee"]
     assert torch.backends.cudnn.conv.fp32_precision == "tf32"  # as it was

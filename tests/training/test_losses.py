@@ -81,8 +81,7 @@ def test_levels_count_only_where_the_true_kind_has_one() -> None:
 
 
 #: Noise and haze, where blur is too mild to say; nothing; of clean, blur, noise and haze.
-SEVERAL = replace(
-    BATCH,
+SEVERAL = BATCH._replace(
     presence=torch.tensor([[0.0, torch.nan, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]]),
     severity=torch.tensor([[0.0, 0.5, 25.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
 )
@@ -110,7 +109,7 @@ def test_an_alarm_on_a_clean_picture_weighs_twice() -> None:
 
 def test_presence_without_more_is_that_of_the_label() -> None:
     logits = [[0.0, 1.0, -2.0, 3.0], [2.0, 0.5, 0.0, 1.0]]
-    one = replace(BATCH, presence=torch.tensor([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]))
+    one = BATCH._replace(presence=torch.tensor([[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]))
     assert presence(logits, BATCH) == presence(logits, one)
 
 
@@ -127,7 +126,7 @@ def test_the_level_of_every_kind_that_is_known_counts() -> None:
 
 def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
     """A crop that says nothing does not count against the picture, and one that says much counts for it."""
-    batch = replace(BATCH, label=torch.tensor([1, 1]), level=torch.tensor([25.0, 25.0]), crops_per_picture=2)
+    batch = BATCH._replace(label=torch.tensor([1, 1]), level=torch.tensor([25.0, 25.0]), crops_per_picture=2)
     logits = torch.tensor([[0.0, 8.0], [0.0, 0.0]])
     wanted = torch.nn.functional.cross_entropy(torch.tensor([[0.0, 4.0]]), torch.tensor([1]))
     output = Output(routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 50.0], [1.0, 12.5]]))
@@ -140,7 +139,7 @@ def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
 def test_distillation_keeps_what_the_teacher_said() -> None:
     """Two kinds that the teacher knows, and one that it does not, which may say what it likes."""
     taught = torch.tensor([[2.0, -1.0], [0.5, 0.0]])
-    told = replace(BATCH, taught=taught)
+    told = BATCH._replace(taught=taught)
 
     def loss(logits: torch.Tensor, batch: Batch = told) -> float:
         return float(LOSSES["distillation"](Output(routings=(Routing.hard(logits),)), batch))

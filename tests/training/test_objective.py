@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -12,7 +10,7 @@ from darnet.models.classifier import DegradationClassifier
 from darnet.restore.routers import NetworkRouter
 from darnet.routing import Routing
 from darnet.training.calibration import calibrate
-from darnet.training.objective import Objective, scores, tensors
+from darnet.training.objective import Objective, scores
 from darnet.training.recipe import Stage
 
 PICTURES = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -41,11 +39,11 @@ def test_presence_is_scored_kind_by_kind() -> None:
     """Noise: found twice, missed once, a false alarm: 4 / 6. Haze: found once, no mistake: 1."""
     found = named([[0.0, 1, -1], [0, 1, 2], [0, 1, -1], [0, -1, 2]])
     assert found["val_presence"] == pytest.approx((4 / 6 + 1) / 2)
-    assert named([[1.0, 0, 0]] * 4, replace(SEVERAL, presence=torch.zeros(4, 3)))["val_presence"] == 1  # nothing there
+    assert named([[1.0, 0, 0]] * 4, SEVERAL._replace(presence=torch.zeros(4, 3)))["val_presence"] == 1  # nothing there
 
 
 def test_pictures_of_one_kind_are_named_or_not() -> None:
-    found = named([[0.0, 1, 2], [0, 1, 2], [1, 0, 0], [0, 1, 2]], replace(SEVERAL, presence=None))
+    found = named([[0.0, 1, 2], [0, 1, 2], [1, 0, 0], [0, 1, 2]], SEVERAL._replace(presence=None))
     assert found == {"val_accuracy": 0.5}
 
 
@@ -58,11 +56,11 @@ def test_all_of_a_batch_reaches_the_losses() -> None:
     objective = Objective(DegradationClassifier(KINDS, 4), stage)
 
     def total(batch: Batch) -> float:
-        terms, _ = objective(*tensors(batch))
+        terms, _ = objective(batch)
         assert set(terms) == set(losses)
         return float(torch.stack(list(terms.values())).sum().detach())
 
-    assert total(SEVERAL) not in (total(replace(SEVERAL, presence=None)), total(replace(SEVERAL, severity=None)))
+    assert total(SEVERAL) not in (total(SEVERAL._replace(presence=None)), total(SEVERAL._replace(severity=None)))
 
 
 def mixed(count: int, rng: torch.Generator) -> Batch:
@@ -100,7 +98,7 @@ def test_a_router_learns_to_see_two_kinds_in_one_picture() -> None:
     objective, optimizer = Objective(model, stage), torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, 200)
     for _ in range(200):
-        terms, _ = objective(*tensors(mixed(16, rng)))
+        terms, _ = objective(mixed(16, rng))
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()

@@ -19,7 +19,8 @@ from darnet.training import launch, pace
 from darnet.training.checkpoint import load_checkpoint
 from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe, parse_recipe
-from darnet.training.stage import StageRun
+from darnet.training.stage import Position, StageRun
+from darnet.training.trainer import Trainer
 
 CPU = launch.Hardware("cpu", 1, "fp32", "fp32")
 
@@ -78,17 +79,17 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Stands in for that of the machine."""
-    clock, step, look = Clock(), StageRun._step, StageRun._look
+    clock, step, look = Clock(), StageRun.step, StageRun._look
 
-    def stepping(self: StageRun) -> dict[str, torch.Tensor]:
-        clock.now += clock.step(self.index, self.position.step if self.validation else -1)  # -1: a trial
-        return step(self)
+    def stepping(self: StageRun) -> None:
+        clock.now += clock.step(self.position.stage, self.position.step if self.validation else -1)  # -1: a trial
+        step(self)
 
     def looking(self: StageRun, batches: list[Batch]) -> object:
         clock.now += 0.05 * len(batches)
         return look(self, batches)
 
-    monkeypatch.setattr(StageRun, "_step", stepping)
+    monkeypatch.setattr(StageRun, "step", stepping)
     monkeypatch.setattr(StageRun, "_look", looking)
     monkeypatch.setattr(time, "monotonic", clock)
     return clock
@@ -126,22 +127,34 @@ def test_a_fitted_run_is_a_fixed_one_of_as_many_steps(photos: Path, tmp_path: Pa
     assert same(fitted, launch.start(fixed, photos, tmp_path / "b", CPU, quiet=True))
 
 
+def copy_before(stopped: tuple[int, int], copied: Path, patch: pytest.MonkeyPatch) -> None:
+    """A copy of the folder of a run, as it is before a step of a stage. At once, it has what was planned."""
+    learn = Trainer._learn
+
+    def learning(self: Trainer, run: StageRun) -> None:
+        step = run.step
+
+        def copying() -> None:
+            if (run.position.stage, run.position.step) == stopped:
+                if stopped != (0, 0):
+                    self._save(run.state())
+                shutil.copytree(self.journal.folder, copied)
+            step()
+
+        run.step = copying  # type: ignore[method-assign]
+        learn(self, run)
+
+    patch.setattr(Trainer, "_learn", learning)
+
+
 @pytest.mark.parametrize("stopped", [(0, 0), (0, 30), (1, 5)])
 def test_a_run_that_goes_on_keeps_to_its_plan(
     photos: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, stopped: tuple[int, int]
 ) -> None:
     """On a machine that has become slow, too: as a copy of its folder does, taken on the way."""
-    step, copied = StageRun._step, tmp_path / "copied"
-
-    def copying(self: StageRun) -> dict[str, torch.Tensor]:
-        if self.validation and (self.index, self.position.step) == stopped:
-            if stopped != (0, 0):  # at once, it has what was planned
-                self._save()
-            shutil.copytree(self.trainer.checkpoint.parents[1], copied)
-        return step(self)
-
+    copied = tmp_path / "copied"
     with monkeypatch.context() as patch:
-        patch.setattr(StageRun, "_step", copying)
+        copy_before(stopped, copied, patch)
         whole = launch.start(recipe(), photos, tmp_path / "runs", CPU, budget=clock.budget(20), quiet=True)
     clock.step = lambda stage, number: 1.0
     again = launch.resume(copied, quiet=True)
@@ -169,11 +182,11 @@ def test_a_correction_survives_a_kill(
     clock.step = lambda stage, number: 0.3 if number >= 20 else 0.1
     due, copied = pace.Pace.due, tmp_path / "copied"
 
-    def copying(self: pace.Pace, index: int, step: int) -> bool:
-        if self.trainer.plan.corrections == 1 and not copied.exists():  # so a step after it was written
-            shutil.copytree(self.trainer.checkpoint.parents[1], copied)
+    def copying(self: pace.Pace, position: Position) -> bool:
+        if self.plan.corrections == 1 and not copied.exists():  # so a step after it was written
+            shutil.copytree(self.journal.folder, copied)
             monkeypatch.setattr(pace, "TOLERANCE", 1e9)
-        return due(self, index, step)
+        return due(self, position)
 
     with monkeypatch.context() as patch:
         patch.setattr(pace.Pace, "due", copying)
@@ -184,16 +197,9 @@ def test_a_correction_survives_a_kill(
 def test_on_other_hardware_what_is_left_is_fitted_anew(
     photos: Path, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, copied = StageRun._step, tmp_path / "copied"
-
-    def copying(self: StageRun) -> dict[str, torch.Tensor]:
-        if self.validation and (self.index, self.position.step) == (0, 50):
-            self._save()
-            shutil.copytree(self.trainer.checkpoint.parents[1], copied)
-        return step(self)
-
+    copied = tmp_path / "copied"
     with monkeypatch.context() as patch:
-        patch.setattr(StageRun, "_step", copying)
+        copy_before((0, 50), copied, patch)
         launch.start(recipe(), photos, tmp_path / "runs", CPU, budget=clock.budget(30), quiet=True)
     clock.step, begun = (lambda stage, number: 0.4), clock.now
     done = load_checkpoint(copied / "checkpoints" / "last.safetensors")["seconds"]

@@ -85,6 +85,15 @@ def test_what_is_replayed_must_be_remembered_and_known() -> None:
         check(lesson, model, model.kinds, None, ("clean", "rain"))
 
 
+def test_an_expert_has_no_verdict_to_fit() -> None:
+    document = router("clean").model_dump()
+    document |= {"model": {"kind": "compact-unet", "config": {"width": 4, "blocks": [1, 1]}}}
+    document["data"]["calibration_pictures"] = 8
+    recipe = parse_recipe(document)
+    with pytest.raises(RecipeError, match=r"data\.calibration_pictures: 'compact-unet' is no router"):
+        check(recipe, build_model(recipe), ("noise",))
+
+
 def test_an_expert_has_nothing_to_remember() -> None:
     document = router("clean").model_dump()
     document |= {"model": {"kind": "compact-unet", "config": {"width": 4, "blocks": [1, 1]}}, "memory": {}}

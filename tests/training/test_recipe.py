@@ -11,8 +11,9 @@ import torch
 from darnet.data.material import Material, Pairs
 from darnet.degradations import GaussianNoise, MeasuredMotion
 from darnet.errors import RecipeError, UnknownNameError
-from darnet.training.ablation import is_study, load_study
-from darnet.training.continual import is_curriculum, load_curriculum
+from darnet.training import experiments
+from darnet.training.ablation import Study
+from darnet.training.continual import Curriculum
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe, shipped_recipes
 
@@ -42,13 +43,12 @@ def path(tmp_path: Path) -> Path:
 
 def runs(path: Path) -> list[Recipe]:
     """The recipes in a file: one, or one for each phase or variant."""
-    if is_study(path):
-        study = load_study(path)
-        return [study.plan(variant) for variant in study.variant]
-    if not is_curriculum(path):
-        return [load_recipe(path)]
-    curriculum = load_curriculum(path)
-    return [curriculum.plan(index) for index in range(len(curriculum.phase))]
+    found = experiments.load(path)
+    if isinstance(found, Study):
+        return [found.plan(variant) for variant in found.variant]
+    if isinstance(found, Curriculum):
+        return [found.plan(index) for index in range(len(found.phase))]
+    return [load_recipe(path)]
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -157,7 +157,7 @@ def test_a_stage_that_names_no_degradations_has_those_of_the_stage_before(path: 
 
 
 def test_a_network_that_cannot_be_built_is_a_recipe_error(path: Path) -> None:
-    with pytest.raises(RecipeError, match="model 'compact-unet'"):
+    with pytest.raises(RecipeError, match="no argument of compact-unet called 'depth'"):
         build_model(load_recipe(path, ["model.config.depth=3"]))
 
 

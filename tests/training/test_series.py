@@ -6,12 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from darnet.errors import UsageError
-from darnet.training import launch, series
+from darnet.errors import RecipeError, UsageError
+from darnet.training import launch
 from darnet.training.launch import Hardware
-from darnet.training.series import Series
+from darnet.training.plan import Budget
+from darnet.training.series import Series, SeriesPlan
 
 CPU = Hardware("cpu", 1, "fp32")
+
+
+#: What `Two` was asked to carry out.
+CARRIED: list[tuple[SeriesPlan, Series]] = []
+
+
+class Two(SeriesPlan):
+    KEY, DOCUMENT = "two", "two.toml"
+
+    def check(self) -> None:
+        if self.name == "none":
+            raise RecipeError("there is none")
+
+    def carry_out(self, runs: Series) -> None:
+        CARRIED.append((self, runs))
+
+
+@pytest.fixture(autouse=True)
+def nothing_carried() -> None:
+    CARRIED.clear()
 
 
 @pytest.fixture
@@ -45,12 +66,14 @@ def test_a_run_is_begun_once(told: list[tuple[str, object]], tmp_path: Path) -> 
 
 
 def test_the_document_says_where_it_goes_on(tmp_path: Path) -> None:
-    begun = series.begin({"name": "two"}, tmp_path / "runs" / "two.toml", tmp_path, CPU, quiet=True)
-    assert begun.folder.parent == tmp_path / "runs"
-    document, again = series.again(begun.folder / "two.toml", None, quiet=True)
-    assert document == {"name": "two"}
-    assert again == begun
-    assert series.again(begun.folder / "two.toml", Path("moved"), quiet=True)[1].data == Path("moved")
+    begun = Two(name="two").start(tmp_path, tmp_path / "runs", CPU, quiet=True)
+    assert begun.parent == tmp_path / "runs" / "two"
+    assert Two.resume(begun, quiet=True) == begun
+    assert Two.resume(begun, Path("moved"), changes={"precision": "bf16"}) == begun
+    (plan, first), (same, again), (_, moved) = CARRIED
+    assert plan == same == Two(name="two")
+    assert again == first == Series(begun, tmp_path, CPU, quiet=True)
+    assert (moved.data, moved.hardware.precision, moved.changes) == (Path("moved"), "bf16", {"precision": "bf16"})
 
 
 @pytest.mark.parametrize("world", ["1", "2"])
@@ -59,5 +82,20 @@ def test_many_processes_are_refused_before_anything_is_written(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", world)
     with pytest.raises(UsageError, match="one process"):
-        series.begin({}, tmp_path / "runs" / "two.toml", tmp_path, Hardware("cpu", 3 - int(world)), quiet=True)
+        Two(name="two").start(tmp_path, tmp_path / "runs", Hardware("cpu", 3 - int(world)), quiet=True)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("given", [{"weights": Path("card")}, {"budget": Budget(1.0)}])
+def test_what_is_for_one_run_is_refused_before_anything_is_written(tmp_path: Path, given: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="a curriculum and a study"):
+        Two(name="two").start(tmp_path, tmp_path / "runs", CPU, **given)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("text", "reason"), [('name = "none"', "there is none"), ("name = 3", "two.toml: name: ")])
+def test_a_document_is_checked_when_it_is_loaded(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "two.toml").write_text(text)
+    with pytest.raises(RecipeError, match=reason):
+        Two.load(tmp_path / "two.toml")
+    assert Two.load(tmp_path / "two.toml", ["name=two"]) == Two(name="two")

@@ -22,11 +22,15 @@ from darnet.images.image import Image
 from darnet.models import cards
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
+from darnet.models.layers.spherical import LayerRouter
+from darnet.routing import Routing
 from darnet.training import checkpoint, launch
 from darnet.training.journal import Journal
+from darnet.training.learner import Learner
 from darnet.training.objective import Objective
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, parse_recipe
+from darnet.training.stage import StageRun
 from darnet.training.trainer import Trainer
 
 CPU = launch.Hardware(device="cpu", precision="fp32", muon="fp32")
@@ -175,20 +179,24 @@ def interrupted_and_taken_up(
     monkeypatch: pytest.MonkeyPatch, steps: int, spec: Recipe, photos: Path, runs: Path, weights: Path | None = None
 ) -> Path:
     """Train, stop after so many steps (with a checkpoint, but for 0), go on; returns the folder of the model."""
-    from darnet.training.trainer import StageRun
+    learn, taken = Trainer._learn, []
 
-    step, taken = StageRun._step, []
+    def learning(self: Trainer, run: StageRun) -> None:
+        step = run.step
 
-    def interrupted(self: StageRun) -> dict[str, torch.Tensor]:
-        if len(taken) == steps:
-            if steps:
-                self._save()
-            raise KeyboardInterrupt
-        taken.append(1)
-        return step(self)
+        def interrupted() -> None:
+            if len(taken) == steps:
+                if steps:
+                    self._save(run.state())
+                raise KeyboardInterrupt
+            taken.append(1)
+            step()
+
+        run.step = interrupted  # type: ignore[method-assign]
+        learn(self, run)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(StageRun, "_step", interrupted)
+        patch.setattr(Trainer, "_learn", learning)
         launch.start(spec, photos, runs, CPU, weights=weights, quiet=True)
     (run,) = (runs / spec.name).iterdir()
     return launch.resume(run, quiet=True)
@@ -329,13 +337,11 @@ def test_processes_that_drift_apart_are_found(photos: Path, tmp_path: Path, monk
 
 def test_no_photo_is_both_trained_and_validated_on(tmp_path: Path) -> None:
     """Nor is its half: halves are made after the split."""
-    from darnet.training.trainer import Trainer
-
     document = recipe().model_dump()
     document["data"] |= {"halve_above_px": 40, "validation": 0.3}
     loaded = [torch.full((3, 48, 48), index, dtype=torch.uint8) for index in range(10)]
-    trainer = Trainer(parse_recipe(document), Material(tmp_path, loaded), CPU.fabric())
-    parts = [part.photos for part in (trainer.training, trainer.validation)]
+    learner = Learner.of(parse_recipe(document), Material(tmp_path, loaded), CPU.fabric())
+    parts = [part.photos for part in (learner.training, learner.validation)]
     training, validation = ({int(photo[0, 0, 0]) for photo in part} for part in parts)
     assert len(parts[0]) == 2 * len(training) > 0
     assert len(parts[1]) == 2 * len(validation) > 0
@@ -394,12 +400,12 @@ def remembering(photos: Path) -> tuple[Recipe, Material]:
 
 def test_replay_has_its_share_and_its_levels(photos: Path) -> None:
     lesson, material = remembering(photos)
-    trainer = Trainer(lesson, material, CPU.fabric(), DegradationClassifier(["clean", "noise"], 4))
-    batch = trainer.synthesis(lesson.stage[0], trainer.training, augment=True)(2000, torch.Generator().manual_seed(0))
+    learner = Learner.of(lesson, material, CPU.fabric(), DegradationClassifier(["clean", "noise"], 4))
+    batch = learner.synthesis(lesson.stage[0], learner.training, augment=True)(2000, torch.Generator().manual_seed(0))
     shares = torch.bincount(batch.label, minlength=3) / 2000
     torch.testing.assert_close(shares, torch.tensor([0.3, 0.3, 0.4]), atol=0.05, rtol=0)
     assert set(batch.level[batch.label == 1].tolist()) == {40.0}
-    used = [{exemplar.scene for exemplar in part.memory.exemplars} for part in (trainer.training, trainer.validation)]
+    used = [{exemplar.scene for exemplar in part.memory.exemplars} for part in (learner.training, learner.validation)]
     assert not used[0] & used[1]
 
 
@@ -407,7 +413,7 @@ def test_the_teacher_is_asked_about_every_batch(photos: Path, tmp_path: Path, mo
     lesson, material = remembering(photos)
     torch.manual_seed(0)
     teacher = DegradationClassifier(["clean", "noise"], 4)
-    trainer = Trainer(lesson, material, CPU.fabric(), teacher)
+    learner = Learner.of(lesson, material, CPU.fabric(), teacher)
     asked: list[torch.Tensor] = []
     score = Objective.score
 
@@ -419,7 +425,7 @@ def test_the_teacher_is_asked_about_every_batch(photos: Path, tmp_path: Path, mo
 
     monkeypatch.setattr(Objective, "score", spy)
     with Journal(tmp_path, torch.device("cpu"), speaks=True, quiet=True) as journal:
-        trainer.run(tmp_path, journal)
+        Trainer(learner, tmp_path, journal).run()
     assert len(asked) >= 8
     assert all(taught.shape[1] == 2 for taught in asked)
 
@@ -453,24 +459,24 @@ def test_a_router_learns_softly_and_then_stays_bit_identical(photos: Path, tmp_p
     centres = soft["router.centres"].float()
     torch.testing.assert_close(centres.norm(dim=1), torch.ones(3), atol=0.05, rtol=0)
     loaded, card = cards.load(both)
-    assert loaded.gate == "hard"
+    assert loaded.gates[0] == "hard"
     assert card.training["recipe"]["stage"][0]["gate"] == "soft"
     assert [set(line) & {"val_neighbours", "val_accuracy"} for line in lines(both.parent)] == [{"val_neighbours"}] * 2
 
 
 def test_every_stage_has_its_gate(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training and validation alike; afterwards it is the one of the network."""
+    """Training and validation alike; nothing of it stays behind on the network."""
     material = load_material(photos, smallest_px=32)
-    trainer, gates = Trainer(on_a_sphere(), material, CPU.fabric()), []
-    look = Objective.look
+    learner, gates = Learner.of(on_a_sphere(), material, CPU.fabric()), []
+    forward = LayerRouter.forward
 
-    def spy(self: Objective, batch: Batch) -> Output:
-        gates.append((self.model.training, self.model.gate))
-        return look(self, batch)
+    def spy(self: LayerRouter, tokens: torch.Tensor, gate: str) -> tuple[Routing, ...]:
+        gates.append((self.training, gate))
+        return forward(self, tokens, gate)
 
-    monkeypatch.setattr(Objective, "look", spy)
+    monkeypatch.setattr(LayerRouter, "forward", spy)
     with Journal(tmp_path, torch.device("cpu"), speaks=True, quiet=True) as journal:
-        assert trainer.run(tmp_path, journal).gate == "hard"
+        Trainer(learner, tmp_path, journal).run()
     assert set(gates[: len(gates) // 2]) == {(True, "soft"), (False, "soft")}
     assert set(gates[len(gates) // 2 :]) == {(True, "hard"), (False, "hard")}
 

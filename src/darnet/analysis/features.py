@@ -1,7 +1,7 @@
 """What each part of a network makes of one picture, place by place (Fig. 7 of DaAIR; the maps of SLER-IR §3.4).
 
-A network says itself what works where: `Model.parts`. It is watched from outside, for the time of one call; nothing is
-stored on it.
+A network says itself what works where: `Watched.parts`. It is watched from outside, for the time of one call;
+nothing is stored on it.
 
 Shapes: F features, H × W pixels, h × w of a map. Pictures are sRGB in [0, 1].
 """
@@ -23,7 +23,7 @@ from darnet.benchmark.protocol import Pixels
 from darnet.benchmark.subjects import Subject, centre
 from darnet.errors import UsageError
 from darnet.images.tiles import pad_to
-from darnet.models.base import TILE, WHOLE
+from darnet.models.abilities import TILE, WHOLE, Watched
 
 #: Of a map's pixels, one hundredth is darker than what is drawn black, and one brighter than what is drawn white.
 TAILS = (0.01, 0.99)
@@ -74,7 +74,7 @@ class Features(NamedTuple):
 
 def watched(name: str, device: str = "auto") -> Subject:
     """The network of a folder or system that has parts to watch. Raises UsageError for none, or several."""
-    found = [subject for subject in subjects(name, device) if subject.model.parts()]
+    found = [subject for subject in subjects(name, device) if _parts(subject)]
     if not found:
         raise UsageError(f"{name}: has no parts to watch, such as experts inside its blocks")
     if len(found) > 1:
@@ -87,7 +87,7 @@ def look_inside(subject: Subject, pixels: Pixels) -> Features:
 
     And the maps that guide them all.
     """
-    parts = subject.model.parts()
+    parts = _parts(subject)
     first = {place.partition(".")[0]: place for place in reversed([*parts])}
     wanted = {place: named for place, named in parts.items() if place in (*first.values(), [*parts][-1])}
     with watching(wanted) as seen:
@@ -117,6 +117,10 @@ def look_inside(subject: Subject, pixels: Pixels) -> Features:
             maps.append(Map(place, part, expert, *lies(place, seen[place, part, index])))
     restored = None if output.image is None else output.image[0, :, :height, :width].float().cpu().clamp(0, 1)
     return Features(shown, restored, tuple(maps))
+
+
+def _parts(subject: Subject) -> Mapping[str, Mapping[str, nn.Module]]:
+    return subject.model.parts() if isinstance(subject.model, Watched) else {}
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from darnet.engines.devices import environment, pick_device
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import NoInputError, UnknownNameError, UsageError
 from darnet.models import cards
+from darnet.models.abilities import Gated
 from darnet.registry import kinds_of
 from darnet.systems import manifest
 
@@ -63,9 +64,10 @@ def routed(name: str, device: str = "auto") -> list[Subject]:
 def under(subject: Subject, gates: Iterable[str]) -> list[Subject]:
     """The network under each of several gates, called after them; without any, as it ships. Raises UnknownNameError."""
     wanted = list(dict.fromkeys(gates))
+    known = subject.model.gates if isinstance(subject.model, Gated) else ()
     for gate in wanted:
-        if gate not in subject.model.gates:
-            raise UnknownNameError(f"gate of {subject.name}", gate, subject.model.gates)
+        if gate not in known:
+            raise UnknownNameError(f"gate of {subject.name}", gate, known)
     return [replace(subject, name=f"{subject.name} ({gate})", gate=gate) for gate in wanted] or [subject]
 
 
@@ -122,7 +124,7 @@ def summary(subject: Subject, passages: Sequence[Passage]) -> Document:
     ]
     return {
         "model": subject.name,
-        "gate": subject.gate or None,
+        "gate": subject.gate,
         "pictures": pictures,
         "blocks": blocks,
         "flows": _flows(subject, list(pictures), passages),
@@ -149,7 +151,8 @@ def circumstances(device: str) -> Document:
 
 def _load(name: str, folder: Path, device: str) -> Subject:
     model, card = cards.load(folder)
-    return Subject(name, model.kinds or card.handles, TorchBackend(model, device, "fp32"), model.gate)
+    gate = model.gates[0] if isinstance(model, Gated) else None
+    return Subject(name, model.kinds or card.handles, TorchBackend(model, device, "fp32"), gate)
 
 
 def _block(subject: Subject, kinds: Sequence[str], served: Sequence[tuple[str, Weights]]) -> Document:

@@ -24,6 +24,7 @@ from darnet.benchmark.suites.tasks import kinds
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import ResourceError, UsageError
 from darnet.models import cards
+from darnet.models.abilities import Watched
 from darnet.models.base import Model
 from darnet.restore.experts import NetworkExpert, Tiles
 from darnet.restore.routers import NetworkRouter
@@ -75,8 +76,9 @@ def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
 
 
 def idle(model: Model) -> int:
-    """Parameters that rest while one picture is repaired: experts that were not chosen (`Model.parts`)."""
-    groups = [part for parts in model.parts().values() for part in parts.values() if isinstance(part, nn.ModuleList)]
+    """Parameters that rest while one picture is repaired: experts that were not chosen (`Watched.parts`)."""
+    places = model.parts() if isinstance(model, Watched) else {}
+    groups = [part for parts in places.values() for part in parts.values() if isinstance(part, nn.ModuleList)]
     counts = [[_count(expert) for expert in group] for group in groups]
     return sum(sum(group) - max(group) for group in counts)
 

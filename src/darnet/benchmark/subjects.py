@@ -24,7 +24,7 @@ class Subject:
     name: str
     kinds: tuple[str, ...]
     backend: TorchBackend
-    gate: str = ""  # of those of the network, if it has any
+    gate: str | None = None  # of those of the network; none: that of inference, or it has none
 
     @property
     def model(self) -> Model:
@@ -33,11 +33,9 @@ class Subject:
 
     def __call__(self, pixels: Pixels) -> Output:
         """What it says of the centre of a picture, knowing the whole. Raises DarnetError for what is not finite."""
-        if self.gate:
-            self.model.gate = self.gate
         shown, context = middle(pixels), self.backend.encode(pixels[None])
         padded = pad_to(shown.cut(pixels), self.model.multiple_of)
-        output = self.backend(padded[None], context, shown.box(*pixels.shape[1:]))
+        output = self.backend(padded[None], context, shown.box(*pixels.shape[1:]), self.gate)
         answers = [output.image, *(routing.logits for routing in output.routings)]
         if not all(bool(answer.isfinite().all()) for answer in answers if answer is not None):
             raise DarnetError(f"{self.name}: the network answered with values that are not finite")

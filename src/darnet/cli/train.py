@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
@@ -72,7 +72,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     """Train a router or an expert as a recipe says. Prints the folder of the trained model."""
     budget = None if minutes is None else Budget(minutes)
     asked = {"device": device, "devices": devices, "precision": precision}
-    hardware = {name: value for name, value in asked.items() if value is not None}
+    hardware: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     for option, folder in (("--data", data), ("--resume", resume), ("--from", weights)):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"{option} {folder}: no such folder")
@@ -80,30 +80,19 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         raise UsageError("give a RECIPE, or --resume with a run")
     if resume is not None:
         _refuse({"--set": overrides, "--from": weights, "--minutes": minutes})
-        model = _resume(resume, data, hardware, quiet=quiet)
+        made = _experiments().resume(resume, data, changes=hardware, quiet=quiet)
     else:
         if data is None:
             raise UsageError("--data: which folder of photos is to be learned from?")
-        launch = _launch()
-        from darnet.training import ablation, continual
-        from darnet.training.recipe import find_recipe, load_recipe
+        experiments = _experiments()
+        from darnet.training.launch import Hardware
+        from darnet.training.recipe import find_recipe
 
-        path, chosen = find_recipe(recipe or ""), overrides or ()
-        where = (data, out, launch.Hardware(**hardware))
-        phases, variants = continual.is_curriculum(path), ablation.is_study(path)
-        if (phases or variants) and weights is not None:
-            raise UsageError("--from: a curriculum and a study begin with chance")
-        if (phases or variants) and budget is not None:
-            raise UsageError("--minutes: for one recipe; a curriculum and a study are several runs")
-        if phases:
-            model = continual.start(continual.load_curriculum(path, chosen), *where, quiet=quiet)
-        elif variants:
-            model = ablation.start(ablation.load_study(path, chosen), *where, quiet=quiet)
-        else:
-            model = launch.start(load_recipe(path, chosen), *where, weights=weights, budget=budget, quiet=quiet)
+        experiment = experiments.load(find_recipe(recipe or ""), overrides or ())
+        made = experiment.start(data, out, Hardware(**hardware), weights=weights, budget=budget, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        _draw(model / REPORT)
-        print(model)
+        _draw(made / REPORT)
+        print(made)
     return 0
 
 
@@ -112,16 +101,6 @@ def _refuse(options: Mapping[str, object]) -> None:
     for name, value in options.items():
         if value:
             raise UsageError(f"{name}: a run goes on with what it began with")
-
-
-def _resume(run: Path, data: Path | None, changes: Mapping[str, object], *, quiet: bool) -> Path:
-    launch = _launch()
-
-    from darnet.training import ablation, continual
-
-    several = next((kind for kind in (continual, ablation) if (run / kind.DOCUMENT).is_file()), None)
-    model: Path = (several or launch).resume(run, data, changes=changes, quiet=quiet)
-    return model
 
 
 def _draw(report: Path) -> None:
@@ -136,13 +115,13 @@ def _draw(report: Path) -> None:
         tell(f"no plot: {error}")
 
 
-def _launch() -> ModuleType:
+def _experiments() -> ModuleType:
     """The part that needs the extra. Raises UsageError saying how to install it."""
     try:
-        from darnet.training import launch
+        from darnet.training import experiments
     except ImportError as error:
         raise needs_extra(error) from error
-    return launch
+    return experiments
 
 
 def needs_extra(error: ImportError) -> Exception:

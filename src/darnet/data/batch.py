@@ -6,7 +6,7 @@ the views of a picture, H × W pixels of a crop. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -16,9 +16,11 @@ from torch.nn import functional as F
 from darnet.models.base import Model, Output, by_picture
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Degraded crops and the truth about them."""
+class Batch(NamedTuple):
+    """Degraded crops and the truth about them.
+
+    A named tuple, which whatever wraps networks (precisions, processes) hands on as it is.
+    """
 
     degraded: Float[Tensor, "B 3 H W"]
     clean: Float[Tensor, "B 3 H W"]
@@ -32,9 +34,10 @@ class Batch:
     severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
     box: Float[Tensor, "B 4"] | None = None  # where each crop lies in its picture (`Region.box`); with the views
 
-    def shown_to(self, model: Model) -> Output:
-        """What a network says of the crops, knowing the pictures that they are of."""
-        output: Output = model(self.degraded, None if self.views is None else model.encode(self.views), self.box)
+    def shown_to(self, model: Model, gate: str | None = None) -> Output:
+        """What a network says of the crops, knowing the pictures that they are of; by a gate, if it has some."""
+        context = None if self.views is None else model.encode(self.views)
+        output: Output = model(self.degraded, context, self.box, **({} if gate is None else {"gate": gate}))
         return output
 
     def present(self, kinds: int) -> Float[Tensor, "P K"]:

@@ -13,7 +13,7 @@ Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -105,13 +105,13 @@ class Synthesis:
         batch = Batch(degraded, clean, label, level, crops_per_picture=self.crops_per_picture)
         if self.views:
             seen, box = (torch.cat([getattr(part, name) for part in parts])[order] for name in ("views", "box"))
-            batch = replace(batch, views=seen, box=box)
+            batch = batch._replace(views=seen, box=box)
         if all(part.presence is None for part in parts):
             return batch
         presence, severity = (
             torch.cat([self._each(part, name) for part in parts])[order] for name in ("presence", "severity")
         )
-        return replace(batch, presence=presence, severity=severity)
+        return batch._replace(presence=presence, severity=severity)
 
     def _each(self, part: Batch, name: str) -> Float[Tensor, "B K"]:
         """Presence or severity of all kinds in every crop of a part, whether it says so or has one kind alone."""
@@ -133,13 +133,13 @@ class Synthesis:
         degraded, clean, level, *whole = (torch.cat(tensors) for tensors in zip(*crops, strict=True))
         batch = Batch(degraded, clean, self._label(source, clean), level)
         if whole:
-            batch = replace(batch, views=whole[0], box=whole[1])
+            batch = batch._replace(views=whole[0], box=whole[1])
         if not isinstance(source, Pairs) or not any(isinstance(other, Chain) for other in self.sources):
             return batch
         presence = F.one_hot(batch.label, len(self.kinds)).to(level)
         unknown = [i for i in self._not_looked_for if self.kinds[i] != source.kind]
         presence[:, unknown] = torch.nan  # nobody knows whether there is some of that, too
-        return replace(batch, presence=presence, severity=torch.zeros_like(presence))
+        return batch._replace(presence=presence, severity=torch.zeros_like(presence))
 
     @cached_property
     def _not_looked_for(self) -> list[int]:
@@ -175,8 +175,8 @@ class Synthesis:
         batch = Batch(crops[:, :3], crops[:, 3:6], label, level, None, count, presence=presence, severity=severity)
         if seen is None:
             return batch
-        return replace(
-            batch, views=seen.repeat_interleave(count, dim=0), box=_boxes(cuts, whole, crops).repeat(pictures, 1)
+        return batch._replace(
+            views=seen.repeat_interleave(count, dim=0), box=_boxes(cuts, whole, crops).repeat(pictures, 1)
         )
 
     def _most_certain(self, chain: Chain, visibility: Float[Tensor, "B K"]) -> Int[Tensor, " B"]:

@@ -20,6 +20,7 @@ from torch.export import Dim
 
 from darnet import registry
 from darnet.errors import UsageError
+from darnet.models.abilities import Classifier
 from darnet.models.base import Model
 
 #: Sides of the picture that a graph is traced with, and the longest that it takes, in `multiple_of`.
@@ -51,7 +52,7 @@ class _Repair(nn.Module):
 
 
 class _Diagnose(nn.Module):
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Classifier) -> None:
         super().__init__()
         self.model = model
 
@@ -78,14 +79,15 @@ def export_onnx(model: Model, path: Path) -> None:
 
     An expert's graph is of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free. A router's is of N crops
     of one picture, N free: `degraded` (N, 3, H, W) -> `logits` (1 + N, E), the verdict on the picture and on each crop
-    (`Model.presence` makes certainties of them), and `levels` (N, E). H and W are multiples of `model.multiple_of`.
+    (`Classifier.presence` makes certainties of them), and `levels` (N, E). H and W are multiples of
+    `model.multiple_of`.
 
     A network that looks at the whole picture beside a tile has a further input, `context`: what `model.views` makes of
     it, of fixed size. The graph that makes that of a picture of any size is in the file's metadata (CONTEXT). An
     expert that asks where the tile lies has a last one, `box`: top, left, bottom and right as shares of the picture.
     `darnet experts add` takes an expert's file; it runs both graphs.
 
-    What layers measure over a whole picture (`Model.measure`) is no input: they measure over the tile. So a picture
+    What layers measure over a whole picture (`Measuring.measure`) is no input: they measure over the tile. So a picture
     that is one tile is repaired as by the network, and tiles of a larger one agree less than the network's.
 
     Experts inside a network all run, and those that are not chosen count for nothing (`darnet.routing.dispatch`). One
@@ -114,8 +116,6 @@ def _network(model: Model) -> Any:
     inputs = {"degraded": torch.rand(1, 3, *traced)}
     with torch.inference_mode():
         output = model(inputs["degraded"])
-    if output.image is None and not output.routings:
-        raise UsageError(f"{type(model).__name__} makes no image and names nothing: there is no graph of it")
     if model.views is not None:
         inputs["context"] = model.views(inputs["degraded"])
     free = {2 + axis: model.multiple_of * Dim(name, max=LONGEST) for axis, name in enumerate(("rows", "columns"))}
@@ -123,6 +123,8 @@ def _network(model: Model) -> Any:
         if model.placed:
             inputs[BOX] = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
         return _export(_Repair(model), inputs, free, ["restored"])
+    if not isinstance(model, Classifier):
+        raise UsageError(f"{type(model).__name__} makes no image and names nothing: there is no graph of it")
     inputs["degraded"] = torch.rand(TRACED_CROPS, 3, *traced)
     answers = ["logits"] if output.levels is None else ["logits", "levels"]
     return _export(_Diagnose(model), inputs, {0: Dim("crops", max=MOST_CROPS), **free}, answers)

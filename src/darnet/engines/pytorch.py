@@ -16,6 +16,7 @@ from torch import Tensor
 
 from darnet.engines.devices import Precision, exact_float32, pick_device, pick_dtype
 from darnet.errors import ResourceError, is_out_of_memory
+from darnet.models.abilities import Measuring
 from darnet.models.base import Context, Model, Output, channels_last
 
 Answer = TypeVar("Answer")
@@ -43,11 +44,13 @@ class TorchBackend:
         pictures: Float[Tensor, "B 3 H W"],
         context: Context | None = None,
         box: Float[Tensor, "B 4"] | None = None,
+        gate: str | None = None,
     ) -> Output:
-        """Run the network; the answer is on its device. Raises ResourceError where memory runs out."""
+        """Run the network, by a gate if it has some; the answer is on its device. ResourceError: memory runs out."""
         pictures = pictures.to(self.device, memory_format=torch.channels_last)
         box = None if box is None else box.to(self.device)
-        output: Output = self._run(lambda: self.model(pictures, context, box), pictures)
+        chosen = {} if gate is None else {"gate": gate}
+        output: Output = self._run(lambda: self.model(pictures, context, box, **chosen), pictures)
         return output
 
     def encode(self, pictures: Float[Tensor, "B 3 H W"]) -> Context:
@@ -58,9 +61,15 @@ class TorchBackend:
         return self._run(lambda: self.model.encode(views), views)
 
     def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
-        """The context with the statistics of a picture, by a sample of it (`Model.measure`). Raises as a call does."""
+        """The context with the statistics of a picture, by a sample of it, if layers measure any (`Measuring.measure`).
+
+        Raises as a call does.
+        """
+        model = self.model
+        if not isinstance(model, Measuring):
+            return context
         sample = sample.to(self.device, memory_format=torch.channels_last)
-        return self._run(lambda: self.model.measure(sample, context), sample)
+        return self._run(lambda: model.measure(sample, context), sample)
 
     def _run(self, function: Callable[[], Answer], pictures: Float[Tensor, "B C H W"]) -> Answer:
         try:

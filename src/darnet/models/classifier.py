@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.models.abilities import Adopting, Calibrated, FeatureExtractor
 from darnet.models.base import Context, Model, Output, by_picture, make_thumbnail
 from darnet.models.compact import ResidualBlock
 from darnet.registry import CLEAN, kinds_of
@@ -49,7 +51,8 @@ def tone_histogram(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T"]:
     return scaled
 
 
-class DegradationClassifier(Model):
+@final
+class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
     """(B, 3, H, W) -> a hard routing over `kinds`, and a level per kind.
 
     Half resolution without loss (pixel-unshuffle 2), then strided 3×3 convolutions; mean and maximum over the crop,
@@ -66,8 +69,6 @@ class DegradationClassifier(Model):
 
     multiple_of = 2
     places = ("classify",)
-    weighing: Float[Tensor, "E F"]
-    bias: Float[Tensor, " E"]
 
     def __init__(
         self,

@@ -12,16 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import pairwise
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.models.abilities import Adopting
 from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output, make_thumbnail
 
 
-class CompactUNet(Model):
+@final
+class CompactUNet(Adopting):
     """y = gain·x + offset + up(net(down(x))); gain and offset are 1 and 0 without a thumbnail.
 
     `width` channels at the top level, doubled per level; `blocks` residual blocks at each level, on the way down and

@@ -4,8 +4,8 @@ A degradation-aware learner (DaLe, §3.1) stands before the attention of each bl
 of damage, and an agnostic one. In the decoder a controller (§3.2) gives the keys of a cross-attention; it follows the
 agnostic expert of the encoder by a moving average. What the paper leaves out is in docs/papers/daair.md.
 
-Shapes: B batch, E experts, F features, R = F / rank_divisor of them in a low rank, H × W pixels. Pictures are sRGB in
-[0, 1].
+Shapes: B batch, D embedding, E experts, F features, R = F / rank_divisor of them in a low rank, C × S × T views, H × W
+pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
+from darnet.models.abilities import Conditional, Measuring, SelfUpdating, Watched
+from darnet.models.base import FAR_OVERLAP_PX, Context, Output
 from darnet.models.layers.backbone import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import BaseBlock
@@ -39,7 +41,8 @@ class Trace:
     routings: list[Routing] = field(default_factory=list)
 
 
-class DaAIR(Model):
+@final
+class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
     """(B, 3, H, W) -> repaired, and the routing of every block that has a router, in the order in which they run.
 
     Args:
@@ -110,6 +113,10 @@ class DaAIR(Model):
         trace = Trace(Statistics(() if context is None else context.statistics))
         return Output(self.net(degraded, trace), tuple(trace.routings))
 
+    def encode(self, views: Float[Tensor, "B C S T"]) -> Context:
+        """Nothing: it has no views."""
+        return Context()
+
     def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
         """Attention across channels, and the means by which blocks route."""
         trace = Trace(Statistics())
@@ -135,7 +142,7 @@ class DaAIR(Model):
         """What works in each block: agnostic, specialised (by kind) and controller, as far as they are there."""
         return {place: block.parts() for place, block in self._blocks().items()}
 
-    def after_step(self, embeddings: Sequence[Tensor] = ()) -> None:
+    def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = (), gate: str | None = None) -> None:
         """Controllers move towards the agnostic experts of the encoder, at the same level (§3.2)."""
         self._follow(self.momentum)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +23,7 @@ from torch.nn import functional as F
 
 from darnet.degradations.convolution import convolve
 from darnet.images.geometry import mirror_pad, mirrored
+from darnet.models.abilities import Adopting
 from darnet.models.base import Context, Model, Output
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
 
@@ -33,7 +35,8 @@ FLOOR = 1e-4
 LOG_MEAN, LOG_SPREAD = -2.0, 5.0
 
 
-class DeconvolutionUNet(Model):
+@final
+class DeconvolutionUNet(Adopting):
     """y = U-Net(x * g, x): the filter g follows from the spectrum of the whole picture."""
 
     def __init__(self, width: int = 32, blocks: Sequence[int] = (2, 2, 2), spectrum_width: int = 24) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet import registry
-from darnet.models.base import TILE, WHOLE, Context, Model, Output
+from darnet.models.abilities import TILE, WHOLE, Adopting, Gated, Measuring, SelfUpdating, Watched
+from darnet.models.base import Context, Model, Output
 from darnet.models.layers.backbone import PLACES, Hourglass, check_blocks
 from darnet.models.layers.encoders import Encoder
 from darnet.models.layers.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
-from darnet.models.layers.spherical import ClassifierRouter, LayerRouter, SphericalRouter
+from darnet.models.layers.spherical import GATES, SOFT, ClassifierRouter, LayerRouter, SphericalRouter
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import TransformerBlock
 from darnet.registry import kinds_of
@@ -49,7 +50,8 @@ class Trace:
     prior: Float[Tensor, "B D P Q"] | None
 
 
-class SLERIR(Model):
+@final
+class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
     """(tile, glance of the whole picture) -> repaired, and the routing of every place.
 
     Args:
@@ -77,8 +79,7 @@ class SLERIR(Model):
     Raises ValueError for arguments that make no network.
     """
 
-    gates = ("soft", "hard")
-    gate = "hard"
+    gates = GATES
     places = PLACES
 
     def __init__(  # noqa: PLR0913, PLR0917  every gap of the paper is a knob
@@ -165,9 +166,10 @@ class SLERIR(Model):
         degraded: Float[Tensor, "B 3 H W"],
         context: Context | None = None,
         box: Float[Tensor, "B 4"] | None = None,
+        gate: str | None = None,
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
-        return self._repair(degraded, context, Statistics(() if context is None else context.statistics), box)
+        return self._repair(degraded, context, Statistics(() if context is None else context.statistics), box, gate)
 
     def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:
         """Attention across channels, of the experts that the context chooses."""
@@ -188,6 +190,7 @@ class SLERIR(Model):
         context: Context | None,
         statistics: Statistics,
         box: Float[Tensor, "B 4"] | None = None,
+        gate: str | None = None,
     ) -> Output:
         known = (self.look(degraded) if context is None else context).encoded
         token, prior = known["damage"].mean(dim=1), None
@@ -195,7 +198,7 @@ class SLERIR(Model):
         if self.router is None:  # one path
             routings = (Routing.hard(token.new_zeros(len(token), 1)),) * len(PLACES)
         else:
-            routings = self.router(token, self.gate)
+            routings = self.router(token, gate or GATES[0])
         if self.fusion is not None and self.content is not None:
             prior = self.fusion(known["content"], self.content(degraded)[1], known["damage"], box)
         return Output(self.net(degraded, Trace(routings, self.masked, statistics, prior)), routings, kinds=named)
@@ -224,9 +227,9 @@ class SLERIR(Model):
             name: place.parts() for name, place in zip(PLACES, self.net.stages, strict=True) if isinstance(place, Place)
         }
 
-    def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = ()) -> None:
-        """While the router learns, the centres move towards what was embedded."""
-        if self.gate == "soft" and embeddings and self.router is not None:
+    def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = (), gate: str | None = None) -> None:
+        """While the router learns, which it does by the soft gate, the centres move towards what was embedded."""
+        if gate == SOFT and embeddings and self.router is not None:
             self.router.refresh(torch.stack(list(embeddings)))
 
 

@@ -3,10 +3,12 @@
 The text leaves out width and depth; 64 channels and four halvings give the 31.0 M parameters that fit its "25–36 M"
 comparison. Batch normalisation after each convolution is ours (not stated), as in most U-Nets since 2016.
 
-Shapes: B batch, F features, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: B batch, F features, C × S × T views, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
+
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from darnet.models.base import Context, Model, Output
 
 
+@final
 class UNet(Model):
     """(B, 3, H, W) -> (B, 3, H, W) in (0, 1); H and W divide by 2**depth."""
 
@@ -45,6 +48,10 @@ class UNet(Model):
         for up, level in zip(self.up, self.decoder, strict=True):
             features = level(torch.cat([up(features), skips.pop()], dim=1))
         return Output(self._finished(features))
+
+    def encode(self, views: Float[Tensor, "B C S T"]) -> Context:
+        """Nothing: it has no views."""
+        return Context()
 
     def _finished(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B 3 H W"]:
         """In float32 under any autocast: bfloat16 has 256 steps from 1/2 to 1, which shows in a picture of 16 bits."""

@@ -18,7 +18,8 @@ from torch import Tensor
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
 from darnet.images.tiles import grid_crops, grid_places
-from darnet.models.base import Model, Output
+from darnet.models.abilities import Classifier
+from darnet.models.base import Output
 from darnet.registry import CLEAN
 from darnet.restore.diagnosis import Crop, Diagnosis
 
@@ -55,7 +56,7 @@ class NetworkRouter:
     def __call__(self, pixels: Pixels) -> Diagnosis:
         """Diagnose one picture of any size. Raises DarnetError if the network is no classifier."""
         model = self.backend.model
-        if not model.kinds:
+        if not (isinstance(model, Classifier) and model.kinds):
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
         where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
         crops, places = grid_crops(pixels, **where), grid_places(pixels, **where)
@@ -74,7 +75,7 @@ class NetworkRouter:
 
 
 def _levels(
-    model: Model, output: Output, presence: Float[Tensor, "N E"]
+    model: Classifier, output: Output, presence: Float[Tensor, "N E"]
 ) -> tuple[dict[str, float], Bool[Tensor, " E"]]:
     """Levels of kinds, within their ranges, and which kinds have one so far outside that no such picture is known.
 

@@ -7,7 +7,6 @@ again. All are validated on the same pictures.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,11 @@ from pydantic import Field
 
 from darnet.errors import RecipeError
 from darnet.models import cards
-from darnet.training import series
-from darnet.training.launch import Hardware
 from darnet.training.recipe import Recipe, override, parse_recipe
-from darnet.training.series import Series
+from darnet.training.series import Series, SeriesPlan
 from darnet.training.sources import Strict
 
-DOCUMENT, REPORT = "study.toml", "study.json"
+REPORT = "study.json"
 
 
 class Variant(Strict):
@@ -32,10 +29,11 @@ class Variant(Strict):
     set: tuple[str, ...] = ()
 
 
-class Study(Strict):
+class Study(SeriesPlan):
     """A recipe and its variants."""
 
-    name: str
+    KEY, DOCUMENT = "variant", "study.toml"
+
     recipe: dict[str, Any]
     variant: tuple[Variant, ...] = Field(min_length=1)
 
@@ -46,44 +44,21 @@ class Study(Strict):
             override(document, text)
         return parse_recipe(document, f"variant {variant.name!r}")
 
+    def check(self) -> None:
+        """Raise RecipeError for variants of one name, or one that is no recipe."""
+        names = [variant.name for variant in self.variant]
+        if len(set(names)) < len(names):
+            raise RecipeError(f"{self.name}: two variants have one name")
+        for variant in self.variant:
+            self.plan(variant)
 
-def is_study(path: Path) -> bool:
-    """Whether a TOML file describes variants rather than one run."""
-    return series.has(path, "variant")
-
-
-def load_study(path: Path, overrides: Sequence[str] = ()) -> Study:
-    """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
-    study = series.load(path, Study, overrides)
-    names = [variant.name for variant in study.variant]
-    if len(set(names)) < len(names):
-        raise RecipeError(f"{path}: two variants have one name")
-    for variant in study.variant:
-        study.plan(variant)
-    return study
-
-
-def start(study: Study, data: Path, runs: Path, hardware: Hardware | None = None, *, quiet: bool = False) -> Path:
-    """All variants in a new folder of `runs`; returns it. Raises what `darnet.training.launch.start` does."""
-    document, place = study.model_dump(mode="json"), runs / study.name / DOCUMENT
-    return _run(study, series.begin(document, place, data, hardware or Hardware(), quiet=quiet))
-
-
-def resume(
-    folder: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
-) -> Path:
-    """Go on where it stopped, on the hardware it began on, but for `changes` of its fields."""
-    document, runs = series.again(folder / DOCUMENT, data, changes, quiet=quiet)
-    return _run(Study.model_validate(document), runs)
-
-
-def _run(study: Study, runs: Series) -> Path:
-    rows = []
-    for variant in study.variant:
-        rows.append(_row(variant, runs.run(variant.name, study.plan(variant)), runs.folder))
-        report = {"name": study.name, "variants": rows}  # written after each: a reader need not wait for the last
-        (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return runs.folder
+    def carry_out(self, runs: Series) -> None:
+        """Train each variant that is not trained yet; a row of the report is written after each."""
+        rows = []
+        for variant in self.variant:
+            rows.append(_row(variant, runs.run(variant.name, self.plan(variant)), runs.folder))
+            report = {"name": self.name, "variants": rows}  # a reader need not wait for the last
+            (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _row(variant: Variant, model: Path, folder: Path) -> dict[str, Any]:

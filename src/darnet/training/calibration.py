@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from darnet.data.batch import Batch
 from darnet.errors import RecipeError
+from darnet.models.abilities import Calibrated
 from darnet.models.base import Model
-from darnet.models.classifier import DegradationClassifier
 from darnet.training.losses import damage, presence_entropy
 
 #: Precision of the Gaussian priors, in pictures: of the biases and the logarithm of the scale, and of a weight times
@@ -46,7 +46,7 @@ def calibrate(
     Returns the cross-entropy (nat, before the margin) and the margin, the largest of them.
     Raises RecipeError for a model that is no router.
     """
-    if not isinstance(model, DegradationClassifier):
+    if not isinstance(model, Calibrated):
         raise RecipeError("only a router's confidence can be calibrated")
     fitted = torch.tensor([kind not in known for kind in model.kinds])
     fitted = fitted if bool(fitted.any()) else ~fitted
@@ -81,7 +81,7 @@ def calibrate(
     return entropy, margin
 
 
-def _raise_bars(model: DegradationClassifier, logits: Float[Tensor, "N E"], clean: int, alarms: float) -> float:
+def _raise_bars(model: Calibrated, logits: Float[Tensor, "N E"], clean: int, alarms: float) -> float:
     """Lower each kind by itself until so few of the clean pictures have it; returns the largest margin.
 
     A kind that clean pictures look like pays for it, and no other does.
@@ -108,7 +108,7 @@ def of_presence(truth: Float[Tensor, "N E"], clean: int) -> Entropy:
 
 
 def fit_verdict(
-    model: DegradationClassifier, evidence: Float[Tensor, "N F"], entropy: Entropy, fitted: Bool[Tensor, " E"]
+    model: Calibrated, evidence: Float[Tensor, "N F"], entropy: Entropy, fitted: Bool[Tensor, " E"]
 ) -> float:
     """Weights and biases of the verdict on the kinds that are `fitted`, the most probable ones; returns the entropy."""
     free = fitted.to(evidence.device).float()

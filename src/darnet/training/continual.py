@@ -23,14 +23,13 @@ from darnet.degradations import Degradation
 from darnet.errors import RecipeError
 from darnet.imaging.chain import Chain
 from darnet.systems.loading import load_router
-from darnet.training import launch, series
+from darnet.training import launch
 from darnet.training.evaluation import Examination, Marks, compose
-from darnet.training.launch import Hardware
 from darnet.training.recipe import Recipe, parse_recipe
-from darnet.training.series import Series
+from darnet.training.series import Series, SeriesPlan
 from darnet.training.sources import SourceSpec, Strict
 
-DOCUMENT, REPORT = "curriculum.toml", "curriculum.json"
+REPORT = "curriculum.json"
 NOTHING = Memory()
 
 
@@ -54,10 +53,11 @@ class Phase(Strict):
         return tuple(dict.fromkeys(spec.kind for spec in self.degradations))
 
 
-class Curriculum(Strict):
+class Curriculum(SeriesPlan):
     """A recipe without kinds, sources and replay, and the phases that bring them."""
 
-    name: str
+    KEY, DOCUMENT = "phase", "curriculum.toml"
+
     examined: int = Field(200, gt=0)  # pictures of each kind, of the test part of the material
     recipe: dict[str, Any]
     phase: tuple[Phase, ...] = Field(min_length=1)
@@ -81,50 +81,24 @@ class Curriculum(Strict):
                 stage.get("losses", {}).pop("distillation", None)  # nobody to ask
         return parse_recipe(document, f"phase {phase.name!r}")
 
+    def check(self) -> None:
+        """Raise RecipeError for a phase that is no recipe, or where there is nothing to examine it on."""
+        recipes = [self.plan(index) for index in range(len(self.phase))]
+        if not recipes[0].data.test:
+            raise RecipeError(f"{self.name}: recipe.data.test: a curriculum is examined on photos that it never sees")
 
-def is_curriculum(path: Path) -> bool:
-    """Whether a TOML file describes phases rather than one run."""
-    return series.has(path, "phase")
-
-
-def load_curriculum(path: Path, overrides: Sequence[str] = ()) -> Curriculum:
-    """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
-    curriculum = series.load(path, Curriculum, overrides)
-    recipes = [curriculum.plan(index) for index in range(len(curriculum.phase))]
-    if not recipes[0].data.test:
-        raise RecipeError(f"{path}: recipe.data.test: a curriculum is examined on photos that it never sees")
-    return curriculum
-
-
-def start(
-    curriculum: Curriculum, data: Path, runs: Path, hardware: Hardware | None = None, *, quiet: bool = False
-) -> Path:
-    """All phases in a new folder of `runs`; returns it. Raises what `darnet.training.launch.start` does."""
-    document = curriculum.model_dump(mode="json", exclude_none=True)
-    place = runs / curriculum.name / DOCUMENT
-    return _run(curriculum, series.begin(document, place, data, hardware or Hardware(), quiet=quiet))
-
-
-def resume(
-    folder: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
-) -> Path:
-    """Go on where it stopped, on the hardware it began on, but for `changes` of its fields."""
-    document, runs = series.again(folder / DOCUMENT, data, changes, quiet=quiet)
-    return _run(Curriculum.model_validate(document), runs)
-
-
-def _run(curriculum: Curriculum, runs: Series) -> Path:
-    weights: Path | None = None
-    routers = []
-    for index, phase in enumerate(curriculum.phase):
-        weights = runs.run(phase.name, curriculum.plan(index, launch.remembered(weights)), weights)
-        routers.append(weights)
-    examination = _examination(curriculum, runs)
-    marks = [examination(load_router(router, runs.hardware.device, "fp32")) for router in routers]
-    report = summary(curriculum, marks, [_epochs(router.parent) for router in routers])
-    report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
-    (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return runs.folder
+    def carry_out(self, runs: Series) -> None:
+        """Teach phase after phase, and examine the router of each on every kind."""
+        weights: Path | None = None
+        routers = []
+        for index, phase in enumerate(self.phase):
+            weights = runs.run(phase.name, self.plan(index, launch.remembered(weights)), weights)
+            routers.append(weights)
+        examination = _examination(self, runs)
+        marks = [examination(load_router(router, runs.hardware.device, "fp32")) for router in routers]
+        report = summary(self, marks, [_epochs(router.parent) for router in routers])
+        report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
+        (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _examination(curriculum: Curriculum, runs: Series) -> Examination:

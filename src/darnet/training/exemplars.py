@@ -19,7 +19,7 @@ from darnet.data.scenes import integer
 from darnet.data.synthesis import Synthesis
 from darnet.errors import RecipeError
 from darnet.images.tiles import grid_crops
-from darnet.models.classifier import DegradationClassifier
+from darnet.models.abilities import FeatureExtractor
 from darnet.training.recipe import MemorySpec, Recipe, Stage
 from darnet.training.sources import SourceSpec
 
@@ -28,9 +28,7 @@ GRID = 2
 SEEDS = 2**31
 
 
-def remember(
-    model: DegradationClassifier, recipe: Recipe, material: Material, earlier: Memory, rng: Generator
-) -> Memory:
+def remember(model: FeatureExtractor, recipe: Recipe, material: Material, earlier: Memory, rng: Generator) -> Memory:
     """`earlier`, cut down to its share of the budget, and exemplars of what the recipe's last stage shows beside.
 
     Every kind has the same share of the budget. Sources that need files (measured kernels) are left out, unless a kind
@@ -142,7 +140,7 @@ def _packed(kind: str, pairs: Sequence[tuple[Photo, Photo]], budget: float) -> M
 
 
 def _choose(
-    model: DegradationClassifier, pictures: Iterable[Photo], spec: MemorySpec, crop_px: int, rng: Generator
+    model: FeatureExtractor, pictures: Iterable[Photo], spec: MemorySpec, crop_px: int, rng: Generator
 ) -> list[int]:
     """Indices of the best candidates, the best first."""
     if spec.selection == "reservoir":
@@ -151,7 +149,7 @@ def _choose(
 
 
 @torch.inference_mode()
-def _features(model: DegradationClassifier, picture: Photo, crop_px: int) -> Float[Tensor, "1 F"]:
+def _features(model: FeatureExtractor, picture: Photo, crop_px: int) -> Float[Tensor, "1 F"]:
     pixels = (picture.float() / 255).to(next(model.parameters()).device)
     crops = grid_crops(pixels, size_px=crop_px, grid=GRID)
     return model.summarise(crops, model.look(pixels[None]).expand(len(crops))).mean(dim=0, keepdim=True).cpu()

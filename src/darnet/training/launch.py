@@ -30,11 +30,12 @@ from darnet.data.memory import Memory, load_memory
 from darnet.engines.devices import environment, exact_float32, pick_device
 from darnet.errors import RecipeError, UsageError
 from darnet.models import cards
+from darnet.models.abilities import FeatureExtractor
 from darnet.models.base import Model
-from darnet.models.classifier import DegradationClassifier
 from darnet.training.exemplars import remember
 from darnet.training.journal import Journal
-from darnet.training.plan import Budget
+from darnet.training.learner import Learner
+from darnet.training.plan import Budget, Plan
 from darnet.training.precision import DTYPES, Precision, fastest, muon_seconds, network_seconds
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, load_recipe
@@ -114,15 +115,15 @@ def start(  # noqa: PLR0913  what a run begins with
     """
     _announce(data, quiet)
     hardware = hardware.settled(recipe)
-    trainer = prepare(recipe, data, hardware, weights=weights, pairs=pairs, cache=cache)
-    fabric, material = trainer.fabric, trainer.material
+    learner = prepare(recipe, data, hardware, weights=weights, pairs=pairs, cache=cache)
+    fabric = learner.fabric
     card = None if weights is None else cards.read_card(weights)
     folder = Path(fabric.broadcast(str(new_folder(runs / recipe.name)) if fabric.global_rank == 0 else ""))
     if fabric.global_rank == 0:
         document = recipe.model_dump(mode="json", exclude_none=True)
         (folder / RECIPE).write_text(tomli_w.dumps(document), encoding="utf-8")
         origin = {} if card is None else {"from": {"name": card.name, "sha256": card.sha256}}
-        setting: dict[str, Any] = {"data": str(data.resolve()), "pictures": material.pictures}
+        setting: dict[str, Any] = {"data": str(data.resolve()), "pictures": learner.pictures}
         setting |= {"hardware": asdict(hardware), **origin}
         if budget is not None:
             setting["minutes"] = budget.minutes
@@ -131,7 +132,7 @@ def start(  # noqa: PLR0913  what a run begins with
         if weights is not None:
             shutil.copytree(weights, folder / START)
         (folder / SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
-    return _run(trainer, folder, hardware, budget, quiet=quiet)
+    return _run(learner, folder, hardware, budget, quiet=quiet)
 
 
 def prepare(
@@ -142,12 +143,12 @@ def prepare(
     weights: Path | None = None,
     pairs: Mapping[str, Path] | None = None,
     cache: Cache | None = None,
-) -> Trainer:
+) -> Learner:
     """All that happens before a run begins: whoever is to learn much wants to know beforehand that all of it can."""
     hardware = hardware.settled(recipe)
     begin = None if weights is None else cards.load(weights)[0]
     material = _material(recipe, data, weights, pairs or {}, cache)
-    return Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
+    return Learner.of(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
 
 
 def resume(
@@ -180,14 +181,14 @@ def resume(
     old, new = asdict(before), asdict(hardware)
     moved = any(old[name] not in {"auto", new[name]} for name in new)
     begin = None if start is None else cards.load(start)[0]
-    trainer = Trainer(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
-    if moved and trainer.fabric.global_rank == 0:
+    learner = Learner.of(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
+    if moved and learner.fabric.global_rank == 0:
         setting["hardware"], setting["hardware_before"] = new, [*setting.get("hardware_before", []), old]
         partial = run / f".{SETTING}"
         partial.write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
         partial.replace(run / SETTING)
     budget = Budget(setting["minutes"]) if "minutes" in setting else None
-    return _run(trainer, run, hardware, budget, quiet=quiet, moved=moved)
+    return _run(learner, run, hardware, budget, quiet=quiet, moved=moved)
 
 
 def _changed(before: Hardware, changes: Mapping[str, Any]) -> Hardware:
@@ -248,20 +249,21 @@ def new_folder(parent: Path) -> Path:
 
 
 def _run(
-    trainer: Trainer, folder: Path, hardware: Hardware, budget: Budget | None, *, quiet: bool, moved: bool = False
+    learner: Learner, folder: Path, hardware: Hardware, budget: Budget | None, *, quiet: bool, moved: bool = False
 ) -> Path:
-    speaks = trainer.fabric.global_rank == 0
-    with Journal(folder, trainer.fabric.device, speaks=speaks, quiet=quiet) as journal:
+    speaks = learner.fabric.global_rank == 0
+    with Journal(folder, learner.fabric.device, speaks=speaks, quiet=quiet) as journal:
         precisions = f"{hardware.precision}, Muon in {hardware.muon}"
-        journal.say(f"{folder}: {trainer.training.described} to learn from, on {hardware.device} in {precisions}")
+        journal.say(f"{folder}: {learner.training.described} to learn from, on {hardware.device} in {precisions}")
         if moved:
             journal.say(
                 "warning: other hardware or precision: the weights will not be, bit for bit, what they would have been"
             )
+        trainer = Trainer(learner, folder, journal)
         with exact_float32():
-            model = trainer.run(folder, journal, budget, moved=moved)
+            model = trainer.run(budget, moved=moved)
         if speaks:
-            _save(model, trainer, folder)
+            _save(model, learner, trainer.plan, folder)
     if distributed.is_initialized():
         # Nobody leaves while another still speaks to it.
         distributed.barrier()
@@ -269,30 +271,30 @@ def _run(
     return folder / MODEL
 
 
-def _save(model: Model, trainer: Trainer, folder: Path) -> None:
-    recipe = trainer.recipe
+def _save(model: Model, learner: Learner, plan: Plan, folder: Path) -> None:
+    recipe = learner.recipe
     lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     setting = json.loads((folder / SETTING).read_text(encoding="utf-8"))
     card = cards.Card(
         name=recipe.name,
         kind=recipe.model.kind,
         config=recipe.model.config,
-        handles=recipe.handles or trainer.kinds,
+        handles=recipe.handles or tuple(learner.kinds),
         training={
             "recipe": recipe.model_dump(mode="json", exclude_none=True),
-            "pictures": trainer.training.pictures,
+            "pictures": learner.training.pictures,
             **({"from": setting["from"]} if "from" in setting else {}),
             "last": json.loads(lines[-1]),
-            **({} if trainer.plan.seconds is None else {"plan": trainer.plan.document()}),
-            "environment": environment(trainer.fabric.device),
+            **({} if plan.seconds is None else {"plan": plan.document()}),
+            "environment": environment(learner.fabric.device),
         },
     )
     made = folder / f".{MODEL}"
     shutil.rmtree(made, ignore_errors=True)
-    if recipe.memory is not None and isinstance(model, DegradationClassifier):
+    if recipe.memory is not None and isinstance(model, FeatureExtractor):
         start = folder / START if (folder / START).is_dir() else None
         rng = Generator().manual_seed(recipe.seed)
-        remember(model, recipe, trainer.training, remembered(start), rng).save(made / MEMORY)
+        remember(model, recipe, learner.training, remembered(start), rng).save(made / MEMORY)
     cards.save(model, card, made)
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     made.rename(folder / MODEL)

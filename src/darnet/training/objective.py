@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -21,21 +20,16 @@ from darnet.routing import Routing
 from darnet.training.losses import LOSSES, damage, per_picture
 from darnet.training.recipe import Stage
 
-#: What of a batch is tensors, or none.
-TENSORS = tuple(field.name for field in fields(Batch) if field.name != "crops_per_picture")
-
 
 class Objective(nn.Module):
     """(batch) -> each weighted loss, and the embeddings; in float32 whatever the precision of the network."""
 
     def __init__(self, model: Model, stage: Stage) -> None:
         super().__init__()
-        self.model, self.weights, self.crops_per_picture = model, stage.losses, stage.crops_per_picture
+        self.model, self.weights, self.gate = model, stage.losses, stage.gate
 
-    def forward(self, *values: Tensor | None) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Run the network and score it; `tensors` in, tensors out, which is what distributed wrappers follow."""
-        given: dict[str, Any] = dict(zip(TENSORS, values, strict=True))
-        batch = Batch(**given, crops_per_picture=self.crops_per_picture)
+    def forward(self, batch: Batch) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Run the network and score it. Tensors come out, in what distributed wrappers look for them in."""
         output = self.look(batch)
         embeddings = [routing.embedding.detach() for routing in output.routings if routing.embedding is not None]
         return self.score(output, batch), embeddings
@@ -43,7 +37,7 @@ class Objective(nn.Module):
     def look(self, batch: Batch) -> Output:
         """What the network says, in float32."""
         degraded = batch.degraded.contiguous(memory_format=torch.channels_last)
-        return _in_float32(replace(batch, degraded=degraded).shown_to(self.model))
+        return _in_float32(batch._replace(degraded=degraded).shown_to(self.model, self.gate))
 
     def score(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Each loss, weighted."""
@@ -59,11 +53,6 @@ def seeded(rng: Generator, device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             torch.cuda.default_generators[device.index or 0].manual_seed(rng.initial_seed())
         yield
-
-
-def tensors(batch: Batch) -> list[Tensor | None]:
-    """A batch as the arguments of `Objective.forward`."""
-    return [getattr(batch, name) for name in TENSORS]
 
 
 def scores(output: Output, batch: Batch) -> dict[str, float]:

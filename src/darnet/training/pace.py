@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
 
 import torch
 
-from darnet.training.journal import duration
-from darnet.training.plan import CALIBRATION_SHARE, Cost
+from darnet.training.journal import Journal, duration
+from darnet.training.learner import Learner
+from darnet.training.plan import CALIBRATION_SHARE, Cost, Plan
 from darnet.training.precision import now
 from darnet.training.recipe import Stage
-from darnet.training.stage import StageRun
-
-if TYPE_CHECKING:
-    from darnet.training.trainer import Trainer
+from darnet.training.stage import Position, StageRun
 
 #: Share of all the time that is spent on measuring, beside the steps that do not count.
 TRIAL_SHARE = 0.02
@@ -34,54 +31,55 @@ IDLE = {"name", "epochs", "steps_per_epoch", "crops_per_photo", "optimizer", "sc
 
 
 class Pace:
-    """Of one run in this process. `seconds`: all the time that it has; none: the plan stays as it is."""
+    """Of one run in this process: it corrects `plan`. `seconds`: all its time; none: it stays as it is."""
 
-    def __init__(self, trainer: Trainer, seconds: float | None) -> None:
-        self.trainer, self.seconds = trainer, seconds
+    def __init__(self, learner: Learner, plan: Plan, journal: Journal, seconds: float | None) -> None:
+        self.learner, self.plan, self.journal, self.seconds = learner, plan, journal, seconds
         self.costs: dict[int, Cost] = {}
         self.closing = 0.0
         self.drift = 1.0  # how much slower than planned it is
         self.stage = -1
         self.marks: deque[tuple[int, float]] = deque(maxlen=WINDOW + 1)
 
-    def fit(self) -> None:
+    def fit(self, position: Position) -> None:
         """Measure every stage that is left, and plan for the time that is left. The weights stay as they are."""
         assert self.seconds is not None
-        trainer, plan = self.trainer, self.trainer.plan
-        first = (trainer.position.stage, trainer.position.step)
-        stages = trainer.recipe.stage[first[0] :]
+        plan, journal, fabric = self.plan, self.journal, self.learner.fabric
+        first = (position.stage, position.step)
+        stages = self.learner.recipe.stage[first[0] :]
         if not stages:
             return
-        trainer.journal.say(f"measuring its speed, for about {duration(TRIAL_SHARE * self.seconds)}")
-        costs = trainer.fabric.broadcast(self._measure(first[0], stages))
+        journal.say(f"measuring its speed, for about {duration(TRIAL_SHARE * self.seconds)}")
+        costs = fabric.broadcast(self._measure(first[0], stages))
         self.costs = dict(enumerate(costs, first[0]))
-        self.closing, plan.calibration_pictures = trainer.fabric.broadcast(self._after_the_last_step())
-        left = float(trainer.fabric.broadcast(self.seconds - trainer.journal.seconds - self.closing))
+        self.closing, plan.calibration_pictures = fabric.broadcast(self._after_the_last_step())
+        left = float(fabric.broadcast(self.seconds - journal.seconds - self.closing))
         plan.fit(costs, left, first)
         plan.seconds = self.seconds
         steps = (
             f"{stage.name} {part.steps} steps of {cost.step:.3g} s"
             for stage, part, cost in zip(stages, plan.stages[first[0] :], costs, strict=True)
         )
-        trainer.journal.say(f"fitted to {self.seconds / 60:.4g} minutes: {', '.join(steps)}")
+        journal.say(f"fitted to {self.seconds / 60:.4g} minutes: {', '.join(steps)}")
 
-    def due(self, index: int, step: int) -> bool:
+    def due(self, position: Position) -> bool:
         """Look at the clock after so many steps of a stage; true where the plan had to be corrected."""
-        stage = self.trainer.plan.stages[index]
+        index, step = position.stage, position.step
+        stage = self.plan.stages[index]
         if self.seconds is None or step % max(1, stage.steps // LOOKS) or step >= stage.steps:
             return False
-        factor = float(self.trainer.fabric.broadcast(self._factor(index, step)))
+        factor = float(self.learner.fabric.broadcast(self._factor(index, step)))
         if factor == 1:
             return False
-        self.trainer.plan.correct(factor, (index, step))
-        name = self.trainer.recipe.stage[index].name
-        self.trainer.journal.say(f"{name} step {step}: corrected to {stage.steps} steps, to be in time")
+        self.plan.correct(factor, (index, step))
+        name = self.learner.recipe.stage[index].name
+        self.journal.say(f"{name} step {step}: corrected to {stage.steps} steps, to be in time")
         return True
 
     def _factor(self, index: int, step: int) -> float:
         """How many times as many steps there should be; 1 where the run will be in time."""
         assert self.seconds is not None
-        elapsed, plan = self.trainer.journal.seconds, self.trainer.plan
+        elapsed, plan = self.journal.seconds, self.plan
         if index != self.stage:
             self.stage = index
             self.marks.clear()
@@ -100,32 +98,30 @@ class Pace:
     def _measure(self, first: int, stages: tuple[Stage, ...]) -> list[Cost]:
         """What each stage costs; stages that differ in nothing that takes time are tried once."""
         assert self.seconds is not None
-        trainer = self.trainer
+        learner, plans = self.learner, self.plan.stages
         keys = [stage.model_dump_json(exclude=IDLE) + stage.optimizer.name for stage in stages]
-        position = trainer.position
-        weights = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+        weights = {name: tensor.clone() for name, tensor in learner.model.state_dict().items()}
         found: dict[str, Cost] = {}
         for index, key in enumerate(keys, first):
             if key not in found:
-                trainer.position = type(position)(stage=index)
-                found[key] = StageRun(trainer, index, None).trial(TRIAL_SHARE * self.seconds / len(set(keys)))
-                trainer.model.load_state_dict(weights)
-        trainer.position = position
+                run = StageRun(learner, Position(stage=index), plans[index])
+                found[key] = run.trial(TRIAL_SHARE * self.seconds / len(set(keys)))
+                learner.model.load_state_dict(weights)
         return [found[key] for key in keys]
 
     @torch.no_grad()
     def _after_the_last_step(self) -> tuple[float, int]:
         """Seconds that are needed for all that follows, and on how many pictures a verdict can be fitted in them."""
         assert self.seconds is not None
-        trainer, pictures = self.trainer, self.trainer.recipe.data.calibration_pictures
+        learner, pictures = self.learner, self.learner.recipe.data.calibration_pictures
         reserve = max(RESERVE_SECONDS, RESERVE_SHARE * self.seconds)
-        if not pictures or trainer.fabric.global_rank != 0:
+        if not pictures or learner.fabric.global_rank != 0:
             return reserve, pictures
         for _ in range(2):  # the first does not count
-            begun = now(trainer.fabric.device)
-            batch = trainer.calibration_batch(0)
-            batch.shown_to(trainer.model.eval())
-            once = now(trainer.fabric.device) - begun
+            begun = now(learner.fabric.device)
+            batch = learner.calibration_batch(0)
+            batch.shown_to(learner.model.eval())
+            once = now(learner.fabric.device) - begun
         crops = batch.crops_per_picture / len(batch.degraded)  # batches that a picture needs
         pictures = min(pictures, max(1, int(CALIBRATION_SHARE * self.seconds / once / crops)))
         return reserve + math.ceil(pictures * crops) * once, pictures

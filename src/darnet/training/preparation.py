@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import torch
 
-from darnet import registry
-from darnet.errors import RecipeError, UnknownNameError
+from darnet.errors import MissingPackageError, RecipeError, UnknownNameError, UsageError
+from darnet.models.abilities import Adopting, Calibrated, Classifier, FeatureExtractor, Gated
 from darnet.models.base import Model
-from darnet.models.classifier import DegradationClassifier
+from darnet.models.creation import create_model
 from darnet.registry import CLEAN
 from darnet.training.losses import LOSSES
 from darnet.training.recipe import Recipe, Stage
@@ -24,20 +24,29 @@ def build_model(recipe: Recipe, start: Model | None = None) -> Model:
 
     Raises RecipeError for a wrong config, or where the other network is of another shape.
     """
-    factory = registry.find("model", recipe.model.kind)
     with torch.random.fork_rng():  # torch's initialisers know only the global generator
         torch.default_generator.manual_seed(recipe.seed)
         try:
-            model: Model = factory(**recipe.model.config)
-        except (TypeError, ValueError) as error:
-            raise RecipeError(f"model {recipe.model.kind!r}: {error}") from error
+            model = create_model(recipe.model.kind, **recipe.model.config)
+        except MissingPackageError:
+            raise
+        except UsageError as error:
+            raise RecipeError(f"model: {error}") from error
     if start is not None:
         try:
-            model.adopt(start)
+            adopt(model, start)
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise RecipeError(f"model {recipe.model.kind!r} cannot start from these weights: {reason}") from error
     return model
+
+
+def adopt(model: Model, other: Model) -> None:
+    """Begin with the weights of another network. Raises RuntimeError or ValueError where its shape does not fit."""
+    if isinstance(model, Adopting):
+        model.adopt(other)
+    else:
+        model.load_state_dict(other.state_dict())
 
 
 def check(
@@ -48,8 +57,10 @@ def check(
     remembered: Sequence[str] = (),
 ) -> None:
     """Raise RecipeError for what could only fail, or do nothing, once training has begun."""
-    if recipe.memory is not None and not isinstance(model, DegradationClassifier):
+    if recipe.memory is not None and not isinstance(model, FeatureExtractor):
         raise RecipeError(f"memory: {recipe.model.kind!r} is no router, it has nothing to remember")
+    if recipe.data.calibration_pictures and not isinstance(model, Calibrated):
+        raise RecipeError(f"data.calibration_pictures: {recipe.model.kind!r} is no router, it has no verdict to fit")
     for stage in recipe.stage:
         _check_network(stage, model)
         _check_kinds(stage, kinds, start, remembered)
@@ -64,12 +75,13 @@ def _check_network(stage: Stage, model: Model) -> None:
     for name in stage.losses:
         if name not in LOSSES:
             raise UnknownNameError("loss", name, LOSSES)
-    if "presence" in stage.losses and CLEAN not in model.kinds:
+    if "presence" in stage.losses and not (isinstance(model, Classifier) and CLEAN in model.kinds):
         raise RecipeError(f"{where}: loss 'presence' needs a router, one of whose kinds is {CLEAN!r}")
     if stage.crop_px % model.multiple_of:
         raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
-    if stage.gate is not None and stage.gate not in model.gates:
-        known = f"gates: {', '.join(model.gates)}" if model.gates else "no gates"
+    gates = model.gates if isinstance(model, Gated) else ()
+    if stage.gate is not None and stage.gate not in gates:
+        known = f"gates: {', '.join(gates)}" if gates else "no gates"
         raise RecipeError(f"{where}: gate {stage.gate!r}, and {type(model).__name__} has {known}")
     for pattern in stage.freeze:
         if not fnmatch.filter(names, pattern):

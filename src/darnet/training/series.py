@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import os
 import tomllib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from darnet.data.cache import Cache
 from darnet.errors import RecipeError, UsageError
 from darnet.training import launch
 from darnet.training.launch import Hardware
+from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe, override
+from darnet.training.sources import Strict
 
 SETTING = "setting"
-AnyPlan = TypeVar("AnyPlan", bound=BaseModel)
+HARDWARE = Hardware()
 
 
 @dataclass(frozen=True)
@@ -48,27 +51,77 @@ class Series:
         return launch.resume(begun[-1], self.data, changes=self.changes, cache=self.cache, quiet=self.quiet)
 
 
-def has(path: Path, key: str) -> bool:
-    """Whether a TOML file has a key that tells a series from a single run."""
-    try:
-        return key in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return False  # whoever reads it as a recipe says what is wrong with it
+class SeriesPlan(Strict, ABC):
+    """What several runs are to be, as a document. An experiment (`darnet.training.experiments`)."""
+
+    KEY: ClassVar[str]  # of its tables: what tells its document from a recipe
+    DOCUMENT: ClassVar[str]  # the file that it is written into
+
+    name: str
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise RecipeError for what could only fail once runs have begun."""
+
+    @abstractmethod
+    def carry_out(self, runs: Series) -> None:
+        """All runs that are not done, and a report on them in the folder of the series."""
+
+    @classmethod
+    def load(cls, path: Path, overrides: Sequence[str] = ()) -> Self:
+        """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        for text in overrides:
+            override(document, text)
+        try:
+            plan = cls.model_validate(document)
+            plan.check()
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        return plan
+
+    def start(
+        self,
+        data: Path,
+        runs: Path,
+        hardware: Hardware = HARDWARE,
+        *,
+        weights: Path | None = None,
+        budget: Budget | None = None,
+        quiet: bool = False,
+    ) -> Path:
+        """All runs in a new folder of `runs`; returns it. Raises what `darnet.training.launch.start` does.
+
+        And UsageError for weights, or a budget: those are for one run.
+        """
+        if weights is not None:
+            raise UsageError("`weights`: a curriculum and a study begin with chance")
+        if budget is not None:
+            raise UsageError("`minutes`: for one recipe; a curriculum and a study are several runs")
+        document = self.model_dump(mode="json", exclude_none=True)
+        series = _begin(document, runs / self.name / self.DOCUMENT, data, hardware, quiet=quiet)
+        self.carry_out(series)
+        return series.folder
+
+    @classmethod
+    def resume(
+        cls, run: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+    ) -> Path:
+        """Go on where it stopped, on the hardware it began on, but for `changes` of its fields.
+
+        `data`: its photos' new place.
+        """
+        document = tomllib.loads((run / cls.DOCUMENT).read_text(encoding="utf-8"))
+        setting = document.pop(SETTING)
+        hardware = replace(Hardware(**setting["hardware"]), **(changes or {}))
+        cls.model_validate(document).carry_out(
+            Series(run, data or Path(setting["data"]), hardware, quiet, changes or {})
+        )
+        return run
 
 
-def load(path: Path, schema: type[AnyPlan], overrides: Sequence[str]) -> AnyPlan:
-    """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    for text in overrides:
-        override(document, text)
-    try:
-        return schema.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardware, *, quiet: bool) -> Series:
+def _begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardware, *, quiet: bool) -> Series:
     """A new series; `place`: where its document goes, in a new folder. Raises UsageError for many processes."""
     if hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError("a series of runs is run by one process; its runs alone are too short to be shared out")
@@ -76,16 +129,3 @@ def begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardwa
     folder = launch.new_folder(place.parent)
     (folder / place.name).write_text(tomli_w.dumps({**document, SETTING: setting}), encoding="utf-8")
     return Series(folder, data, hardware, quiet)
-
-
-def again(
-    path: Path, data: Path | None, changes: Mapping[str, Any] | None = None, *, quiet: bool
-) -> tuple[dict[str, Any], Series]:
-    """The document at `path` and its series, on the hardware it began on but for `changes` of its fields.
-
-    `data`: its photos' new place.
-    """
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
-    setting = document.pop(SETTING)
-    hardware = replace(Hardware(**setting["hardware"]), **(changes or {}))
-    return document, Series(path.parent, data or Path(setting["data"]), hardware, quiet, changes or {})

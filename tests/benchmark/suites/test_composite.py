@@ -22,7 +22,8 @@ from darnet.benchmark.suite import Request
 from darnet.benchmark.suites import composite
 from darnet.benchmark.suites.composite import BOTH, EVERY, NEITHER, alone, cases, paths
 from darnet.errors import NoInputError
-from darnet.models.base import Context, Model, Output
+from darnet.models.abilities import Watched
+from darnet.models.base import Context, Output
 from darnet.models.cards import Card, save
 from darnet.models.slerir import SLERIR
 from darnet.routing import Routing
@@ -60,7 +61,7 @@ def test_a_composite_is_what_its_kinds_make_one_after_the_other(sets_root: Path)
     assert detail[0] == pytest.approx(detail[1] + detail[2], rel=0.2)  # noise does not depend on what it is added to
 
 
-class Looks(Model):
+class Looks(Watched):
     """Four places: what is dark, what is rough, what is both, and one that sends all the same way."""
 
     places = ("dark", "rough", "dark and rough", "blind")
@@ -68,6 +69,9 @@ class Looks(Model):
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Conv2d(3, 3, 1)
+
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
 
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None

@@ -27,6 +27,9 @@ class Spy(Model):
         super().__init__()
         self.calls: list[tuple[torch.Tensor, Context, torch.Tensor]] = []
 
+    def encode(self, views: torch.Tensor) -> Context:
+        return Context({"views": views})
+
     def forward(
         self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
     ) -> Output:

@@ -25,7 +25,7 @@ from darnet.benchmark.subjects import Subject
 from darnet.benchmark.suite import Outcome, Request, Suite, documented, measured
 from darnet.degradations import Degradation
 from darnet.engines.pytorch import TorchBackend
-from darnet.models.base import Model
+from darnet.models.abilities import Watched
 from darnet.systems import manifest
 
 #: The first befalls the picture first. Fog lies behind the rain that is seen; photons are few before they are counted.
@@ -126,7 +126,7 @@ def paths(
         whole = {image.name for image in row.per_image if image.error is None}
         own = [case for case in chosen if (case.set, case.kind) == (row.set, row.kind) and case.name in whole]
         for network in methods[row.method].networks(own[0]) if own else ():
-            if isinstance(network, Model) and network.places and network.parts():
+            if isinstance(network, Watched) and network.places:
                 subject = Subject(row.method, (), TorchBackend(network, device, "fp32"))
                 compared = [_compare(subject, case, protocol) for case in own]
                 shares = _shares(network.places, compared, (*own[0].kinds, BOTH, NEITHER))

@@ -19,6 +19,8 @@ from torch.nn import functional as F
 
 from darnet.routing import Routing
 
+#: Ways to decide: by the best expert alone (eq. 3), or by all of them (eq. 2), which gradients flow through.
+HARD, SOFT = GATES = ("hard", "soft")
 #: Of the assignment: small is hard. Cosines lie in [-1, 1].
 SOFTNESS = 0.1
 SINKHORN_STEPS = 10
@@ -46,9 +48,11 @@ class LayerRouter(nn.Module, ABC):
         )
 
     def forward(self, tokens: Float[Tensor, "B F"], gate: str) -> tuple[Routing, ...]:
-        """Decide for every layer: "soft" (eq. 2) or "hard" (eq. 3). An embedding is the direction of a vector."""
+        """Decide for every layer, by one of GATES. An embedding is the direction of a vector. Raises ValueError."""
+        if gate not in GATES:
+            raise ValueError(f"gate {gate!r}: expected {' or '.join(GATES)}")
         vectors = self.mlp(tokens).float().unflatten(1, (self.layers, -1))
-        decide = Routing.soft if gate == "soft" else Routing.hard
+        decide = Routing.soft if gate == SOFT else Routing.hard
         both = zip(
             (self.score(vectors) / self.temperature).unbind(1), F.normalize(vectors, dim=2).unbind(1), strict=True
         )

@@ -12,6 +12,7 @@ from torch import Tensor
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
 from darnet.images.tiles import Region, mosaic, pad_to
+from darnet.models.abilities import Conditional
 from darnet.models.base import Context
 from darnet.restore.experts.base import TILES, Pixels, Tiles
 
@@ -28,9 +29,10 @@ class NetworkExpert:
     tiles: Tiles = TILES
 
     def told(self, kind: str) -> NetworkExpert:
-        """The same for pictures that are known to have one kind of damage, in the same memory (`Model.told`)."""
-        model = self.backend.model.told(kind)
-        return self if model is self.backend.model else replace(self, backend=self.backend.running(model))
+        """The same for pictures that are known to have one kind of damage, in the same memory (`Conditional.told`)."""
+        model = self.backend.model
+        told = model.told(kind) if isinstance(model, Conditional) else model
+        return self if told is model else replace(self, backend=self.backend.running(told))
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Repair. Raises DarnetError if the network answers with anything but finite pixels."""

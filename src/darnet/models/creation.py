@@ -1,0 +1,50 @@
+"""Networks by their names: which there are, and one with fresh weights."""
+
+from __future__ import annotations
+
+import inspect
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from darnet import registry
+from darnet.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:  # what names there are is known without torch
+    from darnet.models.base import Model
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of networks, sorted: darnet's, and those of installed packages. `pattern` is as of files in a shell.
+
+    >>> list_models("*unet")
+    ['compact-unet', 'deconvolution-unet', 'unet']
+    """
+    return [name for name in registry.names("model") if fnmatchcase(name, pattern)]
+
+
+def create_model(name: str, **config: Any) -> Model:
+    """A network by its name, its first weights drawn by torch's own generator; `config`: of its constructor.
+
+    `darnet.load` gives trained ones, in a system that restores.
+
+    Raises UnknownNameError for a name, or an argument, that there is not; it says which is the nearest. UsageError for
+    arguments that are missing, or make no network.
+
+    >>> model = create_model("compact-unet", width=8, blocks=[1, 1])
+    >>> model.multiple_of
+    4
+    >>> create_model("compact-unet", widht=8)
+    Traceback (most recent call last):
+    darnet.errors.UnknownNameError: no argument of compact-unet called 'widht'; did you mean 'width'? ...
+    """
+    network = registry.find("model", name)
+    parameters = inspect.signature(network).parameters
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        for key in config:
+            if key not in parameters:
+                raise UnknownNameError(f"argument of {name}", key, parameters)
+    try:
+        model: Model = network(**config)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name}: {' '.join(str(error).split())}") from error
+    return model

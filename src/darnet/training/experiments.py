@@ -1,0 +1,97 @@
+"""What `darnet train` is given: a recipe, which is one run, or a plan of several runs. All are loaded and run alike."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from darnet.training import launch
+from darnet.training.ablation import Study
+from darnet.training.continual import Curriculum
+from darnet.training.launch import Hardware
+from darnet.training.plan import Budget
+from darnet.training.recipe import Recipe, load_recipe
+from darnet.training.series import SeriesPlan
+
+#: Plans of several runs.
+SERIES: tuple[type[SeriesPlan], ...] = (Curriculum, Study)
+
+
+class Experiment(Protocol):
+    """Whatever can be trained, and gone on with."""
+
+    def start(
+        self,
+        data: Path,
+        runs: Path,
+        hardware: Hardware,
+        *,
+        weights: Path | None = None,
+        budget: Budget | None = None,
+        quiet: bool = False,
+    ) -> Path:
+        """Train on the material under `data`, in a new folder of `runs`; returns the folder of what was made.
+
+        Raises UsageError for what it cannot begin with, and what `darnet.training.launch.start` raises.
+        """
+        ...
+
+    @classmethod
+    def resume(
+        cls, run: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+    ) -> Path:
+        """Go on in the folder `run`, as `darnet.training.launch.resume` does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Single:
+    """One run of one recipe (`darnet.training.launch`)."""
+
+    recipe: Recipe
+
+    def start(
+        self,
+        data: Path,
+        runs: Path,
+        hardware: Hardware,
+        *,
+        weights: Path | None = None,
+        budget: Budget | None = None,
+        quiet: bool = False,
+    ) -> Path:
+        """Train it."""
+        return launch.start(self.recipe, data, runs, hardware, weights=weights, budget=budget, quiet=quiet)
+
+    @classmethod
+    def resume(
+        cls, run: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+    ) -> Path:
+        """Go on."""
+        return launch.resume(run, data, changes=changes, quiet=quiet)
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """What a TOML file describes, its keys changed by `overrides` (`stage.0.epochs=2`).
+
+    Raises RecipeError naming the file and key.
+    """
+    try:
+        keys = tomllib.loads(path.read_text(encoding="utf-8")).keys()
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        keys = {}.keys()  # whoever reads it as a recipe says what is wrong with it
+    for plan in SERIES:
+        if plan.KEY in keys:
+            return plan.load(path, overrides)
+    return Single(load_recipe(path, overrides))
+
+
+def resume(
+    run: Path, data: Path | None = None, *, changes: Mapping[str, Any] | None = None, quiet: bool = False
+) -> Path:
+    """Go on with whatever a folder holds; `changes`: fields of `Hardware`. Raises RecipeError if it is no run."""
+    found = next((plan for plan in SERIES if (run / plan.DOCUMENT).is_file()), Single)
+    return found.resume(run, data, changes=changes, quiet=quiet)
