@@ -202,7 +202,7 @@ def test_forgetting_is_refused(system: Path, photos: Path, settings: Settings) -
 
 def test_an_interrupted_extension_leaves_the_system_as_it_was(system: Path, photos: Path, settings: Settings) -> None:
     before = hashes(system)
-    for place in ("darnet.training.launch.start", "darnet.training.evaluation.Examination.__call__"):
+    for place in ("darnet.training.launch.start", "darnet.training.evaluation.Evaluation.__call__"):
         with patch(place, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
             teach(system, Lesson("salt", photos, "salt_module:Salt"), settings, expert="median")
         assert hashes(system) == before

@@ -30,7 +30,7 @@ from darnet.systems.loading import load_router
 from darnet.systems.manifest import System
 from darnet.testing import check_degradation
 from darnet.training import launch
-from darnet.training.evaluation import Examination, Marks, compose, forgotten
+from darnet.training.evaluation import Confusion, Evaluation, compose, forgotten
 from darnet.training.launch import MEMORY, Hardware
 from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe
 
@@ -101,7 +101,7 @@ class Settings:
 
     max_forgetting: float = 1.0  # points of accuracy that no old kind may lose
     replay: bool = True
-    pictures: int = 200  # of each kind in the examination
+    pictures: int = 200  # of each kind in the evaluation
     runs: Path = Path("runs")
     hardware: Hardware = field(default_factory=Hardware)
     overrides: Sequence[str] = ()
@@ -127,8 +127,8 @@ class Outcome:
     """What an extension did: where the system is, and how well the router names each kind before and after."""
 
     system: Path
-    before: Mapping[str, Marks]
-    after: Mapping[str, Marks]
+    before: Mapping[str, Confusion]
+    after: Mapping[str, Confusion]
 
     @property
     def forgetting(self) -> Mapping[str, float]:
@@ -170,8 +170,8 @@ def extend(
             assembly.stage_expert(expert, (lesson.kind,), staged)
         for recipe, weights in lessons.values():
             launch.prepare(recipe, lesson.data, settings.hardware, weights=weights, pairs=lesson.folders, cache=cache)
-        examination = _examination(lessons["router"][0], lesson, old, memory, settings, cache)
-        before = examination(_asked(origin, settings))
+        evaluation = _evaluation(lessons["router"][0], lesson, old, memory, settings, cache)
+        before = evaluation(_asked(origin, settings))
         del before[lesson.kind]
         if expert == TRAIN:
             say(f"an expert for {lesson.kind} learns")
@@ -179,7 +179,7 @@ def extend(
             assembly.stage_expert(str(trained), (lesson.kind,), staged)
         say(f"the router learns {lesson.kind}, and is asked again what it knew")
         router = _train(*lessons["router"], lesson, settings, cache)
-        after = examination(_asked(router, settings))
+        after = evaluation(_asked(router, settings))
         report = json.dumps(documented(before, after), indent=2)
         (router.parent / REPORT).write_text(report + "\n", encoding="utf-8")
         _refuse_forgetting(before, after, settings.max_forgetting)
@@ -191,7 +191,7 @@ def extend(
 
 
 def _asked(folder: Path, settings: Settings) -> Router:
-    """A router as it is examined: the same figures whatever computes them."""
+    """A router as it is evaluated: the same figures whatever computes them."""
     return load_router(folder, settings.hardware.device, "fp32")
 
 
@@ -254,9 +254,9 @@ def _origin(system: System, folder: Path, recipe: Recipe) -> Path | None:
     return None
 
 
-def _examination(
+def _evaluation(
     recipe: Recipe, lesson: Lesson, old: Card, memory: Memory, settings: Settings, cache: Cache
-) -> Examination:
+) -> Evaluation:
     """Pictures of the part of the material that neither lesson nor calibration ever sees.
 
     Raises UsageError for an old kind that nobody can make pictures of.
@@ -266,7 +266,7 @@ def _examination(
     parts = [1 - recipe.data.validation - recipe.data.test, recipe.data.validation, recipe.data.test]
     held = material.split(parts, recipe.seed)[2]
     if not held.complete:
-        raise UsageError(f"{lesson.data}: too few pictures to learn from some and be examined on others")
+        raise UsageError(f"{lesson.data}: too few pictures to learn from some and be evaluated on others")
     sources: dict[str, list[Degradation | Pairs]] = {}
     for kind in old.handles:
         if functions := [fixed(exemplar) for exemplar in memory.of(kind) if exemplar.source != PAIRS]:
@@ -281,13 +281,13 @@ def _examination(
     return compose(held, {**sources, lesson.kind: [new]}, recipe.stage[-1], settings.pictures, recipe.seed)
 
 
-def documented(before: Mapping[str, Marks], after: Mapping[str, Marks]) -> dict[str, Any]:
-    """JSON form of what was examined."""
+def documented(before: Mapping[str, Confusion], after: Mapping[str, Confusion]) -> dict[str, Any]:
+    """JSON form of what was evaluated."""
     found = (("before", before), ("after", after))
-    return {name: {kind: marks.to_dict() for kind, marks in part.items()} for name, part in found}
+    return {name: {kind: confusion.to_dict() for kind, confusion in part.items()} for name, part in found}
 
 
-def _refuse_forgetting(before: Mapping[str, Marks], after: Mapping[str, Marks], most: float) -> None:
+def _refuse_forgetting(before: Mapping[str, Confusion], after: Mapping[str, Confusion], most: float) -> None:
     lost = {kind: points for kind, points in forgotten(before, after).items() if points > most + 1e-9}
     if lost:
         listed = ", ".join(f"{kind} {points:.1f}" for kind, points in lost.items())

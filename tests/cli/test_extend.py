@@ -11,7 +11,7 @@ import pytest
 from darnet import extend
 from darnet.errors import DarnetError
 from darnet.extend import ForgettingError, Outcome
-from darnet.training.evaluation import Marks
+from darnet.training.evaluation import Confusion
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def asked(pictures, monkeypatch):
 
     def answer(model: str, lesson: object, **options: object) -> Outcome:
         told.append({"model": model, "lesson": lesson, **options})
-        before = {"noise": Marks("noise", {"noise": 10})}
-        after = {"noise": Marks("noise", {"noise": 9, "salt": 1}), "salt": Marks("salt", {"salt": 10})}
+        before = {"noise": Confusion("noise", {"noise": 10})}
+        after = {"noise": Confusion("noise", {"noise": 9, "salt": 1}), "salt": Confusion("salt", {"salt": 10})}
         return Outcome(Path("my-system"), before, after)
 
     monkeypatch.setattr(extend, "extend", answer)
@@ -68,7 +68,7 @@ def test_quiet(darnet, asked):
 
 @pytest.mark.parametrize(("right", "warned"), [(8, True), (9, False)])
 def test_a_kind_that_was_not_learnt_well_is_warned_of(darnet, asked, monkeypatch, right, warned):
-    after = {"salt": Marks("salt", {"salt": right, "noise": 10 - right})}
+    after = {"salt": Confusion("salt", {"salt": right, "noise": 10 - right})}
     monkeypatch.setattr(extend, "extend", lambda *_, **__: Outcome(Path("new"), {}, after))
     ran = darnet("extend", "salt", "--data", "photos", "--degradation", "mine:Salt")
     assert ran.code == 0

@@ -130,38 +130,38 @@ def test_a_missing_extra_says_how_to_install_it(darnet, calls, monkeypatch):
 
 def test_a_curriculum_is_run_phase_by_phase_and_drawn(darnet, calls, monkeypatch):
     from darnet.training import figure
-    from darnet.training.continual import Curriculum
+    from darnet.training.continual import ClassIncremental
 
     told, drawn = [], []
 
     def start(plan, data, runs, hardware, *, weights, budget, quiet):
         told.append((plan, data, runs))
         Path("runs/phases/1").mkdir(parents=True)
-        Path("runs/phases/1/curriculum.json").write_text('{"phases": []}')
+        Path("runs/phases/1/continual.json").write_text('{"phases": []}')
         return Path("runs/phases/1")
 
-    monkeypatch.setattr(Curriculum, "start", start)
+    monkeypatch.setattr(ClassIncremental, "start", start)
     monkeypatch.setattr(figure, "draw", lambda report, path: drawn.append((report, path)))
-    ran = darnet("train", "phases", "--data", "photos", "--set", "examined=7")
+    ran = darnet("train", "phases", "--data", "photos", "--set", "evaluated=7")
     assert ran == (0, "runs/phases/1\n", "")
     plan, data, runs = told[0]
-    assert (plan.name, plan.examined, data, runs) == ("phases", 7, Path("photos"), Path("runs"))
-    assert drawn == [({"phases": []}, Path("runs/phases/1/curriculum.png"))]
+    assert (plan.name, plan.evaluated, data, runs) == ("phases", 7, Path("photos"), Path("runs"))
+    assert drawn == [({"phases": []}, Path("runs/phases/1/continual.png"))]
     assert not calls
 
 
 def test_a_study_is_run_variant_by_variant(darnet, calls, monkeypatch):
-    from darnet.training.ablation import Study
+    from darnet.training.ablation import Ablation
 
     told = []
 
     def start(plan, data, runs, hardware, *, weights, budget, quiet):
         told.append((plan, data, runs))
-        return Path("runs/study/1")
+        return Path("runs/ablation/1")
 
-    monkeypatch.setattr(Study, "start", start)
-    ran = darnet("train", "study/daair", "--data", "photos", "--set", "recipe.stage.0.epochs=7")
-    assert ran == (0, "runs/study/1\n", "")
+    monkeypatch.setattr(Ablation, "start", start)
+    ran = darnet("train", "ablation/daair", "--data", "photos", "--set", "recipe.stage.0.epochs=7")
+    assert ran == (0, "runs/ablation/1\n", "")
     plan, data, runs = told[0]
     assert (plan.plan(plan.variant[0]).stage[0].epochs, data, runs) == (7, Path("photos"), Path("runs"))
     assert not calls

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from darnet.data.augmentation import Variety
+from darnet.data.augmentation import Augmentation
 from darnet.data.material import Pairs
 from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
@@ -216,7 +216,7 @@ def test_some_pictures_were_saved_as_jpeg(views: Callable[[torch.Tensor], torch.
 def test_some_photos_are_varied_before_they_are_damaged(views: Callable[[Tensor], Tensor] | None) -> None:
     """The tones of a flat photo say whether it was."""
     flat = Synthesis([torch.full((3, 60, 80), 100, dtype=torch.uint8)], (Clean(),), (1.0,), KINDS, 16, views=views)
-    varied = replace(flat, variety=Variety(0.5))(32, rng()).clean
+    varied = replace(flat, augmentation=Augmentation(0.5))(32, rng()).clean
     tones = {round(float(crop.mean()) * 255) for crop in varied}
     assert 100 in tones and len(tones) > 5
     assert {round(float(crop.mean()) * 255) for crop in flat(32, rng()).clean} == {100}

@@ -13,7 +13,7 @@ from darnet.errors import RecipeError, UsageError
 from darnet.images.image import Image
 from darnet.models import cards
 from darnet.training import launch
-from darnet.training.ablation import Study
+from darnet.training.ablation import Ablation
 from darnet.training.recipe import find_recipe
 
 TEXT = """
@@ -60,13 +60,13 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def two(path: Path) -> Study:
-    return Study.load(path)
+def two(path: Path) -> Ablation:
+    return Ablation.load(path)
 
 
-def test_every_variant_is_trained_and_reported(two: Study, photos: Path, tmp_path: Path) -> None:
+def test_every_variant_is_trained_and_reported(two: Ablation, photos: Path, tmp_path: Path) -> None:
     folder = two.start(photos, tmp_path / "runs", CPU, quiet=True)
-    report = json.loads((folder / "study.json").read_text())
+    report = json.loads((folder / "ablation.json").read_text())
     assert [row["name"] for row in report["variants"]] == ["narrow", "wide"]
     trained = [cards.read_card(folder / row["model"]) for row in report["variants"]]
     assert [card.config["width"] for card in trained] == [4, 8]
@@ -75,18 +75,18 @@ def test_every_variant_is_trained_and_reported(two: Study, photos: Path, tmp_pat
     assert trained[1].training["recipe"]["stage"][0]["losses"] == {"mse": 1.0}
 
 
-def test_a_stopped_study_goes_on_with_what_is_left(two: Study, photos: Path, tmp_path: Path) -> None:
+def test_a_stopped_study_goes_on_with_what_is_left(two: Ablation, photos: Path, tmp_path: Path) -> None:
     folder = two.start(photos, tmp_path / "runs", CPU, quiet=True)
     first, last = (next((folder / name).iterdir()) / "model" / "model.safetensors" for name in ("narrow", "wide"))
     weights, made = last.read_bytes(), first.stat().st_mtime_ns
     shutil.rmtree(folder / "wide")
-    assert Study.resume(folder, quiet=True) == folder
+    assert Ablation.resume(folder, quiet=True) == folder
     assert first.stat().st_mtime_ns == made
     assert (next((folder / "wide").iterdir()) / "model" / "model.safetensors").read_bytes() == weights
 
 
 def test_overrides_reach_every_variant(path: Path) -> None:
-    found = Study.load(path, ["recipe.stage.0.epochs=3"])
+    found = Ablation.load(path, ["recipe.stage.0.epochs=3"])
     assert [found.plan(variant).stage[0].epochs for variant in found.variant] == [3, 3]
 
 
@@ -101,10 +101,10 @@ def test_overrides_reach_every_variant(path: Path) -> None:
 )
 def test_documents_that_make_no_sense(path: Path, override: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
-        Study.load(path, [override])
+        Ablation.load(path, [override])
 
 
-def test_one_process(two: Study, photos: Path, tmp_path: Path) -> None:
+def test_one_process(two: Ablation, photos: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one process"):
         two.start(photos, tmp_path / "runs", launch.Hardware("cpu", 2, "fp32"), quiet=True)
     assert not (tmp_path / "runs").exists()
@@ -114,7 +114,7 @@ def test_daair_is_compared_at_equal_size() -> None:
     """Within 5 %: DaAIR, Restormer's blocks alone, and DaR-Net's experts together."""
     from darnet.training.preparation import build_model
 
-    found = Study.load(find_recipe("study/daair"))
+    found = Ablation.load(find_recipe("ablation/daair"))
     sizes, steps = {}, {}
     for variant in found.variant:
         recipe = found.plan(variant)
@@ -131,7 +131,7 @@ def test_slerir_is_compared_at_equal_cost() -> None:
     from darnet.benchmark.footprint import idle
     from darnet.training.preparation import build_model, check
 
-    found = Study.load(find_recipe("study/slerir"))
+    found = Ablation.load(find_recipe("ablation/slerir"))
     active, stored, steps = {}, {}, set()
     for variant in found.variant:
         recipe = found.plan(variant)

@@ -14,12 +14,12 @@ from darnet.errors import RecipeError
 from darnet.images.image import Image
 from darnet.models import cards
 from darnet.training import continual, launch
-from darnet.training.continual import Curriculum
-from darnet.training.evaluation import Marks
+from darnet.training.continual import ClassIncremental
+from darnet.training.evaluation import Confusion
 from darnet.training.recipe import find_recipe
 
 SMALL = [
-    "examined=4",
+    "evaluated=4",
     "recipe.model.config.width=4",
     "recipe.memory.exemplars=16",
     "recipe.memory.scene_px=32",
@@ -43,18 +43,18 @@ def photos(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def small() -> Curriculum:
-    return Curriculum.load(find_recipe("phases"), SMALL)
+def small() -> ClassIncremental:
+    return ClassIncremental.load(find_recipe("phases"), SMALL)
 
 
-def test_phases_follow_one_another(small: Curriculum, photos: Path, tmp_path: Path) -> None:
+def test_phases_follow_one_another(small: ClassIncremental, photos: Path, tmp_path: Path) -> None:
     folder = small.start(photos, tmp_path / "runs", launch.Hardware("cpu", 1, "fp32"), quiet=True)
     runs = [next((folder / phase.name).iterdir()) for phase in small.phase]
     trained = [cards.read_card(run / "model") for run in runs]
     assert [len(card.handles) for card in trained] == [2, 3, 4]
     assert trained[2].training["from"]["sha256"] == trained[1].sha256
     assert load_memory(runs[1] / "model" / "memory").kinds == ("clean", "noise", "blur")
-    report = json.loads((folder / "curriculum.json").read_text())
+    report = json.loads((folder / "continual.json").read_text())
     assert report["starts"] == [0, 2, 4]
     assert [len(values) for values in report["validation_accuracy"]] == [2, 2, 2]
     assert [list(row) for row in report["matrix"]] == [small.kinds(index) for index in range(3)]
@@ -62,22 +62,22 @@ def test_phases_follow_one_another(small: Curriculum, photos: Path, tmp_path: Pa
 
 
 def test_a_stopped_curriculum_goes_on_and_ends_in_the_same_weights(
-    small: Curriculum, photos: Path, tmp_path: Path
+    small: ClassIncremental, photos: Path, tmp_path: Path
 ) -> None:
     cpu = launch.Hardware("cpu", 1, "fp32")
     folder = small.start(photos, tmp_path / "runs", cpu, quiet=True)
     last = next((folder / "3-overexposure").iterdir())
     weights = (last / "model" / "model.safetensors").read_bytes()
     shutil.rmtree(folder / "3-overexposure")
-    (folder / "curriculum.json").unlink()
-    assert Curriculum.resume(folder, quiet=True) == folder
+    (folder / "continual.json").unlink()
+    assert ClassIncremental.resume(folder, quiet=True) == folder
     again = next((folder / "3-overexposure").iterdir())
     assert (again / "model" / "model.safetensors").read_bytes() == weights
-    assert (folder / "curriculum.json").is_file()
+    assert (folder / "continual.json").is_file()
 
 
 def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
-    found = Curriculum.load(find_recipe("phases"), ["phase.2.remade=0.25"])
+    found = ClassIncremental.load(find_recipe("phases"), ["phase.2.remade=0.25"])
     memory = Memory((Scene(b""),), (Exemplar("blur", 0, "blur", (1.5,)), Exemplar("blur", 0, "blur", (2.0,))))
     sources = {spec.name: spec for spec in found.plan(2, memory).stage[0].degradations}
     assert (sources["blur"].share, sources["blur"].ranges) == (0.25, {"sigma_px": (1.5, 2.0)})
@@ -85,13 +85,13 @@ def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
 
 
 def test_a_phase_may_take_longer() -> None:
-    found = Curriculum.load(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
+    found = ClassIncremental.load(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
     assert [found.plan(index).stage[0].epochs for index in range(3)] == [2, 3, 20]
 
 
 @pytest.mark.parametrize("name", ["phases", "paper/phases"])
 def test_the_papers_three_phases(name: str) -> None:
-    found = Curriculum.load(find_recipe(name))
+    found = ClassIncremental.load(find_recipe(name))
     assert [found.kinds(index) for index in range(3)] == [
         ["clean", "noise"],
         ["clean", "noise", "blur"],
@@ -102,11 +102,11 @@ def test_the_papers_three_phases(name: str) -> None:
 
 
 def test_a_first_phase_has_no_teacher() -> None:
-    found = Curriculum.load(find_recipe("phases"), ["recipe.stage.0.losses.distillation=1.0"])
+    found = ClassIncremental.load(find_recipe("phases"), ["recipe.stage.0.losses.distillation=1.0"])
     assert "distillation" not in found.plan(0).stage[0].losses
     assert "distillation" in found.plan(1).stage[0].losses
     alone = ["recipe.stage.0.losses.distillation=1.0", "phase.1.replay=0"]
-    assert "distillation" in Curriculum.load(find_recipe("phases"), alone).plan(1).stage[0].losses
+    assert "distillation" in ClassIncremental.load(find_recipe("phases"), alone).plan(1).stage[0].losses
 
 
 @pytest.mark.parametrize(
@@ -114,19 +114,19 @@ def test_a_first_phase_has_no_teacher() -> None:
 )
 def test_documents_that_make_no_sense(override: str) -> None:
     with pytest.raises(RecipeError):
-        Curriculum.load(find_recipe("phases"), [override])
+        ClassIncremental.load(find_recipe("phases"), [override])
 
 
-def test_forgetting_and_transfer(small: Curriculum) -> None:
+def test_forgetting_and_transfer(small: ClassIncremental) -> None:
     """Noise is learnt at 100 %, falls to 80 and ends at 90; blur is learnt at 70 % and ends at 80."""
 
-    def marks(**right: int) -> dict[str, Marks]:
-        return {kind: Marks(kind, {kind: n, "other": 10 - n}) for kind, n in right.items()}
+    def confusion(**right: int) -> dict[str, Confusion]:
+        return {kind: Confusion(kind, {kind: n, "other": 10 - n}) for kind, n in right.items()}
 
     phases = [
-        marks(clean=10, noise=10, blur=0, overexposure=0),
-        marks(clean=10, noise=8, blur=7, overexposure=0),
-        marks(clean=10, noise=9, blur=8, overexposure=10),
+        confusion(clean=10, noise=10, blur=0, overexposure=0),
+        confusion(clean=10, noise=8, blur=7, overexposure=0),
+        confusion(clean=10, noise=9, blur=8, overexposure=10),
     ]
     report = continual.summary(small, phases, [[0.5, 1.0], [0.8], [0.9]])
     assert report["starts"] == [0, 2, 3]

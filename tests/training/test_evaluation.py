@@ -10,7 +10,7 @@ from darnet.data.pairs import Pairs
 from darnet.degradations import Clean, GaussianNoise, Overexposure
 from darnet.errors import UsageError
 from darnet.restore.diagnosis import Diagnosis
-from darnet.training.evaluation import Marks, compose, forgotten
+from darnet.training.evaluation import Confusion, compose, forgotten
 from darnet.training.recipe import Stage
 
 PHOTOS = [torch.randint(40, 90, (3, 300, 280), generator=torch.Generator().manual_seed(i)).byte() for i in range(3)]
@@ -36,11 +36,11 @@ class ByBrightness:
 
 
 def test_marks_are_counted_kind_by_kind() -> None:
-    examination = compose(MATERIAL, {"clean": [Clean()], "overexposure": [Overexposure((1.9, 2.0))]}, STAGE, 8, seed=0)
-    assert [kind for kind, _ in examination.pictures] == ["clean"] * 8 + ["overexposure"] * 8
-    marks = examination(ByBrightness())
-    assert marks["clean"].accuracy == marks["overexposure"].accuracy == 1
-    assert marks["clean"].to_dict() == {"accuracy": 1, "pictures": 8, "named": {"clean": 8}}
+    evaluation = compose(MATERIAL, {"clean": [Clean()], "overexposure": [Overexposure((1.9, 2.0))]}, STAGE, 8, seed=0)
+    assert [kind for kind, _ in evaluation.pictures] == ["clean"] * 8 + ["overexposure"] * 8
+    confusion = evaluation(ByBrightness())
+    assert confusion["clean"].accuracy == confusion["overexposure"].accuracy == 1
+    assert confusion["clean"].to_dict() == {"accuracy": 1, "pictures": 8, "named": {"clean": 8}}
 
 
 def test_the_same_seed_makes_the_same_pictures() -> None:
@@ -63,8 +63,8 @@ def test_a_kind_without_a_source() -> None:
 
 
 def test_what_was_forgotten_is_counted_in_points() -> None:
-    before = {"a": Marks("a", {"a": 9, "b": 1}), "b": Marks("b", {"b": 10})}
-    after = {"a": Marks("a", {"a": 10}), "b": Marks("b", {"b": 8, "c": 2}), "c": Marks("c", {"c": 1})}
+    before = {"a": Confusion("a", {"a": 9, "b": 1}), "b": Confusion("b", {"b": 10})}
+    after = {"a": Confusion("a", {"a": 10}), "b": Confusion("b", {"b": 8, "c": 2}), "c": Confusion("c", {"c": 1})}
     assert forgotten(before, after) == pytest.approx({"a": -10, "b": 20})
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from darnet.errors import RecipeError
 from darnet.training import experiments, launch
-from darnet.training.ablation import Study
-from darnet.training.continual import Curriculum
+from darnet.training.ablation import Ablation
+from darnet.training.continual import ClassIncremental
 from darnet.training.experiments import Single
 from darnet.training.plan import Budget
 from darnet.training.recipe import find_recipe, shipped_recipes
@@ -19,15 +19,15 @@ from darnet.training.recipe import find_recipe, shipped_recipes
 def test_whatever_ships_is_loaded(name: str) -> None:
     if name.startswith("extend/"):
         pytest.skip("a template: `darnet extend` fills it in")
-    kind = Curriculum if "phases" in name else Study if name.startswith("study/") else Single
+    kind = ClassIncremental if "phases" in name else Ablation if name.startswith("ablation/") else Single
     assert type(experiments.load(find_recipe(name))) is kind
 
 
 def test_overrides_reach_each(tmp_path: Path) -> None:
     single = experiments.load(find_recipe("noise"), ["seed=7"])
-    study = experiments.load(find_recipe("study/daair"), ["recipe.seed=7"])
+    study = experiments.load(find_recipe("ablation/daair"), ["recipe.seed=7"])
     curriculum = experiments.load(find_recipe("phases"), ["recipe.seed=7"])
-    assert isinstance(single, Single) and isinstance(study, Study) and isinstance(curriculum, Curriculum)
+    assert isinstance(single, Single) and isinstance(study, Ablation) and isinstance(curriculum, ClassIncremental)
     assert {single.recipe.seed, study.plan(study.variant[0]).seed, curriculum.plan(0).seed} == {7}
 
 
@@ -50,7 +50,7 @@ def test_a_recipe_is_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "kind"), [("study.toml", Study), ("curriculum.toml", Curriculum), ("recipe.toml", Single)]
+    ("document", "kind"), [("ablation.toml", Ablation), ("continual.toml", ClassIncremental), ("recipe.toml", Single)]
 )
 def test_a_folder_goes_on_as_what_it_holds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: str, kind: type
@@ -60,7 +60,7 @@ def test_a_folder_goes_on_as_what_it_holds(
     def going_on(cls: type, run: Path, data: Path | None, *, changes: dict[str, str], quiet: bool) -> Path:
         return Path(f"{cls.__name__} {run.name} {data} {changes} {quiet}")
 
-    for one in (Study, Curriculum, Single):
+    for one in (Ablation, ClassIncremental, Single):
         monkeypatch.setattr(one, "resume", classmethod(going_on))
     found = experiments.resume(tmp_path, Path("photos"), changes={"device": "cpu"}, quiet=True)
     assert found == Path(f"{kind.__name__} {tmp_path.name} photos {{'device': 'cpu'}} True")

@@ -12,8 +12,8 @@ from darnet.data.material import Material, Pairs
 from darnet.degradations import GaussianNoise, MeasuredMotion
 from darnet.errors import RecipeError, UnknownNameError
 from darnet.training import experiments
-from darnet.training.ablation import Study
-from darnet.training.continual import Curriculum
+from darnet.training.ablation import Ablation
+from darnet.training.continual import ClassIncremental
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe, shipped_recipes
 
@@ -44,9 +44,9 @@ def path(tmp_path: Path) -> Path:
 def runs(path: Path) -> list[Recipe]:
     """The recipes in a file: one, or one for each phase or variant."""
     found = experiments.load(path)
-    if isinstance(found, Study):
+    if isinstance(found, Ablation):
         return [found.plan(variant) for variant in found.variant]
-    if isinstance(found, Curriculum):
+    if isinstance(found, ClassIncremental):
         return [found.plan(index) for index in range(len(found.phase))]
     return [load_recipe(path)]
 

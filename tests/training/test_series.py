@@ -88,7 +88,7 @@ def test_many_processes_are_refused_before_anything_is_written(
 
 @pytest.mark.parametrize("given", [{"weights": Path("card")}, {"budget": Budget(1.0)}])
 def test_what_is_for_one_run_is_refused_before_anything_is_written(tmp_path: Path, given: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="a curriculum and a study"):
+    with pytest.raises(UsageError, match="class-incremental learning and an ablation"):
         Two(name="two").start(tmp_path, tmp_path / "runs", CPU, **given)
     assert not (tmp_path / "runs").exists()
 

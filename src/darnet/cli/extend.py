@@ -104,11 +104,11 @@ def _show(outcome: Outcome, *, json: bool, quiet: bool) -> None:
         print(json_module.dumps({"system": str(outcome.system), **documented(outcome.before, outcome.after)}, indent=2))
         return
     if not quiet:
-        for kind, marks in outcome.after.items():
+        for kind, confusion in outcome.after.items():
             lost = outcome.forgetting.get(kind)
             change = "new" if lost is None else f"{-lost:+.1f} points"
-            print(f"{kind:<14}{100 * marks.accuracy:6.1f} %  {change}")
-            if lost is None and marks.accuracy < WELL_LEARNT:
+            print(f"{kind:<14}{100 * confusion.accuracy:6.1f} %  {change}")
+            if lost is None and confusion.accuracy < WELL_LEARNT:
                 print(
                     f"warning: {kind} is not told apart well; a longer lesson or more photos may help", file=sys.stderr
                 )

@@ -18,7 +18,7 @@ from darnet.training.plan import Budget
 if TYPE_CHECKING:
     from types import ModuleType
 
-REPORT = "curriculum.json"
+REPORT = "continual.json"
 EXTRA = {"lightning_fabric", "lightning_utilities", "tensorboard", "tomli_w"}  # what `darnet[train]` brings
 
 RecipeName: TypeAlias = Annotated[
@@ -104,7 +104,7 @@ def _refuse(options: Mapping[str, object]) -> None:
 
 
 def _draw(report: Path) -> None:
-    """The plot beside the report of a curriculum, where there is one; training ends well without it."""
+    """The plot beside the report of a class-incremental recipe, where there is one; training ends well without it."""
     if not report.is_file():
         return
     from darnet.training.figure import draw

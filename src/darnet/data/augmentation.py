@@ -23,7 +23,7 @@ LEAST_COLOUR = 0.5  # saturation is multiplied by this to 1
 
 
 @dataclass(frozen=True)
-class Variety:
+class Augmentation:
     """Varies a `share` of photos; none becomes smaller than `smallest_px` a side."""
 
     share: float = 0.0
@@ -55,4 +55,4 @@ class Variety:
         return smaller
 
 
-AS_TAKEN = Variety()
+UNCHANGED = Augmentation()

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet.data.augmentation import AS_TAKEN, Variety
+from darnet.data.augmentation import UNCHANGED, Augmentation
 from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
@@ -77,7 +77,7 @@ class Synthesis:
     scene_px: int | None = None  # where whole pictures are degraded: at most so much of them, a side
     rounding: Rounding = "round"
     augment: bool = True  # flips and quarter turns
-    variety: Variety = AS_TAKEN
+    augmentation: Augmentation = UNCHANGED
     grey: float = 0.0  # share of pictures that are turned grey, with damage that is the same in the three channels
     storage: Storage = Storage()
     crops_per_picture: int = 1
@@ -271,7 +271,7 @@ class Synthesis:
         return torch.stack([self._turned(crop, picks) for crop in crops])
 
     def _photo(self, picks: Generator) -> UInt8[Tensor, "1 3 _H _W"]:
-        return self.variety(self.photos[integer(len(self.photos), picks)], picks)[None]
+        return self.augmentation(self.photos[integer(len(self.photos), picks)], picks)[None]
 
     def _turned(self, pictures: Tensor, picks: Generator) -> Tensor:
         """One of the eight views, where the recipe wants them."""

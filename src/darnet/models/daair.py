@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from darnet.models.abilities import Conditional, Measuring, SelfUpdating, Watched
 from darnet.models.base import FAR_OVERLAP_PX, Context, Output
-from darnet.models.layers.backbone import DECODERS, ENCODERS, PLACES, Hourglass, check_blocks
+from darnet.models.layers.backbone import DECODERS, ENCODERS, PLACES, Backbone, check_blocks
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import BaseBlock
 from darnet.registry import kinds_of
@@ -55,7 +55,7 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
         kernel: Side of the experts' large kernel, odd.
         momentum: Of the controllers: how much of themselves they keep in a step (§3.2).
         patch: Side of the pixels folded into channels in front; 1 is the paper's.
-        lean: Whether levels are joined as in small U-Nets, see `Hourglass`; the paper's are not.
+        lean: Whether levels are joined as in small U-Nets, see `Backbone`; the paper's are not.
         specialised: Whether there are experts for the kinds, and a router; the paper's Table 4 goes without.
         agnostic: Whether there is an expert for all of them. Without either, blocks are Restormer's.
         controller: Whether decoders attend to a controller.
@@ -98,7 +98,7 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
             count = blocks[PLACES.index(place)]
             return Stage(Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count))
 
-        self.net = Hourglass(width, stage, patch, lean=lean)
+        self.net = Backbone(width, stage, patch, lean=lean)
         self.multiple_of = self.net.multiple_of
         self._follow(0.0)  # controllers begin as what they follow
         self.places = tuple(self._blocks()) if specialised else ()

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from darnet import registry
 from darnet.models.abilities import TILE, WHOLE, Adopting, Gated, Measuring, SelfUpdating, Watched
 from darnet.models.base import Context, Model, Output
-from darnet.models.layers.backbone import PLACES, Hourglass, check_blocks
+from darnet.models.layers.backbone import PLACES, Backbone, check_blocks
 from darnet.models.layers.encoders import Encoder
 from darnet.models.layers.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
 from darnet.models.layers.spherical import GATES, SOFT, ClassifierRouter, LayerRouter, SphericalRouter
@@ -61,7 +61,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         heads: Of the attention, at each of the four levels.
         expansion: Of the gated feed-forward; 0 takes dense convolutions in its place (docs/adr/0021).
         patch: Side of the pixels folded into channels in front; 1 is the paper's.
-        lean: Whether levels are joined as in small U-Nets, see `Hourglass`; the paper's are not.
+        lean: Whether levels are joined as in small U-Nets, see `Backbone`; the paper's are not.
         dimension: d, of the routing vectors.
         temperature: Divides the cosines; 1 is the paper's.
         masked: Under the soft gate, whether only the best expert of a sample learns from it (§4.1), or all (§3.2).
@@ -147,7 +147,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
                 guidance,
             )
 
-        self.net = Hourglass(width, stage, patch, lean=lean)
+        self.net = Backbone(width, stage, patch, lean=lean)
         self.multiple_of = patch_px if fusion else self.net.multiple_of
         self.kinds = kinds_of(kinds)
         features = self.degradation.features

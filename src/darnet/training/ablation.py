@@ -1,7 +1,7 @@
 """One recipe in several variants, each trained alike: what every part of a network is worth (DaAIR Table 4 and others).
 
-A study is `runs/<name>/<time>/{study.toml, study.json, <variant>/<time>/…}`; a variant that is finished is not run
-again. All are validated on the same pictures.
+Its run is `runs/<name>/<time>/{ablation.toml, ablation.json, <variant>/<time>/…}`; a variant that is finished is not
+run again. All are validated on the same pictures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from darnet.training.recipe import Recipe, override, parse_recipe
 from darnet.training.series import Series, SeriesPlan
 from darnet.training.sources import Strict
 
-REPORT = "study.json"
+REPORT = "ablation.json"
 
 
 class Variant(Strict):
@@ -29,10 +29,10 @@ class Variant(Strict):
     set: tuple[str, ...] = ()
 
 
-class Study(SeriesPlan):
+class Ablation(SeriesPlan):
     """A recipe and its variants."""
 
-    KEY, DOCUMENT = "variant", "study.toml"
+    KEY, DOCUMENT = "variant", "ablation.toml"
 
     recipe: dict[str, Any]
     variant: tuple[Variant, ...] = Field(min_length=1)

@@ -1,7 +1,7 @@
 """A router that learns kind after kind: DaR-Net's three phases (§IV-A), as one document.
 
 Each phase is an ordinary run that begins with the router of the one before, knows its kinds and the new ones, and
-replays what that one remembers. A curriculum is `runs/<name>/<time>/{curriculum.toml, curriculum.json, curriculum.png,
+replays what that one remembers. It is `runs/<name>/<time>/{continual.toml, continual.json, continual.png,
 <phase>/<time>/…}`; a phase that is finished is not run again.
 """
 
@@ -24,12 +24,12 @@ from darnet.errors import RecipeError
 from darnet.imaging.chain import Chain
 from darnet.systems.loading import load_router
 from darnet.training import launch
-from darnet.training.evaluation import Examination, Marks, compose
+from darnet.training.evaluation import Confusion, Evaluation, compose
 from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.series import Series, SeriesPlan
 from darnet.training.sources import SourceSpec, Strict
 
-REPORT = "curriculum.json"
+REPORT = "continual.json"
 NOTHING = Memory()
 
 
@@ -53,12 +53,12 @@ class Phase(Strict):
         return tuple(dict.fromkeys(spec.kind for spec in self.degradations))
 
 
-class Curriculum(SeriesPlan):
+class ClassIncremental(SeriesPlan):
     """A recipe without kinds, sources and replay, and the phases that bring them."""
 
-    KEY, DOCUMENT = "phase", "curriculum.toml"
+    KEY, DOCUMENT = "phase", "continual.toml"
 
-    examined: int = Field(200, gt=0)  # pictures of each kind, of the test part of the material
+    evaluated: int = Field(200, gt=0)  # pictures of each kind, of the test part of the material
     recipe: dict[str, Any]
     phase: tuple[Phase, ...] = Field(min_length=1)
 
@@ -82,29 +82,31 @@ class Curriculum(SeriesPlan):
         return parse_recipe(document, f"phase {phase.name!r}")
 
     def check(self) -> None:
-        """Raise RecipeError for a phase that is no recipe, or where there is nothing to examine it on."""
+        """Raise RecipeError for a phase that is no recipe, or where there is nothing to evaluate it on."""
         recipes = [self.plan(index) for index in range(len(self.phase))]
         if not recipes[0].data.test:
-            raise RecipeError(f"{self.name}: recipe.data.test: a curriculum is examined on photos that it never sees")
+            raise RecipeError(
+                f"{self.name}: recipe.data.test: a class-incremental recipe is evaluated on photos that it never sees"
+            )
 
     def carry_out(self, runs: Series) -> None:
-        """Teach phase after phase, and examine the router of each on every kind."""
+        """Teach phase after phase, and evaluate the router of each on every kind."""
         weights: Path | None = None
         routers = []
         for index, phase in enumerate(self.phase):
             weights = runs.run(phase.name, self.plan(index, launch.remembered(weights)), weights)
             routers.append(weights)
-        examination = _examination(self, runs)
-        marks = [examination(load_router(router, runs.hardware.device, "fp32")) for router in routers]
-        report = summary(self, marks, [_epochs(router.parent) for router in routers])
+        evaluation = _evaluation(self, runs)
+        confusion = [evaluation(load_router(router, runs.hardware.device, "fp32")) for router in routers]
+        report = summary(self, confusion, [_epochs(router.parent) for router in routers])
         report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
         (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def _examination(curriculum: Curriculum, runs: Series) -> Examination:
+def _evaluation(learning: ClassIncremental, runs: Series) -> Evaluation:
     """Of every kind of every phase, on photos that no phase has seen."""
-    recipe = curriculum.plan(len(curriculum.phase) - 1)
-    specs = [spec for phase in curriculum.phase for spec in phase.degradations]
+    recipe = learning.plan(len(learning.phase) - 1)
+    specs = [spec for phase in learning.phase for spec in phase.degradations]
     paired = tuple(dict.fromkeys(spec.of for spec in specs if spec.of is not None))
     material = load_material(runs.data, paired, smallest_px=recipe.data.smallest_px, cache=runs.cache)
     seen = 1 - recipe.data.validation - recipe.data.test
@@ -113,9 +115,9 @@ def _examination(curriculum: Curriculum, runs: Series) -> Examination:
     for spec in specs:
         source = spec.build(test)
         if isinstance(source, Chain):
-            raise RecipeError(f"{spec.name!r}: a curriculum teaches kinds that exclude each other")
+            raise RecipeError(f"{spec.name!r}: a class-incremental recipe teaches kinds that exclude each other")
         sources.setdefault(spec.kind, []).append(source)
-    return compose(test, sources, recipe.stage[-1], curriculum.examined, recipe.seed)
+    return compose(test, sources, recipe.stage[-1], learning.evaluated, recipe.seed)
 
 
 def _epochs(run: Path) -> list[float]:
@@ -125,7 +127,7 @@ def _epochs(run: Path) -> list[float]:
 
 
 def summary(
-    curriculum: Curriculum, marks: Sequence[Mapping[str, Marks]], epochs: Sequence[Sequence[float]]
+    learning: ClassIncremental, confusion: Sequence[Mapping[str, Confusion]], epochs: Sequence[Sequence[float]]
 ) -> dict[str, Any]:
     """What Fig. 2 shows, and what was forgotten.
 
@@ -134,21 +136,21 @@ def summary(
     `backward_transfer`: mean over the earlier kinds of accuracy at the end less accuracy when it was learnt, in points
     (Lopez-Paz, Ranzato 2017, eq. 3).
     """
-    known = [curriculum.kinds(index) for index in range(len(curriculum.phase))]
-    matrix = [{kind: phase[kind].accuracy for kind in kinds} for phase, kinds in zip(marks, known, strict=True)]
+    known = [learning.kinds(index) for index in range(len(learning.phase))]
+    matrix = [{kind: phase[kind].accuracy for kind in kinds} for phase, kinds in zip(confusion, known, strict=True)]
     learnt = {kind: next(row[kind] for row in matrix if kind in row) for kind in known[-1]}
     earlier = known[-2] if len(known) > 1 else []
     last = matrix[-1]
     transfers = [100 * (last[kind] - learnt[kind]) for kind in earlier]
     return {
-        "name": curriculum.name,
-        "phases": [phase.name for phase in curriculum.phase],
+        "name": learning.name,
+        "phases": [phase.name for phase in learning.phase],
         "starts": [0, *accumulate(len(values) for values in epochs)][:-1],
         "validation_accuracy": [list(values) for values in epochs],
         "accuracy": [sum(row.values()) / len(row) for row in matrix],
-        "pictures_of_each_kind": curriculum.examined,
+        "pictures_of_each_kind": learning.evaluated,
         "matrix": matrix,
-        "named": [{kind: marks.to_dict()["named"] for kind, marks in phase.items()} for phase in marks],
+        "named": [{kind: confusion.to_dict()["named"] for kind, confusion in phase.items()} for phase in confusion],
         "forgetting": {kind: 100 * (max(r[kind] for r in matrix if kind in r) - last[kind]) for kind in earlier},
         "backward_transfer": sum(transfers) / len(transfers) if transfers else None,
     }

@@ -22,12 +22,12 @@ from darnet.errors import UsageError
 from darnet.restore.routers import Router
 from darnet.training.recipe import Stage
 
-#: Longest side of a picture in an examination: a router sees up to 16 crops of it.
+#: Longest side of a picture in an evaluation: a router sees up to 16 crops of it.
 PICTURE_PX = 256
 
 
 @dataclass(frozen=True)
-class Marks:
+class Confusion:
     """What a router called the pictures of one kind: name -> pictures."""
 
     kind: str
@@ -49,22 +49,22 @@ class Marks:
 
 
 @dataclass(frozen=True)
-class Examination:
+class Evaluation:
     """Pictures of several kinds, 8 bits, with the answers; the same for every router that sits it."""
 
     pictures: Sequence[tuple[str, Photo]]
 
-    def __call__(self, router: Router) -> dict[str, Marks]:
-        """Marks by kind, in the order of the pictures."""
+    def __call__(self, router: Router) -> dict[str, Confusion]:
+        """Confusion by kind, in the order of the pictures."""
         named: dict[str, Counter[str]] = {}
         for kind, picture in self.pictures:
             named.setdefault(kind, Counter())[router(picture.float() / 255).label] += 1
-        return {kind: Marks(kind, dict(sorted(counts.items()))) for kind, counts in named.items()}
+        return {kind: Confusion(kind, dict(sorted(counts.items()))) for kind, counts in named.items()}
 
 
 def compose(
     material: Material, sources: Mapping[str, Sequence[Degradation | Pairs]], stage: Stage, count: int, seed: int
-) -> Examination:
+) -> Evaluation:
     """`count` pictures of each kind: photos of `material` damaged by its sources in turn, or real pairs.
 
     They are as large as the smallest photo, at most 256 px, and grey, or saved as JPEG, as often as in the stage.
@@ -74,7 +74,7 @@ def compose(
     pictures: list[tuple[str, Photo]] = []
     for kind, functions in sources.items():
         if not functions:
-            raise UsageError(f"{kind}: there is nothing to examine it by")
+            raise UsageError(f"{kind}: there is nothing to evaluate it by")
         rng = Generator().manual_seed(seed)
         for index in range(count):
             synthesis = Synthesis(
@@ -88,9 +88,9 @@ def compose(
                 storage=Storage(stage.jpeg_share, stage.jpeg_quality),
             )
             pictures.append((kind, (synthesis(1, rng).degraded[0] * 255).round().byte().cpu()))
-    return Examination(pictures)
+    return Evaluation(pictures)
 
 
-def forgotten(before: Mapping[str, Marks], after: Mapping[str, Marks]) -> dict[str, float]:
+def forgotten(before: Mapping[str, Confusion], after: Mapping[str, Confusion]) -> dict[str, float]:
     """Points of accuracy that each kind lost, in percent; kinds that were gained are left out."""
-    return {kind: 100 * (marks.accuracy - after[kind].accuracy) for kind, marks in before.items()}
+    return {kind: 100 * (confusion.accuracy - after[kind].accuracy) for kind, confusion in before.items()}

@@ -28,7 +28,9 @@ GRID = 2
 SEEDS = 2**31
 
 
-def remember(model: FeatureExtractor, recipe: Recipe, material: Material, earlier: Memory, rng: Generator) -> Memory:
+def select_exemplars(
+    model: FeatureExtractor, recipe: Recipe, material: Material, earlier: Memory, rng: Generator
+) -> Memory:
     """`earlier`, cut down to its share of the budget, and exemplars of what the recipe's last stage shows beside.
 
     Every kind has the same share of the budget. Sources that need files (measured kernels) are left out, unless a kind

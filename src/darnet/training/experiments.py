@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from darnet.training import launch
-from darnet.training.ablation import Study
-from darnet.training.continual import Curriculum
+from darnet.training.ablation import Ablation
+from darnet.training.continual import ClassIncremental
 from darnet.training.launch import Hardware
 from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe, load_recipe
 from darnet.training.series import SeriesPlan
 
 #: Plans of several runs.
-SERIES: tuple[type[SeriesPlan], ...] = (Curriculum, Study)
+SERIES: tuple[type[SeriesPlan], ...] = (ClassIncremental, Ablation)
 
 
 class Experiment(Protocol):

@@ -32,7 +32,7 @@ from darnet.errors import RecipeError, UsageError
 from darnet.models import cards
 from darnet.models.abilities import FeatureExtractor
 from darnet.models.base import Model
-from darnet.training.exemplars import remember
+from darnet.training.exemplars import select_exemplars
 from darnet.training.journal import Journal
 from darnet.training.learner import Learner
 from darnet.training.plan import Budget, Plan
@@ -294,7 +294,7 @@ def _save(model: Model, learner: Learner, plan: Plan, folder: Path) -> None:
     if recipe.memory is not None and isinstance(model, FeatureExtractor):
         start = folder / START if (folder / START).is_dir() else None
         rng = Generator().manual_seed(recipe.seed)
-        remember(model, recipe, learner.training, remembered(start), rng).save(made / MEMORY)
+        select_exemplars(model, recipe, learner.training, remembered(start), rng).save(made / MEMORY)
     cards.save(model, card, made)
     shutil.rmtree(folder / MODEL, ignore_errors=True)
     made.rename(folder / MODEL)

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Generator
 
-from darnet.data.augmentation import Variety
+from darnet.data.augmentation import Augmentation
 from darnet.data.batch import Batch
 from darnet.data.material import Material
 from darnet.data.scenes import Scenes
@@ -100,7 +100,7 @@ class Learner:
             scene_px=stage.scene_px,
             rounding=stage.rounding,
             augment=augment,
-            variety=Variety(stage.varied_share if augment else 0.0, stage.crop_px),
+            augmentation=Augmentation(stage.varied_share if augment else 0.0, stage.crop_px),
             grey=stage.grey_share,
             storage=Storage(stage.jpeg_share, stage.jpeg_quality),
             crops_per_picture=stage.crops_per_picture,

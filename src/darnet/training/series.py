@@ -96,9 +96,9 @@ class SeriesPlan(Strict, ABC):
         And UsageError for weights, or a budget: those are for one run.
         """
         if weights is not None:
-            raise UsageError("`weights`: a curriculum and a study begin with chance")
+            raise UsageError("`weights`: class-incremental learning and an ablation begin with chance")
         if budget is not None:
-            raise UsageError("`minutes`: for one recipe; a curriculum and a study are several runs")
+            raise UsageError("`minutes`: for one recipe; class-incremental learning and an ablation are several runs")
         document = self.model_dump(mode="json", exclude_none=True)
         series = _begin(document, runs / self.name / self.DOCUMENT, data, hardware, quiet=quiet)
         self.carry_out(series)

@@ -128,7 +128,7 @@ def test_table_2_takes_the_routers_of_a_curriculum(tiny_system: Path, sets_root:
     routers = ["1-noise/a/model", "2-blur/b/model", "3-overexposure/c/model"]
     for router in routers:
         shutil.copytree(tiny_system / "router", tmp_path / router)
-    (tmp_path / "curriculum.json").write_text(json.dumps({"routers": routers}))
+    (tmp_path / "continual.json").write_text(json.dumps({"routers": routers}))
     found = suites.run(Request("table2", sets_root, (f"{tiny_system}@{tmp_path}",), limit=1))
     assert found.found.phases == tuple(f"{tiny_system}@{tmp_path / router}" for router in routers)
     assert {row.per_image[0].label for row in found.part.rows if row.method != "identity"} == {"noise"}

@@ -65,15 +65,15 @@ def denoise(request: Request, chosen: list[Case], progress: Progress) -> Outcome
 def learn(request: Request, chosen: list[Case], progress: Progress) -> Outcome[Phases]:
     """Table II of DaR-Net: what each phase of continual learning repairs.
 
-    The routers of the phases are those of a curriculum (`NAME@RUN`), of three systems, or one that is limited to the
-    kinds of a phase.
+    The routers of the phases are those of a class-incremental run (`NAME@RUN`), of three systems, or one that is
+    limited to the kinds of a phase.
     """
     kinds = [CLEAN, *(damage.kind for damage in TABLE2)]
     given = systems(request)
     if len(given) not in (1, len(TABLE2)):
         raise UsageError(f"suite {request.suite}: give one system, or {len(TABLE2)}: one a phase")
     phases = list(given)
-    if len(given) == 1 and (routers := _curriculum(given[0])):
+    if len(given) == 1 and (routers := _phases_of(given[0])):
         phases = routers
     elif len(given) == 1:
         phases = [f"{given[0]}:{'+'.join(kinds[: known + 1])}" for known in range(1, len(kinds))]
@@ -81,10 +81,10 @@ def learn(request: Request, chosen: list[Case], progress: Progress) -> Outcome[P
     return Outcome((part,), Phases(tuple(phases)))
 
 
-def _curriculum(name: str) -> list[str]:
-    """`NAME@ROUTER` for each phase of `NAME@RUN`; nothing where it is no run of a curriculum."""
+def _phases_of(name: str) -> list[str]:
+    """`NAME@ROUTER` for each phase of `NAME@RUN`; nothing where it is no run of a class-incremental recipe."""
     system, _, run = name.partition(OTHER)
-    path = Path(run) / "curriculum.json"
+    path = Path(run) / "continual.json"
     if not run or not path.is_file():
         return []
     routers = json.loads(path.read_text(encoding="utf-8"))["routers"]

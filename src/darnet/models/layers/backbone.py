@@ -20,7 +20,7 @@ LEVELS = (0, 1, 2, 3, 2, 1, 0, 0)
 ENCODERS, DECODERS = slice(0, 3), slice(4, 7)
 
 
-class Hourglass(nn.Module):
+class Backbone(nn.Module):
     """x ↦ x + tail(places(head(x))); H and W divide by 8 · `patch`.
 
     Args:
