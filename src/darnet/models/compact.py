@@ -10,7 +10,6 @@ Shapes: B batch, D = 3 per picture, T side of the thumbnail, F features, H × W 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -18,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output, make_thumbnail
+from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
+from darnet.models.views import Thumbnail
 
 
 class CompactUNet(Model):
@@ -34,7 +34,7 @@ class CompactUNet(Model):
     ) -> None:
         super().__init__()
         if thumbnail_px:
-            self.views = partial(make_thumbnail, side_px=thumbnail_px)
+            self.views = Thumbnail(thumbnail_px)
             self.overlap_px = FAR_OVERLAP_PX
         self.multiple_of = 2 ** len(blocks)
         widths = [width * 2**level for level in range(len(blocks))]
@@ -65,13 +65,14 @@ class CompactUNet(Model):
         """Repair. Without a context the tile is taken for the whole picture."""
         *fine, coarsest = self.encoder
         features, skips = descend(self.head(F.pixel_unshuffle(degraded, 2)), fine, self.down)
-        base = degraded[:, :3]
+        base, light = degraded[:, :3], Context().encoded
         if self.overview is not None:
             light = (self.look(base) if context is None else context).encoded
             features = features * (1 + light["scale"])
+        features = self.tail(ascend(coarsest(features), skips, self.up, self.decoder))
+        if light:
             base = base * (1 + light["gain"]) + light["offset"]
-        features = ascend(coarsest(features), skips, self.up, self.decoder)
-        return Output(base + F.pixel_shuffle(self.tail(features), 2))
+        return Output(base + F.pixel_shuffle(features, 2))
 
     def adopt(self, other: Model) -> None:
         """Take over the weights of another one, which may have fewer blocks: new ones begin as the identity."""
@@ -105,8 +106,12 @@ class Overview(nn.Module):
         return scale, gain, offset
 
 
+#: Values of features that a block works on at once where nothing is learnt (8 MB), and how far it looks, in pixels.
+AT_ONCE, REACH_PX = 2**21, 2
+
+
 class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x)))."""
+    """x + conv(relu(conv(x))). Where nothing is learnt, large maps are worked on in strips: memory is in and out."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -115,25 +120,47 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
-        change: Tensor = self.second(F.relu(self.first(features)))
-        return features + change
+        if not torch.is_inference_mode_enabled() or features.numel() <= 2 * AT_ONCE:
+            return features + self._change(features)
+        height, answer = features.shape[2], torch.empty_like(features)
+        rows = max(1, AT_ONCE * height // features.numel())
+        for top in range(0, height, rows):
+            first, end = max(0, top - REACH_PX), min(height, top + rows + REACH_PX)
+            change = self._change(features[:, :, first:end])[:, :, top - first : top - first + rows]
+            torch.add(features[:, :, top : top + rows], change, out=answer[:, :, top : top + rows])
+        return answer
+
+    def _change(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        change: Tensor = self.second(F.relu(self.first(features), inplace=True))
+        return change
 
 
 def descend(features: Tensor, levels: Iterable[nn.Module], down: Iterable[nn.Module]) -> tuple[Tensor, list[Tensor]]:
     """The way down a U-Net: features of its coarsest level, and what each finer one leaves for the way up."""
     skips = []
     for level, step in zip(levels, down, strict=True):
-        features = level(features)
+        for block in _blocks(level):
+            features = block(features)
         skips.append(features)
         features = step(features)
     return features, skips
 
 
 def ascend(features: Tensor, skips: list[Tensor], up: Iterable[nn.Module], levels: Iterable[nn.Module]) -> Tensor:
-    """The way up, with additive skips."""
-    for step, skip, level in zip(up, reversed(skips), levels, strict=True):
-        features = level(step(features) + skip)
+    """The way up, with additive skips, which are taken out of their list."""
+    for step, level in zip(up, levels, strict=True):
+        features = step(features)
+        skip = skips.pop()
+        features = features.add_(skip) if features.dtype == skip.dtype else features + skip
+        del skip
+        for block in _blocks(level):
+            features = block(features)
     return features
+
+
+def _blocks(level: nn.Module) -> Iterable[nn.Module]:
+    """What a level consists of. Called one by one, each block's input is free once it is done with."""
+    return level if isinstance(level, nn.Sequential) else [level]
 
 
 def _silence(layer: nn.Module) -> None:

@@ -25,7 +25,7 @@ from darnet import registry
 from darnet.models.base import TILE, WHOLE, Context, Model, Output
 from darnet.models.layers.backbone import PLACES, Hourglass, check_blocks
 from darnet.models.layers.encoders import Encoder
-from darnet.models.layers.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
+from darnet.models.layers.fusion import ALIGN_PX, Fusion, Glance, Guidance, unfold_crops
 from darnet.models.layers.spherical import ClassifierRouter, LayerRouter, SphericalRouter
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import TransformerBlock
@@ -117,7 +117,7 @@ class SLERIR(Model):
         if selection not in SELECTIONS:
             raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
         self.masked, self.placed = masked, positions
-        self.views: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
+        self.views: Callable[[Tensor], Tensor] = Glance(crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
         choice = (self.degradation.features, len(PLACES), experts, dimension, temperature)
