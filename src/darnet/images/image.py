@@ -6,7 +6,8 @@ H, W: height and width; C: 1 (grey) or 3 (RGB). Importing this module imports ne
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,12 +16,11 @@ from uuid import uuid4
 import numpy as np
 
 from darnet.errors import ImageError, UsageError, refusal
-from darnet.images import exif, profiles
+from darnet.images import exif, profiles, rows, scratch
 from darnet.images.arrays import (
     GREY,
     RGB,
     RGB_ALPHA,
-    Array,
     Channels,
     Metadata,
     header,
@@ -32,10 +32,10 @@ from darnet.images.arrays import (
     split,
     to_vips,
     unpack,
-    upright,
     vips_failed,
 )
 from darnet.images.formats import FORMATS, SUFFIXES, load, not_decoded, refuse
+from darnet.images.scratch import Array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,10 +82,9 @@ class Image:
         import pyvips
 
         try:
-            decode = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
-            image = decode(data, access="sequential", fail_on="error")
+            image = rows.opened(FORMATS[format].codec, data)
             refuse(path, image, data)
-            image = upright(image)
+            image = rows.upright(image)
             channels = _decode(path, image, format)
         except pyvips.Error as error:
             raise not_decoded(path, error, format) from None
@@ -170,10 +169,17 @@ class Image:
         import pyvips
 
         try:
-            data = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
+            image, options = _encode(_adapt(picture, format, bit_depth, icc), format, quality)
+            codec, block = FORMATS[format].codec, picture.metadata.get("exif-data")
+            if picture.array.nbytes > scratch.MOST_BYTES:
+                with unfinished(path) as temporary:
+                    rows.save(image, codec, temporary, options)
+                    if format == "tiff" and isinstance(block, bytes):
+                        exif.extend(path, temporary, block)
+                return path
+            data = bytes(getattr(image, f"{codec}save_buffer")(**options))
         except pyvips.Error as error:
             raise vips_failed(path, error, f"cannot be written as {format.upper()}") from None
-        block = picture.metadata.get("exif-data")
         write_bytes(path, exif.add(path, data, block) if format == "tiff" and isinstance(block, bytes) else data)
         return path
 
@@ -191,7 +197,7 @@ def check_options(quality: int | None, **options: str) -> None:
 def _decode(path: Path, image: Any, format: str) -> Channels:
     if image.format not in {"uchar", "ushort", "float", "double"} or image.bands > RGB_ALPHA:
         raise ImageError(path, f"{image.bands} channels of type {image.format} are not supported")
-    values = image.numpy().reshape(image.height, image.width, image.bands)
+    values = rows.decoded(image)
     if not in_range(values):
         raise ImageError(path, "float samples outside [0, 1]")
     if format == "avif" and values.dtype == np.uint16:
@@ -216,14 +222,15 @@ def _adapt(picture: Image, format: str, bit_depth: str, icc: str) -> Image:
     return replace(picture, array=array, alpha=alpha, profile=profile)
 
 
-def _encode(picture: Image, format: str, quality: int | None) -> bytes:
+def _encode(picture: Image, format: str, quality: int | None) -> tuple[Any, dict[str, Any]]:
+    """What libvips is to save, and how."""
     known, dtype = FORMATS[format], picture.array.dtype
     fields = dict(picture.metadata)
     keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)
     options = {**known.options, "keep": "|".join(keep)}
     if known.quality is not None:
         options["Q"] = quality or known.quality
-    channels = picture.array if picture.alpha is None else np.dstack([picture.array, picture.alpha])
+    channels = picture.array if picture.alpha is None else _joined(picture.array, picture.alpha)
     if format == "tiff":
         options["predictor"] = "float" if dtype.kind == "f" else "horizontal"
     if format == "avif" and dtype == np.uint16:
@@ -232,18 +239,34 @@ def _encode(picture: Image, format: str, quality: int | None) -> bytes:
         channels = np.rint(channels * np.float32(top / 65535)).astype(np.uint16) << (16 - known.bits)
     if picture.profile:
         fields["icc-profile-data"] = picture.profile
-    return bytes(getattr(to_vips(channels, fields), f"{known.codec}save_buffer")(**options))
+    return to_vips(channels, fields), options
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one step, so that nobody ever sees half of it. Raises ImageError; then nothing has changed."""
+def _joined(array: Array, alpha: Array) -> Array:
+    joined = scratch.empty((*array.shape[:2], array.shape[2] + 1), array.dtype)
+    for part in scratch.strips(joined):
+        joined[part] = np.dstack([array[part], alpha[part]])
+    return joined
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A name beside `path` for what takes its place once it is written, so that nobody ever sees half of it.
+
+    Raises ImageError where it cannot; then, or if anything else goes wrong meanwhile, nothing has changed.
+    """
     temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
+        yield temporary
         temporary.replace(path)
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file in one step. Raises ImageError; then nothing has changed."""
+    with unfinished(path) as temporary:
+        temporary.write_bytes(data)

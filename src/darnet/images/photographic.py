@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from darnet.images.arrays import Array, full_scale
+from darnet.images.arrays import full_scale
+from darnet.images.scratch import Array
 
 #: What a repair presumes: that the brightness of the whole picture is not meant; that there is a scene, as rain falls
 #: and cameras shake before one, not before paper or a studio's white; a photo; a file, which a graphic has been, too.

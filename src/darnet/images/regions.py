@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from darnet.images import geometry
-from darnet.images.arrays import Array
+from darnet.images.scratch import Array
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darnet.images import profiles
-from darnet.images.arrays import Array
 from darnet.images.regions import Region
+from darnet.images.scratch import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,15 +12,17 @@ import mmap
 from collections.abc import Iterator
 from math import prod
 from tempfile import TemporaryFile
+from typing import Any, BinaryIO, TypeAlias
 from weakref import WeakSet
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from darnet.errors import ResourceError, refusal
-from darnet.images.arrays import Array
 
-#: An array of more bytes lies in a file: about the samples of 22 MP at 8 bits.
+Array: TypeAlias = NDArray[Any]
+
+#: More bytes lie in a file: about the samples of 22 MP at 8 bits.
 MOST_BYTES = 2**26
 #: Samples that are looked at, or copied, at once.
 AT_ONCE = 2**22
@@ -43,6 +45,13 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     return np.frombuffer(mapped, dtype, count).reshape(shape)
 
 
+def contents(file: BinaryIO) -> mmap.mmap:
+    """The bytes of a file, mapped. Raises OSError or ValueError (an empty one)."""
+    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    _mapped.add(mapped)
+    return mapped
+
+
 def release() -> None:
     """Give back the memory of all that is mapped; what it holds stays in its file."""
     if hasattr(mmap, "MADV_DONTNEED"):
@@ -59,7 +68,7 @@ def strips(values: Array) -> Iterator[slice]:
 
 
 def copied(values: Array) -> Array:
-    """The same samples in an array of their own."""
+    """The same samples in an array of their own, contiguous."""
     array = empty(values.shape, values.dtype)
     for rows in strips(values):
         array[rows] = values[rows]
