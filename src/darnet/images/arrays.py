@@ -58,8 +58,12 @@ def rescale(values: Array, dtype: DTypeLike) -> Array:
     if values.nbytes > scratch.MOST_BYTES:
         array = scratch.empty(values.shape, dtype)
         for rows in scratch.strips(values):
-            array[rows] = rescale(values[rows], dtype)
+            array[rows] = _rescaled(values[rows], dtype)
         return array
+    return _rescaled(values, dtype)
+
+
+def _rescaled(values: Array, dtype: np.dtype[Any]) -> Array:
     if values.dtype.kind == dtype.kind == "f":
         return values.astype(dtype)
     white = np.float32(full_scale(dtype) / full_scale(values.dtype))
