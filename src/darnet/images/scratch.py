@@ -1,7 +1,8 @@
 """Room for the samples of pictures: in memory, or where they are many in a file that is mapped and has no name.
 
 What is mapped counts as memory while it is in use, but the system takes it back where it is scarce, and `release` gives
-it back at once, so whoever goes through a picture calls it after each part. The file lies in the folder for temporary files (`TMPDIR`), and is gone with the array.
+it back at once, so whoever goes through a picture calls it after each part. The file lies in the folder for temporary
+files (`TMPDIR`), and is gone with the array.
 
 H: height; ...: width and channels.
 """

@@ -63,16 +63,23 @@ class CompactUNet(Model):
         box: Float[Tensor, "B 4"] | None = None,
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
-        *fine, coarsest = self.encoder
-        features, skips = descend(self.head(F.pixel_unshuffle(degraded, 2)), fine, self.down)
-        base, light = degraded[:, :3], Context().encoded
-        if self.overview is not None:
-            light = (self.look(base) if context is None else context).encoded
+        return Output(self.finish(*self.begin(degraded), degraded[:, :3], context))
+
+    def begin(self, degraded: Float[Tensor, "B D H W"]) -> tuple[Tensor, list[Tensor]]:
+        """The way down: features of the coarsest level, and what each finer one leaves."""
+        return descend(self.head(F.pixel_unshuffle(degraded, 2)), self.encoder[:-1], self.down)
+
+    def finish(
+        self, features: Tensor, skips: list[Tensor], base: Float[Tensor, "B 3 H W"], context: Context | None = None
+    ) -> Float[Tensor, "B 3 H W"]:
+        """The way up: what is made of `base`. `skips` are taken out of their list as they are used."""
+        light = (self.look(base) if context is None else context).encoded if self.overview is not None else {}
+        if light:
             features = features * (1 + light["scale"])
-        features = self.tail(ascend(coarsest(features), skips, self.up, self.decoder))
+        features = self.tail(ascend(self.encoder[-1](features), skips, self.up, self.decoder))
         if light:
             base = base * (1 + light["gain"]) + light["offset"]
-        return Output(base + F.pixel_shuffle(features, 2))
+        return base + F.pixel_shuffle(features, 2)
 
     def adopt(self, other: Model) -> None:
         """Take over the weights of another one, which may have fewer blocks: new ones begin as the identity."""

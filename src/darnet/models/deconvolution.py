@@ -57,8 +57,8 @@ class DeconvolutionUNet(Model):
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
         filters = (self.look(degraded) if context is None else context).encoded["filters"]
-        output: Output = self.unet(torch.cat([_filtered(degraded, filters), degraded], dim=1))
-        return output
+        filtered = _filtered(degraded, filters)
+        return Output(self.unet.finish(*self.unet.begin(torch.cat([filtered, degraded], dim=1)), filtered))
 
     def adopt(self, other: Model) -> None:
         """Take over the weights of another one, whose U-Net may have fewer blocks. ValueError for another network."""
