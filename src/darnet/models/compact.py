@@ -113,12 +113,12 @@ class Overview(nn.Module):
         return scale, gain, offset
 
 
-#: Values of features that a block works on at once where nothing is learnt (8 MB), and how far it looks, in pixels.
+#: Values of features that are worked on at once where nothing is learnt (8 MB), and how far a block looks, in pixels.
 AT_ONCE, REACH_PX = 2**21, 2
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x))). Where nothing is learnt, large maps are worked on in strips: memory is in and out."""
+    """x + conv(relu(conv(x)))."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -127,15 +127,19 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
-        if not torch.is_inference_mode_enabled() or features.numel() <= 2 * AT_ONCE:
-            return features + self._change(features)
-        height, answer = features.shape[2], torch.empty_like(features)
-        rows = max(1, AT_ONCE * height // features.numel())
+        return features + self._change(features)
+
+    def replace(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """The same in the memory of what is given, strip by strip: no second map is needed."""
+        height, rows = features.shape[2], max(REACH_PX, _rows(features))
+        above = features[:, :, :0]
         for top in range(0, height, rows):
-            first, end = max(0, top - REACH_PX), min(height, top + rows + REACH_PX)
-            change = self._change(features[:, :, first:end])[:, :, top - first : top - first + rows]
-            torch.add(features[:, :, top : top + rows], change, out=answer[:, :, top : top + rows])
-        return answer
+            strip, below = features[:, :, top : top + rows], features[:, :, top + rows : top + rows + REACH_PX]
+            shown = torch.cat([above, strip, below], dim=2)
+            change = self._change(shown)[:, :, above.shape[2] : above.shape[2] + strip.shape[2]]
+            above = strip[:, :, -REACH_PX:].clone()
+            strip.add_(change)
+        return features
 
     def _change(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
         change: Tensor = self.second(F.relu(self.first(features), inplace=True))
@@ -147,7 +151,7 @@ def descend(features: Tensor, levels: Iterable[nn.Module], down: Iterable[nn.Mod
     skips = []
     for level, step in zip(levels, down, strict=True):
         for block in _blocks(level):
-            features = block(features)
+            features = _run(block, features)
         skips.append(features)
         features = step(features)
     return features, skips
@@ -156,18 +160,44 @@ def descend(features: Tensor, levels: Iterable[nn.Module], down: Iterable[nn.Mod
 def ascend(features: Tensor, skips: list[Tensor], up: Iterable[nn.Module], levels: Iterable[nn.Module]) -> Tensor:
     """The way up, with additive skips, which are taken out of their list."""
     for step, level in zip(up, levels, strict=True):
-        features = step(features)
-        skip = skips.pop()
-        features = features.add_(skip) if features.dtype == skip.dtype else features + skip
-        del skip
+        features = _add_up(skips.pop(), features, step)
         for block in _blocks(level):
-            features = block(features)
+            features = _run(block, features)
     return features
 
 
 def _blocks(level: nn.Module) -> Iterable[nn.Module]:
-    """What a level consists of. Called one by one, each block's input is free once it is done with."""
+    """What a level consists of. Run one by one, each block's input is free once it is done with."""
     return level if isinstance(level, nn.Sequential) else [level]
+
+
+def _run(block: nn.Module, features: Float[Tensor, "B F H W"]) -> Tensor:
+    """What a block makes of features that nobody else needs."""
+    if isinstance(block, ResidualBlock) and _in_strips(features):
+        return block.replace(features)
+    answer: Tensor = block(features)
+    return answer
+
+
+def _add_up(skip: Float[Tensor, "B F H W"], coarse: Float[Tensor, "B F2 H2 W2"], step: nn.Module) -> Tensor:
+    """What skipped a level, and the coarser features at twice their resolution; nobody else needs the former."""
+    if not _in_strips(skip):
+        added: Tensor = skip + step(coarse)
+        return added
+    rows = max(1, _rows(skip) // 2)
+    for top in range(0, coarse.shape[2], rows):
+        skip[:, :, 2 * top : 2 * (top + rows)].add_(step(coarse[:, :, top : top + rows]))
+    return skip
+
+
+def _in_strips(features: Tensor) -> bool:
+    """Whether memory is worth a thought: large maps, of which no gradient is asked."""
+    return torch.is_inference_mode_enabled() and features.numel() > 2 * AT_ONCE
+
+
+def _rows(features: Tensor) -> int:
+    """Rows of a strip."""
+    return AT_ONCE * features.shape[2] // features.numel()
 
 
 def _silence(layer: nn.Module) -> None:
