@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from darnet.images.tiles import TilePlan, grid_crops, mosaic, pad_to
+from darnet.images.regions import Planes, gather
+from darnet.images.tiles import TilePlan, by_tiles, grid_crops, mosaic, pad_to
 from darnet.restore.experts.base import TILES
 
 quick = settings(max_examples=60, deadline=None)
@@ -35,7 +36,8 @@ def picture(height: int, width: int) -> Tensor:
 
 
 def tiled(function, pixels: Tensor, **cut: int) -> Tensor:
-    return TilePlan.cut(*pixels.shape[-2:], **cut).apply(lambda tile, _: function(tile), pixels)
+    plan = TilePlan.cut(*pixels.shape[-2:], **cut)
+    return gather(by_tiles(plan, lambda tile, _: function(tile), Planes(pixels)), like=pixels)
 
 
 def box_blur(x: Tensor) -> Tensor:
@@ -135,8 +137,8 @@ def test_a_region_knows_its_share_of_the_picture():
 
 
 def test_a_plan_is_for_pictures_of_its_size():
-    with pytest.raises(ValueError, match=r"a plan for 20 × 40, and pixels of shape \(3, 40, 20\)"):
-        TilePlan.cut(20, 40, tile_px=20, overlap_px=0).apply(lambda tile, _: tile, picture(40, 20))
+    with pytest.raises(ValueError, match="a plan for 20 × 40, and a picture of 40 × 20"):
+        next(by_tiles(TilePlan.cut(20, 40, tile_px=20, overlap_px=0), lambda tile, _: tile, Planes(picture(40, 20))))
 
 
 def test_tiles_lie_on_multiples_so_a_strided_function_gives_what_it_gives_untiled():
@@ -192,8 +194,6 @@ def test_a_function_that_changes_the_shape_is_refused():
 
 @pytest.mark.parametrize("shape", [(1, 3, 20, 20), (20, 20), (3, 0, 20)])
 def test_only_pictures_are_cut(shape: tuple[int, ...]):
-    with pytest.raises(ValueError, match="expected a picture"):
-        TilePlan.cut(20, 20, tile_px=8, overlap_px=2).apply(lambda tile, _: tile, torch.zeros(shape))
     with pytest.raises(ValueError, match="expected a picture"):
         grid_crops(torch.zeros(shape), size_px=8, grid=2)
 

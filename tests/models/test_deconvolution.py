@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from darnet.degradations import GaussianBlur, MotionBlur, named_generator
-from darnet.models.deconvolution import WINDOW_PX, DeconvolutionUNet, FilterEstimator, make_filter, make_spectrum
+from darnet.models.deconvolution import WINDOW_PX, DeconvolutionUNet, FilterEstimator, Spectrum, make_filter
 
 
 def noise(side: int) -> torch.Tensor:
@@ -15,7 +15,7 @@ def test_blur_shows_in_the_spectrum_as_the_response_of_its_kernel() -> None:
     """White noise has a flat spectrum, so that of its blurred copy is the squared response, up to leakage."""
     sigma = 1.2
     blurred = GaussianBlur((sigma, sigma))(noise(512)[0], named_generator("spectrum"))[None]
-    difference = (make_spectrum(blurred) - make_spectrum(noise(512)))[0, 0] * 5  # undo the scale
+    difference = (Spectrum()(blurred) - Spectrum()(noise(512)))[0, 0] * 5  # undo the scale
     frequency = (torch.arange(WINDOW_PX) - WINDOW_PX // 2) * 2 * torch.pi / WINDOW_PX
     expected = -(sigma**2) * (frequency[:, None].square() + frequency.square())
     low = expected > -4  # above what rounding hides
@@ -23,16 +23,16 @@ def test_blur_shows_in_the_spectrum_as_the_response_of_its_kernel() -> None:
 
 
 def test_a_spectrum_is_that_of_the_whole_picture_not_of_its_size() -> None:
-    small, large = (make_spectrum(noise(side)) for side in (256, 512))
+    small, large = (Spectrum()(noise(side)) for side in (256, 512))
     torch.testing.assert_close(small.mean(), large.mean(), atol=0.02, rtol=0)
-    assert make_spectrum(torch.rand(2, 3, 20, 100)).shape == (2, 2, WINDOW_PX, WINDOW_PX)
+    assert Spectrum()(torch.rand(2, 3, 20, 100)).shape == (2, 2, WINDOW_PX, WINDOW_PX)
 
 
 def test_a_shaken_path_shows_across_its_direction() -> None:
     """A straight path along one axis weakens the frequencies of that axis."""
     shaken = [MotionBlur((16.0, 16.0), (0.0, 0.0))(noise(256)[0], named_generator(str(i)))[None] for i in range(4)]
     for picture in shaken:
-        change = (make_spectrum(picture) - make_spectrum(noise(256)))[0, 0]
+        change = (Spectrum()(picture) - Spectrum()(noise(256)))[0, 0]
         assert float(change.amin()) < -0.5  # some are gone
         assert float(change.amax()) > -0.1  # some are as they were
 
@@ -65,7 +65,7 @@ def test_tiles_are_filtered_alike() -> None:
     model = DeconvolutionUNet(4, (1, 1), 2).eval()
     torch.nn.init.normal_(model.estimator.tail.weight, std=0.05)
     picture = torch.rand(1, 3, 256, 256)
-    context = model.encode(make_spectrum(picture))
+    context = model.encode(Spectrum()(picture))
     whole, tile = model(picture, context).image, model(picture[..., :160, :160], context).image
     inner = (..., slice(0, 96), slice(0, 96))
     torch.testing.assert_close(tile[inner], whole[inner], atol=1e-5, rtol=0)

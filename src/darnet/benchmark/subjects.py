@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from darnet.benchmark.protocol import Pixels
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
-from darnet.images.tiles import Region, pad_to
+from darnet.images.regions import Region
+from darnet.images.tiles import pad_to
 from darnet.models.base import Model, Output
 
 #: Of a larger picture the centre is looked at: resizing would destroy what noise and blur are known by.

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from darnet.data.photos import Photo
 from darnet.degradations.base import turn_grey
 from darnet.images.geometry import mirror_pad
-from darnet.images.tiles import Region
+from darnet.images.regions import Region
 
 #: A photo and how far away each of its points is, from 0 to 1: one channel of the same size.
 _Item = TypeVar("_Item")

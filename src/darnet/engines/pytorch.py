@@ -16,8 +16,10 @@ from torch import Tensor
 
 from darnet.engines.devices import Precision, exact_float32, pick_device, pick_dtype
 from darnet.errors import ResourceError, is_out_of_memory
+from darnet.images.regions import RegionSource
 from darnet.models.abilities import Measuring
 from darnet.models.base import Context, Model, Output, channels_last
+from darnet.models.views import by_region
 
 Answer = TypeVar("Answer")
 
@@ -55,9 +57,14 @@ class TorchBackend:
 
     def encode(self, pictures: Float[Tensor, "B 3 H W"]) -> Context:
         """What the network wants to know of whole pictures (`Model.look`); only their views go to its device."""
-        if self.model.views is None:
-            return Context()
-        views = self.model.views(pictures).to(self.device)
+        return Context() if self.model.views is None else self._encode(self.model.views(pictures))
+
+    def look(self, source: RegionSource) -> Context:
+        """The same of one picture that is read by region."""
+        return Context() if self.model.views is None else self._encode(by_region(self.model.views, source))
+
+    def _encode(self, views: Float[Tensor, "B C S T"]) -> Context:
+        views = views.to(self.device)
         return self._run(lambda: self.model.encode(views), views)
 
     def measure(self, sample: Float[Tensor, "1 3 H W"], context: Context) -> Context:

@@ -13,9 +13,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from darnet.errors import DarnetError, ImageError, ResourceError, UsageError, is_out_of_memory
+from darnet.images import scratch
+from darnet.images.scratch import Array
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
     from torch import Tensor
 
-Array: TypeAlias = NDArray[Any]
 Metadata: TypeAlias = Mapping[str, str | bytes | int | float]
 
 GREY, GREY_ALPHA, RGB, RGB_ALPHA = 1, 2, 3, 4
@@ -54,6 +55,15 @@ def rescale(values: Array, dtype: DTypeLike) -> Array:
     dtype = np.dtype(dtype)
     if values.dtype == dtype:
         return values
+    if values.nbytes > scratch.MOST_BYTES:
+        array = scratch.empty(values.shape, dtype)
+        for rows in scratch.strips(values):
+            array[rows] = _rescaled(values[rows], dtype)
+        return array
+    return _rescaled(values, dtype)
+
+
+def _rescaled(values: Array, dtype: np.dtype[Any]) -> Array:
     if values.dtype.kind == dtype.kind == "f":
         return values.astype(dtype)
     white = np.float32(full_scale(dtype) / full_scale(values.dtype))
@@ -81,13 +91,14 @@ def from_planes(planes: Array, channels: int, dtype: DTypeLike) -> Array:
 
 def in_range(values: Array) -> bool:
     """Whether every value is finite and between black and white."""
-    return values.dtype.kind == "u" or bool(values.min() >= 0 and values.max() <= 1)
+    parts = () if values.dtype.kind == "u" else (values[rows] for rows in scratch.strips(values))
+    return all(bool(part.min() >= 0 and part.max() <= 1) for part in parts)
 
 
 def split(values: Array) -> Channels:
     """(H, W, 1..4) to colour and alpha, each contiguous."""
     if values.shape[2] in {GREY_ALPHA, RGB_ALPHA}:
-        return Channels(np.ascontiguousarray(values[..., :-1]), np.ascontiguousarray(values[..., -1]))
+        return Channels(scratch.copied(values[..., :-1]), scratch.copied(values[..., -1]))
     return Channels(np.ascontiguousarray(values), None)
 
 
@@ -273,15 +284,3 @@ def header_fields(image: Any) -> list[str]:
 def _spelt(field: str) -> bytes:
     """A field's name as its bytes were."""
     return field.encode(errors="surrogateescape")
-
-
-def upright(image: Any) -> Any:
-    """A libvips image read row by row, with its orientation applied and its colours made grey or RGB."""
-    if "orientation" in header_fields(image) and image.get("orientation") > 1:
-        image = image.copy_memory().autorot()  # rows are read in order; turning them needs all of them
-    deep = image.format != "uchar"
-    if image.interpretation == "cmyk":
-        return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=16 if deep else 8)
-    if image.interpretation in {"lab", "labs", "labq", "lch", "xyz", "yxy", "hsv", "cmc"}:
-        return image.colourspace("rgb16" if deep else "srgb")
-    return image

@@ -7,6 +7,7 @@ Importing this module does not import PIL.
 from __future__ import annotations
 
 import io
+import mmap
 import re
 import struct
 import warnings
@@ -16,10 +17,13 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any, TypeAlias
 
+from darnet.images import scratch
+
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
 
 LONG = 4
+HEADER_BYTES = 8
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # What the first directory says about the picture, not about how its pixels are stored: document, description, make,
@@ -29,7 +33,7 @@ ALONE = Lock()
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
-def read(path: Path, data: bytes) -> dict[str, bytes]:
+def read(path: Path, data: bytes | mmap.mmap) -> dict[str, bytes]:
     """The EXIF of a TIFF file as {"exif-data": block}, without thumbnail and orientation; {} where there is none.
 
     Warns (UserWarning), naming `path`, where the EXIF is damaged, and returns the rest.
@@ -45,14 +49,29 @@ def add(path: Path, data: bytes, block: bytes) -> bytes:
 
     Warns (UserWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
     """
+    grown = _added(path, data, block)
+    return b"".join([grown[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:], grown[HEADER_BYTES:]]) if grown else data
+
+
+def extend(path: Path, file: Path, block: bytes) -> None:
+    """The same for a large `file`, which is changed where it lies; messages call it `path`. Raises OSError."""
+    with file.open("r+b") as opened:
+        grown = _added(path, scratch.contents(opened), block)
+        opened.write(grown[:HEADER_BYTES])
+        opened.seek(0, io.SEEK_END)
+        opened.write(grown[HEADER_BYTES:])
+
+
+def _added(path: Path, data: bytes | mmap.mmap, block: bytes) -> bytes:
+    """What a file begins with, and what its end grows by; nothing where it stays as it was."""
     grown, problem = _attempt(_grown, data, block)
     if problem:
         extent = "all of the" if grown else "the"
         warnings.warn(f"{path}: TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
-    return grown or data
+    return grown
 
 
-def _attempt(function: Callable[..., bytes], *arguments: bytes) -> tuple[bytes, str]:
+def _attempt(function: Callable[..., bytes], *arguments: bytes | mmap.mmap) -> tuple[bytes, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
     with _overheard() as said:
         try:
@@ -83,7 +102,7 @@ def _overheard() -> Iterator[list[str]]:
         yield said
 
 
-def _block(data: bytes) -> bytes:
+def _block(data: bytes | mmap.mmap) -> bytes:
     tags = _load(data)
     if not tags:
         return b""
@@ -92,7 +111,7 @@ def _block(data: bytes) -> bytes:
     return b"Exif\0\0" + order + struct.pack(f"{_endian(order)}HI", 42, at) + body
 
 
-def _grown(data: bytes, block: bytes) -> bytes:
+def _grown(data: bytes | mmap.mmap, block: bytes) -> bytes:
     order, endian = data[:2], _endian(data[:2])
     if struct.unpack_from(f"{endian}H", data, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
@@ -108,7 +127,7 @@ def _grown(data: bytes, block: bytes) -> bytes:
     entries = _entries(body, at - start, order)[0] | old  # what libvips wrote itself is right
     directory = struct.pack(f"{endian}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + after
     header = data[:4] + struct.pack(f"{endian}I", start + len(body))
-    return b"".join([header, memoryview(data)[8:], padding, body, directory])
+    return b"".join([header, padding, body, directory])
 
 
 def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
@@ -118,14 +137,14 @@ def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
         tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), entries[actual], 8))
 
 
-def _load(data: bytes) -> Tags:
+def _load(data: bytes | mmap.mmap) -> Tags:
     """What the first directory of a TIFF file or block says about the picture."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     if data[:4] == b"MM\0+":
         raise ValueError("big-endian BigTIFF is not supported")  # Pillow takes it for a plain TIFF
     header = data[: 16 if data[2:3] == b"+" else 8]
-    stream = io.BytesIO(data)
+    stream: Any = io.BytesIO(data) if isinstance(data, bytes) else data  # which is a file, too
 
     def load(at: int, wanted: Iterable[int] | None, pointers: Pointers) -> Tags:
         stream.seek(at)
@@ -154,7 +173,7 @@ def _dump(tags: Tags, order: bytes, start: int) -> tuple[bytes, int]:
     return inner + directory.tobytes(start + len(inner)), start + len(inner)
 
 
-def _entries(data: bytes, at: int, order: bytes) -> tuple[dict[int, bytes], bytes]:
+def _entries(data: bytes | mmap.mmap, at: int, order: bytes) -> tuple[dict[int, bytes], bytes]:
     """The raw entries of a directory by tag, and the pointer to the next directory behind them."""
     (count,) = struct.unpack_from(f"{_endian(order)}H", data, at)
     end = at + 2 + 12 * count

@@ -5,13 +5,14 @@ Importing this module does not import pyvips.
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
-from darnet.images import raw
+from darnet.images import raw, scratch
 from darnet.images.arrays import header_fields, vips_failed
 
 #: How large a picture may be where nobody says how large.
@@ -74,7 +75,7 @@ def read_size(path: Path) -> tuple[int, int]:
     source: str | bytes = str(path)
     codec = f"{FORMATS[format].codec}load"
     if not str(path).isprintable():  # libvips takes no name that is not UTF-8
-        codec, source = f"{codec}_buffer", load(path)[1]
+        codec, source = f"{codec}_buffer", path.read_bytes()
     try:
         image = getattr(pyvips.Image, codec)(source, access="sequential", fail_on="error")
         refuse(path, image, head)
@@ -84,17 +85,23 @@ def read_size(path: Path) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def load(path: Path, most: int = -1) -> tuple[str, bytes]:
-    """A file's format and bytes, or those that it begins with; read only if it is a picture. Raises ImageError."""
+def load(path: Path, most: int = -1) -> tuple[str, bytes | mmap.mmap]:
+    """A file's format and bytes, or those that it begins with; read only if it is a picture. Raises ImageError.
+
+    A large file is not read but mapped.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(SIGNATURE_BYTES)
-            return known_format(path, head), head + file.read(most)
+            format = known_format(path, head)
+            if most < 0 and path.stat().st_size > scratch.MOST_BYTES:
+                return format, scratch.contents(file)
+            return format, head + file.read(most)
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
 
 
-def refuse(path: Path, image: Any, data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+def refuse(path: Path, image: Any, data: bytes | mmap.mmap, max_pixels: int = MAX_PIXELS) -> None:
     """Raise ImageError for what would silently lose pages, frames or the actual picture, or is larger than allowed."""
     fields = set(header_fields(image))
     pages = image.get("n-pages") if "n-pages" in fields else 1

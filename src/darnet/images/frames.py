@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from darnet.images.arrays import Array, full_scale
+from darnet.images.arrays import full_scale
+from darnet.images.scratch import Array
 
 #: How far samples of a frame may lie from its colour, in 8-bit levels: what JPEG at a usual quality does to it.
 TOLERANCE = 3

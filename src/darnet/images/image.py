@@ -5,37 +5,25 @@ H, W: height and width; C: 1 (grey) or 3 (RGB). Importing this module imports ne
 
 from __future__ import annotations
 
+import mmap
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
-from uuid import uuid4
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import numpy as np
-
-from darnet.errors import ImageError, UsageError, refusal
-from darnet.images import exif, profiles
+from darnet.errors import ImageError, UsageError
+from darnet.images import profiles
 from darnet.images.arrays import (
-    GREY,
     RGB,
-    RGB_ALPHA,
-    Array,
     Channels,
     Metadata,
-    header,
-    header_fields,
-    in_range,
     is_pil,
     pack,
-    rescale,
-    split,
-    to_vips,
     unpack,
-    upright,
-    vips_failed,
 )
-from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, load, not_decoded, refuse
+from darnet.images.codecs import Content, Encoder, decode, unfinished, write_bytes
+from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, load
+from darnet.images.scratch import MOST_BYTES, Array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,7 +76,7 @@ class Image:
         `max_pixels` or in another format, ResourceError where memory runs out.
         """
         path = Path(path)
-        return replace(_decoded(path, *load(path), max_pixels), path=path)
+        return replace(cls._decoded(path, *load(path), max_pixels), path=path)
 
     @classmethod
     def decode(cls, data: bytes, *, name: Path | str = "picture", max_pixels: int = MAX_PIXELS) -> Image:
@@ -97,7 +85,13 @@ class Image:
         >>> Image.decode(Image.of(np.zeros((4, 6, 3), np.uint8)).encode("png")).width
         6
         """
-        return _decoded(Path(name), known_format(Path(name), data), data, max_pixels)
+        format = known_format(Path(name), data)
+        return cls._decoded(Path(name), format, data, max_pixels)
+
+    @classmethod
+    def _decoded(cls, path: Path, format: str, data: bytes | mmap.mmap, max_pixels: int) -> Image:
+        found = decode(path, format, data, max_pixels)
+        return cls(*found.channels, found.profile, found.metadata, format=format)
 
     @classmethod
     def of(cls, source: object) -> Image:
@@ -165,9 +159,13 @@ class Image:
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
-        named = replace(self, path=path)
-        data = named.encode(format, quality=quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
-        write_bytes(path, data)
+        check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
+        encoder, content = self._encoder(path, format, quality, bit_depth, icc), self._content(metadata)
+        if self.array.nbytes > MOST_BYTES:
+            with unfinished(path) as temporary:
+                encoder.save(content, temporary)
+        else:
+            write_bytes(path, encoder.encode(content))
         return path
 
     def encode(
@@ -194,10 +192,18 @@ class Image:
         if known is None:
             raise UsageError(f"`format={format!r}`: expected one of {', '.join(FORMATS)}")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
-        picture = self if metadata == "keep" else replace(self, metadata={})
-        if known == "jpeg" and self.alpha is not None:
-            warnings.warn(f"{self.path or 'picture'}: JPEG files are written without transparency", stacklevel=2)
-        return _encoded(picture, known, quality, bit_depth, icc)
+        name = self.path or Path("picture")
+        return self._encoder(name, known, quality, bit_depth, icc).encode(self._content(metadata))
+
+    def _content(self, metadata: MetadataChoice) -> Content:
+        return Content(Channels(self.array, self.alpha), self.profile, self.metadata if metadata == "keep" else {})
+
+    def _encoder(
+        self, name: Path, format: str, quality: int | None, bit_depth: BitDepth, icc: ProfileChoice
+    ) -> Encoder:
+        if format == "jpeg" and self.alpha is not None:
+            warnings.warn(f"{name}: JPEG files are written without transparency", stacklevel=3)
+        return Encoder(name, format, quality, bit_depth, icc)
 
 
 def check_options(quality: int | None, **options: str) -> None:
@@ -208,92 +214,3 @@ def check_options(quality: int | None, **options: str) -> None:
             raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(get_args(choices[name]))}")
     if quality is not None and quality not in range(1, 101):
         raise UsageError(f"`quality={quality}`: expected 1 to 100")
-
-
-def _decoded(path: Path, format: str, data: bytes, max_pixels: int) -> Image:
-    import pyvips
-
-    try:
-        decode = getattr(pyvips.Image, f"{FORMATS[format].codec}load_buffer")
-        image = decode(data, access="sequential", fail_on="error")
-        refuse(path, image, data, max_pixels)
-        image = upright(image)
-        channels = _channels(path, image, format)
-    except pyvips.Error as error:
-        raise not_decoded(path, error, format) from None
-    profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
-    metadata = {**header(image), **(exif.read(path, data) if format == "tiff" else {})}
-    return Image(*channels, profile, metadata, format=format)
-
-
-def _channels(path: Path, image: Any, format: str) -> Channels:
-    if image.format not in {"uchar", "ushort", "float", "double"} or image.bands > RGB_ALPHA:
-        raise ImageError(path, f"{image.bands} channels of type {image.format} are not supported")
-    values = image.numpy().reshape(image.height, image.width, image.bands)
-    if not in_range(values):
-        raise ImageError(path, "float samples outside [0, 1]")
-    if format == "avif" and values.dtype == np.uint16:
-        bits = image.get("bits-per-sample")  # libvips shifts samples up to 16 bits, so white falls short of 65535
-        values = rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
-    return split(rescale(values, np.float32) if values.dtype.kind == "f" else values)
-
-
-def _adapt(picture: Image, format: str, bit_depth: str, icc: str) -> Image:
-    """The picture in the depth and colours that are to be written."""
-    dtype = picture.array.dtype
-    if bit_depth == "8" or FORMATS[format].bits == 8:
-        dtype = np.dtype(np.uint8)
-    elif bit_depth == "16" or (dtype.kind == "f" and (format != "tiff" or icc == "srgb")):
-        dtype = np.dtype(np.uint16)
-    array, profile = rescale(picture.array, dtype), picture.profile
-    if profile and profile[16:20] != (b"GRAY" if array.shape[2] == GREY else b"RGB "):
-        profile = None  # it describes other channels than these
-    if profile and icc == "srgb":
-        array, profile = profiles.as_srgb(array, profile), None
-    alpha = None if picture.alpha is None or format == "jpeg" else rescale(picture.alpha, dtype)
-    return replace(picture, array=array, alpha=alpha, profile=profile)
-
-
-def _encoded(picture: Image, format: str, quality: int | None, bit_depth: str, icc: str) -> bytes:
-    import pyvips
-
-    name = picture.path or Path("picture")
-    try:
-        data = _saved(_adapt(picture, format, bit_depth, icc), format, quality)
-    except pyvips.Error as error:
-        raise vips_failed(name, error, f"cannot be written as {format.upper()}") from None
-    block = picture.metadata.get("exif-data")
-    return exif.add(name, data, block) if format == "tiff" and isinstance(block, bytes) else data
-
-
-def _saved(picture: Image, format: str, quality: int | None) -> bytes:
-    known, dtype = FORMATS[format], picture.array.dtype
-    fields = dict(picture.metadata)
-    keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)
-    options = {**known.options, "keep": "|".join(keep)}
-    if known.quality is not None:
-        options["Q"] = quality or known.quality
-    channels = picture.array if picture.alpha is None else np.dstack([picture.array, picture.alpha])
-    if format == "tiff":
-        options["predictor"] = "float" if dtype.kind == "f" else "horizontal"
-    if format == "avif" and dtype == np.uint16:
-        options["bitdepth"] = known.bits
-        top = 2**known.bits - 1  # libvips drops the low bits: put a correctly rounded sample into the high ones
-        channels = np.rint(channels * np.float32(top / 65535)).astype(np.uint16) << (16 - known.bits)
-    if picture.profile:
-        fields["icc-profile-data"] = picture.profile
-    return bytes(getattr(to_vips(channels, fields), f"{known.codec}save_buffer")(**options))
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file in one step, so that nobody ever sees half of it. Raises ImageError; then nothing has changed."""
-    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise ImageError(path, refusal(error)) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

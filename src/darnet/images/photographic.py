@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from darnet.images.arrays import Array, full_scale
+from darnet.images.arrays import full_scale
+from darnet.images.scratch import Array
 
 #: What a repair presumes: that the brightness of the whole picture is not meant; that there is a scene, as rain falls
 #: and cameras shake before one, not before paper or a studio's white; a photo; a file, which a graphic has been, too.
@@ -73,13 +74,13 @@ def objection(values: Array, seen: NDArray[np.bool_] | None = None) -> Objection
     white in one channel alone (page, product, cut-out); much white with no less exact black; 16 bits of which only the
     lowest are used.
     """
-    windows = _windows(values, np.ones(values.shape[:2], bool) if seen is None else seen)
+    windows = _windows(values, seen)
     if not _count(windows):
         return None
     return next((found for found, holds in _CHECKS if holds(windows)), None)
 
 
-def _windows(values: Array, seen: NDArray[np.bool_]) -> list[_Window]:
+def _windows(values: Array, seen: NDArray[np.bool_] | None) -> list[_Window]:
     height, width = values.shape[:2]
     regions = [(slice(None), slice(None))]
     if height * width > MOST_PIXELS:
@@ -88,7 +89,10 @@ def _windows(values: Array, seen: NDArray[np.bool_]) -> list[_Window]:
             for length in (height, width)
         )
         regions = [(slice(y, y + WINDOW_PX), slice(x, x + WINDOW_PX)) for y, x in product(rows, columns)]
-    return [_window(values[region], seen[region]) for region in regions]
+    return [
+        _window(part, np.ones(part.shape[:2], bool) if seen is None else seen[region])
+        for part, region in ((values[region], region) for region in regions)
+    ]
 
 
 def _window(values: Array, seen: NDArray[np.bool_]) -> _Window:

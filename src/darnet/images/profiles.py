@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darnet.images.arrays import GREY, RGB, Array, Channels, from_planes, full_scale, rescale, to_planes, to_vips
+from darnet.images import scratch
+from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes, to_vips
+from darnet.images.scratch import Array
 
 #: Of a picture's pixels, so many may lie outside a space that is said to hold it, and all of them by so much: noise and
 #: the rounding of dark pixels reach far, and mean little.
@@ -99,7 +101,7 @@ def changed(values: Array, restored: Array, profile: bytes | None, seen: bytes |
 
 def as_srgb(values: Array, profile: bytes) -> Array:
     """Integer colours (H, W, C) that `profile` describes, in sRGB; grey stays grey."""
-    found = np.empty_like(values)
+    found = scratch.empty(values.shape, values.dtype)
     for rows in _strips(values):
         found[rows] = rescale(_seen(values[rows], profile, _srgb())[..., : values.shape[2]], values.dtype)
     return found

@@ -5,40 +5,25 @@ Shape letters: C channels, H rows, W columns of the picture; h, w of a tile; N c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from darnet.images.geometry import mirror_pad
+from darnet.images.regions import Piece, Region, RegionSource, as_source, padded, read_beyond
+
+#: ("1 C h w", where it lies) -> "1 C h w".
+TileFunction: TypeAlias = Callable[[Tensor, Region], Tensor]
 
 #: Of what two tiles share, the ramp from one to the other takes the middle eighth, at most so many pixels. What lies
 #: next to a tile's edge is dropped: a network saw too little around it. Far from an edge it errs so much less that a
 #: short ramp there leaves smaller seams than a long one that begins near the edge.
 RAMP_PX, RAMP_SHARE = 16, 8
-
-
-@dataclass(frozen=True)
-class Region:
-    """A rectangle of a picture, in pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def cut(self, pixels: Float[Tensor, "*B C H W"]) -> Float[Tensor, "*B C h w"]:
-        """Its pixels, in the same memory."""
-        return pixels[..., self.top : self.top + self.height, self.left : self.left + self.width]
-
-    def box(self, height: int, width: int) -> Float[Tensor, "1 4"]:
-        """Top, left, bottom and right as shares of a picture of that size; above 1 where it was padded."""
-        bottom, right = self.top + self.height, self.left + self.width
-        return torch.tensor([[self.top / height, self.left / width, bottom / height, right / width]])
 
 
 @dataclass(frozen=True)
@@ -106,49 +91,60 @@ class TilePlan:
         computed = len(self.rows) * len(self.columns) * self.tile_height * self.tile_width
         return computed / (self.height * self.width)
 
-    def apply(
-        self, function: Callable[[Tensor, Region], Tensor], pixels: Float[Tensor, "C H W"]
-    ) -> Float[Tensor, "C H W"]:
-        """Apply `function` tile by tile and blend the answers without seams.
 
-        A function whose reach is at most 7/16 of the overlap gives exactly what it gives untiled. Beyond its own needs,
-        memory is one output of the picture's size.
+def by_tiles(plan: TilePlan, function: TileFunction, source: RegionSource) -> Iterator[Piece]:
+    """Apply `function` tile by tile and blend the answers without seams; gives the pieces that are finished, once each.
 
-        Args:
-            function: ("1 C h w", where it lies) to "1 C h w", pure. It may answer in another dtype or on another
-                device.
-            pixels: "C H W". What tiles show outside it mirrors it.
+    A function whose reach is at most 7/16 of the overlap gives exactly what it gives untiled. Beyond its own needs,
+    memory is that of a few tiles, and of the rows that one row of tiles shares with the next.
 
-        Returns:
-            "C H W", the dtype and device of `pixels`.
+    Args:
+        plan: Where the tiles lie.
+        function: ("1 C h w", where it lies) to "1 C h w", pure. It may answer in another dtype or on another device.
+        source: What tiles show outside it mirrors it.
 
-        Raises:
-            ValueError: A picture of another size, or a function that changes the shape of its input.
-        """
-        _check_shape(pixels)
-        if tuple(pixels.shape[1:]) != (self.height, self.width):
-            raise ValueError(f"a plan for {self.height} × {self.width}, and pixels of shape {tuple(pixels.shape)}")
-        pixels = _padded(pixels, self.rows[-1] + self.tile_height, self.columns[-1] + self.tile_width)
-        if len(self.regions) == 1:
-            return _run(function, pixels, self.regions[0]).to(pixels)[:, : self.height, : self.width]
-        down = _weights(self.rows, self.tile_height, like=pixels)
-        across = _weights(self.columns, self.tile_width, like=pixels)
-        output = torch.zeros_like(pixels)
-        for region, (vertical, horizontal) in zip(self.regions, product(down, across), strict=True):
-            answer = _run(function, region.cut(pixels), region).to(output)
-            region.cut(output).add_(answer * vertical[:, None] * horizontal)
-        return output[:, : self.height, : self.width]
+    Returns:
+        Pieces that cover the picture, of the dtype and device of `source`, row of tiles by row.
+
+    Raises:
+        ValueError: A picture of another size, or a function that changes the shape of its input.
+    """
+    if (source.height, source.width) != (plan.height, plan.width):
+        raise ValueError(f"a plan for {plan.height} × {plan.width}, and a picture of {source.height} × {source.width}")
+    right_end = plan.columns[-1] + plan.tile_width
+    down, across = _weights(plan.rows, plan.tile_height), _weights(plan.columns, plan.tile_width)
+    above = torch.empty(0)  # what rows of tiles so far say of the rows that the next one begins with
+    for row, top in enumerate(plan.rows):
+        beside = torch.empty(0)  # what tiles so far say of the columns that the next one begins with
+        finished_rows = (*plan.rows, top + plan.tile_height)[row + 1] - top
+        left_over = []
+        for column, left in enumerate(plan.columns):
+            region = Region(top, left, plan.tile_height, plan.tile_width)
+            answer = _run(function, read_beyond(source, region), region)
+            if len(plan.regions) > 1:
+                answer = answer * down[row].to(answer)[:, None] * across[column].to(answer)
+            known = beside.shape[-1]
+            if known:
+                answer[:, :, :known] += beside
+            if above.numel():
+                answer[:, : above.shape[1], known:] += above[:, :, left + known : left + plan.tile_width]
+            finished_columns = (*plan.columns, right_end)[column + 1] - left
+            beside = answer[:, :, finished_columns:].clone()
+            left_over.append(answer[:, finished_rows:, :finished_columns].clone())
+            inside = Region(top, left, min(finished_rows, plan.height - top), min(finished_columns, plan.width - left))
+            yield inside, answer[:, : inside.height, : inside.width]
+        above = torch.cat(left_over, dim=2)
 
 
 def grid_crops(
-    pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1
+    picture: RegionSource | Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1
 ) -> Float[Tensor, "N C s s"]:
     """Square crops at native resolution, evenly spread over the whole picture, its four corners included.
 
     This is how a router looks at a picture: resizing would destroy the noise and the blur that it looks for.
 
     Args:
-        pixels: "C H W".
+        picture: "C H W", or read by region.
         size_px: Side s of a crop.
         grid: Crops a side. With 1 it is the centre. Crops that would coincide, in a small picture, appear once.
         align_px: Crops begin at multiples of this, up to one less before their even place.
@@ -160,29 +156,37 @@ def grid_crops(
     Raises:
         ValueError: A size, grid or alignment below 1, or pixels that are not "C H W".
     """
-    places = grid_places(pixels, size_px=size_px, grid=grid, align_px=align_px)
-    missing = [max(0, size_px - side) for side in pixels.shape[-2:]]
-    padded = mirror_pad(pixels[None], (0, missing[0]), (0, missing[1]))[0]
-    return torch.stack([padded[:, y : y + size_px, x : x + size_px] for y, x in places])
+    source = as_source(picture)
+    height, width = min(size_px, source.height), min(size_px, source.width)
+    crops = (
+        source.read(Region(top, left, height, width))
+        for top, left in grid_places(source, size_px=size_px, grid=grid, align_px=align_px)
+    )
+    return torch.cat([mirror_pad(crop[None], (0, size_px - height), (0, size_px - width)) for crop in crops])
 
 
-def grid_places(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1) -> list[tuple[int, int]]:
+def grid_places(
+    picture: RegionSource | Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1
+) -> list[tuple[int, int]]:
     """(top, left) of each crop of `grid_crops`, in its order. Raises as it does."""
     if min(size_px, grid, align_px) < 1:
         raise ValueError(f"size_px, grid and align_px must be at least 1, got {size_px}, {grid} and {align_px}")
-    _check_shape(pixels)
-    rows, columns = (_spread(max(0, length - size_px), grid, align_px) for length in pixels.shape[-2:])
+    source = as_source(picture)
+    sides = (source.height, source.width)
+    rows, columns = (_spread(max(0, length - size_px), grid, align_px) for length in sides)
     return list(product(rows, columns))
 
 
-def mosaic(pixels: Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1) -> Float[Tensor, "C R S"]:
+def mosaic(
+    picture: RegionSource | Float[Tensor, "C H W"], *, size_px: int, grid: int, align_px: int = 1
+) -> Float[Tensor, "C R S"]:
     """The crops of `grid_crops` side by side as they lie: a sample of a picture. Raises as it does.
 
     R and S are at most grid · size_px.
     """
     where = {"size_px": size_px, "grid": grid, "align_px": align_px}
-    rows = len({top for top, _ in grid_places(pixels, **where)})
-    crops = grid_crops(pixels, **where)
+    rows = len({top for top, _ in grid_places(picture, **where)})
+    crops = grid_crops(picture, **where)
     lines = [torch.cat([*line], dim=2) for line in crops.view(rows, -1, *crops.shape[1:])]
     return torch.cat(lines, dim=1)
 
@@ -205,15 +209,15 @@ def pad_to(pixels: Float[Tensor, "*B C H W"], multiple_of: int) -> Float[Tensor,
     if multiple_of < 1:
         raise ValueError(f"multiple_of must be at least 1, got {multiple_of}")
     height, width = pixels.shape[-2:]
-    return _padded(pixels, height + -height % multiple_of, width + -width % multiple_of)
+    return padded(pixels, height + -height % multiple_of, width + -width % multiple_of)
 
 
-def _run(function: Callable[[Tensor, Region], Tensor], tile: Tensor, region: Region) -> Tensor:
+def _run(function: TileFunction, tile: Tensor, region: Region) -> Tensor:
     """One call, "C h w" to "C h w"."""
     result = function(tile[None], region)
     if result.shape[1:] != tile.shape:
         raise ValueError(f"a tiled function must keep the shape: {tuple(tile.shape)} became {tuple(result.shape[1:])}")
-    return result[0]
+    return result[0].to(tile)
 
 
 def _divide(length: int, most: int, overlap: int) -> tuple[int, tuple[int, ...]]:
@@ -225,13 +229,13 @@ def _divide(length: int, most: int, overlap: int) -> tuple[int, tuple[int, ...]]
     return tile, tuple(index * (length - tile) // (count - 1) for index in range(count))
 
 
-def _weights(starts: tuple[int, ...], tile: int, like: Tensor) -> list[Tensor]:
+def _weights(starts: tuple[int, ...], tile: int) -> list[Tensor]:
     """Weight of every pixel of every tile along one axis, each "tile"; at every pixel of the axis they sum to 1.
 
     Between two neighbours lies a ramp f that rises from 0 to 1. A tile weighs f at its start minus f at its end: the
     sum telescopes to 1 however many tiles overlap at a pixel.
     """
-    positions = torch.arange(tile, dtype=like.dtype, device=like.device)
+    positions = torch.arange(tile, dtype=torch.float32)
     rises = [torch.ones_like(positions)]
     falls = []
     for start, following in pairwise(starts):
@@ -255,19 +259,3 @@ def _spread(slack: int, count: int, align: int) -> list[int]:
     """Up to `count` different offsets, evenly spaced from 0 to `slack`, both included; the middle if `count` is 1."""
     even = [slack // 2] if count == 1 else [round(index * slack / (count - 1)) for index in range(count)]
     return sorted({offset - offset % align for offset in even})
-
-
-def _padded(pixels: Tensor, height: int, width: int) -> Tensor:
-    """Grow "… H W" to the given height and width, one axis after the other."""
-    below, right = height - pixels.shape[-2], width - pixels.shape[-1]
-    if below:
-        # A mirror does not repeat the edge, so it has only H - 1 pixels to give.
-        pixels = functional.pad(pixels, (0, 0, 0, below), "reflect" if below < pixels.shape[-2] else "replicate")
-    if right:
-        pixels = functional.pad(pixels, (0, right, 0, 0), "reflect" if right < pixels.shape[-1] else "replicate")
-    return pixels
-
-
-def _check_shape(pixels: Tensor) -> None:
-    if pixels.ndim != 3 or 0 in pixels.shape:
-        raise ValueError(f"expected a picture of shape (C, H, W), none of them 0, got {tuple(pixels.shape)}")

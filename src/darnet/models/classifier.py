@@ -10,7 +10,6 @@ of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import final
 
@@ -20,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.models.abilities import Adopting, Calibrated, FeatureExtractor
-from darnet.models.base import Context, Model, Output, by_picture, make_thumbnail
+from darnet.models.base import Context, Model, Output, by_picture
 from darnet.models.compact import ResidualBlock
+from darnet.models.views import Thumbnail
 from darnet.registry import CLEAN, kinds_of
 from darnet.routing import Routing
 
@@ -94,7 +94,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         self.overview = nn.ModuleList()
         summary = 2 * widths[-1] + width
         if thumbnail_px:
-            self.views = partial(make_thumbnail, side_px=thumbnail_px)
+            self.views = Thumbnail(thumbnail_px)
             self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
             summary += 2 * widths[2]
         self.dropout = nn.Dropout(dropout)

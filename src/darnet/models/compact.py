@@ -10,7 +10,6 @@ Shapes: B batch, D = 3 per picture, T side of the thumbnail, F features, H × W 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import pairwise
 from typing import final
 
@@ -20,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet.models.abilities import Adopting
-from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output, make_thumbnail
+from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
+from darnet.models.views import Thumbnail
 
 
 @final
@@ -37,7 +37,7 @@ class CompactUNet(Adopting):
     ) -> None:
         super().__init__()
         if thumbnail_px:
-            self.views = partial(make_thumbnail, side_px=thumbnail_px)
+            self.views = Thumbnail(thumbnail_px)
             self.overlap_px = FAR_OVERLAP_PX
         self.multiple_of = 2 ** len(blocks)
         widths = [width * 2**level for level in range(len(blocks))]
@@ -66,15 +66,23 @@ class CompactUNet(Adopting):
         box: Float[Tensor, "B 4"] | None = None,
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
-        *fine, coarsest = self.encoder
-        features, skips = descend(self.head(F.pixel_unshuffle(degraded, 2)), fine, self.down)
-        base = degraded[:, :3]
-        if self.overview is not None:
-            light = (self.look(base) if context is None else context).encoded
+        return Output(self.finish(*self.begin(degraded), degraded[:, :3], context))
+
+    def begin(self, degraded: Float[Tensor, "B D H W"]) -> tuple[Tensor, list[Tensor]]:
+        """The way down: features of the coarsest level, and what each finer one leaves."""
+        return descend(self.head(F.pixel_unshuffle(degraded, 2)), self.encoder[:-1], self.down)
+
+    def finish(
+        self, features: Tensor, skips: list[Tensor], base: Float[Tensor, "B 3 H W"], context: Context | None = None
+    ) -> Float[Tensor, "B 3 H W"]:
+        """The way up: what is made of `base`. `skips` are taken out of their list as they are used."""
+        light = (self.look(base) if context is None else context).encoded if self.overview is not None else {}
+        if light:
             features = features * (1 + light["scale"])
+        features = self.tail(ascend(self.encoder[-1](features), skips, self.up, self.decoder))
+        if light:
             base = base * (1 + light["gain"]) + light["offset"]
-        features = ascend(coarsest(features), skips, self.up, self.decoder)
-        return Output(base + F.pixel_shuffle(self.tail(features), 2))
+        return base + F.pixel_shuffle(features, 2)
 
     def adopt(self, other: Model) -> None:
         """Take over the weights of another one, which may have fewer blocks: new ones begin as the identity."""
@@ -108,6 +116,10 @@ class Overview(nn.Module):
         return scale, gain, offset
 
 
+#: Values of features that are worked on at once where nothing is learnt (8 MB), and how far a block looks, in pixels.
+AT_ONCE, REACH_PX = 2**21, 2
+
+
 class ResidualBlock(nn.Module):
     """x + conv(relu(conv(x)))."""
 
@@ -118,25 +130,77 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
-        change: Tensor = self.second(F.relu(self.first(features)))
-        return features + change
+        return features + self._change(features)
+
+    def replace(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        """The same in the memory of what is given, strip by strip: no second map is needed."""
+        height, rows = features.shape[2], max(REACH_PX, _rows(features))
+        above = features[:, :, :0]
+        for top in range(0, height, rows):
+            strip, below = features[:, :, top : top + rows], features[:, :, top + rows : top + rows + REACH_PX]
+            shown = torch.cat([above, strip, below], dim=2)
+            change = self._change(shown)[:, :, above.shape[2] : above.shape[2] + strip.shape[2]]
+            above = strip[:, :, -REACH_PX:].clone()
+            strip.add_(change)
+        return features
+
+    def _change(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
+        change: Tensor = self.second(F.relu(self.first(features), inplace=True))
+        return change
 
 
 def descend(features: Tensor, levels: Iterable[nn.Module], down: Iterable[nn.Module]) -> tuple[Tensor, list[Tensor]]:
     """The way down a U-Net: features of its coarsest level, and what each finer one leaves for the way up."""
     skips = []
     for level, step in zip(levels, down, strict=True):
-        features = level(features)
+        for block in _blocks(level):
+            features = _run(block, features)
         skips.append(features)
         features = step(features)
     return features, skips
 
 
 def ascend(features: Tensor, skips: list[Tensor], up: Iterable[nn.Module], levels: Iterable[nn.Module]) -> Tensor:
-    """The way up, with additive skips."""
-    for step, skip, level in zip(up, reversed(skips), levels, strict=True):
-        features = level(step(features) + skip)
+    """The way up, with additive skips, which are taken out of their list."""
+    for step, level in zip(up, levels, strict=True):
+        features = _add_up(skips.pop(), features, step)
+        for block in _blocks(level):
+            features = _run(block, features)
     return features
+
+
+def _blocks(level: nn.Module) -> Iterable[nn.Module]:
+    """What a level consists of. Run one by one, each block's input is free once it is done with."""
+    return level if isinstance(level, nn.Sequential) else [level]
+
+
+def _run(block: nn.Module, features: Float[Tensor, "B F H W"]) -> Tensor:
+    """What a block makes of features that nobody else needs."""
+    if isinstance(block, ResidualBlock) and _in_strips(features):
+        return block.replace(features)
+    answer: Tensor = block(features)
+    return answer
+
+
+def _add_up(skip: Float[Tensor, "B F H W"], coarse: Float[Tensor, "B F2 H2 W2"], step: nn.Module) -> Tensor:
+    """What skipped a level, and the coarser features at twice their resolution; nobody else needs the former."""
+    if not _in_strips(skip):
+        added: Tensor = skip + step(coarse)
+        return added
+    rows = max(1, _rows(skip) // 2)
+    for top in range(0, coarse.shape[2], rows):
+        skip[:, :, 2 * top : 2 * (top + rows)].add_(step(coarse[:, :, top : top + rows]))
+    return skip
+
+
+def _in_strips(features: Tensor) -> bool:
+    """Whether memory is worth a thought: large maps, of which no gradient is asked."""
+    return torch.is_inference_mode_enabled() and features.numel() > 2 * AT_ONCE
+
+
+def _rows(features: Tensor) -> int:
+    """Rows of a strip."""
+    return AT_ONCE * features.shape[2] // features.numel()
 
 
 def _silence(layer: nn.Module) -> None:

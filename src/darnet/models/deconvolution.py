@@ -12,7 +12,8 @@ H × W pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
 
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 
 from darnet.degradations.convolution import convolve
 from darnet.images.geometry import mirror_pad, mirrored
+from darnet.images.regions import Region, RegionSource, read_all
 from darnet.models.abilities import Adopting
 from darnet.models.base import Context, Model, Output
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
@@ -44,7 +46,7 @@ class DeconvolutionUNet(Adopting):
         self.estimator = FilterEstimator(spectrum_width)
         self.unet = CompactUNet(width, blocks, pictures=2)
         self.multiple_of = self.unet.multiple_of
-        self.views = make_spectrum
+        self.views = Spectrum()
 
     def encode(self, views: Float[Tensor, "B 2 N N"]) -> Context:
         """The filters of whole pictures, from their spectra."""
@@ -58,11 +60,8 @@ class DeconvolutionUNet(Adopting):
     ) -> Output:
         """Repair. Without a context the tile is taken for the whole picture."""
         filters = (self.look(degraded) if context is None else context).encoded["filters"]
-        reach = (WINDOW_PX // 2, WINDOW_PX // 2)
-        padded = mirror_pad(degraded.float(), reach, reach)  # the transform knows no half precision
-        filtered = convolve(padded, filters).to(degraded.dtype)
-        output: Output = self.unet(torch.cat([filtered, degraded], dim=1))
-        return output
+        filtered = _filtered(degraded, filters)
+        return Output(self.unet.finish(*self.unet.begin(torch.cat([filtered, degraded], dim=1)), filtered))
 
     def adopt(self, other: Model) -> None:
         """Take over the weights of another one, whose U-Net may have fewer blocks. ValueError for another network."""
@@ -72,31 +71,65 @@ class DeconvolutionUNet(Adopting):
         self.unet.adopt(other.unet)
 
 
-def make_spectrum(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"]:
+def _filtered(degraded: Float[Tensor, "B 3 H W"], filters: Float[Tensor, "B K K"]) -> Float[Tensor, "B 3 H W"]:
+    reach = (WINDOW_PX // 2, WINDOW_PX // 2)
+    padded = mirror_pad(degraded.float(), reach, reach)  # the transform knows no half precision
+    return convolve(padded, filters).to(degraded.dtype)
+
+
+@dataclass(frozen=True)
+class Spectrum:
     """Logarithm of the mean power, and mean of its logarithm, over windows that overlap by half; frequency 0 central.
 
-    Of the mean of the three colours. Both are scaled to about [-1, 1]. Beside the grey picture, memory is that
-    of one row of windows; in a graph that is exported, that of all of them.
+    Of the mean of the three colours. Both are scaled to about [-1, 1]. Beside the grey picture, or a row of windows of
+    one that is read by region, memory is that of a row of windows; in a graph that is exported, that of all of them.
     """
-    grey = pictures.float().mean(dim=1)
-    power, logarithm = _powers_at_once(grey) if torch.compiler.is_exporting() else _powers(grey)
+
+    def __call__(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 2 N N"]:
+        """Of whole pictures."""
+        grey = pictures.float().mean(dim=1)
+        return _scaled(*(_powers_at_once(grey) if torch.compiler.is_exporting() else _powers(grey)))
+
+    def by_region(self, source: RegionSource) -> Float[Tensor, "1 2 N N"]:
+        """Of one picture, row of windows by row. One that is smaller than a window is read whole."""
+        if min(source.height, source.width) < WINDOW_PX:
+            return self(read_all(source)[None])
+        strips = (
+            source.read(Region(top, 0, min(WINDOW_PX, source.height - top), source.width))
+            for top in range(0, source.height, WINDOW_PX)
+        )
+        mean = sum(float(strip.float().mean(dim=0).sum()) for strip in strips) / (source.height * source.width)
+        taper = _taper(WINDOW_PX, torch.empty(0))
+        tops = range(0, source.height - WINDOW_PX + 1, WINDOW_PX // 2)
+        rows = (source.read(Region(top, 0, WINDOW_PX, source.width)).float().mean(dim=0) - mean for top in tops)
+        return _scaled(*_mean_powers(_row_powers(row[None], taper) for row in rows))
+
+
+def _scaled(power: Float[Tensor, "B N N"], logarithm: Float[Tensor, "B N N"]) -> Float[Tensor, "B 2 N N"]:
     both = torch.stack([power.log(), logarithm], dim=1)
     shifted: Tensor = torch.fft.fftshift(both, dim=(2, 3))
     return (shifted - LOG_MEAN) / LOG_SPREAD
 
 
-def _powers(grey: Float[Tensor, "B H W"]) -> tuple[Float[Tensor, "B N N"], Float[Tensor, "B N N"]]:
+def _powers(grey: Float[Tensor, "B H W"]) -> tuple[Tensor, Tensor]:
     """Means over the windows of the power, and of its logarithm."""
     missing = [max(0, WINDOW_PX - side) for side in grey.shape[1:]]
     grey = mirror_pad(grey[:, None], (0, missing[0]), (0, missing[1]))[:, 0]
     grey = grey - grey.mean(dim=(1, 2), keepdim=True)
     taper = _taper(WINDOW_PX, grey)
-    rows = []
-    for top in range(0, grey.shape[1] - WINDOW_PX + 1, WINDOW_PX // 2):
-        windows = grey[:, top : top + WINDOW_PX].unfold(2, WINDOW_PX, WINDOW_PX // 2).transpose(1, 2)
-        power = torch.fft.fft2(windows * taper).abs().square() + FLOOR
-        rows.append(torch.stack([power.mean(dim=1), power.log().mean(dim=1)], dim=1))
-    power, logarithm = torch.stack(rows).mean(dim=0).unbind(dim=1)
+    tops = range(0, grey.shape[1] - WINDOW_PX + 1, WINDOW_PX // 2)
+    return _mean_powers(_row_powers(grey[:, top : top + WINDOW_PX], taper) for top in tops)
+
+
+def _row_powers(rows: Float[Tensor, "B N W"], taper: Float[Tensor, "N N"]) -> Float[Tensor, "B 2 N N"]:
+    """Means over a row of windows."""
+    windows = rows.unfold(2, WINDOW_PX, WINDOW_PX // 2).transpose(1, 2)
+    power = torch.fft.fft2(windows * taper).abs().square() + FLOOR
+    return torch.stack([power.mean(dim=1), power.log().mean(dim=1)], dim=1)
+
+
+def _mean_powers(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    power, logarithm = torch.stack([*rows]).mean(dim=0).unbind(dim=1)
     return power, logarithm
 
 

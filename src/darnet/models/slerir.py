@@ -26,7 +26,7 @@ from darnet.models.abilities import TILE, WHOLE, Adopting, Gated, Measuring, Sel
 from darnet.models.base import Context, Model, Output
 from darnet.models.layers.backbone import PLACES, Backbone, check_blocks
 from darnet.models.layers.encoders import Encoder
-from darnet.models.layers.fusion import ALIGN_PX, Fusion, Guidance, glance, unfold_crops
+from darnet.models.layers.fusion import ALIGN_PX, Fusion, Glance, Guidance, unfold_crops
 from darnet.models.layers.spherical import GATES, SOFT, ClassifierRouter, LayerRouter, SphericalRouter
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import TransformerBlock
@@ -118,7 +118,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         if selection not in SELECTIONS:
             raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
         self.masked, self.placed = masked, positions
-        self.views: Callable[[Tensor], Tensor] = partial(glance, crop_px=crop_px)
+        self.views: Callable[[Tensor], Tensor] = Glance(crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
         choice = (self.degradation.features, len(PLACES), experts, dimension, temperature)

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from darnet.degradations import resolve
 from darnet.errors import UnknownNameError, UsageError
-from darnet.images.arrays import copied
+from darnet.images import scratch
+from darnet.images.arrays import RGB, copied
 from darnet.images.image import Image
+from darnet.images.regions import Piece, Planes, RegionSink, RegionSource, parts, read_all
 from darnet.registry import CLEAN, kinds_of
 from darnet.restore.diagnosis import Diagnosis, Picture, Result, Step
-from darnet.restore.experts import Experts, Pixels
-from darnet.restore.routers import Router
-from darnet.restore.subject import Subject
-from darnet.routing import Routing, dispatch
+from darnet.restore.experts.base import Experts, tiled
+from darnet.restore.routers import RegionRouter, Router
+from darnet.restore.subject import Replacement, Subject
 
 #: From this presence on, a kind that is not repaired is worth a word.
 SUSPICION = 0.2
@@ -73,7 +72,7 @@ class Restorer:
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
         subject = Subject.of(Image.of(source))
-        return VACANT if subject.vacant else self.router(subject.pixels())
+        return VACANT if subject.vacant else self.judge(subject.source)
 
     def check(self, kinds: Sequence[str] = (), strength: float = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
@@ -107,50 +106,30 @@ class Restorer:
         started = time.perf_counter()
         image = Image.of(source)
         subject = Subject.of(image, whole=bool(kinds))
-        pixels = subject.pixels()
+        work = Work(self, subject, subject.sink(strength))
         if subject.vacant:
-            restored, steps, warnings = pixels, [Step(VACANT, None, 0.0)], [f"left alone: {subject.vacant}"]
+            steps, warnings = [Step(VACANT, None, 0.0)], [f"left alone: {subject.vacant}"]
         elif kinds:
-            restored, steps, warnings = self._prescribed(pixels, kinds if strength else ())
+            steps, warnings = work.prescribed(kinds if strength else ()), []
         elif strength == 0:
-            restored, steps, warnings = self._only_looked(pixels, subject.refuses)
+            steps, warnings = self._only_looked(subject)
         else:
-            restored, steps, warnings = self._diagnosed(pixels, subject.refuses)
-        untouched = restored is pixels
-        answer = image if untouched else subject.put_back(_blend(pixels, restored, strength))
+            steps, warnings = work.diagnosed()
+        untouched = all(step.expert is None for step in steps)
+        answer = image if untouched else work.sink.image
         # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
         given = copied(source) if untouched and not isinstance(source, str | Path | Image) else answer.like(source)
         return Result(given, tuple(steps), time.perf_counter() - started, image, answer, tuple(warnings))
 
-    def _only_looked(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
+    def judge(self, source: RegionSource) -> Diagnosis:
+        """What the router says of a picture; one that is not asked by region sees all of it."""
+        return self.router.look(source) if isinstance(self.router, RegionRouter) else self.router(read_all(source))
+
+    def _only_looked(self, subject: Subject) -> tuple[list[Step], list[str]]:
         started = time.perf_counter()
-        diagnosis = self.router(pixels)
-        refusal = objects(diagnosis.label)
-        return pixels, [Step(diagnosis, None, time.perf_counter() - started)], [refusal] if refusal else []
-
-    def _prescribed(self, pixels: Pixels, kinds: Sequence[str]) -> tuple[Pixels, list[Step], list[str]]:
-        steps = []
-        for kind in kinds:
-            started = time.perf_counter()
-            pixels = self._repair(pixels, kind)
-            steps.append(Step(None, kind, time.perf_counter() - started))
-        return pixels, steps, []
-
-    def _diagnosed(self, pixels: Pixels, objects: Objects) -> tuple[Pixels, list[Step], list[str]]:
-        steps: list[Step] = []
-        warnings: list[str] = []
-        while len(steps) < self.max_steps:
-            started = time.perf_counter()
-            diagnosis = self.router(pixels)
-            treated = [step.expert for step in steps if step.expert is not None]
-            kind = self.chooses(diagnosis, treated, objects)
-            if kind is None:
-                warnings += self.doubts(diagnosis, treated, objects)
-                steps.append(Step(diagnosis, None, time.perf_counter() - started))
-                break
-            pixels = self._repair(pixels, kind)
-            steps.append(Step(diagnosis, kind, time.perf_counter() - started))
-        return pixels, steps, warnings
+        diagnosis = self.judge(subject.source)
+        refusal = subject.refuses(diagnosis.label)
+        return [Step(diagnosis, None, time.perf_counter() - started)], [refusal] if refusal else []
 
     def chooses(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> str | None:
         """The kind to repair: the most certain of those that are sure enough and have an expert.
@@ -184,29 +163,59 @@ class Restorer:
     def _least(self, kind: str) -> float:
         return self.min_confidences.get(kind, self.min_confidence)
 
+
+@dataclass(frozen=True)
+class Work:
+    """A picture under repair: each step reads what the one before wrote, and the last one writes to the `sink`."""
+
+    restorer: Restorer
+    subject: Subject
+    sink: Replacement
+
+    def prescribed(self, kinds: Sequence[str]) -> list[Step]:
+        """Treat these, whatever is seen."""
+        source, steps = self.subject.source, list[Step]()
+        for kind in kinds:
+            started = time.perf_counter()
+            source = self._repair(source, kind, last=len(steps) + 1 == len(kinds))
+            steps.append(Step(None, kind, time.perf_counter() - started))
+        return steps
+
+    def diagnosed(self) -> tuple[list[Step], list[str]]:
+        """Look, and treat what is found, until nothing more is or there were enough steps."""
+        source, steps = self.subject.source, list[Step]()
+        while len(steps) < self.restorer.max_steps:
+            started = time.perf_counter()
+            diagnosis = self.restorer.judge(source)
+            treated = [step.expert for step in steps if step.expert is not None]
+            kind = self.restorer.chooses(diagnosis, treated, self.subject.refuses)
+            if kind is None:
+                if treated:
+                    self._write(parts(source), self.sink)
+                steps.append(Step(diagnosis, None, time.perf_counter() - started))
+                return steps, self.restorer.doubts(diagnosis, treated, self.subject.refuses)
+            source = self._repair(source, kind, last=len(steps) + 1 == self.restorer.max_steps)
+            steps.append(Step(diagnosis, kind, time.perf_counter() - started))
+        return steps, []
+
     @torch.inference_mode()
-    def _repair(self, pixels: Pixels, kind: str) -> Pixels:
-        """The mixture of experts of DaR-Net (§III-B): whole networks, one of which serves the picture."""
-        choice = torch.tensor([[float(name == kind) for name in self.experts]])
-        serving = [partial(_served, self.experts, name) for name in self.experts]  # the others need not be loaded
-        restored: Pixels = dispatch(serving, Routing.hard(choice), pixels[None])[0]
-        return restored.mean(dim=0, keepdim=True).repeat(3, 1, 1) if _is_grey(pixels) else restored
+    def _repair(self, source: RegionSource, kind: str, *, last: bool) -> RegionSource:
+        """The mixture of experts of DaR-Net (§III-B): whole networks, of which the one for this kind serves."""
+        pieces = tiled(self.restorer.experts[kind]).by_region(source)
+        if last:
+            self._write(pieces, self.sink)
+            return source
+        restored = Planes(torch.from_numpy(scratch.empty((RGB, source.height, source.width), np.float32)))
+        self._write(pieces, restored)
+        return restored
 
-
-def _served(experts: Experts, kind: str, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
-    """What the expert for a kind makes of each picture."""
-    restored = [experts[kind](picture) for picture in pictures]
-    return restored[0][None] if len(restored) == 1 else torch.stack(restored)
+    def _write(self, pieces: Iterable[Piece], sink: RegionSink) -> None:
+        for region, pixels in pieces:
+            grey = pixels.mean(dim=0, keepdim=True).expand(RGB, -1, -1) if self.subject.grey else pixels
+            sink.write(region, grey)
+            scratch.release()
 
 
 def _share(parameter: str, value: float) -> None:
     if not 0 <= value <= 1:
         raise UsageError(f"`{parameter}={value:g}`: expected 0 to 1")
-
-
-def _is_grey(pixels: Pixels) -> bool:
-    return torch.equal(pixels[0], pixels[1]) and torch.equal(pixels[0], pixels[2])
-
-
-def _blend(pixels: Pixels, restored: Pixels, strength: float) -> Pixels:
-    return restored if strength == 1 else torch.lerp(pixels, restored, strength)

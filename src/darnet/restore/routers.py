@@ -8,6 +8,7 @@ Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
+from darnet.images.regions import Planes, RegionSource
 from darnet.images.tiles import grid_crops, grid_places
 from darnet.models.abilities import Classifier
 from darnet.models.base import Output
@@ -42,8 +44,20 @@ class Router(Protocol):
         ...
 
 
+class RegionRouter(ABC):
+    """A router that looks at parts of a picture, and is asked by region."""
+
+    @abstractmethod
+    def look(self, source: RegionSource) -> Diagnosis:
+        """What is wrong with the picture."""
+
+    def __call__(self, pixels: Pixels) -> Diagnosis:
+        """What is wrong with a picture in memory."""
+        return self.look(Planes(pixels))
+
+
 @dataclass(frozen=True)
-class NetworkRouter:
+class NetworkRouter(RegionRouter):
     """A classifier on grid × grid crops spread over the whole picture; its verdict weighs their evidence together.
 
     That is logits, not probabilities: a crop of plain sky, which could be anything, then counts for little.
@@ -53,14 +67,14 @@ class NetworkRouter:
     crop_px: int = 128
     grid: int = 4
 
-    def __call__(self, pixels: Pixels) -> Diagnosis:
+    def look(self, source: RegionSource) -> Diagnosis:
         """Diagnose one picture of any size. Raises DarnetError if the network is no classifier."""
         model = self.backend.model
         if not (isinstance(model, Classifier) and model.kinds):
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
         where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
-        crops, places = grid_crops(pixels, **where), grid_places(pixels, **where)
-        output = self.backend(crops, self.backend.encode(pixels[None]).expand(len(crops)))
+        crops, places = grid_crops(source, **where), grid_places(source, **where)
+        output = self.backend(crops, self.backend.look(source).expand(len(crops)))
         logits = model.verdict(output, len(crops))
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
@@ -97,11 +111,11 @@ def _levels(
 
 
 @dataclass(frozen=True)
-class Always:
+class Always(RegionRouter):
     """The router of an all-in-one network: there is one expert, and it takes everything. Also an oracle's answer."""
 
     label: str
 
-    def __call__(self, pixels: Pixels) -> Diagnosis:
+    def look(self, source: RegionSource) -> Diagnosis:
         """`label`, with certainty."""
         return Diagnosis({self.label: 1.0})

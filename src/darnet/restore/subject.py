@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from darnet.degradations import find_kind
-from darnet.images import photographic
-from darnet.images.arrays import GREY, RGB, full_scale
+from darnet.images import photographic, profiles, scratch
+from darnet.images.arrays import GREY, RGB, Channels, full_scale
 from darnet.images.filling import fill
 from darnet.images.frames import Box, inside
 from darnet.images.image import Image
+from darnet.images.regions import Planes, Region, RegionSource, read_all
+from darnet.images.samples import Samples
 
 #: A part begins where a block of a JPEG file with colour at half resolution begins: experts and routers know them so.
 BLOCK_PX = 16
@@ -69,21 +72,31 @@ class Subject:
         values = self._values
         if values.shape[2] == GREY:
             return True
-        for step in (SPARSE, 1):  # a coloured picture is nearly always known by a few of its pixels
-            sample = values[::step, ::step]
-            unequal = (sample[..., 1:] != sample[..., :1]).any(axis=-1)
-            if (unequal if self.seen is None else unequal & self.seen[::step, ::step]).any():
-                return False
-        return True
+        # A coloured picture is nearly always known by a few of its pixels.
+        return not self._coloured(SPARSE) and not self._coloured(1)
 
-    def pixels(self) -> Float[Tensor, "3 h w"]:
-        """What is judged and repaired, in memory of its own."""
-        pixels = self._part.pixels(fitted=True)
+    def _coloured(self, step: int) -> bool:
+        """Whether any of every `step`-th pixel that is seen has two channels that differ."""
+        values = self._values[::step, ::step]
+        seen = None if self.seen is None else self.seen[::step, ::step]
+        for rows in scratch.strips(values):
+            unequal = (values[rows, :, 1:] != values[rows, :, :1]).any(axis=-1)
+            if (unequal if seen is None else unequal & seen[rows]).any():
+                return True
+        return False
+
+    @cached_property
+    def source(self) -> RegionSource:
+        """What is judged and repaired. What is not seen is made up from all that is seen, so it is read at once."""
         if self.seen is None:
-            return pixels
+            return self.samples
         # Three equal planes, summed up in another order, would differ in the last digit.
-        known = torch.from_numpy(self.seen)
-        return fill(pixels[:1], known).repeat(RGB, 1, 1) if self.grey else fill(pixels, known)
+        pixels, known = read_all(self.samples), torch.from_numpy(self.seen)
+        return Planes(fill(pixels[:1], known).expand(RGB, -1, -1) if self.grey else fill(pixels, known))
+
+    def sink(self, strength: float = 1.0) -> Replacement:
+        """The whole picture, in which what is restored may be put."""
+        return Replacement(self, strength)
 
     def refuses(self, kind: str) -> str | None:
         """Why the picture should not be repaired as a photo with this kind of damage, or None."""
@@ -93,30 +106,48 @@ class Subject:
             return None
         return f"left alone: {found.reason}; `kinds={[kind]}` repairs it all the same"
 
-    def put_back(self, restored: Float[Tensor, "3 h w"]) -> Image:
-        """The whole picture with these pixels in it; whatever was not seen is as it was, bit for bit.
-
-        Grey stays grey: R = G = B, the mean of what was restored. Raises UsageError for another shape.
-        """
-        before = self._values
-        after = self._part.with_pixels(restored, fitted=True).array
-        array = self.image.array.copy()
-        self.box.of(array)[:] = after if self.seen is None else np.where(self.seen[..., None], after, before)
-        return replace(self.image, array=array)
-
     @property
     def _values(self) -> NDArray[np.generic]:
         return self.box.of(self.image.array)
 
-    @property
-    def _part(self) -> Image:
-        """What is worked on as a picture of its own: of one channel where it is grey, with what is not seen hidden."""
+    @cached_property
+    def samples(self) -> Samples:
+        """What is worked on, one channel where it is grey; its profile holds what is seen."""
         values = self._values[..., :GREY] if self.grey else self._values
-        return replace(self.image, array=values, alpha=None if self.seen is None else self.seen.astype(values.dtype))
+        image, seen = self.image, None if self.seen is None else self.seen.astype(values.dtype)
+        name = image.path or "picture"
+        return Samples(
+            values, image.profile, profiles.seen_as(Channels(values, seen), image.profile, name, fitted=True)
+        )
 
     @cached_property
     def _objection(self) -> photographic.Objection | None:
         return photographic.objection(self._values, self.seen)
+
+
+@dataclass(frozen=True, eq=False)
+class Replacement:
+    """A picture with what was restored of a subject in it; whatever is not written or not seen is as it was.
+
+    Grey stays grey: R = G = B, the mean of what was restored. `strength` blends what was and what is restored.
+    """
+
+    subject: Subject
+    strength: float = 1.0
+
+    def write(self, region: Region, pixels: Float[Tensor, "3 h w"]) -> None:
+        """Put pixels of the subject where they belong."""
+        subject = self.subject
+        if self.strength != 1:
+            pixels = torch.lerp(subject.source.read(region), pixels, self.strength)
+        after = subject.samples.changed(region, pixels)
+        part = region.of(subject.box.of(self.image.array))
+        part[:] = after if subject.seen is None else np.where(region.of(subject.seen)[..., None], after, part)
+
+    @cached_property
+    def image(self) -> Image:
+        """The picture so far."""
+        return replace(self.subject.image, array=scratch.copied(self.subject.image.array))
 
 
 def _vacant(image: Image, box: Box, visible: NDArray[np.bool_] | None) -> str | None:
@@ -126,10 +157,20 @@ def _vacant(image: Image, box: Box, visible: NDArray[np.bool_] | None) -> str | 
         return f"{width} × {height} pixels are too few to judge"
     for step in (SPARSE, 1):
         values = box.of(image.array)[::step, ::step]
-        values = values.reshape(-1, values.shape[-1]) if visible is None else values[box.of(visible)[::step, ::step]]
-        if len(values) and (values.max(axis=0) - values.min(axis=0)).max() > ONE_COLOUR * full_scale(values.dtype):
+        shown = None if visible is None else box.of(visible)[::step, ::step]
+        if _spread(values, shown) > ONE_COLOUR * full_scale(values.dtype):
             return None
     return "all of it has one colour"
+
+
+def _spread(values: NDArray[Any], shown: NDArray[np.bool_] | None) -> float:
+    """How far the pixels of (H, W, C) that are shown lie apart, in the channel where they do most; 0 for none."""
+    lowest, highest = np.full(values.shape[2], np.inf), np.full(values.shape[2], -np.inf)
+    for rows in scratch.strips(values):
+        part = values[rows].reshape(-1, values.shape[2]) if shown is None else values[rows][shown[rows]]
+        if len(part):
+            lowest, highest = np.minimum(lowest, part.min(axis=0)), np.maximum(highest, part.max(axis=0))
+    return max(0.0, float((highest - lowest).max()))
 
 
 def _bounds(shown: NDArray[np.bool_]) -> Box:

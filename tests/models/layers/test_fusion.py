@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from darnet.images.tiles import grid_crops
-from darnet.models.layers.fusion import GRID, MAP_SIDE, Fusion, Guidance, glance, unfold_crops
+from darnet.models.layers.fusion import GRID, MAP_SIDE, Fusion, Glance, Guidance, unfold_crops
 
 
 def test_a_glance_holds_the_crops_of_the_grid_as_they_are() -> None:
     pictures = torch.rand(2, 3, 200, 130)
-    seen = glance(pictures, 32)
+    seen = Glance(32)(pictures)
     assert seen.shape == (2, 6, GRID * 32, GRID * 32)
     crops = torch.cat([grid_crops(one, size_px=32, grid=GRID, align_px=16) for one in pictures])
     assert torch.equal(unfold_crops(seen[:, :3]), crops)
@@ -22,7 +22,7 @@ def test_a_glance_holds_the_crops_of_the_grid_as_they_are() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (37, 31), (8, 129), (16, 64)])
 def test_a_glance_at_pictures_of_any_size(size: tuple[int, int]) -> None:
     picture = torch.rand(1, 3, *size)
-    seen = glance(picture, 16)
+    seen = Glance(16)(picture)
     assert seen.shape == (1, 6, 64, 64)
     assert float(picture.min()) <= float(seen.min()) <= float(seen.max()) <= float(picture.max()) + 1e-6
 

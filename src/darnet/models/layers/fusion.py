@@ -1,7 +1,7 @@
 """Global–local granularity fusion, GLGF (SLER-IR §3.4): what a place shows, and how badly the picture is damaged where.
 
 A network is a function of (tile, context of the whole picture, box of the tile in it). So the whole picture is looked
-at by a `glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
+at by a `Glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
 
 Shapes: B batch, D features of the maps, F features of the backbone or of an encoder, G² crops of S pixels a side, M
 side of the DSP map, W waves, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
@@ -9,13 +9,17 @@ side of the DSP map, W waves, N heads, P × Q patches of a tile, H × W pixels. 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.images.geometry import area_means, mirrored
+from darnet.images.geometry import mirrored
+from darnet.images.regions import Region, RegionSource
 from darnet.models.layers.transformer import ChannelNorm
+from darnet.models.views import Thumbnail
 
 #: Crops a side (§3.4).
 GRID = 4
@@ -27,11 +31,34 @@ MAP_SIDE = 2 * GRID
 FREQUENCIES = (1, 2, 4, 8)
 
 
-def glance(pictures: Float[Tensor, "B 3 H W"], crop_px: int) -> Float[Tensor, "B 6 S4 S4"]:
+@dataclass(frozen=True)
+class Glance:
     """The whole picture in brief: 4 × 4 crops at native resolution, side by side, over a thumbnail of the same size."""
-    rows, columns = (_cut(length, crop_px, pictures.device) for length in pictures.shape[2:])
-    mosaic = pictures.index_select(2, rows).index_select(3, columns)
-    return torch.cat([mosaic, area_means(pictures, GRID * crop_px)], dim=1)
+
+    crop_px: int
+
+    def __call__(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 6 S4 S4"]:
+        """Of whole pictures."""
+        rows, columns = (_cut(length, self.crop_px, pictures.device) for length in pictures.shape[2:])
+        mosaic = pictures.index_select(2, rows).index_select(3, columns)
+        return torch.cat([mosaic, Thumbnail(GRID * self.crop_px)(pictures)], dim=1)
+
+    def by_region(self, source: RegionSource) -> Float[Tensor, "1 6 S4 S4"]:
+        """Of one picture, crop by crop."""
+        rows, columns = (
+            torch.split(_cut(length, self.crop_px, torch.device("cpu")), self.crop_px)
+            for length in (source.height, source.width)
+        )
+        crops = [torch.cat([_picked(source, down, across) for across in columns], dim=2) for down in rows]
+        thumbnail = Thumbnail(GRID * self.crop_px).by_region(source)
+        return torch.cat([torch.cat(crops, dim=1)[None], thumbnail], dim=1)
+
+
+def _picked(source: RegionSource, rows: Int[Tensor, " S"], columns: Int[Tensor, " S"]) -> Float[Tensor, "3 S S"]:
+    """Some rows and columns, that lie close together."""
+    top, left = int(rows.min()), int(columns.min())
+    part = source.read(Region(top, left, int(rows.max()) - top + 1, int(columns.max()) - left + 1))
+    return part.index_select(1, rows - top).index_select(2, columns - left)
 
 
 def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:

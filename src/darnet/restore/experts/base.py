@@ -1,11 +1,14 @@
 """What an expert is: pixels -> pixels. Same shape and range out; H and W are anything, padding is its business.
 
+One that works tile by tile says so (`TiledExpert`); it is asked by region, and memory does not grow with the picture.
+
 Shapes: H × W pixels, sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -15,7 +18,8 @@ from torch import Tensor
 
 from darnet.errors import DarnetError, UsageError
 from darnet.images import geometry
-from darnet.images.tiles import TilePlan, pad_to
+from darnet.images.regions import Grown, Piece, Planes, Region, RegionSource, Viewed, gather, read_beyond, turned
+from darnet.images.tiles import TileFunction, TilePlan, by_tiles
 
 Pixels = Float[Tensor, "3 H W"]
 
@@ -27,6 +31,46 @@ class Expert(Protocol):
     def __call__(self, pixels: Pixels) -> Pixels:
         """The repaired picture, of the same shape, in [0, 1]."""
         ...
+
+
+class TiledExpert(ABC):
+    """An expert that looks at a picture once and then repairs it tile by tile."""
+
+    @abstractmethod
+    def plan(self, height: int, width: int) -> TilePlan:
+        """Where the tiles of a picture of `height` × `width` pixels lie."""
+
+    @abstractmethod
+    def look(self, source: RegionSource) -> TileFunction:
+        """What repairs tiles of this picture, as `plan` cuts it."""
+
+    def by_region(self, source: RegionSource) -> Iterator[Piece]:
+        """The repaired picture, piece by piece as it is finished (`by_tiles`)."""
+        return by_tiles(self.plan(source.height, source.width), self.look(source), source)
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Repair."""
+        return gather(self.by_region(Planes(pixels)), like=pixels)
+
+
+@dataclass(frozen=True)
+class Whole(TiledExpert):
+    """An expert that wants to see the whole picture, as the only tile."""
+
+    expert: Expert
+
+    def plan(self, height: int, width: int) -> TilePlan:
+        """One tile."""
+        return TilePlan(height, width, height, width, (0,), (0,))
+
+    def look(self, source: RegionSource) -> TileFunction:
+        """The expert itself."""
+        return lambda tile, _: self.expert(tile[0])[None]
+
+
+def tiled(expert: Expert) -> TiledExpert:
+    """Any expert as one that is asked by region."""
+    return expert if isinstance(expert, TiledExpert) else Whole(expert)
 
 
 if TYPE_CHECKING:
@@ -73,26 +117,38 @@ OVERSHOOT = 1.0
 
 
 @dataclass(frozen=True)
-class Checked:
-    """An expert of somebody else's, whose answer is looked at before it is believed."""
+class Checked(TiledExpert):
+    """An expert of somebody else's, whose answers are looked at before they are believed, and clipped if a little off.
+
+    A call raises DarnetError for an answer of another shape or range, or with pixels that are not finite.
+    """
 
     name: str
     expert: Expert
 
-    def __call__(self, pixels: Pixels) -> Pixels:
-        """Repair, and clip what overshoots a little.
+    def plan(self, height: int, width: int) -> TilePlan:
+        """As the expert does."""
+        return tiled(self.expert).plan(height, width)
 
-        Raises DarnetError for an answer of another shape or range, or with pixels that are not finite.
-        """
-        restored = self.expert(pixels)
-        if restored.shape != pixels.shape:
-            raise DarnetError(f"{self.name}: {tuple(pixels.shape)} comes back as {tuple(restored.shape)}")
-        if not bool(restored.isfinite().all()):
-            raise DarnetError(f"{self.name} answered with pixels that are not finite")
-        low, high = float(restored.min()), float(restored.max())
+    def look(self, source: RegionSource) -> TileFunction:
+        """As the expert does, and check each answer."""
+        repair = tiled(self.expert).look(source)
+        return lambda tile, region: self._check(repair(tile, region), tile)
+
+    def _check(self, restored: Tensor, tile: Tensor) -> Tensor:
+        if restored.shape != tile.shape:
+            raise DarnetError(f"{self.name}: {tuple(tile.shape[1:])} comes back as {tuple(restored.shape[1:])}")
+        check_finite(self.name, restored)
+        low, high = (float(value) for value in restored.aminmax())
         if not -OVERSHOOT <= low <= high <= 1 + OVERSHOOT:
             raise DarnetError(f"{self.name} answered with pixels from {low:.3g} to {high:.3g}; they belong in [0, 1]")
-        return restored.to(pixels).clamp(0, 1)
+        return restored.to(tile).clamp(0, 1)
+
+
+def check_finite(name: str, restored: Tensor) -> None:
+    """Raise DarnetError for pixels that are not finite."""
+    if not bool(restored.isfinite().all()):
+        raise DarnetError(f"{name} answered with pixels that are not finite")
 
 
 #: A flipped picture keeps the blocks of a JPEG file (8 px, colour 16) where they were if its sides are multiples of it.
@@ -100,20 +156,41 @@ ENSEMBLE_MULTIPLE_PX = 16
 
 
 @dataclass(frozen=True)
-class SelfEnsemble:
+class SelfEnsemble(TiledExpert):
     """The mean of what an expert makes of the eight flips and quarter turns of a picture, turned back.
 
     Source: Timofte, Rothe, Van Gool, "Seven ways to improve example-based single image super resolution", CVPR 2016,
-    §3.6. Eight times the time of the expert, and one more picture of memory.
+    §3.6. Eight times the time of the expert. It looks at each view of the whole picture, and then asks for the eight
+    views of one tile after the other.
     """
 
     expert: Expert
 
-    def __call__(self, pixels: Pixels) -> Pixels:
-        """Repair eight times."""
-        height, width = pixels.shape[1:]
-        padded = pad_to(pixels, ENSEMBLE_MULTIPLE_PX)
-        total = torch.zeros_like(padded)
-        for way in range(geometry.COUNT):
-            total += geometry.unview(self.expert(geometry.view(padded, way).contiguous()), way)
-        return total[:, :height, :width] / geometry.COUNT
+    def plan(self, height: int, width: int) -> TilePlan:
+        """As the expert does for a picture whose sides are multiples of 16; the rest is left out."""
+        grown = (side + -side % ENSEMBLE_MULTIPLE_PX for side in (height, width))
+        return replace(tiled(self.expert).plan(*grown), height=height, width=width)
+
+    def look(self, source: RegionSource) -> TileFunction:
+        """Repair a tile eight times."""
+        grown = Grown(source, ENSEMBLE_MULTIPLE_PX)
+        repairs = [tiled(self.expert).look(Viewed(grown, way)) for way in range(geometry.COUNT)]
+
+        def repair(tile: Tensor, region: Region) -> Tensor:
+            height, width = min(region.height, grown.height - region.top), min(region.width, grown.width - region.left)
+            inside = Region(region.top, region.left, height, width)
+            total = torch.zeros_like(tile)
+            for way, function in enumerate(repairs):
+                shown = Planes(geometry.view(tile[0, :, :height, :width], way).contiguous())
+                there = turned(inside, grown.height, grown.width, way)
+                total[0, :, :height, :width] += geometry.unview(self._ask(function, shown, there), way)
+            return total / geometry.COUNT
+
+        return repair
+
+    def _ask(self, function: TileFunction, shown: Planes, there: Region) -> Tensor:
+        """A tile that is grown as the expert wants its tiles, and cut again."""
+        own = tiled(self.expert).plan(shown.height, shown.width)
+        region = Region(there.top, there.left, own.tile_height, own.tile_width)
+        wanted = read_beyond(shown, Region(0, 0, own.tile_height, own.tile_width))
+        return function(wanted[None], region)[0, :, : shown.height, : shown.width]

@@ -22,8 +22,9 @@ from darnet import registry
 from darnet.engines.devices import pick_device
 from darnet.engines.onnx import BOX, CONTEXT, MULTIPLE_OF, OVERLAP_PX
 from darnet.errors import DarnetError, WeightsError
-from darnet.images.tiles import Region, pad_to
-from darnet.restore.experts.base import TILES, Pixels, Tiles
+from darnet.images.regions import Region, RegionSource, read_all
+from darnet.images.tiles import TileFunction, TilePlan, pad_to
+from darnet.restore.experts.base import TILES, TiledExpert, Tiles
 
 CHANNELS = 3
 #: Sides that a graph of free size is given: most networks halve their input, at most four times.
@@ -36,10 +37,11 @@ ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
-class ForeignExpert:
+class ForeignExpert(TiledExpert):
     """A function of "1 3 h w" pictures, asked tile by tile.
 
-    And, where it is said so, of the `context` of the whole picture, and of the box of the tile in it.
+    And, where it is said so, of the `context` of the whole picture, and of the box of the tile in it. A call raises
+    DarnetError where it changes the size of a tile.
     """
 
     name: str
@@ -50,20 +52,25 @@ class ForeignExpert:
     context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
     placed: bool = False  # whether its last argument is the box (`darnet.images.tiles.Region.box`)
 
-    def __call__(self, pixels: Pixels) -> Pixels:
-        """Repair. Raises DarnetError where it changes the size of a tile."""
-        plan = self.tiles.plan(pixels.shape[1], pixels.shape[2], self.multiple_of)
-        seen = () if self.context is None else (self.context(pixels[None]),)
+    def plan(self, height: int, width: int) -> TilePlan:
+        """Tiles of sides that the network takes."""
+        return self.tiles.plan(height, width, self.multiple_of)
+
+    def look(self, source: RegionSource) -> TileFunction:
+        """The function, told of the whole picture where it asks."""
+        seen = () if self.context is None else (self.context(read_all(source)[None]),)
 
         def repair(tile: Tensor, region: Region) -> Tensor:
-            where = (region.box(plan.height, plan.width),) if self.placed else ()
-            return self.function(tile, *seen, *where).to(tile)
+            where = (region.box(source.height, source.width),) if self.placed else ()
+            try:
+                answer = self.function(tile, *seen, *where)
+            except ValueError as error:
+                raise DarnetError(f"{self.name}: {error}") from error
+            if answer.shape != tile.shape:
+                raise DarnetError(f"{self.name}: a tile of {tuple(tile.shape)} became {tuple(answer.shape)}")
+            return answer.to(tile)
 
-        try:
-            restored: Pixels = plan.apply(repair, pixels)
-        except ValueError as error:
-            raise DarnetError(f"{self.name}: {error}") from error
-        return restored
+        return repair
 
 
 def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:

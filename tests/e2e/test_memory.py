@@ -1,0 +1,122 @@
+"""How much memory restoring takes: a function of the tile and not of the picture. Each peak is that of a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import PIL.Image
+import pytest
+import pyvips
+
+PROC = Path("/proc/self/clear_refs")
+pytestmark = pytest.mark.skipif(not PROC.exists(), reason="peaks are read from /proc")
+
+#: Restores a tiny picture, then another; prints the peak of memory over what was in use in between, and in all, in MB.
+PROGRAM = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(2)
+import darnet
+from darnet.engines.pytorch import TorchBackend
+from darnet.images import scratch
+from darnet.models.compact import CompactUNet
+from darnet.restore.experts import NetworkExpert, Tiles
+from darnet.restore.restorer import Restorer
+from darnet.restore.routers import Always
+
+tiny, source, target, kind, tile, most = sys.argv[1:]
+scratch.MOST_BYTES = int(most)
+if kind == "cheap":
+    torch.manual_seed(0)
+    network = CompactUNet(4, (1, 1), thumbnail_px=16).eval()
+    torch.nn.init.normal_(network.tail.weight, std=0.02)
+    expert = NetworkExpert(TorchBackend(network, "cpu"), Tiles(int(tile), int(tile) // 8))
+    restorer = Restorer(Always("noise"), {"noise": expert})
+else:
+    restorer = darnet.load(device="cpu")
+kinds = [] if kind in ("cheap", "diagnosed") else [kind]
+
+def memory(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1000
+
+restorer(tiny, kinds=kinds)
+base = memory("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")
+result = restorer(source, kinds=kinds)
+if target != "-":
+    result.save(target)
+print(memory("VmHWM") - base, memory("VmHWM"))
+"""
+
+
+def made(path: Path, height: int, width: int, cell: int = 8) -> Path:
+    """A picture of coarse noise, written row by row."""
+    noise = pyvips.Image.gaussnoise(-(-width // cell), -(-height // cell), mean=128, sigma=50, seed=1).cast("uchar")
+    grey = noise.resize(cell).crop(0, 0, width, height)
+    colours = grey.bandjoin([grey.linear(0.8, 20).cast("uchar"), grey.linear(0.6, 40).cast("uchar")])
+    options = {"compression": "lzw"} if path.suffix == ".tif" else {}
+    colours.copy(interpretation="srgb").write_to_file(str(path), **options)
+    return path
+
+
+def peak(tmp_path: Path, source: Path, target: Path | str, kind: str, tile: int = 0, most: int = 2**26) -> list[float]:
+    tiny = made(tmp_path / "tiny.png", 96, 96)
+    command = [sys.executable, "-c", PROGRAM, tiny, source, target, kind, str(tile), str(most)]
+    ran = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return [float(number) for number in ran.stdout.split()]
+
+
+@pytest.mark.timeout(900)
+def test_four_times_the_picture_takes_no_more_memory(tmp_path: Path) -> None:
+    """As floats alone, the larger one takes 36 MB more, and as much again for each copy."""
+    over = []
+    for side in (1000, 2000):
+        source = made(tmp_path / f"{side}.tif", side, side)
+        over.append(peak(tmp_path, source, tmp_path / "out.tif", "cheap", tile=256, most=2**20)[0])
+    assert over[1] < over[0] + 15, over
+    out = PIL.Image.open(tmp_path / "out.tif")
+    with out:
+        assert out.size == (2000, 2000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["diagnosed", "noise", "blur", "haze"])
+def test_a_photo_of_12_mp(tmp_path: Path, kind: str) -> None:
+    """It took 676 MB for noise, 613 for haze: three float pictures, and a network that kept all it had computed."""
+    assert peak(tmp_path, made(tmp_path / "photo.jpg", 3000, 4000), "-", kind)[0] <= 300
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_file_larger_than_memory(tmp_path: Path) -> None:
+    """600 MP: 1.8 GB of samples, 7.2 GB of floats."""
+    source = made(tmp_path / "huge.tif", 20000, 30000, cell=16)
+    assert peak(tmp_path, source, tmp_path / "out.tif", "cheap", tile=1152)[1] < 1500
+    assert pyvips.Image.new_from_file(str(tmp_path / "out.tif")).width == 30000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_run_of_many_photos_keeps_none(tmp_path: Path) -> None:
+    """64 photos of 12 MP in one process: as much memory after the last as after the third."""
+    photo = made(tmp_path / "photo.jpg", 3000, 4000)
+    program = PROGRAM.replace("result = restorer(source, kinds=kinds)", REPEATED)
+    command = [sys.executable, "-c", program, made(tmp_path / "tiny.png", 96, 96), photo, "-", "cheap", "1152", 2**26]
+    ran = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
+    used = [float(number) for number in ran.stdout.split("\n")[0].split()]
+    assert len(used) == 64
+    assert max(used[3:]) < used[2] + 30, used
+
+
+REPEATED = """
+used = []
+for _ in range(64):
+    result = restorer(source, kinds=kinds)
+    used.append(memory("VmRSS"))
+print(*used)
+"""
