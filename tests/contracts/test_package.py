@@ -109,7 +109,8 @@ def test_the_public_names_exist_and_are_few() -> None:
 #: Modules whose tests stand elsewhere: what they hold is only seen through others.
 TESTED_ELSEWHERE = {
     "testing": "contracts",
-    "engines/devices": "engines/test_pytorch.py",
+    "images/codecs": "images/test_image.py",
+    "images/rows": "images/test_scratch.py",
     "training/objective": "training/test_trainer.py",
 }
 

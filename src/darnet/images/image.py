@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from darnet.errors import ImageError, UsageError
-from darnet.images import profiles
+from darnet.images import profiles, scratch
 from darnet.images.arrays import (
     RGB,
     Channels,
@@ -23,7 +23,7 @@ from darnet.images.arrays import (
 )
 from darnet.images.codecs import Content, Encoder, decode, unfinished, write_bytes
 from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, load
-from darnet.images.scratch import MOST_BYTES, Array
+from darnet.images.scratch import Array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,7 +161,7 @@ class Image:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         encoder, content = self._encoder(path, format, quality, bit_depth, icc), self._content(metadata)
-        if self.array.nbytes > MOST_BYTES:
+        if self.array.nbytes > scratch.MOST_BYTES:
             with unfinished(path) as temporary:
                 encoder.save(content, temporary)
         else:
