@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import prod
 from typing import final
 
 import torch
@@ -68,9 +69,26 @@ class CompactUNet(Adopting):
         """Repair. Without a context the tile is taken for the whole picture."""
         return Output(self.finish(*self.begin(degraded), degraded[:, :3], context))
 
-    def begin(self, degraded: Float[Tensor, "B D H W"]) -> tuple[Tensor, list[Tensor]]:
+    def begin(self, *pictures: Float[Tensor, "B _ H W"]) -> tuple[Tensor, list[Tensor]]:
         """The way down: features of the coarsest level, and what each finer one leaves."""
-        return descend(self.head(F.pixel_unshuffle(degraded, 2)), self.encoder[:-1], self.down)
+        return descend(self._first(pictures), self.encoder[:-1], self.down)
+
+    def _first(self, pictures: Sequence[Tensor]) -> Float[Tensor, "B F H2 W2"]:
+        """Features at half resolution, made strip by strip where memory is worth a thought."""
+        batch, _, height, width = pictures[0].shape
+        shape = (batch, self.head.out_channels, height // 2, width // 2)
+        rows = _rows(shape) if _in_strips(shape) else shape[2]
+        features = pictures[0].new_empty(0)
+        for top in range(0, shape[2], rows):
+            above, end = min(top, 1), min(top + rows + 1, shape[2])
+            shown = torch.cat([picture[:, :, 2 * (top - above) : 2 * end] for picture in pictures], dim=1)
+            strip: Tensor = self.head(F.pixel_unshuffle(shown, 2))
+            if rows >= shape[2]:
+                return strip
+            if not top:
+                features = torch.empty(shape, dtype=strip.dtype, device=strip.device, memory_format=torch.channels_last)
+            features[:, :, top : top + rows] = strip[:, :, above : above + rows]
+        return features
 
     def finish(
         self, features: Tensor, skips: list[Tensor], base: Float[Tensor, "B 3 H W"], context: Context | None = None
@@ -116,8 +134,8 @@ class Overview(nn.Module):
         return scale, gain, offset
 
 
-#: Values of features that are worked on at once where nothing is learnt (8 MB), and how far a block looks, in pixels.
-AT_ONCE, REACH_PX = 2**21, 2
+#: Values of features that are worked on at once where nothing is learnt (4 MB), and how far a block looks, in pixels.
+AT_ONCE, REACH_PX = 2**20, 2
 
 
 class ResidualBlock(nn.Module):
@@ -134,7 +152,7 @@ class ResidualBlock(nn.Module):
 
     def replace(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F H W"]:
         """The same in the memory of what is given, strip by strip: no second map is needed."""
-        height, rows = features.shape[2], max(REACH_PX, _rows(features))
+        height, rows = features.shape[2], max(REACH_PX, _rows(features.shape))
         above = features[:, :, :0]
         for top in range(0, height, rows):
             strip, below = features[:, :, top : top + rows], features[:, :, top + rows : top + rows + REACH_PX]
@@ -176,7 +194,7 @@ def _blocks(level: nn.Module) -> Iterable[nn.Module]:
 
 def _run(block: nn.Module, features: Float[Tensor, "B F H W"]) -> Tensor:
     """What a block makes of features that nobody else needs."""
-    if isinstance(block, ResidualBlock) and _in_strips(features):
+    if isinstance(block, ResidualBlock) and _in_strips(features.shape):
         return block.replace(features)
     answer: Tensor = block(features)
     return answer
@@ -184,23 +202,23 @@ def _run(block: nn.Module, features: Float[Tensor, "B F H W"]) -> Tensor:
 
 def _add_up(skip: Float[Tensor, "B F H W"], coarse: Float[Tensor, "B F2 H2 W2"], step: nn.Module) -> Tensor:
     """What skipped a level, and the coarser features at twice their resolution; nobody else needs the former."""
-    if not _in_strips(skip):
+    if not _in_strips(skip.shape):
         added: Tensor = skip + step(coarse)
         return added
-    rows = max(1, _rows(skip) // 2)
+    rows = max(1, _rows(skip.shape) // 2)
     for top in range(0, coarse.shape[2], rows):
         skip[:, :, 2 * top : 2 * (top + rows)].add_(step(coarse[:, :, top : top + rows]))
     return skip
 
 
-def _in_strips(features: Tensor) -> bool:
-    """Whether memory is worth a thought: large maps, of which no gradient is asked."""
-    return torch.is_inference_mode_enabled() and features.numel() > 2 * AT_ONCE
+def _in_strips(shape: Sequence[int]) -> bool:
+    """Whether memory is worth a thought: maps (B, F, H, W) that are large, and of which no gradient is asked."""
+    return torch.is_inference_mode_enabled() and prod(shape) > 2 * AT_ONCE
 
 
-def _rows(features: Tensor) -> int:
-    """Rows of a strip."""
-    return AT_ONCE * features.shape[2] // features.numel()
+def _rows(shape: Sequence[int]) -> int:
+    """Rows of a strip of maps (B, F, H, W)."""
+    return max(1, AT_ONCE * shape[2] // prod(shape))
 
 
 def _silence(layer: nn.Module) -> None:
