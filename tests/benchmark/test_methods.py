@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -146,13 +147,14 @@ def test_a_network_for_several_kinds_is_not_told_which(tiny_system: Path, tmp_pa
 def spy(method: System | Oracle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which experts work, in their order."""
     worked: list[str] = []
-    repair = Restorer._repair
+    restore = Restorer.__call__
 
-    def record(self: Restorer, pixels: torch.Tensor, kind: str) -> torch.Tensor:
-        worked.append(kind)
-        return repair(self, pixels, kind)
+    def record(self: Restorer, source: torch.Tensor, **how: Any) -> Any:
+        result = restore(self, source, **how)
+        worked.extend(result.experts)
+        return result
 
-    monkeypatch.setattr(Restorer, "_repair", record)
+    monkeypatch.setattr(Restorer, "__call__", record)
     method(PICTURE, case("blur+noise"))
     return worked
 

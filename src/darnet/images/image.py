@@ -82,6 +82,7 @@ class Image:
     def decode(cls, data: bytes, *, name: Path | str = "picture", max_pixels: int = MAX_PIXELS) -> Image:
         """The picture whose file holds these bytes; as `read`, with the same errors, in which it is called `name`.
 
+        >>> import numpy as np
         >>> Image.decode(Image.of(np.zeros((4, 6, 3), np.uint8)).encode("png")).width
         6
         """
@@ -185,6 +186,7 @@ class Image:
         Warns (UserWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises UsageError for an
         unknown format or an impossible option, ImageError for a picture that the format cannot hold.
 
+        >>> import numpy as np
         >>> Image.of(np.zeros((4, 6, 3), np.uint8)).encode("jpeg", quality=80)[:3].hex()
         'ffd8ff'
         """
