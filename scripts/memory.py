@@ -18,7 +18,7 @@ from darnet.data.memory import Memory
 from darnet.models import cards
 from darnet.models.classifier import DegradationClassifier
 from darnet.systems import manifest
-from darnet.training.exemplars import remember
+from darnet.training.exemplars import select_exemplars
 from darnet.training.launch import MEMORY
 from darnet.training.recipe import MemorySpec, find_recipe, load_recipe
 
@@ -39,7 +39,7 @@ def main() -> None:
     assert isinstance(model, DegradationClassifier)
     photos = [torch.from_numpy(getattr(skimage.data, name)()).permute(2, 0, 1).contiguous() for name in PHOTOS]
     recipe = load_recipe(find_recipe("router")).model_copy(update={"memory": SPEC})
-    memory = remember(model, recipe, Material(ROUTER, photos), Memory(), Generator().manual_seed(0))
+    memory = select_exemplars(model, recipe, Material(ROUTER, photos), Memory(), Generator().manual_seed(0))
     shutil.rmtree(ROUTER / MEMORY, ignore_errors=True)
     memory.save(ROUTER / MEMORY)
     rows = "\n".join(f"| `{name}` | {what} | {terms} |" for name, (what, terms) in PHOTOS.items())

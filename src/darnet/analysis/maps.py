@@ -83,11 +83,15 @@ def draw_features(features: Features, title: str) -> bytes:
     for axes, part in zip(panels[:, 0], parts, strict=True):
         axes.set_ylabel(part, fontsize=11)
     figure.suptitle(title, fontsize=11, x=0.005, ha="left")
+    figure.supxlabel(_note(guides), fontsize=10, color=QUIET, x=0.995, ha="right")
+    return png(figure)
+
+
+def _note(guides: Sequence[Map]) -> str:
+    """How maps are to be read."""
     named = ", ".join(found.part for found in guides)
     less = f" ({named}: of what differs from their mean over the map)" if guides else ""
-    note = f"Root mean square over the features{less}; each map from its 1st percentile (dark) to its 99th (bright)"
-    figure.supxlabel(note, fontsize=10, color=QUIET, x=0.995, ha="right")
-    return png(figure)
+    return f"Root mean square over the features{less}; each map from its 1st percentile (dark) to its 99th (bright)"
 
 
 def _map(axes: Any, found: Map, size: tuple[int, int]) -> None:

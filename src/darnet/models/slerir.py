@@ -107,16 +107,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
     ) -> None:
         super().__init__()
         check_blocks(blocks)
-        if crop_px < ALIGN_PX or crop_px % ALIGN_PX:
-            raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
-        if unknown := sorted({*guided} - {*PLACES}):
-            raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
-        if fusion and not guided:
-            raise ValueError(f"fusion {fusion}: the prior map guides no place")
-        if positions and not fusion:
-            raise ValueError("positions: there is no prior map without fusion")
-        if selection not in SELECTIONS:
-            raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")
+        _check(crop_px, guided, fusion, selection, positions=positions)
         self.masked, self.placed = masked, positions
         self.views: Callable[[Tensor], Tensor] = Glance(crop_px)
         make_encoder = registry.find("encoder", encoder)
@@ -268,3 +259,17 @@ class Place(nn.Module):
     def parts(self) -> dict[str, nn.Module]:
         """What works here."""
         return {"experts": self.experts} | ({} if self.guidance is None else {"guidance": self.guidance})
+
+
+def _check(crop_px: int, guided: Sequence[str], fusion: int, selection: str, *, positions: bool) -> None:
+    """Raise ValueError for arguments that make no network."""
+    if crop_px < ALIGN_PX or crop_px % ALIGN_PX:
+        raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
+    if unknown := sorted({*guided} - {*PLACES}):
+        raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
+    if fusion and not guided:
+        raise ValueError(f"fusion {fusion}: the prior map guides no place")
+    if positions and not fusion:
+        raise ValueError("positions: there is no prior map without fusion")
+    if selection not in SELECTIONS:
+        raise ValueError(f"selection {selection!r}: expected {' or '.join(SELECTIONS)}")

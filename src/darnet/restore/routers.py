@@ -7,13 +7,12 @@ Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from darnet.engines.pytorch import TorchBackend
@@ -21,18 +20,13 @@ from darnet.errors import DarnetError
 from darnet.images.regions import Planes, RegionSource
 from darnet.images.tiles import grid_crops, grid_places
 from darnet.models.abilities import Classifier
-from darnet.models.base import Output
-from darnet.registry import CLEAN
 from darnet.restore.diagnosis import Crop, Diagnosis
+from darnet.restore.severity import severities
 
 Pixels = Float[Tensor, "3 H W"]
 #: The blocks of a JPEG file with colour at half resolution, which begin in its corner. Crops that begin with a block
 #: all show them alike; a router learns that from far fewer examples than blocks anywhere.
 BLOCK_PX = 16
-#: A level that lies so many times outside the range which a router learnt: this is no picture of that kind.
-FAR = 1.5
-#: How much a crop counts for the level of a kind that is certainly absent there.
-DOUBT = 1e-3
 
 
 @runtime_checkable
@@ -79,35 +73,13 @@ class NetworkRouter(RegionRouter):
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
         parts = model.verdict(output, 1)
-        levels, strange = _levels(model, output, model.presence(parts))
+        levels, strange = severities(model, output, model.presence(parts))
         scores, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
         found = (
             Crop(top, left, self.crop_px, dict(zip(model.kinds, seen, strict=True)))
             for (top, left), seen in zip(places, presence, strict=True)
         )
         return Diagnosis(dict(zip(model.kinds, scores, strict=True)), levels, tuple(found))
-
-
-def _levels(
-    model: Classifier, output: Output, presence: Float[Tensor, "N E"]
-) -> tuple[dict[str, float], Bool[Tensor, " E"]]:
-    """Levels of kinds, within their ranges, and which kinds have one so far outside that no such picture is known.
-
-    Crops count by how certain the kind is there: what shows in a corner is judged by the corner.
-    """
-    strange = torch.zeros(len(model.kinds), dtype=torch.bool, device=presence.device)
-    if output.levels is None:
-        return {}, strange
-    weight = presence.clamp(min=DOUBT)
-    logs = (output.levels.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
-    levels = {}
-    for index, (kind, level) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):
-        low, high = model.ranges.get(kind, (0.0, math.inf))
-        if not (math.isfinite(level) and low / FAR <= level <= high * FAR):
-            strange[index] = kind != CLEAN
-        elif kind != CLEAN:
-            levels[kind] = min(max(level, low), high)
-    return levels, strange
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,44 @@
+"""Severity: how strong each kind of damage is in a whole picture, from what a network estimates of its crops.
+
+Shapes: N crops of one picture, E kinds.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from darnet.models.abilities import Classifier
+from darnet.models.base import Output
+from darnet.registry import CLEAN
+
+#: A level that lies so many times outside the range which a router learnt: this is no picture of that kind.
+FAR = 1.5
+#: How much a crop counts for the level of a kind that is certainly absent there.
+DOUBT = 1e-3
+
+
+def severities(
+    model: Classifier, output: Output, presence: Float[Tensor, "N E"]
+) -> tuple[dict[str, float], Bool[Tensor, " E"]]:
+    """The severity of each kind in its unit, within its range, and which kinds lie so far outside that it is none.
+
+    `presence`: of each kind in each crop, in [0, 1]. Crops count by how certain the kind is there: what shows in a
+    corner is judged by the corner.
+    """
+    strange = torch.zeros(len(model.kinds), dtype=torch.bool, device=presence.device)
+    if output.levels is None:
+        return {}, strange
+    weight = presence.clamp(min=DOUBT)
+    logs = (output.levels.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
+    levels = {}
+    for index, (kind, level) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):
+        low, high = model.ranges.get(kind, (0.0, math.inf))
+        if not (math.isfinite(level) and low / FAR <= level <= high * FAR):
+            strange[index] = kind != CLEAN
+        elif kind != CLEAN:
+            levels[kind] = min(max(level, low), high)
+    return levels, strange
