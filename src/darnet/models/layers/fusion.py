@@ -74,7 +74,7 @@ def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:
     return mirrored((starts - starts % ALIGN_PX + torch.arange(crop_px, device=device)).flatten(), length)
 
 
-def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "B*G2 3 S S"]:
+def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "_ 3 S S"]:
     """The crops of a glance one by one, row by row, those of a picture together."""
     side = crops.shape[3] // GRID
     return crops.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
