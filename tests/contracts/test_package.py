@@ -110,7 +110,6 @@ def test_the_public_names_exist_and_are_few() -> None:
 TESTED_ELSEWHERE = {
     "testing": "contracts",
     "images/codecs": "images/test_image.py",
-    "images/rows": "images/test_scratch.py",
     "training/objective": "training/test_trainer.py",
 }
 

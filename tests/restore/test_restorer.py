@@ -14,12 +14,16 @@ from torch import Tensor
 
 import darnet
 from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.images import scratch
 from darnet.images.image import Image
+from darnet.images.regions import RegionSource
+from darnet.images.tiles import TileFunction, TilePlan
 from darnet.models import cards
 from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts import Expert, SelfEnsemble
+from darnet.restore.experts.base import TiledExpert
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always
 from darnet.systems.loading import LazyExperts, load_expert
@@ -551,3 +555,39 @@ def test_a_frame_and_hidden_pixels_with_a_profile_stay(colour: tuple[int, int, i
         np.testing.assert_array_equal(after[alpha == 0], picture[alpha == 0])
         assert (after[alpha > 0] != picture[alpha > 0]).mean() > 0.9
     torch.testing.assert_close(seen[1][:, :48, :40], seen[0][:, :48, :40], atol=0, rtol=0)
+
+
+class Dimmed(TiledExpert):
+    """Darkens, in tiles that share nothing."""
+
+    def plan(self, height: int, width: int) -> TilePlan:
+        return TilePlan.cut(height, width, tile_px=24, overlap_px=8)
+
+    def look(self, source: RegionSource) -> TileFunction:
+        return lambda tile, region: tile * torch.tensor([0.7, 0.8, 0.93])[:, None, None]
+
+
+def subjects() -> dict[str, np.ndarray]:
+    colour = np.random.default_rng(2).integers(90, 160, (75, 83, 3), dtype=np.uint8)
+    framed = np.full((120, 130, 3), 255, np.uint8)
+    framed[30:105, 20:103] = colour
+    hidden = np.dstack([colour, np.full(colour.shape[:2], 255, np.uint8)])
+    hidden[:20, :50, 3] = 0
+    grey = np.repeat(colour[..., :1], 3, axis=2)
+    return {"colour": colour, "grey": grey, "framed": framed, "hidden": hidden, "deep": colour.astype(np.uint16) * 257}
+
+
+@pytest.mark.parametrize("name", subjects())
+@pytest.mark.parametrize(("labels", "strength"), [(("noise",), 0.4), (("noise", "blur", "clean"), 1.0)])
+def test_by_region_and_from_a_file_a_picture_is_what_it_is_at_once(
+    name: str, labels: tuple[str, ...], strength: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture, results = subjects()[name], []
+    for expert in (Dimmed(), lambda pixels: pixels * torch.tensor([0.7, 0.8, 0.93])[:, None, None], Dimmed()):
+        system = Restorer(Script(*labels), {"noise": expert, "blur": expert}, max_steps=len(labels))
+        results.append(system(picture, strength=strength))
+        monkeypatch.setattr(scratch, "MOST_BYTES", 1000 if len(results) == 2 else scratch.MOST_BYTES)
+    for result in results:
+        np.testing.assert_array_equal(result.image, results[0].image)
+        assert result.experts == tuple(label for label in labels if label != "clean")
+    assert (results[0].image != picture).any()

@@ -5,10 +5,12 @@ H, W: height and width; C: channels. A line is a row or a column.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from darnet.images import scratch
 from darnet.images.arrays import full_scale
 from darnet.images.scratch import Array
 
@@ -21,6 +23,8 @@ CONSTANT_SHARE = 0.995
 MIXED_PX, EDGE_PX, EDGE_LEVELS, EDGE_SHARE = 8, 24, 8, 0.6
 #: What is left inside must be worth being looked at.
 SMALLEST_INSIDE_PX = 32
+#: Lines that are looked at together.
+AT_ONCE = 16
 
 
 class Box(NamedTuple):
@@ -42,10 +46,10 @@ def inside(values: Array) -> Box:
     top, bottom, left, right = 0, height, 0, width
     for _ in range(2):  # rows that end in another frame's columns are constant only once those are gone
         part = values[top:bottom, left:right]
-        above, below = _thickness(part), _thickness(part[::-1])
+        above, below = _thickness(part, _rows), _thickness(part[::-1], _rows)
         top, bottom = top + above, bottom - below
         turned = np.swapaxes(values[top:bottom, left:right], 0, 1)
-        before, after = _thickness(turned), _thickness(turned[::-1])
+        before, after = _thickness(turned, _columns), _thickness(turned[::-1], _columns)
         left, right = left + before, right - after
         if min(bottom - top, right - left) < SMALLEST_INSIDE_PX:
             return Box(0, height, 0, width)
@@ -54,18 +58,35 @@ def inside(values: Array) -> Box:
     return Box(top, bottom, left, right)
 
 
-def _thickness(lines: Array) -> int:
-    """How many of the first lines of (L, N, C) are a frame."""
+def _thickness(lines: Array, read: Callable[[Array], Array]) -> int:
+    """How many of the first lines of (L, N, C) are a frame; `read` gives those that it is asked for."""
     scale = full_scale(lines.dtype) / 255
     if not len(lines):
         return 0
-    colour = np.median(lines[0], axis=0).astype(np.float32)
+    colour = np.median(read(lines[:1])[0], axis=0).astype(np.float32)
     count = 0
-    for line in lines:
-        if (np.abs(line - colour).max(axis=-1) <= TOLERANCE * scale).mean() < CONSTANT_SHARE:
+    for start in range(0, len(lines), AT_ONCE):
+        for line in read(lines[start : start + AT_ONCE]):
+            if (np.abs(line - colour).max(axis=-1) <= TOLERANCE * scale).mean() < CONSTANT_SHARE:
+                break
+            count += 1
+        if count < start + AT_ONCE:
             break
-        count += 1
     if not count or count + MIXED_PX >= len(lines):
         return 0
-    edge = np.abs(lines[count + MIXED_PX : count + EDGE_PX] - colour).max(axis=-1) > EDGE_LEVELS * scale
+    edge = np.abs(read(lines[count + MIXED_PX : count + EDGE_PX]) - colour).max(axis=-1) > EDGE_LEVELS * scale
     return count if edge.mean() >= EDGE_SHARE else 0
+
+
+def _rows(lines: Array) -> Array:
+    """Rows lie in a row in memory."""
+    return lines
+
+
+def _columns(lines: Array) -> Array:
+    """Columns, copied rows by rows: in a mapped picture each alone would touch all of it."""
+    columns = np.empty(lines.shape, lines.dtype)
+    across = np.swapaxes(lines, 0, 1)
+    for rows in scratch.strips(across):
+        columns[:, rows] = lines[:, rows]
+    return columns

@@ -77,7 +77,8 @@ def _trim() -> Callable[[int], int] | None:
 
 def strips(values: Array) -> Iterator[slice]:
     """Some rows of (H, ...) after the other, from the top; after each, memory is given back (`release`)."""
-    height = max(1, AT_ONCE // max(1, prod(values.shape[1:])))
+    # By how far rows lie apart: the system maps what lies between the few pixels of a sparse view, too.
+    height = max(1, AT_ONCE * values.itemsize // max(1, abs(values.strides[0])))
     for top in range(0, len(values), height):
         yield slice(top, top + height)
         release()

@@ -5,9 +5,12 @@ import torch
 
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError, UsageError
+from darnet.images import geometry
+from darnet.images.regions import Planes, Region, gather
+from darnet.images.tiles import pad_to
 from darnet.models.compact import CompactUNet
-from darnet.restore.experts import NetworkExpert, SelfEnsemble, Tiles
-from darnet.restore.experts.base import Checked
+from darnet.restore.experts import NetworkExpert, SelfEnsemble, Tiles, network
+from darnet.restore.experts.base import Checked, tiled
 from darnet.testing import check_expert
 
 
@@ -68,3 +71,46 @@ def test_a_checked_expert_is_what_it_was() -> None:
 def test_what_a_stranger_answers_is_not_believed(expert, message: str) -> None:
     with pytest.raises(DarnetError, match=message):
         Checked("odd", expert)(torch.rand(3, 9, 7))
+
+
+class Limited(Planes):
+    """A picture of which no more than a tile, or a crop, may be read at once."""
+
+    def read(self, region: Region) -> torch.Tensor:
+        assert max(region.height, region.width) <= 128
+        return super().read(region)
+
+
+def small_network(overlap_px: int) -> NetworkExpert:
+    torch.manual_seed(0)
+    model = CompactUNet(8, (1, 1)).eval()
+    torch.nn.init.normal_(model.tail.weight, std=0.05)
+    return NetworkExpert(TorchBackend(model, "cpu"), Tiles(64, overlap_px))
+
+
+@pytest.mark.parametrize("wrap", [lambda expert: expert, SelfEnsemble, lambda expert: Checked("it", expert)])
+def test_experts_read_no_more_than_a_tile_and_tiles_agree(wrap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "WHOLE_PX", 1)
+    pixels = torch.rand(3, 150, 130, generator=torch.Generator().manual_seed(0))
+    in_tiles = gather(tiled(wrap(small_network(48))).by_region(Limited(pixels)), like=pixels)
+    whole = wrap(NetworkExpert(small_network(48).backend, Tiles(0)))(pixels)
+    torch.testing.assert_close(in_tiles, whole, atol=2e-3, rtol=0)
+
+
+def test_the_ensemble_of_one_tile_is_the_mean_of_eight_whole_pictures() -> None:
+    expert, pixels = small_network(16), torch.rand(3, 50, 61)
+    padded, total = pad_to(pixels, 16), torch.zeros(3, 64, 64)
+    for way in range(8):
+        total += geometry.unview(expert(geometry.view(padded, way).contiguous()), way)
+    assert torch.equal(SelfEnsemble(expert)(pixels), total[:, :50, :61] / 8)
+
+
+def test_a_plain_function_sees_the_whole_picture() -> None:
+    pixels, seen = torch.rand(3, 150, 130), []
+
+    def look(shown: torch.Tensor) -> torch.Tensor:
+        seen.append(shown.shape)
+        return shown
+
+    assert torch.equal(gather(tiled(look).by_region(Planes(pixels)), like=pixels), pixels)
+    assert seen == [(3, 150, 130)]
