@@ -10,12 +10,13 @@ import torch
 from darnet.benchmark.cases import Case
 from darnet.benchmark.methods import Limited, Network, Oracle, System, load_network, load_system, parameters
 from darnet.errors import UnknownNameError, WeightsError
+from darnet.images.regions import RegionSource
 from darnet.models import cards
 from darnet.models.cards import Reference, read_card, write_card, write_reference
 from darnet.models.daair import DaAIR
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts import SelfEnsemble
-from darnet.restore.restorer import Restorer
+from darnet.restore.restorer import Work
 
 PICTURE = torch.rand(3, 40, 48, generator=torch.Generator().manual_seed(0))
 
@@ -146,13 +147,13 @@ def test_a_network_for_several_kinds_is_not_told_which(tiny_system: Path, tmp_pa
 def spy(method: System | Oracle, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which experts work, in their order."""
     worked: list[str] = []
-    repair = Restorer._repair
+    repair = Work._repair
 
-    def record(self: Restorer, pixels: torch.Tensor, kind: str) -> torch.Tensor:
+    def record(self: Work, source: RegionSource, kind: str, *, last: bool) -> RegionSource:
         worked.append(kind)
-        return repair(self, pixels, kind)
+        return repair(self, source, kind, last=last)
 
-    monkeypatch.setattr(Restorer, "_repair", record)
+    monkeypatch.setattr(Work, "_repair", record)
     method(PICTURE, case("blur+noise"))
     return worked
 

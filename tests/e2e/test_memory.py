@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not PROC.exists(), reason="peaks are read from /
 PROGRAM = """
 import sys, torch
 from pathlib import Path
-torch.set_num_threads(2)
+torch.set_num_threads(1)
 import darnet
 from darnet.engines.pytorch import TorchBackend
 from darnet.images import scratch
