@@ -36,6 +36,7 @@ if kind == "cheap":
     restorer = Restorer(Always("noise"), {"noise": expert})
 else:
     restorer = darnet.load(device="cpu")
+    dict(restorer.experts)  # whichever is needed is loaded
 kinds = [] if kind in ("cheap", "diagnosed") else [kind]
 
 def memory(name):
@@ -110,7 +111,7 @@ def test_a_run_of_many_photos_keeps_none(tmp_path: Path) -> None:
     ran = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
     used = [float(number) for number in ran.stdout.split("\n")[0].split()]
     assert len(used) == 64
-    assert max(used[3:]) < used[2] + 30, used
+    assert max(used[3:]) < max(used[:3]) + 30, used
 
 
 REPEATED = """

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.images import profiles
+from darnet.images import profiles, scratch
 from darnet.images.regions import Region
 from darnet.images.scratch import Array
 
@@ -39,7 +39,9 @@ class Samples:
 
     def read(self, region: Region) -> Float[Tensor, "3 h w"]:
         """What a network sees there, in memory of its own; grey is replicated."""
-        return torch.from_numpy(profiles.planes(region.of(self.values), self.profile, self.seen))
+        planes = profiles.planes(region.of(self.values), self.profile, self.seen)
+        scratch.release()
+        return torch.from_numpy(planes)
 
     def changed(self, region: Region, pixels: Float[Tensor, "3 h w"]) -> Array:
         """What is there once a network has made `pixels` of it: (h, w, C), clamped and rounded; grey is the mean."""

@@ -57,16 +57,18 @@ def contents(file: BinaryIO) -> mmap.mmap:
 
 
 def release() -> None:
-    """Give back the memory of all that is mapped, whose content stays in its file, and what was freed and is kept.
-
-    glibc keeps blocks of up to 32 MB that were freed: of a tile of 1152 px, more than a hundred MB.
-    """
+    """Give back the memory of all that is mapped; what it holds stays in its file."""
     if hasattr(mmap, "MADV_DONTNEED"):
         for mapped in list(_mapped):
             mapped.madvise(mmap.MADV_DONTNEED)
-    trim = _trim()
-    if trim is not None:
-        trim(0)
+
+
+def trim() -> None:
+    """Give back what was freed, too: glibc keeps blocks of up to 32 MB, of a tile of 1152 px more than a hundred MB."""
+    release()
+    give_back = _trim()
+    if give_back is not None:
+        give_back(0)
 
 
 @lru_cache(maxsize=1)

@@ -213,7 +213,9 @@ class Work:
         for region, pixels in pieces:
             grey = pixels.mean(dim=0, keepdim=True).expand(RGB, -1, -1) if self.subject.grey else pixels
             sink.write(region, grey)
-            scratch.release()
+            del pixels, grey
+            scratch.trim()
+        scratch.trim()  # once more, when the last tile is no longer needed
 
 
 def _share(parameter: str, value: float) -> None:
