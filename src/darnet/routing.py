@@ -1,8 +1,8 @@
 """Routing: who works on which sample. Read this file first.
 
 One function, `dispatch`, is every mixture of experts inside a network. Only the size of an expert differs: a low-rank
-branch inside a block (DaAIR), a stage of the backbone (SLER-IR). In DaR-Net it is a whole network; a picture is then read
-and written part by part (`darnet.restore`), and the router's label names the one that serves.
+branch inside a block (DaAIR), a stage of the backbone (SLER-IR). In DaR-Net it is a whole network; a picture is read
+and written part by part then (`darnet.restore`), and the router's label names the one that serves.
 
 Shapes: B batch, E experts, D embedding.
 """
