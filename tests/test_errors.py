@@ -4,7 +4,9 @@ import errno
 import importlib
 import inspect
 import pkgutil
-from concurrent.futures import ProcessPoolExecutor
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 
 import darnet
 from darnet import errors
+from darnet.errors import overheard
 from darnet.images.image import Image
 from darnet.systems import manifest
 
@@ -97,3 +100,25 @@ def test_torch_short_of_memory_on_a_cpu_explained() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50)  # four petabytes
     assert errors.explain(caught.value) == ("out of memory", 5)
+
+
+def test_each_thread_hears_what_it_is_warned_of_itself() -> None:
+    def warn(name: int) -> list[str]:
+        with overheard(category=UserWarning) as said:
+            for _ in range(20):
+                warnings.warn(f"said by {name}", stacklevel=1)
+                time.sleep(1e-4)  # others have their turn
+        return said
+
+    with ThreadPoolExecutor(8) as pool:
+        heard = list(pool.map(warn, range(8)))
+    assert heard == [[f"said by {name}"] * 20 for name in range(8)]
+
+
+def test_what_is_heard_inside_what_is_heard() -> None:
+    with overheard() as outer:
+        warnings.warn("before", stacklevel=1)
+        with overheard() as inner:
+            warnings.warn("inside", stacklevel=1)
+        warnings.warn("after", stacklevel=1)
+    assert (outer, inner) == (["before", "after"], ["inside"])

@@ -6,14 +6,14 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from darnet.models.base import make_thumbnail
+from darnet.models.views import Thumbnail
 from darnet.routing import Routing
 from shape_checks import CHECKED
 
 
 def test_a_wrong_shape_is_an_error_while_tests_run() -> None:
     with pytest.raises(TypeCheckError, match="pictures"):
-        make_thumbnail(torch.rand(3, 4, 4), 2)
+        Thumbnail(2)(torch.rand(3, 4, 4))
     with pytest.raises(TypeCheckError):
         Routing(torch.rand(2, 3), torch.rand(3, 2))
 

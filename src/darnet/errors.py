@@ -17,9 +17,12 @@ as the command line, knows what it is called there.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from threading import RLock, get_ident
 from typing import Any
 
 SHORTAGE = "out of memory|not enough memory|allocate memory"
@@ -193,3 +196,34 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out. torch on a CPU and libvips have no class for it: they are known by their words."""
     known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, on a GPU
     return known or re.search(SHORTAGE, str(error)) is not None
+
+
+_hearing = RLock()
+
+
+@contextmanager
+def overheard(module: str = "", category: type[Warning] = Warning) -> Iterator[list[str]]:
+    """What is warned of in this thread, by modules whose names begin as the expression `module` says.
+
+    Pictures are read by many threads, and Python's warnings are everybody's. So one thread at a time exchanges how they
+    are shown, and what others say is shown as before.
+
+    Example:
+        >>> with overheard() as said:
+        ...     warnings.warn("the EXIF is damaged")
+        >>> said
+        ['the EXIF is damaged']
+    """
+    said: list[str] = []
+    with _hearing, warnings.catch_warnings():
+        warnings.filterwarnings("always", category=category, module=module)
+        shown, here = warnings.showwarning, get_ident()
+
+        def hear(message: Warning | str, *where: Any, **more: Any) -> None:
+            if get_ident() == here:
+                said.append(str(message))
+            else:
+                shown(message, *where, **more)
+
+        warnings.showwarning = hear
+        yield said

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import torch
 
-from darnet.models.base import channels_last, make_thumbnail
+from darnet.images.geometry import area_means
+from darnet.models.base import channels_last
 
 
 def test_a_thumbnail_keeps_the_mean_whatever_the_aspect() -> None:
     pictures = torch.rand(2, 3, 96, 64)
-    thumbnail = make_thumbnail(pictures, 32)
+    thumbnail = area_means(pictures, 32)
     assert thumbnail.shape == (2, 3, 32, 32)
     torch.testing.assert_close(thumbnail.mean(dim=(2, 3)), pictures.mean(dim=(2, 3)))
-    assert make_thumbnail(torch.rand(1, 3, 5, 3), 32).shape == (1, 3, 32, 32)  # smaller than the thumbnail
+    assert area_means(torch.rand(1, 3, 5, 3), 32).shape == (1, 3, 32, 32)  # smaller than the thumbnail
 
 
 def test_channels_last_keeps_the_values() -> None:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from darnet.images.geometry import area_means
 from darnet.models import compact
-from darnet.models.base import make_thumbnail
 from darnet.models.compact import CompactUNet
 from darnet.testing import wake
 
@@ -31,7 +31,7 @@ def test_tiles_agree_through_the_thumbnail() -> None:
     model = CompactUNet(4, (1, 1), thumbnail_px=8)
     torch.nn.init.normal_(model.overview.head[-1].weight)
     picture = torch.rand(1, 3, 16, 32)
-    whole = model.encode(make_thumbnail(picture, 8))
+    whole = model.encode(area_means(picture, 8))
     tile = picture[..., :16]
     assert not torch.allclose(model(tile, whole).image, model(tile).image)
     torch.testing.assert_close(model(tile, model.look(tile)).image, model(tile).image)

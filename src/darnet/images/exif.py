@@ -11,12 +11,11 @@ import mmap
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from threading import Lock, get_ident
 from typing import Any, TypeAlias
 
+from darnet.errors import overheard
 from darnet.images import scratch
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
@@ -29,7 +28,6 @@ POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # What the first directory says about the picture, not about how its pixels are stored: document, description, make,
 # model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author, keywords, subject.
 ABOUT = (0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0))
-ALONE = Lock()
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
@@ -73,33 +71,12 @@ def _added(path: Path, data: bytes | mmap.mmap, block: bytes) -> bytes:
 
 def _attempt(function: Callable[..., bytes], *arguments: bytes | mmap.mmap) -> tuple[bytes, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
-    with _overheard() as said:
+    with overheard("PIL[.]") as said:
         try:
             result = function(*arguments)
         except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
             return b"", " ".join(str(error).split())
     return result, " ".join(said[0].split()) if said else ""
-
-
-@contextmanager
-def _overheard() -> Iterator[list[str]]:
-    """What Pillow warns of in this thread. Pictures are read by many threads, and Python's warnings are everybody's.
-
-    So one thread at a time exchanges how they are shown, and what others say is shown as before.
-    """
-    said: list[str] = []
-    with ALONE, warnings.catch_warnings():
-        warnings.filterwarnings("always", module="PIL[.]")
-        shown, here = warnings.showwarning, get_ident()
-
-        def hear(message: Warning | str, *where: Any, **more: Any) -> None:
-            if get_ident() == here:
-                said.append(str(message))
-            else:
-                shown(message, *where, **more)
-
-        warnings.showwarning = hear
-        yield said
 
 
 def _block(data: bytes | mmap.mmap) -> bytes:

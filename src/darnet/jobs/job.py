@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 import traceback
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darnet.errors import ImageError, explain
+from darnet.errors import ImageError, explain, overheard
 from darnet.images.formats import MAX_PIXELS
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
@@ -124,13 +122,15 @@ class Job:
         source, said, treatment, started = task.source, list[str](), None, time.perf_counter()
         try:
             self._check(task, said)
-            with _heard(said):
+            with overheard(category=UserWarning) as read:
                 image = source.picture(self.max_pixels)
+            said += read
             result = restorer(image, kinds=self.kinds, strength=self.strength)
             treatment = replace(result.treatment, seconds=time.perf_counter() - started)
             if not self.dry_run:
-                with _heard(said):
+                with overheard(category=UserWarning) as written:
                     self.encoding.write(result, task)
+                said += written
         except Exception as error:
             if self.fail_fast:
                 raise
@@ -177,12 +177,3 @@ def restore_many(
     if isinstance(restorer, RestorerSpec):
         restorer = restorer.build()
     return chain(plan.missing, job.run(plan.tasks, restorer))
-
-
-@contextmanager
-def _heard(said: list[str]) -> Iterator[None]:
-    """Add what is warned of inside."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    said += [str(warning.message) for warning in caught]

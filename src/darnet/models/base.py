@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from darnet.images.geometry import area_means
 from darnet.routing import Routing
 
 #: An expert for haze or low light weighs light and air as far around a pixel as it sees, 112 px. With haze it is off by
@@ -108,8 +107,3 @@ def channels_last(model: AnyModule) -> AnyModule:
 def by_picture(values: Float[Tensor, "B ..."], crops: int) -> Float[Tensor, "P crops ..."]:
     """Values of crops, of which `crops` in a row are of one picture, picture by picture."""
     return values.reshape(-1, crops, *values.shape[1:])
-
-
-def make_thumbnail(pictures: Float[Tensor, "B 3 H W"], side_px: int) -> Float[Tensor, "B 3 T T"]:
-    """The whole picture at a glance: area means on a side_px × side_px grid, whatever the aspect."""
-    return area_means(pictures, side_px)

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darnet.images.geometry import area_means
 from darnet.images.regions import AT_ONCE, Region, RegionSource, read_all
-from darnet.models.base import make_thumbnail
 
 
 @runtime_checkable
@@ -45,7 +45,7 @@ class Thumbnail:
 
     def __call__(self, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 T T"]:
         """Of whole pictures."""
-        return make_thumbnail(pictures, self.side_px)
+        return area_means(pictures, self.side_px)
 
     def by_region(self, source: RegionSource) -> Float[Tensor, "1 3 T T"]:
         """Of one picture, some of its cells at a time."""
@@ -63,7 +63,7 @@ class Thumbnail:
 
 
 def _cells(length: int, side_px: int) -> list[tuple[int, int]]:
-    """(first, end) of the pixels of each cell along an axis, as `make_thumbnail` takes them."""
+    """(first, end) of the pixels of each cell along an axis, as `area_means` takes them."""
     return [(cell * length // side_px, -(-(cell + 1) * length // side_px)) for cell in range(side_px)]
 
 
