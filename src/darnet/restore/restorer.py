@@ -16,7 +16,7 @@ from darnet.errors import UnknownNameError, UsageError
 from darnet.images import scratch
 from darnet.images.arrays import RGB, copied
 from darnet.images.image import Image
-from darnet.images.regions import Piece, Planes, RegionSink, RegionSource, parts, read_all
+from darnet.images.regions import AT_ONCE, Piece, Planes, RegionSink, RegionSource, parts, read_all
 from darnet.registry import CLEAN, kinds_of
 from darnet.restore.diagnosis import Diagnosis, Picture, Result, Step
 from darnet.restore.experts.base import Experts, tiled
@@ -214,8 +214,15 @@ class Work:
             grey = pixels.mean(dim=0, keepdim=True).expand(RGB, -1, -1) if self.subject.grey else pixels
             sink.write(region, grey)
             del pixels, grey
-            scratch.trim()
-        scratch.trim()  # once more, when the last tile is no longer needed
+            if self._large:
+                scratch.trim()
+        if self._large:
+            scratch.trim()  # once more, when the last tile is no longer needed
+
+    @property
+    def _large(self) -> bool:
+        """Whether it is worth giving memory back: for a small picture, it costs a tenth of the repair to ask again."""
+        return self.subject.source.height * self.subject.source.width > AT_ONCE
 
 
 def _share(parameter: str, value: float) -> None:
