@@ -176,9 +176,9 @@ def test_gates_and_kinds_that_are_not_there(tiny_slerir: Path, tiny_daair: Path)
     assert only(blocks, ()).kinds == ("noise", "rain")
 
 
-def test_photos_have_the_middle_level_and_pairs_are_all_there(sets_root: Path) -> None:
+def test_photos_have_the_middle_severity_and_pairs_are_all_there(sets_root: Path) -> None:
     chosen, _ = choose(("noise", "rain"), sets_root)
-    assert {case.level for case in chosen if case.kind == "noise"} == {25.0}
+    assert {case.severity for case in chosen if case.kind == "noise"} == {25.0}
     rain = [(case.set, case.degradation is None) for case in chosen if case.kind == "rain"]
     assert sorted(set(rain)) == [("CBSD68", False), ("Rain100L", True)]
     assert len(rain) == 5

@@ -165,7 +165,7 @@ def check_same_verdict(model: DegradationClassifier, path: Path, crop_px: int) -
         crops = grid_crops(picture, size_px=crop_px, grid=4, align_px=16)
         with torch.inference_mode():
             output = model(crops, model.look(picture[None]).expand(len(crops)))
-            wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.levels]
+            wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.severities]
         answers = ask(path.read_bytes(), degraded=crops, context=look(path, picture[None]))
         torch.testing.assert_close(answers, wanted, atol=1e-3, rtol=1e-4)
         assert len(answers[0]) == 1 + len(crops)

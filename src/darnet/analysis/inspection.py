@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.benchmark.cases import Case, cases, is_of_one_kind, levels
+from darnet.benchmark.cases import Case, cases, is_of_one_kind, severities
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS
 from darnet.benchmark.provenance import commit
 from darnet.benchmark.subjects import LONGEST_PX, Subject
@@ -81,7 +81,7 @@ def only(subject: Subject, kinds: Iterable[str]) -> Subject:
 
 
 def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[list[Case], dict[str, str]]:
-    """Pictures of every kind: photos damaged at the middle of its levels, and pairs. And why a kind has none.
+    """Pictures of every kind: photos damaged at the middle of its severities, and pairs. And why a kind has none.
 
     limit: how many pictures of a set at the most. Raises NoInputError where no kind has any.
     """
@@ -91,7 +91,7 @@ def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[
         if not is_of_one_kind(kind):
             left_out[kind] = f"no test set of {kind} is known"
             continue
-        damage = levels(kind)
+        damage = severities(kind)
         wanted = (None, *damage[len(damage) // 2 :][:1])
         try:
             chosen += [case for case in cases(kind, root, (), limit) if case.degradation in wanted]
@@ -141,7 +141,7 @@ def counted(subject: Subject, seen: Iterable[Case]) -> dict[str, dict[str, int]]
 
 def identity(case: Case) -> Document:
     """Which picture it is."""
-    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.level}
+    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.severity}
 
 
 def circumstances(device: str) -> Document:

@@ -28,7 +28,7 @@ WHOLE, TILE = "whole", "tile"
 class Classifier(Model):
     """Names the damage of whole pictures: what a router is made of. Its output has routings, and mostly no image."""
 
-    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: levels of each kind that it knows
+    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: severities of each kind that it knows
 
     @property
     @abstractmethod

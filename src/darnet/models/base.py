@@ -30,7 +30,7 @@ class Output:
 
     image: Float[Tensor, "B 3 H W"] | None = None
     routings: tuple[Routing, ...] = ()
-    levels: Float[Tensor, "B E"] | None = None  # estimated level of each kind, in the kind's own unit
+    severities: Float[Tensor, "B E"] | None = None  # estimated severity of each kind, in the kind's own unit
     kinds: Float[Tensor, "B E"] | None = None  # logits of each kind, where it is no routing that names them
     clean: int | None = None  # which of the kinds means that none is there: presence is measured from its logit
 

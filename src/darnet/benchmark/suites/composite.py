@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, level_of
-from darnet.benchmark.cases import levels as levels_of
+from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, severity_of
+from darnet.benchmark.cases import severities as severities_of
 from darnet.benchmark.documents import Document, Findings
 from darnet.benchmark.methods import Method
 from darnet.benchmark.peers import INPUT
@@ -30,14 +30,14 @@ from darnet.systems import manifest
 
 #: The first befalls the picture first. Fog lies behind the rain that is seen; photons are few before they are counted.
 COMPOSITES: tuple[tuple[Degradation, Degradation], ...] = (
-    (levels_of("haze")[1], levels_of("rain")[1]),
-    (levels_of("lowlight")[1], levels_of("noise")[0]),
-    (levels_of("blur")[1], levels_of("noise")[0]),
+    (severities_of("haze")[1], severities_of("rain")[1]),
+    (severities_of("lowlight")[1], severities_of("noise")[0]),
+    (severities_of("blur")[1], severities_of("noise")[0]),
 )
 #: Whose expert a composite has, beside that of one of its kinds; and the row of means.
 BOTH, NEITHER, EVERY = "both", "neither", "every place"
 
-Levels = Mapping[str, Mapping[str, float | None]]
+Severities = Mapping[str, Mapping[str, float | None]]
 Shares = Mapping[str, Mapping[str, float]]
 
 
@@ -54,14 +54,14 @@ class Served:
 
 @dataclass(frozen=True)
 class Paths(Findings):
-    """Composite -> kind -> its level, in the kind's own unit; and the paths through networks that route."""
+    """Composite -> kind -> its severity, in the kind's own unit; and the paths through networks that route."""
 
-    levels: Levels
+    severities: Severities
     paths: tuple[Served, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return {"levels": self.levels, "paths": [asdict(path) for path in self.paths]}
+        return {"levels": self.severities, "paths": [asdict(path) for path in self.paths]}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Paths:
@@ -73,13 +73,13 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
     """Two kinds of damage in one picture, and which way it goes through networks that route."""
     part = measured(request, progress, request.methods, chosen)
     found = paths(part.rows, documented(request, part), chosen, part.protocol, request.device)
-    return Outcome((part,), Paths(levels(), tuple(found)))
+    return Outcome((part,), Paths(severities(), tuple(found)))
 
 
 def tables(document: Document[Paths]) -> str:
     """One line a row, a table of places for each path, and what befalls the pictures."""
     found = document.found
-    said = (plain(document.part.rows), *path_tables(found.paths), described(found.levels))
+    said = (plain(document.part.rows), *path_tables(found.paths), described(found.severities))
     return closed(document.part.protocol, *said)
 
 
@@ -88,15 +88,15 @@ def kind(parts: Iterable[Degradation]) -> str:
     return TOGETHER.join(part.kind for part in parts)
 
 
-def levels() -> Levels:
-    """Composite -> kind -> its level, in the kind's own unit."""
-    return {kind(parts): {part.kind: level_of(part) for part in parts} for parts in COMPOSITES}
+def severities() -> Severities:
+    """Composite -> kind -> its severity, in the kind's own unit."""
+    return {kind(parts): {part.kind: severity_of(part) for part in parts} for parts in COMPOSITES}
 
 
 def cases(root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """Photos under each composite, CBSD68 or the photo sets that are named. Raises NoInputError."""
     return [
-        replace(case, kind=kind(parts), level=None, before=parts[:-1])
+        replace(case, kind=kind(parts), severity=None, before=parts[:-1])
         for parts in COMPOSITES
         for name in sets or DEFAULT_SETS
         for case in damaged(parts[-1], root, name, limit)
@@ -167,9 +167,12 @@ def path_tables(paths: Iterable[Served]) -> list[str]:
     return found
 
 
-def described(levels: Levels) -> str:
+def described(severities: Severities) -> str:
     """What befalls the pictures, in words."""
-    parts = (", then ".join(f"{kind} {number(level, 'g')}" for kind, level in both.items()) for both in levels.values())
+    parts = (
+        ", then ".join(f"{kind} {number(severity, 'g')}" for kind, severity in both.items())
+        for both in severities.values()
+    )
     return f"Damage: {'; '.join(parts)}."
 
 
