@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -14,10 +13,10 @@ from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
 from darnet.imaging.chain import Chain
-from darnet.models.base import make_thumbnail
+from darnet.models.views import Thumbnail
 
 KINDS = ("clean", "noise", "blur", "overexposure")
-THUMBNAIL = partial(make_thumbnail, side_px=8)
+THUMBNAIL = Thumbnail(8)
 
 
 def photo(index: int, height: int = 60, width: int = 80) -> Tensor:
@@ -83,7 +82,7 @@ def test_thumbnails_show_the_whole_degraded_picture() -> None:
     assert batch.views is not None
     for first, second in zip(batch.views[::2], batch.views[1::2], strict=True):
         assert torch.equal(first, second)  # crops of one picture
-    wanted = [make_thumbnail((p[None].float() / 255 * 2).clamp(0, 1), 8)[0] for p in PHOTOS]
+    wanted = [THUMBNAIL((p[None].float() / 255 * 2).clamp(0, 1))[0] for p in PHOTOS]
     for thumbnail in batch.views:
         assert min(float((thumbnail - w).abs().max()) for w in wanted) < 1e-6
 

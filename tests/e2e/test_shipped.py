@@ -28,7 +28,7 @@ from darnet.degradations import (
 )
 from darnet.degradations.base import turn_grey
 from darnet.images.image import Image
-from darnet.models.base import make_thumbnail
+from darnet.models.views import Thumbnail
 from darnet.restore.experts import NetworkExpert
 from darnet.systems import manifest
 
@@ -54,7 +54,7 @@ def restorer(systems: dict[str, darnet.Restorer]) -> darnet.Restorer:
 def summary(restorer: darnet.Restorer, path: Path) -> dict[str, object]:
     result = restorer(path)
     assert result.diagnosis is not None
-    thumbnail = make_thumbnail(result.restored.pixels()[None], 4)[0]
+    thumbnail = Thumbnail(4)(result.restored.pixels()[None])[0]
     return {"label": result.diagnosis.label, "means": [round(float(value), 6) for value in thumbnail.flatten()]}
 
 

@@ -9,9 +9,10 @@ from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError, WeightsError
 from darnet.images.tiles import grid_crops
 from darnet.models import cards
-from darnet.models.base import Output, make_thumbnail
+from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
+from darnet.models.views import Thumbnail
 from darnet.restore.routers import BLOCK_PX, Always, NetworkRouter
 from darnet.routing import Routing
 from darnet.systems.loading import load_router
@@ -191,4 +192,4 @@ def test_every_crop_is_told_of_the_whole_picture() -> None:
     assert len(overview) == 16
     assert all(torch.equal(row, overview[0]) for row in overview)
     with torch.inference_mode():
-        torch.testing.assert_close(overview[:1], spy.encode(make_thumbnail(pixels[None], 16)).encoded["overview"])
+        torch.testing.assert_close(overview[:1], spy.encode(Thumbnail(16)(pixels[None])).encoded["overview"])
