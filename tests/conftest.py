@@ -109,7 +109,7 @@ def tiny_daair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_slerir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with three numbered experts at each place, for noise and rain; nobody taught it anything."""
+    """A network with three numbered experts at each stage, for noise and rain; nobody taught it anything."""
     small = {"width": 4}
     config = {"width": 8, "blocks": [1] * 8, "heads": [1, 1, 2, 2], "expansion": 2, "dimension": 8, "crop_px": 16}
     config |= {"degradation": small, "content": small, "fusion": 8}

@@ -42,7 +42,7 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
         output = model(pictures)
         together, again = tensors(output), tensors(model(pictures))
         alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
-    assert len(model.places) == len(output.routings), "places does not name where each routing is decided"
+    assert len(model.stages) == len(output.routings), "stages does not name where each routing is decided"
     _assert_equal(together, again, 0, "the same pictures give another answer the second time")
     _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
     check_round_trip(model, pictures, kind, config)
@@ -97,8 +97,8 @@ def _idle(model: Model, output: Output) -> list[Tensor]:
     """Parameters of the experts that serve nobody."""
     found: list[Tensor] = []
     parts = model.parts() if isinstance(model, Watched) else {}
-    for place, routing in zip(model.places, output.routings, strict=False):  # checked by itself
-        experts = [part for part in parts.get(place, {}).values() if isinstance(part, nn.ModuleList)]
+    for stage, routing in zip(model.stages, output.routings, strict=False):  # checked by itself
+        experts = [part for part in parts.get(stage, {}).values() if isinstance(part, nn.ModuleList)]
         for served, *choices in zip(routing.weights.sum(dim=0).tolist(), *experts, strict=True):
             found += [] if served else [weight for choice in choices for weight in choice.parameters()]
     return found

@@ -48,15 +48,15 @@ QUICK = ("darnet/motion",)
 #: The box of a whole picture.
 WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 #: As small as there are: what takes time is how many layers there are, not how large they are.
-PLACES = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 0, "lean": True}
+SMALL = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 0, "lean": True}
 FUSED = {"degradation": {"width": 4}, "content": {"width": 2}, "fusion": 4, "guided": ["latent"]}
 TINY = {
     "compact-unet": lambda: CompactUNet(4, (1, 1)),
     "compact-unet, thumbnail": lambda: CompactUNet(4, (1, 1), thumbnail_px=8),
     "unet": lambda: UNet(4, 2),
     "deconvolution-unet": lambda: DeconvolutionUNet(4, (1, 1), spectrum_width=4),
-    "daair": lambda: DaAIR(["noise", "rain"], rank_divisor=2, kernel=3, **PLACES),
-    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, positions=True, **FUSED, **PLACES),
+    "daair": lambda: DaAIR(["noise", "rain"], rank_divisor=2, kernel=3, **SMALL),
+    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, positions=True, **FUSED, **SMALL),
 }
 
 

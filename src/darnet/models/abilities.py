@@ -121,9 +121,9 @@ class Watched(Model):
 
     @abstractmethod
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
-        """What works side by side at each place, by name.
+        """What works side by side at each stage, by name.
 
-        A ModuleList holds the experts that the place's routing chooses from. Parts at WHOLE and at TILE, where no
+        A ModuleList holds the experts that the stage's routing chooses from. Parts at WHOLE and at TILE, where no
         block is, make maps of the picture that guide blocks.
         """
 

@@ -71,7 +71,7 @@ class Model(nn.Module, ABC):
     views: Callable[[Tensor], Tensor] | None = None
     # What comes out: the names of the columns and of the entries of an `Output`.
     kinds: tuple[str, ...] = ()  #: the E kinds that it tells apart, in their order; mostly none
-    places: tuple[str, ...] = ()  #: where each entry of `Output.routings` is decided, in their order
+    stages: tuple[str, ...] = ()  #: expert stages: where each entry of `Output.routings` is decided
 
     @abstractmethod
     def forward(

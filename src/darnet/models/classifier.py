@@ -68,7 +68,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
     """
 
     multiple_of = 2
-    places = ("classify",)
+    stages = ("classify",)
 
     def __init__(
         self,

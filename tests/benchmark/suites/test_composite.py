@@ -62,9 +62,9 @@ def test_a_composite_is_what_its_kinds_make_one_after_the_other(sets_root: Path)
 
 
 class Looks(Watched):
-    """Four places: what is dark, what is rough, what is both, and one that sends all the same way."""
+    """Four stages: what is dark, what is rough, what is both, and one that sends all the same way."""
 
-    places = ("dark", "rough", "dark and rough", "blind")
+    stages = ("dark", "rough", "dark and rough", "blind")
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,9 +99,9 @@ def test_whose_way_a_composite_takes(sets_root: Path) -> None:
     rows = [row, replace(row, method="other"), replace(row, kind="blur+noise", per_image=images[2:])]
     (found,) = paths(rows, {"looks": Routed(), "other": Identity()}, cases(sets_root), PROMPTIR, "cpu")
     assert (found.method, found.kind, found.pictures) == ("looks", "lowlight+noise", 2)
-    whose = {place: max(row, key=row.get) for place, row in found.places.items() if place != EVERY}
+    whose = {stage: max(row, key=row.get) for stage, row in found.places.items() if stage != EVERY}
     assert whose == {"dark": "lowlight", "rough": "noise", "dark and rough": NEITHER, "blind": BOTH}
-    assert {max(row.values()) for place, row in found.places.items() if place != EVERY} == {1}
+    assert {max(row.values()) for stage, row in found.places.items() if stage != EVERY} == {1}
     assert found.places[EVERY] == {"lowlight": 0.25, "noise": 0.25, BOTH: 0.25, NEITHER: 0.25}
 
 

@@ -35,6 +35,7 @@ COMPOSITES: tuple[tuple[Degradation, Degradation], ...] = (
     (severities_of("blur")[1], severities_of("noise")[0]),
 )
 #: Whose expert a composite has, beside that of one of its kinds; and the row of means.
+#: Keys of `Served.places` and of its rows.
 BOTH, NEITHER, EVERY = "both", "neither", "every place"
 
 Severities = Mapping[str, Mapping[str, float | None]]
@@ -43,7 +44,7 @@ Shares = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Served:
-    """Whose expert serves the pictures of a row. `places`: place -> whose -> share of the pictures; last their mean."""
+    """Whose expert serves the pictures of a row. `places`: stage -> whose -> share of the pictures; last their mean."""
 
     method: str
     set: str
@@ -77,7 +78,7 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
 
 
 def tables(document: Document[Paths]) -> str:
-    """One line a row, a table of places for each path, and what befalls the pictures."""
+    """One line a row, a table of stages for each path, and what befalls the pictures."""
     found = document.found
     said = (plain(document.part.rows), *path_tables(found.paths), described(found.severities))
     return closed(document.part.protocol, *said)
@@ -116,7 +117,7 @@ def paths(
     protocol: Protocol,
     device: str,
 ) -> list[Served]:
-    """Whose expert serves a composite, place by place: an entry for each row whose method routes inside.
+    """Whose expert serves a composite, stage by stage: an entry for each row whose method routes inside.
 
     Of a photo three paths are compared: under both kinds of damage, and under each alone. A share of the photos has the
     expert of the first kind only, of the second only, of `both` where they share it, or of `neither`.
@@ -126,43 +127,43 @@ def paths(
         whole = {image.name for image in row.per_image if image.error is None}
         own = [case for case in chosen if (case.set, case.kind) == (row.set, row.kind) and case.name in whole]
         for network in methods[row.method].networks(own[0]) if own else ():
-            if isinstance(network, Watched) and network.places:
+            if isinstance(network, Watched) and network.stages:
                 subject = Subject(row.method, (), TorchBackend(network, device, "fp32"))
                 compared = [_compare(subject, case, protocol) for case in own]
-                shares = _shares(network.places, compared, (*own[0].kinds, BOTH, NEITHER))
+                shares = _shares(network.stages, compared, (*own[0].kinds, BOTH, NEITHER))
                 found.append(Served(row.method, row.set, row.kind, len(own), shares))
     return found
 
 
 def _compare(subject: Subject, case: Case, protocol: Protocol) -> list[str]:
-    """Whose expert serves it, at every place."""
+    """Whose expert serves it, at every stage."""
     mixed, *single = (
         [int(routing.weights[0].argmax()) for routing in subject(one.load(protocol).observed).routings]
         for one in (case, *alone(case))
     )
     whose = []
-    for place, expert in enumerate(mixed):
-        fitting = [kind for kind, path in zip(case.kinds, single, strict=True) if path[place] == expert]
+    for stage, expert in enumerate(mixed):
+        fitting = [kind for kind, path in zip(case.kinds, single, strict=True) if path[stage] == expert]
         whose.append(BOTH if len(fitting) > 1 else fitting[0] if fitting else NEITHER)
     return whose
 
 
-def _shares(places: Sequence[str], compared: Sequence[Sequence[str]], whose: Sequence[str]) -> Shares:
-    """Place -> whose -> share of the photos; last the mean over the places."""
+def _shares(stages: Sequence[str], compared: Sequence[Sequence[str]], whose: Sequence[str]) -> Shares:
+    """Stage -> whose -> share of the photos; last the mean over the stages."""
     shares = {
-        place: {name: found.count(name) / len(found) for name in whose}
-        for place, found in zip(places, zip(*compared, strict=True), strict=True)
+        stage: {name: found.count(name) / len(found) for name in whose}
+        for stage, found in zip(stages, zip(*compared, strict=True), strict=True)
     }
-    shares[EVERY] = {name: sum(row[name] for row in shares.values()) / len(places) for name in whose}
-    return {place: {name: round(share, 4) for name, share in row.items()} for place, row in shares.items()}
+    shares[EVERY] = {name: sum(row[name] for row in shares.values()) / len(stages) for name in whose}
+    return {stage: {name: round(share, 4) for name, share in row.items()} for stage, row in shares.items()}
 
 
 def path_tables(paths: Iterable[Served]) -> list[str]:
-    """A table for each path: places down, whose expert across."""
+    """A table for each path: stages down, whose expert across."""
     found = []
     for path in paths:
         title = (f"{path.method}, {path.set}, {path.kind}: expert of", *next(iter(path.places.values())))
-        lines = [(place, *(f"{100 * share:.0f} %" for share in row.values())) for place, row in path.places.items()]
+        lines = [(stage, *(f"{100 * share:.0f} %" for share in row.values())) for stage, row in path.places.items()]
         found.append(table(title, lines))
     return found
 
