@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from darnet.images import geometry
+from darnet.images import geometry, scratch
 from darnet.images.scratch import Array
 
 
@@ -99,7 +99,8 @@ class Planes:
         return self.pixels.shape[-1]
 
     def read(self, region: Region) -> Float[Tensor, "C h w"]:
-        """A part of it, in the same memory."""
+        """A part of it, in the same memory; where that is mapped, what was read before is given back."""
+        scratch.release()
         return region.cut(self.pixels)
 
     def write(self, region: Region, pixels: Float[Tensor, "C h w"]) -> None:
