@@ -99,13 +99,48 @@ class Planes:
         return self.pixels.shape[-1]
 
     def read(self, region: Region) -> Float[Tensor, "C h w"]:
-        """A part of it, in the same memory; where that is mapped, what was read before is given back."""
-        scratch.release()
+        """A part of it, in the same memory."""
         return region.cut(self.pixels)
 
     def write(self, region: Region, pixels: Float[Tensor, "C h w"]) -> None:
         """Replace a part of it."""
         region.cut(self.pixels).copy_(pixels)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture between two steps, (C, H, W), in memory or where it is large in a file: parts of it are copied.
+
+    Of a mapped file the system maps far more than what is looked at: whole rows around a tile.
+    """
+
+    planes: Planes
+
+    @classmethod
+    def empty(cls, channels: int, height: int, width: int) -> Kept:
+        """One that nothing was written to yet. Raises ResourceError without room for a large one."""
+        return cls(Planes(torch.from_numpy(scratch.empty((channels, height, width), "f4"))))
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.planes.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.planes.width
+
+    def read(self, region: Region) -> Float[Tensor, "C h w"]:
+        """A part of it, in memory of its own."""
+        pixels = self.planes.read(region).clone()
+        scratch.release()
+        return pixels
+
+    def write(self, region: Region, pixels: Float[Tensor, "C h w"]) -> None:
+        """Replace a part of it."""
+        self.planes.write(region, pixels)
+        scratch.release()
 
 
 @dataclass(frozen=True)
