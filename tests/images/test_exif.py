@@ -205,7 +205,7 @@ def test_how_pixels_are_stored_is_no_exif_and_libvips_describes_the_picture(tmp_
     tags.load(block)
     assert dict(tags) == {DESCRIPTION: "old town"}
     assert b"old town" in Image.read(path).write(tmp_path / "out.tif").read_bytes()
-    assert not exif.read(path, Image.of(noise()).write(path).read_bytes())
+    assert not exif.read(path, io.BytesIO(Image.of(noise()).write(path).read_bytes()))
 
 
 def test_strip_leaves_no_exif(tmp_path):
@@ -242,7 +242,7 @@ def test_threads_hear_their_own_damage_and_leave_warnings_as_they_were(tmp_path)
         with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(8) as pool:
             warnings.simplefilter("always")
             before = warnings.filters.copy(), warnings.showwarning
-            list(pool.map(lambda number: exif.read(Path(f"{number}.tif"), bytes(data)), range(100)))
+            list(pool.map(lambda number: exif.read(Path(f"{number}.tif"), io.BytesIO(data)), range(100)))
             assert (warnings.filters, warnings.showwarning) == before
     finally:
         sys.setswitchinterval(interval)
@@ -284,7 +284,7 @@ def test_no_damage_to_the_exif_loses_the_picture(tmp_path, order):
             hurt = bytearray(grown)
             for place in draw.integers(len(plain) - 200, len(hurt), 4):
                 hurt[place] = draw.integers(256)
-            exif.read(tmp_path / "x.tif", bytes(hurt))
+            exif.read(tmp_path / "x.tif", io.BytesIO(hurt))
 
 
 def test_importing_is_light():

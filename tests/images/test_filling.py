@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
+from torch import Tensor
 
-from darnet.images.filling import fill
+from darnet.images import filling
+from darnet.images.regions import Planes, Region, read_all
+
+
+def fill(pixels: Tensor, known: Tensor) -> Tensor:
+    """A whole picture in memory, filled."""
+    return read_all(filling.fill(Planes(pixels), known.numpy(), len(pixels)))[: len(pixels)]
 
 
 def ramp(height: int = 96, width: int = 80) -> torch.Tensor:
@@ -51,9 +60,9 @@ def test_noise_goes_on_as_noise() -> None:
 
 
 def test_nothing_hidden_and_nothing_known() -> None:
-    pixels = ramp()
-    assert fill(pixels, torch.ones(96, 80, dtype=torch.bool)) is pixels
-    assert fill(pixels, torch.zeros(96, 80, dtype=torch.bool)) is pixels
+    picture = Planes(ramp())
+    for known in (np.ones((96, 80), bool), np.zeros((96, 80), bool)):
+        assert filling.fill(picture, known) is picture
 
 
 def test_any_size() -> None:
@@ -61,3 +70,36 @@ def test_any_size() -> None:
         known = torch.zeros(height, width, dtype=torch.bool)
         known[0, 0] = True
         assert fill(torch.full((1, height, width), 0.5), known).shape == (1, height, width)
+
+
+MASKS = {
+    "disk": disk(150, 210, 60),
+    "scattered": torch.rand(150, 210, generator=torch.Generator().manual_seed(0)) < 0.7,
+    "sparse": torch.rand(150, 210, generator=torch.Generator().manual_seed(0)) < 0.001,
+    "frame": torch.nn.functional.pad(torch.ones(139, 197), (7, 6, 5, 6)) > 0,
+}
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_large_picture_is_filled_by_region_as_a_small_one_at_once(
+    name: str, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = 0.1 * torch.randn(channels, 150, 210, generator=torch.Generator().manual_seed(0))
+    picture, known = (ramp(150, 210)[:channels] + noise).clamp(0, 1), MASKS[name]
+    whole = fill(picture, known)
+    monkeypatch.setattr(filling, "AT_ONCE", 1000)
+    monkeypatch.setattr(filling, "PART_PX", 48)
+    asked: list[int] = []
+
+    class Counted(Planes):
+        def read(self, region: Region) -> Tensor:
+            asked.append(region.height * region.width)
+            return super().read(region)
+
+    source = filling.fill(Counted(picture.expand(3, -1, -1)), known.numpy(), channels)
+    for region in (Region(0, 0, 150, 210), Region(31, 47, 90, 163), Region(149, 0, 1, 210), Region(70, 100, 16, 16)):
+        part = source.read(region)
+        torch.testing.assert_close(part, region.cut(whole).expand(3, -1, -1), rtol=0, atol=1e-6)
+        assert (part[:, region.cut(known)] == region.cut(picture)[:, region.cut(known)]).all()
+    assert max(asked) <= (48 + 4 * filling.BLOCK_PX) ** 2  # a part, and two blocks around it

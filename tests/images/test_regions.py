@@ -5,8 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from darnet.images import geometry, tiles
-from darnet.images.regions import Grown, Planes, Region, Viewed, as_source, gather, parts, read_all, read_beyond, turned
+from darnet.images import geometry, scratch, tiles
+from darnet.images.regions import (
+    Grown,
+    Kept,
+    Planes,
+    Region,
+    Viewed,
+    as_source,
+    gather,
+    parts,
+    read_all,
+    read_beyond,
+    turned,
+)
 from darnet.images.tiles import TilePlan, by_tiles, pad_to
 
 PIXELS = torch.rand(3, 37, 53, generator=torch.Generator().manual_seed(0))
@@ -20,6 +32,21 @@ def test_a_view_is_read_by_region(way: int) -> None:
     assert torch.equal(source.read(REGION), REGION.cut(whole))
     there = turned(REGION, *PIXELS.shape[1:], way)
     assert torch.equal(there.cut(whole), geometry.view(REGION.cut(PIXELS), way))
+
+
+def test_what_is_kept_between_steps_gives_its_memory_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    given_back: list[str] = []
+    monkeypatch.setattr(scratch, "MOST_BYTES", 256)
+    monkeypatch.setattr(scratch, "release", lambda: given_back.append("all"))
+    kept = Kept.empty(*PIXELS.shape)
+    for region, pixels in parts(Planes(PIXELS)):
+        kept.write(region, pixels)
+    assert given_back == ["all"]
+    part = kept.read(REGION)
+    assert given_back == ["all", "all"]
+    assert part.is_contiguous()  # and not a view of the file
+    assert torch.equal(part, REGION.cut(PIXELS))
+    assert torch.equal(read_all(kept), PIXELS)
 
 
 @pytest.mark.parametrize("multiple_of", [1, 16, 50, 64])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +102,58 @@ def test_nothing_is_left_of_a_large_file_that_fails(tmp_path: Path, monkeypatch:
         PICTURES[0].write(target)
     assert os.listdir(tmp_path) == ["out.tif"]  # noqa: PTH208
     assert target.read_bytes() == b"before"
+
+
+#: Reads a large file that somebody shortens once it is opened; prints what is said of it.
+SHORTENED = """
+import sys
+from pathlib import Path
+from darnet.errors import ImageError
+from darnet.images import rows, scratch
+from darnet.images.image import Image
+
+scratch.MOST_BYTES, scratch.AT_ONCE = 2**16, 2**16
+path, before = Path(sys.argv[1]), rows.upright
+
+def shortened(image):
+    with path.open("r+b") as file:
+        file.truncate(2**15)
+    return before(image)
+
+rows.upright = shortened
+try:
+    Image.read(path)
+except ImageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png", "jpg", "avif"])
+def test_a_file_that_is_shortened_while_it_is_read_is_named(suffix: str, tmp_path: Path) -> None:
+    """Were it mapped, the process would be ended by a signal (SIGBUS)."""
+    path = tmp_path / f"photo.{suffix}"
+    noise = Image((RANDOM.random((400, 500, 3)) * 255).astype(np.uint8)).write(path)
+    assert noise.stat().st_size > 2**17
+    ran = subprocess.run([sys.executable, "-c", SHORTENED, path], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, (ran.returncode, ran.stderr)
+    assert f"photo.{suffix}: damaged or incomplete" in ran.stdout
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png", "jpg", "webp", "avif"])
+def test_no_large_file_is_mapped(suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = Path("/proc/self/maps")
+    if not maps.exists():
+        pytest.skip("what is mapped is read from /proc")
+    path = PICTURES[0].write(tmp_path / f"unmapped.{suffix}")
+    limit(monkeypatch)
+    seen, before = list[str](), rows.decoded
+
+    def decoded(image: object) -> object:
+        array = before(image)
+        seen.append(maps.read_text())
+        return array
+
+    monkeypatch.setattr(rows, "decoded", decoded)
+    Image.read(path)
+    assert len(seen) == 1
+    assert "unmapped" not in seen[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from darnet.errors import UsageError
+from darnet.errors import ImageError, UsageError
 from darnet.images.image import Image
-from darnet.jobs import Encoding, Job, restore_many
+from darnet.jobs import Encoding, Job, inputs, restore_many
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,39 @@ def test_what_is_left_alone_is_the_same_file_unless_other_bytes_are_asked_for(
     (done,) = restore_many(photo, restorer=tiny_clean_system, job=Job(encoding=encoding))
     assert done.treatment.experts == ()
     assert (Path(done.output).read_bytes() == photo.read_bytes()) == same
+
+
+def test_what_is_left_alone_is_copied_part_by_part(pictures, tiny_clean_system, monkeypatch):
+    photo = pictures("photo.png")
+    monkeypatch.setattr(inputs, "PART_BYTES", 100)
+    longest: list[int] = []
+
+    def watched(source: inputs.Source) -> Iterator[bytes]:
+        for part in parts(source):
+            longest.append(len(part))
+            yield part
+
+    parts = inputs.Source.parts
+    monkeypatch.setattr(inputs.Source, "parts", watched)
+    (done,) = restore_many(photo, restorer=tiny_clean_system)
+    assert Path(done.output).read_bytes() == photo.read_bytes()
+    assert len(longest) > 1
+    assert max(longest) <= 100
+
+
+def test_a_copy_that_fails_half_way_is_named_and_leaves_nothing(pictures, tiny_clean_system, monkeypatch):
+    photo = pictures("photo.png")
+
+    def fails(source: inputs.Source) -> Iterator[bytes]:
+        yield photo.read_bytes()[:100]
+        raise ImageError(photo, "input/output error")
+
+    monkeypatch.setattr(inputs.Source, "parts", fails)
+    Path("photo.restored.png").write_bytes(b"before")
+    (done,) = restore_many(photo, restorer=tiny_clean_system, job=Job(overwrite=True))
+    assert done.error == "input/output error"
+    assert Path("photo.restored.png").read_bytes() == b"before"
+    assert {path.name for path in Path().iterdir()} == {"photo.png", "photo.restored.png"}
 
 
 @pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])

@@ -128,7 +128,7 @@ def test_stdin_is_held_and_lies_nowhere(pictures, monkeypatch):
     monkeypatch.setattr(sys, "stdin", Stdin(photo.read_bytes()))
     (source,) = Search()(["-"]).sources
     assert (source.name, source.streamed) == ("-", True)
-    assert source.read() == photo.read_bytes()
+    assert b"".join(source.parts()) == photo.read_bytes()
     assert source.picture().array.shape == (24, 24, 3)
     monkeypatch.setattr(sys, "stdin", Stdin(b"no picture"))
     (source,) = Search()(["-"]).sources

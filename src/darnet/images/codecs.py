@@ -5,12 +5,11 @@ Importing this module imports neither torch nor PIL nor pyvips.
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import numpy as np
@@ -30,7 +29,7 @@ from darnet.images.arrays import (
     to_vips,
     vips_failed,
 )
-from darnet.images.formats import FORMATS, not_decoded, refuse
+from darnet.images.formats import FORMATS, HEAD_BYTES, not_decoded, refuse
 from darnet.images.scratch import Array
 
 
@@ -43,22 +42,24 @@ class Content:
     metadata: Metadata
 
 
-def decode(path: Path, format: str, data: bytes | mmap.mmap, max_pixels: int) -> Content:
-    """The samples of a file's bytes, upright; messages call it `path`.
+def decode(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
+    """The samples of a file, upright; messages call it `path`.
 
     Raises ImageError as `Image.read` does, ResourceError where memory, or room for a large picture, runs out.
     """
     import pyvips
 
+    head = file.read(HEAD_BYTES)
     try:
-        image = rows.opened(FORMATS[format].codec, data)
-        refuse(path, image, data, max_pixels)
-        image = rows.upright(image)
-        channels = _channels(path, image, format)
+        with rows.opened(FORMATS[format].codec, file) as stored:
+            refuse(path, stored, head, max_pixels)
+            image = rows.upright(stored)
+            channels = _channels(path, image, format)
+            profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
+            metadata = header(image)
     except pyvips.Error as error:
         raise not_decoded(path, error, format) from None
-    profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
-    return Content(channels, profile, {**header(image), **(exif.read(path, data) if format == "tiff" else {})})
+    return Content(channels, profile, {**metadata, **(exif.read(path, file) if format == "tiff" else {})})
 
 
 def _channels(path: Path, image: Any, format: str) -> Channels:
@@ -178,5 +179,10 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file in one step. Raises ImageError; then nothing has changed."""
+    write_parts(path, [data])
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """The same of bytes that come some after the other; what is raised by them is raised here, too."""
     with unfinished(path) as temporary, temporary.open("xb") as file:
-        file.write(data)
+        file.writelines(parts)

@@ -7,22 +7,20 @@ Importing this module does not import PIL.
 from __future__ import annotations
 
 import io
-import mmap
 import re
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from darnet.errors import overheard
-from darnet.images import scratch
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
 
 LONG = 4
-HEADER_BYTES = 8
+HEADER_BYTES, BIG_HEADER_BYTES = 8, 16
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # What the first directory says about the picture, not about how its pixels are stored: document, description, make,
@@ -31,12 +29,12 @@ ABOUT = (0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749,
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
-def read(path: Path, data: bytes | mmap.mmap) -> dict[str, bytes]:
+def read(path: Path, file: BinaryIO) -> dict[str, bytes]:
     """The EXIF of a TIFF file as {"exif-data": block}, without thumbnail and orientation; {} where there is none.
 
     Warns (UserWarning), naming `path`, where the EXIF is damaged, and returns the rest.
     """
-    block, problem = _attempt(_block, data)
+    block, problem = _attempt(_block, file)
     if problem:
         warnings.warn(f"{path}: the EXIF is damaged and not read whole ({problem})", stacklevel=4)
     return {"exif-data": block} if block else {}
@@ -47,29 +45,30 @@ def add(path: Path, data: bytes, block: bytes) -> bytes:
 
     Warns (UserWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
     """
-    grown = _added(path, data, block)
+    grown = _added(path, io.BytesIO(data), block)
     return b"".join([grown[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:], grown[HEADER_BYTES:]]) if grown else data
 
 
 def extend(path: Path, file: Path, block: bytes) -> None:
     """The same for a large `file`, which is changed where it lies; messages call it `path`. Raises OSError."""
     with file.open("r+b") as opened:
-        grown = _added(path, scratch.contents(opened), block)
+        grown = _added(path, opened, block)
+        opened.seek(0)
         opened.write(grown[:HEADER_BYTES])
         opened.seek(0, io.SEEK_END)
         opened.write(grown[HEADER_BYTES:])
 
 
-def _added(path: Path, data: bytes | mmap.mmap, block: bytes) -> bytes:
+def _added(path: Path, file: BinaryIO, block: bytes) -> bytes:
     """What a file begins with, and what its end grows by; nothing where it stays as it was."""
-    grown, problem = _attempt(_grown, data, block)
+    grown, problem = _attempt(_grown, file, block)
     if problem:
         extent = "all of the" if grown else "the"
         warnings.warn(f"{path}: TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
     return grown
 
 
-def _attempt(function: Callable[..., bytes], *arguments: bytes | mmap.mmap) -> tuple[bytes, str]:
+def _attempt(function: Callable[..., bytes], *arguments: BinaryIO | bytes) -> tuple[bytes, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
     with overheard("PIL[.]") as said:
         try:
@@ -79,32 +78,33 @@ def _attempt(function: Callable[..., bytes], *arguments: bytes | mmap.mmap) -> t
     return result, " ".join(said[0].split()) if said else ""
 
 
-def _block(data: bytes | mmap.mmap) -> bytes:
-    tags = _load(data)
+def _block(file: BinaryIO) -> bytes:
+    tags = _load(file)
     if not tags:
         return b""
-    order = data[:2]
+    order = _bytes(file, 0, 2)
     body, at = _dump(tags, order, 8)
     return b"Exif\0\0" + order + struct.pack(f"{_endian(order)}HI", 42, at) + body
 
 
-def _grown(data: bytes | mmap.mmap, block: bytes) -> bytes:
-    order, endian = data[:2], _endian(data[:2])
-    if struct.unpack_from(f"{endian}H", data, 2) != (42,):
+def _grown(file: BinaryIO, block: bytes) -> bytes:
+    header = _bytes(file, 0, HEADER_BYTES)
+    order, endian = header[:2], _endian(header[:2])
+    if struct.unpack_from(f"{endian}H", header, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
-    tags = _load(re.sub(rb"^(Exif\0\0)+", b"", block))
+    tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block)))
     if not tags:
         return b""
-    old, after = _entries(data, struct.unpack_from(f"{endian}I", data, 4)[0], order)
+    old, after = _entries(file, struct.unpack_from(f"{endian}I", header, 4)[0], order)
     if EXIF in tags:
         _resize(tags[EXIF][1], old, endian)
-    padding = bytes(len(data) % 2)
-    start = len(data) + len(padding)
+    length = file.seek(0, io.SEEK_END)
+    padding = bytes(length % 2)
+    start = length + len(padding)
     body, at = _dump(tags, order, start)
-    entries = _entries(body, at - start, order)[0] | old  # what libvips wrote itself is right
+    entries = _entries(io.BytesIO(body), at - start, order)[0] | old  # what libvips wrote itself is right
     directory = struct.pack(f"{endian}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + after
-    header = data[:4] + struct.pack(f"{endian}I", start + len(body))
-    return b"".join([header, padding, body, directory])
+    return b"".join([header[:4], struct.pack(f"{endian}I", start + len(body)), padding, body, directory])
 
 
 def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
@@ -114,19 +114,20 @@ def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
         tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), entries[actual], 8))
 
 
-def _load(data: bytes | mmap.mmap) -> Tags:
+def _load(file: BinaryIO) -> Tags:
     """What the first directory of a TIFF file or block says about the picture."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    if data[:4] == b"MM\0+":
+    header = _bytes(file, 0, BIG_HEADER_BYTES)
+    if header[:4] == b"MM\0+":
         raise ValueError("big-endian BigTIFF is not supported")  # Pillow takes it for a plain TIFF
-    header = data[: 16 if data[2:3] == b"+" else 8]
-    stream: Any = io.BytesIO(data) if isinstance(data, bytes) else data  # which is a file, too
+    if header[2:3] != b"+":
+        header = header[:HEADER_BYTES]
 
     def load(at: int, wanted: Iterable[int] | None, pointers: Pointers) -> Tags:
-        stream.seek(at)
+        file.seek(at)
         found = ImageFileDirectory_v2(header)
-        found.load(stream)
+        found.load(file)
         chosen = (set(found) if wanted is None else set(found) & {*wanted}) - pointers.keys()
         tags = {tag: (found.tagtype[tag], found[tag]) for tag in chosen}
         inner = {tag: load(found[tag], None, pointers[tag]) for tag in set(found) & pointers.keys()}
@@ -150,12 +151,17 @@ def _dump(tags: Tags, order: bytes, start: int) -> tuple[bytes, int]:
     return inner + directory.tobytes(start + len(inner)), start + len(inner)
 
 
-def _entries(data: bytes | mmap.mmap, at: int, order: bytes) -> tuple[dict[int, bytes], bytes]:
+def _entries(file: BinaryIO, at: int, order: bytes) -> tuple[dict[int, bytes], bytes]:
     """The raw entries of a directory by tag, and the pointer to the next directory behind them."""
-    (count,) = struct.unpack_from(f"{_endian(order)}H", data, at)
-    end = at + 2 + 12 * count
-    raw = [data[place : place + 12] for place in range(at + 2, end, 12)]
-    return {struct.unpack_from(f"{_endian(order)}H", entry)[0]: entry for entry in raw}, data[end : end + 4]
+    (count,) = struct.unpack(f"{_endian(order)}H", _bytes(file, at, 2))
+    raw = [_bytes(file, at + 2 + 12 * index, 12) for index in range(count)]
+    return {struct.unpack_from(f"{_endian(order)}H", entry)[0]: entry for entry in raw}, file.read(4)
+
+
+def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
+    """So many bytes from there on, or fewer where the file ends."""
+    file.seek(at)
+    return file.read(count)
 
 
 def _endian(order: bytes) -> str:

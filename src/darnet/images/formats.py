@@ -5,11 +5,13 @@ Importing this module does not import pyvips.
 
 from __future__ import annotations
 
-import mmap
+import io
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import raw, scratch
@@ -69,7 +71,12 @@ def read_size(path: Path) -> tuple[int, int]:
 
     Raises ImageError as `Image.read` does, but for what is damaged behind the header.
     """
-    format, head = load(path, HEAD_BYTES)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+    format = known_format(path, head)
     import pyvips
 
     source: str | bytes = str(path)
@@ -85,27 +92,33 @@ def read_size(path: Path) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
-def load(path: Path, most: int = -1) -> tuple[str, bytes | mmap.mmap]:
-    """A file's format and bytes, or those that it begins with; read only if it is a picture. Raises ImageError.
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """A file's format and what is in it, read at once; a large one as it lies, to be read where it is wanted.
 
-    A large file is not read but mapped.
+    It is not mapped: were it shortened meanwhile, that would end the process. Raises ImageError for what is no picture.
     """
     try:
         with path.open("rb") as file:
             head = file.read(SIGNATURE_BYTES)
             format = known_format(path, head)
-            if most < 0 and path.stat().st_size > scratch.MOST_BYTES:
-                return format, scratch.contents(file)
-            return format, head + file.read(most)
+            if os.fstat(file.fileno()).st_size > scratch.MOST_BYTES:
+                file.seek(0)
+                yield format, file
+            else:
+                yield format, io.BytesIO(head + file.read())
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
 
 
-def refuse(path: Path, image: Any, data: bytes | mmap.mmap, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ImageError for what would silently lose pages, frames or the actual picture, or is larger than allowed."""
+def refuse(path: Path, image: Any, head: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise ImageError for what would silently lose pages, frames or the actual picture, or is larger than allowed.
+
+    `head`: what its file begins with, HEAD_BYTES or more of it.
+    """
     fields = set(header_fields(image))
     pages = image.get("n-pages") if "n-pages" in fields else 1
-    animated = data[4:12] == b"ftypavis" or (data[1:4] == b"PNG" and b"acTL" in data[: data.find(b"IDAT")])
+    animated = head[4:12] == b"ftypavis" or (head[1:4] == b"PNG" and b"acTL" in head[: head.find(b"IDAT")])
     if pages > 1 or animated:
         raise ImageError(path, f"has {pages if pages > 1 else 'several'} pages; only single pictures are restored")
     if "n-subifds" in fields and image.get("n-subifds") > 0:

@@ -5,11 +5,11 @@ H, W: height and width; C: 1 (grey) or 3 (RGB). Importing this module imports ne
 
 from __future__ import annotations
 
-import mmap
+import io
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
 
 from darnet.errors import ImageError, UsageError
 from darnet.images import profiles, scratch
@@ -21,14 +21,14 @@ from darnet.images.arrays import (
     pack,
     unpack,
 )
-from darnet.images.codecs import Content, Encoder, decode, unfinished, write_bytes
-from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, load
+from darnet.images.codecs import Content, Encoder, decode, unfinished, write_bytes, write_parts
+from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, opened
 from darnet.images.scratch import Array
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Image", "write_bytes"]
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "Image", "write_bytes", "write_parts"]
 
 BitDepth: TypeAlias = Literal["auto", "8", "16"]
 MetadataChoice: TypeAlias = Literal["keep", "strip"]
@@ -76,7 +76,8 @@ class Image:
         `max_pixels` or in another format, ResourceError where memory runs out.
         """
         path = Path(path)
-        return replace(cls._decoded(path, *load(path), max_pixels), path=path)
+        with opened(path) as (format, file):
+            return replace(cls._decoded(path, format, file, max_pixels), path=path)
 
     @classmethod
     def decode(cls, data: bytes, *, name: Path | str = "picture", max_pixels: int = MAX_PIXELS) -> Image:
@@ -87,11 +88,11 @@ class Image:
         6
         """
         format = known_format(Path(name), data)
-        return cls._decoded(Path(name), format, data, max_pixels)
+        return cls._decoded(Path(name), format, io.BytesIO(data), max_pixels)
 
     @classmethod
-    def _decoded(cls, path: Path, format: str, data: bytes | mmap.mmap, max_pixels: int) -> Image:
-        found = decode(path, format, data, max_pixels)
+    def _decoded(cls, path: Path, format: str, file: BinaryIO, max_pixels: int) -> Image:
+        found = decode(path, format, file, max_pixels)
         return cls(*found.channels, found.profile, found.metadata, format=format)
 
     @classmethod

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from darnet.images import geometry
+from darnet.images import geometry, scratch
 from darnet.images.scratch import Array
 
 
@@ -105,6 +105,42 @@ class Planes:
     def write(self, region: Region, pixels: Float[Tensor, "C h w"]) -> None:
         """Replace a part of it."""
         region.cut(self.pixels).copy_(pixels)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture between two steps, (C, H, W), in memory or where it is large in a file: parts of it are copied.
+
+    Of a mapped file the system maps far more than what is looked at: whole rows around a tile.
+    """
+
+    planes: Planes
+
+    @classmethod
+    def empty(cls, channels: int, height: int, width: int) -> Kept:
+        """One that nothing was written to yet. Raises ResourceError without room for a large one."""
+        return cls(Planes(torch.from_numpy(scratch.empty((channels, height, width), "f4"))))
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.planes.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.planes.width
+
+    def read(self, region: Region) -> Float[Tensor, "C h w"]:
+        """A part of it, in memory of its own."""
+        pixels = self.planes.read(region).clone()
+        scratch.release()
+        return pixels
+
+    def write(self, region: Region, pixels: Float[Tensor, "C h w"]) -> None:
+        """Replace a part of it."""
+        self.planes.write(region, pixels)
+        scratch.release()
 
 
 @dataclass(frozen=True)

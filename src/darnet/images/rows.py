@@ -5,10 +5,11 @@ H: height; W: width; C: channels. Importing this module does not import pyvips.
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Mapping
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,14 +18,22 @@ from darnet.images.arrays import header_fields
 from darnet.images.scratch import Array
 
 
-def opened(codec: str, data: bytes | mmap.mmap) -> Any:
-    """The libvips image of a file's bytes, which is decoded row by row; `data` must outlive it. Raises pyvips.Error."""
+@contextmanager
+def opened(codec: str, file: BinaryIO) -> Iterator[Any]:
+    """The libvips image of a file, which is decoded row by row meanwhile; nobody else may then read in `file`.
+
+    Raises pyvips.Error or OSError.
+    """
     import pyvips
 
-    if isinstance(data, bytes):
-        return getattr(pyvips.Image, f"{codec}load_buffer")(data, access="sequential", fail_on="error")
-    source = pyvips.Source.new_from_memory(data)  # not copied, as a buffer would be
-    return getattr(pyvips.Image, f"{codec}load_source")(source, access="sequential", fail_on="error")
+    file.seek(0)
+    if isinstance(file, io.BytesIO):
+        yield getattr(pyvips.Image, f"{codec}load_buffer")(file.read(), access="sequential", fail_on="error")
+        return
+    source = pyvips.SourceCustom()  # libvips would map one of a name or descriptor
+    source.on_read(file.read)
+    source.on_seek(file.seek)
+    yield getattr(pyvips.Image, f"{codec}load_source")(source, access="sequential", fail_on="error")
 
 
 def upright(image: Any) -> Any:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import prod
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 import numpy as np
@@ -47,13 +47,6 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         raise ResourceError(f"no room for {size:,} bytes among temporary files: {refusal(error)}") from None
     _mapped.add(mapped)
     return np.frombuffer(mapped, dtype, count).reshape(shape)
-
-
-def contents(file: BinaryIO) -> mmap.mmap:
-    """The bytes of a file, mapped. Raises OSError or ValueError (an empty one)."""
-    mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    _mapped.add(mapped)
-    return mapped
 
 
 def release() -> None:

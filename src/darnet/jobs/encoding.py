@@ -50,9 +50,9 @@ class Encoding:
     def write(self, result: Result[Any], task: Task) -> None:
         """Write the result; what was left alone stays the very same file. Raises and warns as `Image.write` does."""
         if not result.changed and result.source.format == task.format and self == AS_IT_CAME:
-            task.write(task.source.read())
+            task.write(task.source.parts())
         elif task.streamed:
-            task.write(result.restored.encode(task.format or "", **self.options))
+            task.write([result.restored.encode(task.format or "", **self.options)])
         else:
             make_folder(task.output)
             result.save(task.output, **self.options)

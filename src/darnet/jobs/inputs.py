@@ -7,14 +7,17 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from darnet.errors import UsageError, refusal
+from darnet.errors import ImageError, UsageError, refusal
 from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES
 from darnet.images.image import Image
 
 #: As an input stdin, as an output stdout.
 STREAM = "-"
+#: Bytes of a file that are held at once where it is copied.
+PART_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,16 @@ class Source:
         with self.path.open("rb") as file:
             return file.read(SIGNATURE_BYTES)
 
-    def read(self) -> bytes:
-        """All of its bytes. Raises OSError."""
-        return self.path.read_bytes() if self.data is None else self.data
+    def parts(self) -> Iterator[bytes]:
+        """All of its bytes, some after the other. Raises ImageError."""
+        if self.data is not None:
+            yield self.data
+            return
+        try:
+            with self.path.open("rb") as file:
+                yield from iter(partial(file.read, PART_BYTES), b"")
+        except OSError as error:
+            raise ImageError(self.path, refusal(error)) from None
 
     def picture(self, max_pixels: int = MAX_PIXELS) -> Image:
         """What it shows. Raises ImageError and ResourceError as `Image.read` does."""

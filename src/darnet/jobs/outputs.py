@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, refusal
 from darnet.images.formats import SUFFIXES, recognise
-from darnet.images.image import write_bytes
+from darnet.images.image import write_bytes, write_parts
 from darnet.jobs.inputs import STREAM, Found, Source
 
 
@@ -44,13 +44,14 @@ class Task:
         if not self.streamed:
             check_free(self.output, overwrite=overwrite)
 
-    def write(self, data: bytes) -> None:
-        """Write the output's bytes, at once or not at all. Raises ImageError."""
+    def write(self, parts: Iterable[bytes]) -> None:
+        """Write the output's bytes, a file at once or not at all. Raises ImageError."""
         if self.streamed:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.writelines(parts)
             sys.stdout.buffer.flush()
         else:
-            write_file(self.output, data)
+            make_folder(self.output)
+            write_parts(self.output, parts)
 
 
 @dataclass(frozen=True)

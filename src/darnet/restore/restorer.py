@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
 import torch
 
 from darnet.degradations import resolve
@@ -16,7 +15,7 @@ from darnet.errors import UnknownNameError, UsageError
 from darnet.images import scratch
 from darnet.images.arrays import RGB, copied
 from darnet.images.image import Image
-from darnet.images.regions import AT_ONCE, Piece, Planes, RegionSink, RegionSource, parts, read_all
+from darnet.images.regions import AT_ONCE, Kept, Piece, RegionSink, RegionSource, parts, read_all
 from darnet.registry import CLEAN, kinds_of
 from darnet.restore.diagnosis import Diagnosis, Picture, Result, Step
 from darnet.restore.experts.base import Experts, tiled
@@ -205,7 +204,7 @@ class Work:
         if last:
             self._write(pieces, self.sink)
             return source
-        restored = Planes(torch.from_numpy(scratch.empty((RGB, source.height, source.width), np.float32)))
+        restored = Kept.empty(RGB, source.height, source.width)
         self._write(pieces, restored)
         return restored
 

@@ -21,7 +21,7 @@ from darnet.images.arrays import GREY, RGB, Channels, full_scale
 from darnet.images.filling import fill
 from darnet.images.frames import Box, inside
 from darnet.images.image import Image
-from darnet.images.regions import Planes, Region, RegionSource, read_all
+from darnet.images.regions import Region, RegionSource
 from darnet.images.samples import Samples
 
 #: A part begins where a block of a JPEG file with colour at half resolution begins: experts and routers know them so.
@@ -51,20 +51,15 @@ class Subject:
         Hidden is what has no opacity at all; alpha is never changed. A frame is looked for where nothing is hidden.
         """
         everything = Box(0, image.height, 0, image.width)
-        visible = None if image.alpha is None or bool(image.alpha.all()) else image.alpha > 0
-        if visible is None:
-            box = everything if whole else inside(image.array)
-        elif visible.any():
-            box = _bounds(visible)
-        else:
+        visible = None if image.alpha is None else _visible(image.alpha)
+        box = _bounds(visible) if visible is not None else everything if whole else inside(image.array)
+        if box is None:
             return cls(image, everything, visible, "all of it is hidden by alpha")
         vacant = None if whole else _vacant(image, box, visible)
         if box == everything and visible is None:
             return cls(image, box, None, vacant)
-        shown = np.zeros((image.height, image.width), bool)
-        box.of(shown)[:] = True if visible is None else box.of(visible)
-        box = _outward(box, everything)
-        return cls(image, box, box.of(shown), vacant)
+        grown = _outward(box, everything)
+        return cls(image, grown, _within(box, grown) if visible is None else grown.of(visible), vacant)
 
     @cached_property
     def grey(self) -> bool:
@@ -87,12 +82,8 @@ class Subject:
 
     @cached_property
     def source(self) -> RegionSource:
-        """What is judged and repaired. What is not seen is made up from all that is seen, so it is read at once."""
-        if self.seen is None:
-            return self.samples
-        # Three equal planes, summed up in another order, would differ in the last digit.
-        pixels, known = read_all(self.samples), torch.from_numpy(self.seen)
-        return Planes(fill(pixels[:1], known).expand(RGB, -1, -1) if self.grey else fill(pixels, known))
+        """What is judged and repaired. What is not seen is made up from all that is seen."""
+        return self.samples if self.seen is None else fill(self.samples, self.seen, GREY if self.grey else RGB)
 
     def sink(self, strength: float = 1.0) -> Replacement:
         """The whole picture, in which what is restored may be put."""
@@ -114,11 +105,8 @@ class Subject:
     def samples(self) -> Samples:
         """What is worked on, one channel where it is grey; its profile holds what is seen."""
         values = self._values[..., :GREY] if self.grey else self._values
-        image, seen = self.image, None if self.seen is None else self.seen.astype(values.dtype)
-        name = image.path or "picture"
-        return Samples(
-            values, image.profile, profiles.seen_as(Channels(values, seen), image.profile, name, fitted=True)
-        )
+        profile, name = self.image.profile, self.image.path or "picture"
+        return Samples(values, profile, profiles.seen_as(Channels(values, self.seen), profile, name, fitted=True))
 
     @cached_property
     def _objection(self) -> photographic.Objection | None:
@@ -173,9 +161,30 @@ def _spread(values: NDArray[Any], shown: NDArray[np.bool_] | None) -> float:
     return max(0.0, float((highest - lowest).max()))
 
 
-def _bounds(shown: NDArray[np.bool_]) -> Box:
-    """The smallest box around everything that is shown."""
-    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+def _visible(alpha: NDArray[Any]) -> NDArray[np.bool_] | None:
+    """Which pixels have some opacity; None: all of them."""
+    visible = scratch.empty(alpha.shape, np.bool_)
+    for rows in scratch.strips(alpha):
+        np.greater(alpha[rows], 0, out=visible[rows])
+    return None if all(visible[rows].all() for rows in scratch.strips(visible)) else visible
+
+
+def _within(box: Box, grown: Box) -> NDArray[np.bool_]:
+    """Which pixels of a box that has grown it had before."""
+    inside = np.zeros((grown.bottom - grown.top, grown.right - grown.left), bool)
+    inside[box.top - grown.top : box.bottom - grown.top, box.left - grown.left : box.right - grown.left] = True
+    return inside
+
+
+def _bounds(shown: NDArray[np.bool_]) -> Box | None:
+    """The smallest box around everything that is shown, if anything is."""
+    down, across = np.zeros(shown.shape[0], bool), np.zeros(shown.shape[1], bool)
+    for part in scratch.strips(shown):
+        down[part] = shown[part].any(axis=1)
+        across |= shown[part].any(axis=0)
+    if not down.any():
+        return None
+    rows, columns = np.flatnonzero(down), np.flatnonzero(across)
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
 
