@@ -250,7 +250,8 @@ class Place(nn.Module):
         if not trace.masked or not routing.weights.requires_grad or len(self.experts) == 1:
             return dispatch(experts, routing, features)
         best = F.one_hot(routing.weights.argmax(dim=1), len(self.experts)).to(routing.weights)
-        served = dispatch(experts, replace(routing, weights=routing.weights * best), features)
+        share = (routing.weights * best).sum(dim=1).view(-1, 1, 1, 1)
+        served = dispatch(experts, replace(routing, weights=best), features) * share
         with torch.no_grad():
             others = routing.weights.clamp_min(LEAST_WEIGHT) * (1 - best)
             rest = dispatch(experts, replace(routing, weights=others), features)
