@@ -84,12 +84,17 @@ def figures(documents: Documents) -> str:
     return "\n".join(
         [
             table(
-                ("CBSD68, all 68 photos", "damaged: dB / SSIM", "darnet: dB / SSIM", "a peer that is told the level"),
+                (
+                    "CBSD68, all 68 photos",
+                    "damaged: dB / SSIM",
+                    "darnet: dB / SSIM",
+                    "a peer that is told the severity",
+                ),
                 lines,
             ),
             "",
             f"The router names {100 * router.accuracy:.1f} % of {router.pictures} pictures rightly (CBSD68 and "
-            "McMaster, clean and with each of eight kinds of damage at three levels), and calls "
+            "McMaster, clean and with each of eight kinds of damage at three severities), and calls "
             f"{100 * router.clean_called_damaged:.1f} % of the clean ones damaged; "
             f"{100 * router.false_repairs:.1f} % so surely that they are repaired. "
             f"A picture of 1024×1024 pixels takes {speed.ms_per_megapixel * 1.024**2:.0f} ms, "

@@ -54,8 +54,8 @@ WEAKNESSES = {
         "Learnt from the way of a photo, made pictures that are no photos, and real pairs of noise, low light and "
         "exposure. It would rather leave a damaged photo alone than touch a clean one. Real haze beside parts that "
         "are bright and crisp, and dark photos with a bright place in them, are often called clean; so are mild "
-        "damage, noise in a small part of a picture, and JPEG blocks that were cropped or resized afterwards. Levels "
-        "of several kinds at once are rough."
+        "damage, noise in a small part of a picture, and JPEG blocks that were cropped or resized afterwards. "
+        "Severities of several kinds at once are rough."
     ),
     "noise": (
         "Trained on all sorts of noise up to σ 52, kept as JPEG or not, and on 68 real pairs. White noise in a "
@@ -98,7 +98,7 @@ WEAKNESSES = {
     ),
     "slerir-small": (
         "A first small network that learnt eight kinds in a little more than an hour of one CPU core, stored with "
-        "three experts at each of eight places. It removes noise and rain and lights dark pictures, whose colours "
+        "three experts at each of eight stages. It removes noise and rain and lights dark pictures, whose colours "
         "come out pale, with a faint grid in smooth parts. Haze, overexposure, Gaussian and motion blur and JPEG "
         "blocks are mostly left as they were, although most kinds have a path of their own. A picture with two "
         "kinds of damage mostly takes the path of one. Trained on crops of 64 and 192 px."

@@ -35,8 +35,8 @@ def write(strip: PIL.Image.Image, result: darnet.Result[darnet.Image]) -> None:
     """The verdict and an arrow, between the pictures."""
     assert result.diagnosis is not None
     draw, middle = ImageDraw.Draw(strip), SIDE + TEXT_WIDTH // 2
-    kind, _, level = result.diagnosis.describe(result.diagnosis.label).partition(" (")
-    lines = [kind, level.removesuffix(")"), "↓", f"{', '.join(result.experts) or 'no'} expert"]
+    kind, _, severity = result.diagnosis.describe(result.diagnosis.label).partition(" (")
+    lines = [kind, severity.removesuffix(")"), "↓", f"{', '.join(result.experts) or 'no'} expert"]
     for index, text in enumerate(lines):
         font = ImageFont.truetype("DejaVuSans.ttf", 18 if index == 0 else 15)
         if text == "↓":

@@ -41,7 +41,7 @@ settings.register_profile("darnet", deadline=None)
 settings.load_profile("darnet")
 
 KINDS = ("clean", "noise", "blur", "overexposure")
-NOISE_LEVEL = 24.0
+NOISE_SIGMA = 24.0
 CONFIDENT_LOGIT = 4.0  # over three zeros: 95 %
 
 
@@ -53,7 +53,7 @@ def build_tiny_system(folder: Path, *, says: str) -> Path:
         router.classify.weight.zero_()
         router.classify.bias.zero_()
         router.classify.bias[KINDS.index(says)] = CONFIDENT_LOGIT
-        router.estimate.bias.fill_(math.log(NOISE_LEVEL))
+        router.estimate.bias.fill_(math.log(NOISE_SIGMA))
         expert.tail.bias.fill_(0.1)
     described = {"licence": "CC0-1.0", "scores": {"tiny": {"psnr": 30.5}}}
     card = cards.Card(
@@ -109,7 +109,7 @@ def tiny_daair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_slerir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with three numbered experts at each place, for noise and rain; nobody taught it anything."""
+    """A network with three numbered experts at each stage, for noise and rain; nobody taught it anything."""
     small = {"width": 4}
     config = {"width": 8, "blocks": [1] * 8, "heads": [1, 1, 2, 2], "expansion": 2, "dimension": 8, "crop_px": 16}
     config |= {"degradation": small, "content": small, "fusion": 8}

@@ -41,7 +41,7 @@ class Salt(Degradation):
         chance = torch.rand(clean[:, :1].shape, generator=rng, device=clean.device)
         return torch.where(chance < parameters[:, 0, None, None, None], torch.ones_like(clean), clean)
 
-    def level(self, parameters):
+    def severity(self, parameters):
         return parameters[:, 0]
 
 class Random(Salt):

@@ -42,7 +42,7 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
         output = model(pictures)
         together, again = tensors(output), tensors(model(pictures))
         alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
-    assert len(model.places) == len(output.routings), "places does not name where each routing is decided"
+    assert len(model.stages) == len(output.routings), "stages does not name where each routing is decided"
     _assert_equal(together, again, 0, "the same pictures give another answer the second time")
     _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
     check_round_trip(model, pictures, kind, config)
@@ -97,8 +97,8 @@ def _idle(model: Model, output: Output) -> list[Tensor]:
     """Parameters of the experts that serve nobody."""
     found: list[Tensor] = []
     parts = model.parts() if isinstance(model, Watched) else {}
-    for place, routing in zip(model.places, output.routings, strict=False):  # checked by itself
-        experts = [part for part in parts.get(place, {}).values() if isinstance(part, nn.ModuleList)]
+    for stage, routing in zip(model.stages, output.routings, strict=False):  # checked by itself
+        experts = [part for part in parts.get(stage, {}).values() if isinstance(part, nn.ModuleList)]
         for served, *choices in zip(routing.weights.sum(dim=0).tolist(), *experts, strict=True):
             found += [] if served else [weight for choice in choices for weight in choice.parameters()]
     return found
@@ -139,7 +139,7 @@ def check_expert(expert: Expert) -> None:
 
 
 def check_router(router: Router) -> None:
-    """Any size; the same kinds, scores in [0, 1], finite levels; the same answer twice; the input untouched."""
+    """Any size; the same kinds, scores in [0, 1], finite severities; the same answer twice; the input untouched."""
     kinds: set[str] | None = None
     for height, width in AWKWARD_SIZES:
         pixels = torch.rand(3, height, width, generator=Generator().manual_seed(0))
@@ -149,7 +149,7 @@ def check_router(router: Router) -> None:
         assert kinds in (None, set(diagnosis.scores)), "the router knows other kinds in another picture"
         kinds = set(diagnosis.scores)
         assert all(0 <= score <= 1 for score in diagnosis.scores.values()), "a score leaves [0, 1]"
-        assert all(math.isfinite(level) for level in diagnosis.levels.values()), "a level is not finite"
+        assert all(math.isfinite(severity) for severity in diagnosis.severities.values()), "a severity is not finite"
         assert router(pixels).scores == diagnosis.scores, "the router answers differently the second time"
 
 
@@ -191,13 +191,13 @@ def _check_parameters(degradation: Degradation) -> Tensor:
         low, high = getattr(degradation, name)
         column = parameters[:, index]
         assert low - 1e-4 <= float(column.min()) <= float(column.max()) <= high + 1e-4, f"{name} leaves its range"
-    assert degradation.level(parameters).shape == (64,), "level gives another shape than (count,)"
+    assert degradation.severity(parameters).shape == (64,), "severity gives another shape than (count,)"
     return parameters
 
 
 def tensors(output: Output) -> list[Tensor]:
     """Everything a forward pass says that has a gradient, as a list."""
-    found: list[Tensor | None] = [output.image, output.levels, output.kinds]
+    found: list[Tensor | None] = [output.image, output.severities, output.kinds]
     for routing in output.routings:
         found += [routing.logits, routing.embedding]
     return [tensor for tensor in found if tensor is not None]

@@ -13,7 +13,7 @@ from darnet.errors import UsageError
 from darnet.systems import manifest
 
 DECODERS = {"decoder3.0", "decoder2.0", "decoder1.0"}
-PLACES = {"encoder1.0", "encoder2.0", "encoder3.0", "latent.0", *DECODERS, "refinement.0"}
+STAGES = {"encoder1.0", "encoder2.0", "encoder3.0", "latent.0", *DECODERS, "refinement.0"}
 
 
 def noise(height: int, width: int) -> torch.Tensor:
@@ -24,21 +24,21 @@ def hooks(model: torch.nn.Module) -> int:
     return sum(len(module._forward_hooks) for module in model.modules())
 
 
-def test_maps_of_every_place(tiny_daair: Path) -> None:
+def test_maps_of_every_stage(tiny_daair: Path) -> None:
     found = look_inside(watched(str(tiny_daair), "cpu"), noise(21, 37))
-    known = {(drawn.place, drawn.part): drawn for drawn in found.maps}
-    assert {place for place, part in known if part == "agnostic"} == PLACES
-    assert {place for place, part in known if part == "controller"} == DECODERS
-    assert {place: drawn.expert for (place, part), drawn in known.items() if part == "specialised"} == dict.fromkeys(
-        PLACES, "noise"
+    known = {(drawn.stage, drawn.part): drawn for drawn in found.maps}
+    assert {stage for stage, part in known if part == "agnostic"} == STAGES
+    assert {stage for stage, part in known if part == "controller"} == DECODERS
+    assert {stage: drawn.expert for (stage, part), drawn in known.items() if part == "specialised"} == dict.fromkeys(
+        STAGES, "noise"
     )
     assert {drawn.expert for (_, part), drawn in known.items() if part != "specialised"} == {None}
 
 
 def test_maps_show_the_picture_and_not_its_padding(tiny_daair: Path) -> None:
     found = look_inside(watched(str(tiny_daair), "cpu"), noise(21, 37))
-    sizes = {drawn.place: tuple(drawn.energy.shape) for drawn in found.maps}
-    assert [sizes[place] for place in ("encoder1.0", "encoder2.0", "encoder3.0", "latent.0", "refinement.0")] == [
+    sizes = {drawn.stage: tuple(drawn.energy.shape) for drawn in found.maps}
+    assert [sizes[stage] for stage in ("encoder1.0", "encoder2.0", "encoder3.0", "latent.0", "refinement.0")] == [
         (21, 37),
         (11, 19),
         (6, 10),
@@ -61,17 +61,17 @@ def test_a_map_is_the_root_mean_square_of_what_a_part_answers(tiny_daair: Path) 
             "agnostic": block.learner.agnostic(features),
             "specialised": block.learner.specialised[0](features),
         }
-    found = {drawn.part: drawn.energy for drawn in look_inside(subject, pixels).maps if drawn.place == "encoder1.0"}
+    found = {drawn.part: drawn.energy for drawn in look_inside(subject, pixels).maps if drawn.stage == "encoder1.0"}
     for part, answer in expected.items():
         torch.testing.assert_close(found[part], answer[0].square().mean(dim=0).sqrt(), rtol=1e-4, atol=1e-6)
 
 
-def test_the_first_block_of_each_place_and_the_last_of_all(tmp_path: Path) -> None:
+def test_the_first_block_of_each_stage_and_the_last_of_all(tmp_path: Path) -> None:
     from conftest import build_tiny_daair
 
     folder = build_tiny_daair(tmp_path / "deep", chooses=1, blocks=[2, 1, 1, 3, 1, 1, 1, 2])
     found = look_inside(watched(str(folder), "cpu"), noise(8, 8)).maps
-    assert {drawn.place for drawn in found} == PLACES | {"refinement.1"}
+    assert {drawn.stage for drawn in found} == STAGES | {"refinement.1"}
     assert {drawn.expert for drawn in found if drawn.part == "specialised"} == {"rain"}
     assert [drawn.part for drawn in found[:2]] == ["agnostic", "specialised"]
 
@@ -104,7 +104,7 @@ def test_the_maps_that_guide_a_network(tiny_slerir: Path) -> None:
     """DSP is of the whole picture, CSP and prior have a token for every 16 pixels, of the padding none."""
     subject = watched(str(tiny_slerir), "cpu")
     found = look_inside(subject, noise(40, 20)).maps
-    guides = {(drawn.place, drawn.part): drawn for drawn in found if drawn.guides}
+    guides = {(drawn.stage, drawn.part): drawn for drawn in found if drawn.guides}
     assert {key: tuple(drawn.energy.shape) for key, drawn in guides.items()} == {
         ("whole", "DSP"): (8, 8),
         ("tile", "CSP"): (3, 2),
@@ -141,7 +141,7 @@ def test_the_map_of_a_large_picture_lies_around_its_centre(tiny_slerir: Path, mo
 def test_limits_leave_out_what_is_extreme() -> None:
     energy = torch.linspace(0, 1, 1001).reshape(77, 13)
     energy[0, 0], energy[-1, -1] = -1000, 1000
-    assert Map("place", "part", None, energy, (0.0, 13.0, 77.0, 0.0)).limits() == pytest.approx((0.01, 0.99), abs=1e-4)
+    assert Map("stage", "part", None, energy, (0.0, 13.0, 77.0, 0.0)).limits() == pytest.approx((0.01, 0.99), abs=1e-4)
 
 
 def test_figures_of_a_map() -> None:

@@ -12,7 +12,7 @@ from darnet.analysis.globe import draw_sphere
 KINDS = ("noise", "haze")
 
 
-def model(name: str, places: int, *, vectors: str = "embeddings", reach: float = 0.5) -> dict[str, Any]:
+def model(name: str, stages: int, *, vectors: str = "embeddings", reach: float = 0.5) -> dict[str, Any]:
     """Noise lies to the right, haze to the left."""
     figures = {"silhouette": 0.5, "nearest": 1.0, "explained": 0.75}
     points = [[reach, 0.1], [reach, -0.1], [-reach, 0.1], [-reach, -0.1]]
@@ -23,7 +23,7 @@ def model(name: str, places: int, *, vectors: str = "embeddings", reach: float =
         "vectors": vectors,
         "pictures": {kind: {"CBSD68": 2} for kind in KINDS},
         "together": together,
-        "places": [{"name": f"place{n}", **together, "centres": centres} for n in range(places)],
+        "places": [{"name": f"stage{n}", **together, "centres": centres} for n in range(stages)],
         "cases": [{"set": "CBSD68", "name": "0.png", "kind": kind, "level": None} for kind in KINDS for _ in range(2)],
     }
 
@@ -35,7 +35,7 @@ def opened(data: bytes) -> PIL.Image.Image:
 
 
 def columns(picture: PIL.Image.Image, *, warm: bool) -> np.ndarray:
-    """Where, in the panel of all places and above the legend, one colour or the other is."""
+    """Where, in the panel of all stages and above the legend, one colour or the other is."""
     red, _, blue = (np.asarray(channel).astype(int) for channel in picture.split())
     seen = (red - blue > 60) if warm else (blue - red > 60)
     return np.nonzero(seen[: int(0.85 * picture.height), : picture.width // 3])[1]

@@ -26,7 +26,7 @@ from darnet.models.base import Context, Model, Output
 from darnet.routing import Routing
 from darnet.systems import manifest
 
-PLACES = (
+STAGES = (
     "encoder1.0",
     "encoder2.0",
     "encoder3.0",
@@ -41,7 +41,7 @@ PLACES = (
 class Numbered(Model):
     """Three experts for two kinds, weighed softly; it makes the mean of the whole picture."""
 
-    places = ("first", "second")
+    stages = ("first", "second")
     multiple_of = 4
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def test_a_router_that_always_chooses_the_same_expert(tiny_daair: Path, sets_roo
     assert left_out == {}
     assert found["model"] == str(tiny_daair)
     assert found["pictures"] == {"noise": {"CBSD68": 3}, "rain": {"CBSD68": 3, "Rain100L": 2}}
-    assert tuple(block["name"] for block in found["blocks"]) == PLACES
+    assert tuple(block["name"] for block in found["blocks"]) == STAGES
     for block in found["blocks"]:
         assert block["shares"] == {"noise": {"noise": 1.0, "rain": 0.0}, "rain": {"noise": 1.0, "rain": 0.0}}
         assert (block["accuracy"], block["purity"], block["chance"]) == (0.5, 0.5, 0.5)
@@ -84,7 +84,7 @@ def test_a_router_that_always_chooses_the_same_expert(tiny_daair: Path, sets_roo
         "name": "0.png",
         "kind": "noise",
         "level": 25.0,
-        "experts": ["noise"] * len(PLACES),
+        "experts": ["noise"] * len(STAGES),
     }
     json.dumps(found)
 
@@ -97,7 +97,7 @@ def test_a_router_is_followed_block_by_block(tiny_daair: Path, sets_root: Path) 
     chosen, _ = choose(subject.kinds, sets_root, limit=1)
     found = summary(subject, [follow(subject, case) for case in chosen])
     served = {block["name"]: block["shares"]["rain"]["rain"] for block in found["blocks"]}
-    assert served == dict.fromkeys(PLACES, 0.0) | {"latent.0": 1.0}
+    assert served == dict.fromkeys(STAGES, 0.0) | {"latent.0": 1.0}
 
 
 def test_shares_count_every_kind_alike(tiny_daair: Path) -> None:
@@ -129,7 +129,7 @@ def test_experts_that_are_not_one_a_kind_have_numbers(sets_root: Path) -> None:
     assert found["paths"][0]["experts"] == ["2", "2"]
 
 
-def test_the_ways_of_damages_between_places_by_hand() -> None:
+def test_the_ways_of_damages_between_stages_by_hand() -> None:
     passages = [
         passage("noise", (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)),
         passage("noise", (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)),
@@ -176,9 +176,9 @@ def test_gates_and_kinds_that_are_not_there(tiny_slerir: Path, tiny_daair: Path)
     assert only(blocks, ()).kinds == ("noise", "rain")
 
 
-def test_photos_have_the_middle_level_and_pairs_are_all_there(sets_root: Path) -> None:
+def test_photos_have_the_middle_severity_and_pairs_are_all_there(sets_root: Path) -> None:
     chosen, _ = choose(("noise", "rain"), sets_root)
-    assert {case.level for case in chosen if case.kind == "noise"} == {25.0}
+    assert {case.severity for case in chosen if case.kind == "noise"} == {25.0}
     rain = [(case.set, case.degradation is None) for case in chosen if case.kind == "rain"]
     assert sorted(set(rain)) == [("CBSD68", False), ("Rain100L", True)]
     assert len(rain) == 5

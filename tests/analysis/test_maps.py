@@ -14,7 +14,7 @@ from darnet.analysis.maps import draw_features, draw_routing
 KINDS = ("noise", "haze", "rain", "motion", "lowlight", "jpeg")
 
 
-def model(name: str, places: int, experts: tuple[str, ...], *, right: bool = True) -> dict[str, Any]:
+def model(name: str, stages: int, experts: tuple[str, ...], *, right: bool = True) -> dict[str, Any]:
     shares = {
         kind: {expert: float((expert == kind) == right) / (1 if right else len(experts) - 1) for expert in experts}
         for kind in KINDS
@@ -22,7 +22,7 @@ def model(name: str, places: int, experts: tuple[str, ...], *, right: bool = Tru
     accuracy = None if experts[0] == "0" else float(right)
     block = {"accuracy": accuracy, "purity": 0.5, "chance": 1 / len(experts), "shares": shares}
     pictures = {kind: {"CBSD68": 2} for kind in KINDS}
-    blocks = [{"name": f"encoder{n}.0", **block} for n in range(places)]
+    blocks = [{"name": f"encoder{n}.0", **block} for n in range(stages)]
     return {"model": name, "pictures": pictures, "flows": None, "blocks": blocks}
 
 
@@ -55,7 +55,7 @@ def test_a_single_block() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(24, 36), (36, 24), (4, 400)])
-def test_a_column_for_each_place_and_a_row_for_each_part(height: int, width: int) -> None:
+def test_a_column_for_each_stage_and_a_row_for_each_part(height: int, width: int) -> None:
     energy, extent = torch.rand(height, width), (0.0, float(width), float(height), 0.0)
     maps = (
         Map("encoder1.0", "agnostic", None, energy, extent),

@@ -11,14 +11,14 @@ import pytest
 from darnet.analysis import paths
 from darnet.analysis.drawing import need, png
 
-PLACES = ("encoder1", "latent", "decoder1")
+STAGES = ("encoder1", "latent", "decoder1")
 
 
 def model(weights: list[list[float]], kinds: tuple[str, ...] = ("noise",)) -> dict[str, Any]:
-    """Every damage goes by the same weights, place by place."""
+    """Every damage goes by the same weights, stage by stage."""
     steps = [np.outer(*pair).tolist() for pair in pairwise(weights)]
     shares = [{str(number): share for number, share in enumerate(row)} for row in weights]
-    blocks = [{"name": name, "shares": dict.fromkeys(kinds, row)} for name, row in zip(PLACES, shares, strict=True)]
+    blocks = [{"name": name, "shares": dict.fromkeys(kinds, row)} for name, row in zip(STAGES, shares, strict=True)]
     return {"model": "slerir", "flows": dict.fromkeys(kinds, steps), "blocks": blocks}
 
 

@@ -42,9 +42,9 @@ def case(kind: str, name: str = "0.png") -> Case:
 
 
 class Nowhere(Model):
-    """Two places and nothing else."""
+    """Two stages and nothing else."""
 
-    places = ("first", "second")
+    stages = ("first", "second")
 
     def encode(self, views: torch.Tensor) -> Context:
         return Context({"views": views})
@@ -60,7 +60,7 @@ def nowhere() -> Subject:
 
 
 def scattered(count: int, *, scale: float = 1.0) -> list[Placed]:
-    """As many pictures of noise as of rain, told apart at the second place only."""
+    """As many pictures of noise as of rain, told apart at the second stage only."""
     generator = torch.Generator().manual_seed(0)
     found = []
     for number in range(2 * count):
@@ -148,7 +148,7 @@ def test_vectors_of_one_dimension_lie_on_a_line() -> None:
     assert projection(torch.tensor([[0.0], [1.0], [2.0]]))["points"] == [[-1, 0], [0, 0], [1, 0]]
 
 
-def test_places_count_alike_in_all_of_them_together() -> None:
+def test_stages_count_alike_in_all_of_them_together() -> None:
     found, louder = (sphere.summary(nowhere(), scattered(6, scale=scale)) for scale in (1.0, 1000.0))
     assert found["places"][1]["nearest"] == 1
     assert found["together"]["silhouette"] == pytest.approx(louder["together"]["silhouette"], abs=1e-3)
@@ -159,7 +159,7 @@ def test_what_is_said_of_a_network() -> None:
     found = sphere.summary(nowhere(), [*scattered(3), Placed(case("haze"), LOGITS, (torch.ones(4), torch.ones(4)))])
     assert (found["model"], found["vectors"], found["chance"]) == ("nowhere", LOGITS, 0.5)
     assert found["pictures"] == {"noise": {"CBSD68": 3}, "rain": {"CBSD68": 3}}, "one picture is compared with none"
-    assert [place["name"] for place in found["places"]] == ["first", "second"]
+    assert [stage["name"] for stage in found["places"]] == ["first", "second"]
     assert len(found["cases"]) == len(found["together"]["points"]) == len(found["places"][0]["points"]) == 6
     json.dumps(found)
 
@@ -179,7 +179,7 @@ def test_a_sphere_gives_its_embeddings_and_its_centres(tiny_slerir: Path, sets_r
     for vector in placed[0].vectors:
         assert float(vector.norm()) == pytest.approx(1, abs=1e-4)
     found = sphere.summary(subject, placed)
-    assert [len(place["centres"]) for place in found["places"]] == [3] * 8
+    assert [len(stage["centres"]) for stage in found["places"]] == [3] * 8
     assert found["together"]["centres"] == []
 
 

@@ -41,9 +41,9 @@ def test_noise_has_the_variance_of_its_electrons() -> None:
         seen = to_linear(damage(GREY, chance()))
         wanted = light / electrons + (read / electrons) ** 2
         assert float(seen.var()) == pytest.approx(float(wanted), rel=0.05)
-        # The level says the same in sRGB.
-        level = float(damage.level(torch.tensor([[electrons, read]])))
-        assert float(255 * damage(GREY, chance()).std()) == pytest.approx(level, rel=0.05)
+        # The severity says the same in sRGB.
+        severity = float(damage.severity(torch.tensor([[electrons, read]])))
+        assert float(255 * damage(GREY, chance()).std()) == pytest.approx(severity, rel=0.05)
 
 
 def test_a_mosaic_keeps_flat_colours_and_correlates_noise() -> None:
@@ -75,11 +75,13 @@ def test_a_shoulder_keeps_what_a_sensor_clips_apart() -> None:
 
 def test_levels_are_in_the_units_of_their_kinds() -> None:
     one = torch.tensor([[1.0]])
-    assert float(LongExposure().level(one)) == pytest.approx(float(2 * LongExposure()(GREY, chance()).mean()), abs=1e-5)
-    assert float(ShortExposure().level(2 * one)) == pytest.approx(
+    assert float(LongExposure().severity(one)) == pytest.approx(
+        float(2 * LongExposure()(GREY, chance()).mean()), abs=1e-5
+    )
+    assert float(ShortExposure().severity(2 * one)) == pytest.approx(
         float(2 * ShortExposure()(GREY, chance()).mean()), abs=1e-5
     )
-    assert float(Defocus().level(3 * one)) == 1.5
+    assert float(Defocus().severity(3 * one)) == 1.5
 
 
 @pytest.mark.parametrize("damage", [Defocus(), Defocus((1.5, 1.5)), GaussianBlur((1.5, 1.5))])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from darnet.benchmark.cases import cases, damaged, kind_suites, levels, paired_sets
+from darnet.benchmark.cases import cases, damaged, kind_suites, paired_sets, severities
 from darnet.benchmark.protocol import Protocol
 from darnet.degradations import GaussianNoise
 from darnet.errors import ImageError, NoInputError, UnknownNameError, UsageError
@@ -39,25 +39,25 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("suite", [suite for suite in kind_suites() if levels(suite)])
+@pytest.mark.parametrize("suite", [suite for suite in kind_suites() if severities(suite)])
 def test_synthetic_damage_has_every_level_of_the_default_set(root: Path, suite: str):
     found = [case for case in cases(suite, root) if case.degradation is not None]
-    assert len(found) == 3 * len(levels(suite))
+    assert len(found) == 3 * len(severities(suite))
     assert {case.set for case in found} == {"CBSD68"}
-    assert [case.degradation for case in found[::3]] == list(levels(suite))
+    assert [case.degradation for case in found[::3]] == list(severities(suite))
     assert [case.name for case in found[:3]] == ["000.png", "001.png", "002.png"]
 
 
 def test_levels_are_in_the_unit_of_their_kind(root: Path):
-    def levels(suite: str) -> list[float | None]:
-        return [case.level for case in cases(suite, root, limit=1)]
+    def severities(suite: str) -> list[float | None]:
+        return [case.severity for case in cases(suite, root, limit=1)]
 
-    assert levels("clean") == [None]
-    assert levels("noise") == [15, 25, 50]
-    assert levels("blur") == [1, 1.5, 2.5]
-    assert levels("overexposure") == [1.4, 1.76, 2]
+    assert severities("clean") == [None]
+    assert severities("noise") == [15, 25, 50]
+    assert severities("blur") == [1, 1.5, 2.5]
+    assert severities("overexposure") == [1.4, 1.76, 2]
     first = 255 * (0.002 / 2 + (2 / 255) ** 2) ** 0.5
-    assert levels("poisson-noise")[0] == pytest.approx(first, abs=1e-4)
+    assert severities("poisson-noise")[0] == pytest.approx(first, abs=1e-4)
 
 
 def test_poisson_noise_is_a_kind_of_noise(root: Path):
@@ -75,7 +75,7 @@ def test_real_damage_takes_every_paired_set_that_is_there(tmp_path: Path, suite:
         touch(tmp_path / name / "input", 2), touch(tmp_path / name / "target", 2)
     found = cases(suite, tmp_path)
     assert [case.set for case in found] == [name for name in paired_sets(suite) for _ in range(2)]
-    assert {(case.kind, case.level, case.degradation) for case in found} == {(suite, None, None)}
+    assert {(case.kind, case.severity, case.degradation) for case in found} == {(suite, None, None)}
 
 
 def test_a_paired_set_that_is_not_there_is_left_out_unless_it_is_named(root: Path):
@@ -115,7 +115,7 @@ def test_photos_are_found_in_every_place(tmp_path: Path, place: str):
     write(tmp_path / "Kodak24" / place / "kodim01.png")
     (case,) = damaged(GaussianNoise((25.0, 25.0)), tmp_path, "Kodak24")
     assert case.clean == tmp_path / "Kodak24" / place / "kodim01.png"
-    assert (case.name, case.kind, case.level) == ("kodim01.png", "noise", 25)
+    assert (case.name, case.kind, case.severity) == ("kodim01.png", "noise", 25)
 
 
 def test_what_is_missing_is_named(tmp_path: Path):

@@ -76,7 +76,7 @@ def test_the_memory_is_that_of_one_network_at_one_size(tiny_system: Path) -> Non
 
 @pytest.mark.parametrize("network", ["daair", "slerir"])
 def test_of_experts_side_by_side_one_works(network: str) -> None:
-    """What is left is a network with one expert at each place."""
+    """What is left is a network with one expert at each stage."""
     small = {"width": 8, "blocks": [1] * 8}
     config = {"daair": {"kinds": ["noise", "rain"]}, "slerir": {"experts": 3}}[network] | small
     fewer = config | {"daair": {"kinds": ["noise"]}, "slerir": {"experts": 1}}[network]

@@ -68,7 +68,7 @@ def test_a_limited_router_only_names_what_it_knows() -> None:
     whole = Diagnosis({"clean": 0.2, "noise": 0.2, "blur": 0.6}, {"noise": 24.0})
     limited = Limited(lambda pixels: whole, ("clean", "noise"))
     assert limited(PICTURE).scores == {"clean": 0.8, "noise": 0.2}
-    assert limited(PICTURE).levels == {"noise": 24.0}
+    assert limited(PICTURE).severities == {"noise": 24.0}
 
 
 def test_a_system_can_be_limited_by_name(tiny_system: Path) -> None:

@@ -28,18 +28,18 @@ GAINS = {"ffdnet": 6.0, "bm3d": 6.0, "nlm": 3.0, "nlm-blind": 3.0, "gaussian": 3
 GAINS |= {"wiener": 1.0, "wiener-jpeg": 1.0, "wiener-blind": 0.5, "richardson-lucy": 1.0, "divide": 2.0}
 
 
-def case(kind: str, level: float | None, degradation: Degradation | None = None) -> Case:
-    return Case("CBSD68", "0.png", kind, level, Path("0.png"), degradation)
+def case(kind: str, severity: float | None, degradation: Degradation | None = None) -> Case:
+    return Case("CBSD68", "0.png", kind, severity, Path("0.png"), degradation)
 
 
 @pytest.mark.parametrize("name", GAINS)
 @pytest.mark.filterwarnings("ignore")  # what other packages warn of is not ours
 def test_a_peer_repairs_its_kind_of_damage(name: str) -> None:
     (kind,) = PEERS[name].kinds
-    degradation, level = DAMAGE[kind]
+    degradation, severity = DAMAGE[kind]
     damaged = quantise(degradation(PHOTO, named_generator("peer")), "round")
     given = damaged.clone()
-    answer = load_method(name)(damaged, case(kind, level, degradation)).pixels
+    answer = load_method(name)(damaged, case(kind, severity, degradation)).pixels
     assert torch.equal(damaged, given)
     assert answer.shape == PHOTO.shape
     before, after = (float(psnr(pixels.clamp(0, 1)[None], PHOTO[None])) for pixels in (damaged, answer))
@@ -74,7 +74,7 @@ def test_a_peer_that_must_be_told_the_kernel_refuses_a_case_without_one() -> Non
 def test_blind_peers_look_at_the_picture_alone() -> None:
     damaged = quantise(GaussianNoise((25.0, 25.0))(PHOTO, named_generator("peer")), "round")
     for name in ("nlm-blind", "gaussian", "wiener-blind"):
-        answers = [load_method(name)(damaged, case("rain", level)).pixels for level in (None, 50.0)]
+        answers = [load_method(name)(damaged, case("rain", severity)).pixels for severity in (None, 50.0)]
         assert torch.equal(*answers)
         assert load_method(name).told == "kind"
 

@@ -44,7 +44,7 @@ class Faulty(Degradation):
             return clean * 0.5
         return clean * 2 if self.fault == "range" else clean
 
-    def level(self, parameters: Tensor) -> Tensor:
+    def severity(self, parameters: Tensor) -> Tensor:
         return parameters.new_zeros(len(parameters))
 
 

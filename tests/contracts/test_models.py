@@ -161,7 +161,7 @@ class Broken(Model):
         super().__init__()
         self.fault = fault
         self.not_saved = next(COUNTER)
-        self.places = ("nowhere",) if fault == "places" else ()
+        self.stages = ("nowhere",) if fault == "stages" else ()
         self.layer, self.unused = torch.nn.Conv2d(3, 3, 1), torch.nn.Conv2d(3, 3, 1)
 
     def encode(self, views: torch.Tensor) -> Context:
@@ -187,7 +187,7 @@ class Broken(Model):
     [
         ("unused", "gets no gradient"),
         ("state", "leaves state"),
-        ("places", "where each routing"),
+        ("stages", "where each routing"),
         ("random", "second time"),
         ("batch", "one by one"),
         ("card", "loading changes the answer"),

@@ -37,13 +37,13 @@ def test_a_round_trip_renders_the_same_pixels(memory: Memory, tmp_path: Path) ->
     again = load_memory(tmp_path / "memory")
     assert again == memory
     for exemplar in memory.exemplars:
-        ((damaged, clean), level), ((damaged2, clean2), level2) = memory.render(exemplar), again.render(exemplar)
-        assert torch.equal(damaged, damaged2) and torch.equal(clean, clean2) and level == level2
+        ((damaged, clean), severity), ((damaged2, clean2), severity2) = memory.render(exemplar), again.render(exemplar)
+        assert torch.equal(damaged, damaged2) and torch.equal(clean, clean2) and severity == severity2
 
 
 def test_an_exemplar_is_its_degradation_with_its_seed(memory: Memory) -> None:
-    (damaged, clean), level = memory.render(memory.exemplars[0])
-    assert level == 25
+    (damaged, clean), severity = memory.render(memory.exemplars[0])
+    assert severity == 25
     assert 15 < float((damaged.float() - clean.float()).std()) < 30
     other = Exemplar("noise", 0, "noise", (25.0,), 8)
     assert not torch.equal(memory.render(other)[0][0], damaged)
@@ -63,7 +63,7 @@ def test_exemplars_are_small(memory: Memory) -> None:
 def test_kinds_and_ranges(memory: Memory) -> None:
     assert memory.kinds == ("noise", "blur", "rain")
     assert memory.ranges() == {"noise": {"sigma_255": (10, 25)}, "blur": {"sigma_px": (1.5, 1.5)}}
-    assert memory.pairs("noise").levels == [25, 10]
+    assert memory.pairs("noise").severities == [25, 10]
 
 
 def test_reducing_keeps_the_first_and_forgets_unused_scenes(memory: Memory) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -14,10 +13,10 @@ from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
 from darnet.imaging.chain import Chain
-from darnet.models.base import make_thumbnail
+from darnet.models.views import Thumbnail
 
 KINDS = ("clean", "noise", "blur", "overexposure")
-THUMBNAIL = partial(make_thumbnail, side_px=8)
+THUMBNAIL = Thumbnail(8)
 
 
 def photo(index: int, height: int = 60, width: int = 80) -> Tensor:
@@ -41,13 +40,13 @@ def test_a_batch_follows_from_its_seed() -> None:
     assert not torch.equal(first.clean, other.clean)
 
 
-def test_labels_and_levels_say_what_was_done() -> None:
+def test_labels_and_severities_say_what_was_done() -> None:
     batch = ALL(64, rng())
     assert batch.degraded.shape == batch.clean.shape == (64, 3, 16, 16)
     assert set(batch.label.tolist()) == {0, 1, 2, 3}
     for kind, (low, high) in enumerate([(0, 0), (5, 50), (0.5, 3), (1.2, 2.2)]):
-        levels = batch.level[batch.label == kind]
-        assert low <= float(levels.min()) <= float(levels.max()) <= high
+        severities = batch.severity[batch.label == kind]
+        assert low <= float(severities.min()) <= float(severities.max()) <= high
         changed = (batch.degraded != batch.clean)[batch.label == kind].any()
         assert bool(changed) == (kind != 0)
 
@@ -83,7 +82,7 @@ def test_thumbnails_show_the_whole_degraded_picture() -> None:
     assert batch.views is not None
     for first, second in zip(batch.views[::2], batch.views[1::2], strict=True):
         assert torch.equal(first, second)  # crops of one picture
-    wanted = [make_thumbnail((p[None].float() / 255 * 2).clamp(0, 1), 8)[0] for p in PHOTOS]
+    wanted = [THUMBNAIL((p[None].float() / 255 * 2).clamp(0, 1))[0] for p in PHOTOS]
     for thumbnail in batch.views:
         assert min(float((thumbnail - w).abs().max()) for w in wanted) < 1e-6
 
@@ -106,12 +105,12 @@ def test_crops_of_one_picture_follow_each_other_and_are_degraded_alike() -> None
     flat = [torch.full((3, 40, 40), 20 * index, dtype=torch.uint8) for index in range(1, 6)]
     batch = replace(ALL, photos=flat, crops_per_picture=4)(24, rng())
     assert batch.crops_per_picture == 4
-    for name in ("label", "level"):
+    for name in ("label", "severity"):
         values = getattr(batch, name).reshape(6, 4)
         assert torch.equal(values, values[:, :1].expand(6, 4))
     pictures = batch.clean.reshape(6, 4, -1)
     assert torch.equal(pictures, pictures[:, :1, :1].expand(pictures.shape))
-    assert len(set(batch.level.tolist())) > 1
+    assert len(set(batch.severity.tolist())) > 1
 
 
 def test_thumbnails_of_pictures_smaller_than_the_crop() -> None:
@@ -197,7 +196,7 @@ def test_crops_of_a_pair_show_the_same_place() -> None:
     torch.testing.assert_close(
         (batch.degraded - batch.clean)[real], torch.full((int(real.sum()), 3, 16, 16), 100 / 255)
     )
-    assert not batch.level.any()
+    assert not batch.severity.any()
     assert replace(synthesis, views=THUMBNAIL)(8, rng()).views.shape == (8, 3, 8, 8)
 
 

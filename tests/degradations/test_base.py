@@ -17,7 +17,7 @@ def test_clean_is_the_identity() -> None:
     clean = Clean()
     parameters = clean.draw(2, Generator())
     assert torch.equal(clean.apply(x, parameters, Generator()), x)
-    assert clean.level(parameters).tolist() == [0, 0]
+    assert clean.severity(parameters).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("sigma", [(5.0, 1.0), (-1.0, 2.0)])

@@ -9,7 +9,7 @@ from darnet.degradations.clean import CLEAN
 
 
 def test_clean_pictures_stay_as_they_are_and_nothing_speaks_against_that() -> None:
-    (clean,) = CLEAN.levels["clean"]
+    (clean,) = CLEAN.severities["clean"]
     pictures = torch.rand(2, 3, 8, 8, generator=Generator().manual_seed(0))
     assert torch.equal(clean.apply(pictures, clean.draw(2, Generator()), Generator()), pictures)
     assert CLEAN.written(0.0) == "" and CLEAN.stage is None and CLEAN.concern is None

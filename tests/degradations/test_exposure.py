@@ -19,5 +19,5 @@ def test_stops() -> None:
     assert (low, high) == pytest.approx((2**0.5, 2))
 
 
-def test_the_level_is_the_gain() -> None:
-    assert Overexposure().level(torch.tensor([[1.5]])).tolist() == [1.5]
+def test_the_severity_is_the_gain() -> None:
+    assert Overexposure().severity(torch.tensor([[1.5]])).tolist() == [1.5]

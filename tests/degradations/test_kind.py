@@ -18,7 +18,7 @@ from darnet.restore.subject import Subject
 NOISE = {"noise": GaussianNoise}
 
 
-def test_a_level_is_written_in_the_unit_of_its_kind() -> None:
+def test_a_severity_is_written_in_the_unit_of_its_kind() -> None:
     assert Kind("noise", NOISE, symbol="σ").written(24.3) == "σ ≈ 24"
     assert Kind("noise", NOISE, symbol="σ", digits=2, unit="of 255").written(24.3) == "σ ≈ 24.30 of 255"
     assert Kind("noise", NOISE, unit="of 255").written(24.3) == ""
@@ -28,7 +28,7 @@ def test_a_kind_of_its_own_degradations_alone() -> None:
     with pytest.raises(ValueError, match=r"noise: .* of kind 'blur'"):
         Kind("noise", {**NOISE, "soft": GaussianBlur})
     with pytest.raises(ValueError, match=r"noise: .* of kind 'clean'"):
-        Kind("noise", NOISE, levels={"noise": (Clean(),)})
+        Kind("noise", NOISE, severities={"noise": (Clean(),)})
 
 
 @pytest.mark.parametrize("half", [{"stage": "sensor"}, {"steps": "darnet.imaging.noises:NOISE"}])
@@ -47,8 +47,8 @@ def test_every_kind_has_its_own_degradation_and_its_suite() -> None:
     for name in registry.BUILTIN["kind"]:
         kind = find_kind(name)
         assert registry.find("degradation", name) is kind.degradations[name]
-        assert len(kind.levels[name]) == (1 if name == "clean" else 3)
-        for degradation in (part for levels in kind.levels.values() for part in levels):
+        assert len(kind.severities[name]) == (1 if name == "clean" else 3)
+        for degradation in (part for severities in kind.severities.values() for part in severities):
             assert all(low == high for low, high in (getattr(degradation, n) for n in degradation.parameters))
 
 

@@ -26,5 +26,5 @@ def test_uneven_light_is_full_somewhere() -> None:
     assert abs(float(dark.max()) - 0.5) < 1e-3
 
 
-def test_the_level_is_the_light_that_is_left() -> None:
-    assert LowLight().level(torch.tensor([[0.25, 1.5, 0.5, 0.0, 0.0]])).tolist() == [0.25]
+def test_the_severity_is_the_light_that_is_left() -> None:
+    assert LowLight().severity(torch.tensor([[0.25, 1.5, 0.5, 0.0, 0.0]])).tolist() == [0.25]

@@ -17,7 +17,7 @@ def test_gaussian_noise_has_the_stated_deviation_and_no_bias(sigma: float) -> No
     noisy = noise.apply(GREY, parameters, rng)
     assert float((noisy - GREY).std() * 255) == pytest.approx(sigma, rel=0.02)
     assert float((noisy - GREY).mean() * 255) == pytest.approx(0, abs=sigma / 50)
-    assert noise.level(parameters).tolist() == [sigma, sigma]
+    assert noise.severity(parameters).tolist() == [sigma, sigma]
 
 
 def test_noise_is_clipped() -> None:
@@ -51,11 +51,11 @@ def test_poisson_noise_grows_with_light() -> None:
         assert float(noisy.var()) == pytest.approx(0.01 * light, rel=0.05)
 
 
-def test_poisson_level_is_the_deviation_at_mid_grey() -> None:
+def test_poisson_severity_is_the_deviation_at_mid_grey() -> None:
     noise = PoissonGaussianNoise()
     parameters = torch.tensor([[0.005, 10.0]])
     noisy = noise.apply(GREY[:1], parameters, Generator().manual_seed(0))
-    assert float(noisy.std() * 255) == pytest.approx(float(noise.level(parameters)), rel=0.03)
+    assert float(noisy.std() * 255) == pytest.approx(float(noise.severity(parameters)), rel=0.03)
 
 
 def test_no_shot_noise_leaves_only_read_noise() -> None:

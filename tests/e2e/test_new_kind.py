@@ -53,7 +53,7 @@ class Dust(Degradation):
     def apply(self, clean, parameters, rng):
         return dusty(clean, parameters[:, 0], torch.rand(clean[:, :1].shape, generator=rng, device=clean.device))
 
-    def level(self, parameters):
+    def severity(self, parameters):
         return parameters[:, 0]
 
 
@@ -84,7 +84,7 @@ KIND = Kind(
     stage="sensor",
     excludes=("blur",),
     steps="dust_of_others:STEPS",
-    levels={"dust": (Dust((50.0, 50.0)), Dust((150.0, 150.0)))},
+    severities={"dust": (Dust((50.0, 50.0)), Dust((150.0, 150.0)))},
     sets={"Dust20": ("Dust20/test", "Dust20")},
 )
 '''
@@ -128,7 +128,7 @@ def test_photos_meet_it_on_their_way_where_it_is_asked_for() -> None:
     assert [kind.name for kind in chain.order if kind.stage == "sensor"] == ["noise", "dust"]
     found = way(chain)
     assert float((found.presence[:, 2] == 1).float().mean()) > 0.7
-    assert bool((found.severity[:, 1][found.severity[:, 2] > 0] == 0).all()), "one excludes the other"
+    assert bool((found.severities[:, 1][found.severities[:, 2] > 0] == 0).all()), "one excludes the other"
     assert float((found.target == 0).float().mean()) < 0.01 < float((found.degraded == 0).float().mean())
 
 
@@ -148,7 +148,7 @@ def test_it_is_measured(sets_root: Path) -> None:
     assert milder is not None and stronger is not None and milder > stronger + 3
     assert "| dust |" in suites.markdown(document)
     chosen, left_out = inspection.choose(["dust"], sets_root, 1)
-    assert [case.level for case in chosen] == [150.0] and not left_out
+    assert [case.severity for case in chosen] == [150.0] and not left_out
     pairs = sets_root / "Dust20" / "test"
     for side in ("input", "target"):
         (pairs / side).mkdir(parents=True)

@@ -28,7 +28,7 @@ from darnet.degradations import (
 )
 from darnet.degradations.base import turn_grey
 from darnet.images.image import Image
-from darnet.models.base import make_thumbnail
+from darnet.models.views import Thumbnail
 from darnet.restore.experts import NetworkExpert
 from darnet.systems import manifest
 
@@ -54,7 +54,7 @@ def restorer(systems: dict[str, darnet.Restorer]) -> darnet.Restorer:
 def summary(restorer: darnet.Restorer, path: Path) -> dict[str, object]:
     result = restorer(path)
     assert result.diagnosis is not None
-    thumbnail = make_thumbnail(result.restored.pixels()[None], 4)[0]
+    thumbnail = Thumbnail(4)(result.restored.pixels()[None])[0]
     return {"label": result.diagnosis.label, "means": [round(float(value), 6) for value in thumbnail.flatten()]}
 
 
@@ -113,9 +113,9 @@ def test_noise_of_a_grey_picture_is_removed(restorer: darnet.Restorer) -> None:
     assert after > before + 8
 
 
-def test_estimated_levels_follow_the_damage(restorer: darnet.Restorer) -> None:
+def test_estimated_severities_follow_the_damage(restorer: darnet.Restorer) -> None:
     clean = Image.read(ROOT / "examples" / "coffee-clean.jpg").pixels()
-    for make, levels in (
+    for make, severities in (
         (GaussianNoise, (10, 25, 45)),
         (GaussianBlur, (1, 1.8, 2.6)),
         (Overexposure, (1.5, 2.0)),
@@ -123,11 +123,11 @@ def test_estimated_levels_follow_the_damage(restorer: darnet.Restorer) -> None:
         (Jpeg, (10, 20, 40)),
     ):
         estimated = []
-        for level in levels:
-            damaged = quantise(make((level, level))(clean, named_generator("levels")), "round")
-            found = restorer.diagnose(damaged).levels[make.kind]
-            if make not in (MotionBlur, Jpeg):  # whose levels tend far to the mean
-                assert found == pytest.approx(level, rel=0.35)
+        for severity in severities:
+            damaged = quantise(make((severity, severity))(clean, named_generator("levels")), "round")
+            found = restorer.diagnose(damaged).severities[make.kind]
+            if make not in (MotionBlur, Jpeg):  # whose severities tend far to the mean
+                assert found == pytest.approx(severity, rel=0.35)
             estimated.append(found)
         assert estimated == sorted(estimated)
 

@@ -48,15 +48,15 @@ QUICK = ("darnet/motion",)
 #: The box of a whole picture.
 WHOLE = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
 #: As small as there are: what takes time is how many layers there are, not how large they are.
-PLACES = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 0, "lean": True}
+SMALL = {"width": 4, "blocks": [1] * 8, "heads": [1] * 4, "expansion": 0, "lean": True}
 FUSED = {"degradation": {"width": 4}, "content": {"width": 2}, "fusion": 4, "guided": ["latent"]}
 TINY = {
     "compact-unet": lambda: CompactUNet(4, (1, 1)),
     "compact-unet, thumbnail": lambda: CompactUNet(4, (1, 1), thumbnail_px=8),
     "unet": lambda: UNet(4, 2),
     "deconvolution-unet": lambda: DeconvolutionUNet(4, (1, 1), spectrum_width=4),
-    "daair": lambda: DaAIR(["noise", "rain"], rank_divisor=2, kernel=3, **PLACES),
-    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, positions=True, **FUSED, **PLACES),
+    "daair": lambda: DaAIR(["noise", "rain"], rank_divisor=2, kernel=3, **SMALL),
+    "slerir": lambda: SLERIR(2, dimension=8, crop_px=16, positions=True, **FUSED, **SMALL),
 }
 
 
@@ -165,7 +165,7 @@ def check_same_verdict(model: DegradationClassifier, path: Path, crop_px: int) -
         crops = grid_crops(picture, size_px=crop_px, grid=4, align_px=16)
         with torch.inference_mode():
             output = model(crops, model.look(picture[None]).expand(len(crops)))
-            wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.levels]
+            wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.severities]
         answers = ask(path.read_bytes(), degraded=crops, context=look(path, picture[None]))
         torch.testing.assert_close(answers, wanted, atol=1e-3, rtol=1e-4)
         assert len(answers[0]) == 1 + len(crops)

@@ -22,7 +22,7 @@ def way(chain: Chain, seed: int = 0, **options):
 def test_a_way_is_seeded_and_holds_eight_bits(repaired: str) -> None:
     chain = Chain(KINDS, repaired)
     first, second = way(chain), way(chain)
-    for name in ("degraded", "target", "visibility", "severity"):
+    for name in ("degraded", "target", "visibility", "severities"):
         assert torch.equal(getattr(first, name), getattr(second, name))
     assert not torch.equal(first.degraded, way(chain, 1).degraded)
     levels = first.degraded * 255
@@ -39,7 +39,7 @@ def test_an_expert_sees_its_kind_alone_where_nothing_else_is_wanted(repaired: st
     others = [index for index in range(len(KINDS)) if index != column]
     assert bool((found.presence[:, others] == 0).all() if repaired != "lowlight" else True)
     assert float((found.presence[:, column] == 1).float().mean()) > 0.4
-    assert bool((found.severity[:, column] > 0).all())
+    assert bool((found.severities[:, column] > 0).all())
 
 
 def test_noise_and_file_are_in_no_target() -> None:
@@ -56,11 +56,11 @@ def test_company_is_in_the_target_where_it_can_be() -> None:
 
 def test_pictures_of_a_router_have_none_to_three_kinds() -> None:
     found = way(Chain(KINDS, habits=Habits(several=(0.25, 0.25, 0.25, 0.25))))
-    touched = (found.severity[:, 1:] > 0).sum(dim=1)  # a file of high quality counts, too
+    touched = (found.severities[:, 1:] > 0).sum(dim=1)  # a file of high quality counts, too
     assert int(touched.min()) <= 1
     assert int(touched.max()) >= 3
     for one, other in (("overexposure", "lowlight"), ("blur", "motion"), ("haze", "rain")):
-        both = (found.severity[:, KINDS.index(one)] > 0) & (found.severity[:, KINDS.index(other)] > 0)
+        both = (found.severities[:, KINDS.index(one)] > 0) & (found.severities[:, KINDS.index(other)] > 0)
         assert not bool(both.any())
 
 
@@ -72,7 +72,7 @@ def test_a_photo_with_nothing_is_present_with_nothing() -> None:
 def test_what_is_no_photo_keeps_its_light() -> None:
     found = way(Chain(KINDS, habits=Habits(several=(0.0, 0.0, 0.0, 1.0))), drawn=range(32))
     for kind in OWN:
-        absent = bool((found.severity[:, KINDS.index(kind.name)] == 0).all())
+        absent = bool((found.severities[:, KINDS.index(kind.name)] == 0).all())
         assert absent == (kind.stage in LIT)
 
 

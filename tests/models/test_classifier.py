@@ -12,14 +12,14 @@ from darnet.routing import Routing
 KINDS = ["clean", "noise", "blur", "overexposure"]
 
 
-def test_it_routes_hard_and_estimates_positive_levels() -> None:
+def test_it_routes_hard_and_estimates_positive_severities() -> None:
     output = DegradationClassifier(KINDS, 4)(torch.rand(5, 3, 32, 32))
     assert output.image is None
     (routing,) = output.routings
     assert routing.weights.shape == (5, 4)
     assert routing.weights.sum(dim=1).tolist() == [1.0] * 5
-    assert output.levels is not None
-    assert bool((output.levels > 0).all())
+    assert output.severities is not None
+    assert bool((output.severities > 0).all())
 
 
 def test_what_ships_is_lightweight() -> None:
@@ -45,7 +45,7 @@ def test_it_says_which_kind_means_none() -> None:
     assert DegradationClassifier(["noise", "blur"], 4)(crop).clean is None
 
 
-def test_ranges_of_levels() -> None:
+def test_ranges_of_severities() -> None:
     model = DegradationClassifier(KINDS, 4, ranges={"noise": [5, 50], "haze": [1, 2]})
     assert model.ranges == {"noise": (5, 50)}  # what it does not know has no range either
     for wrong in ([50, 5], [0, 1], [1.0]):
@@ -101,7 +101,7 @@ def test_a_verdict_weighs_what_the_crops_of_each_picture_say() -> None:
     model = judge(("clean", "noise"))
     logits = torch.tensor([[1.0, 2.0], [3.0, -2.0], [0.0, 0.0], [0.0, 4.0]])
     output = Output(
-        routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 2.0], [1.0, 8.0], [1.0, 1.0], [4.0, 1.0]])
+        routings=(Routing.hard(logits),), severities=torch.tensor([[1.0, 2.0], [1.0, 8.0], [1.0, 1.0], [4.0, 1.0]])
     )
     expected = torch.tensor(
         [
@@ -111,7 +111,7 @@ def test_a_verdict_weighs_what_the_crops_of_each_picture_say() -> None:
     )
     torch.testing.assert_close(model.evidence(output, 2), expected)
     torch.testing.assert_close(model.verdict(output, 2), expected @ model.weighing.T + model.bias)
-    with pytest.raises(ValueError, match="no levels"):
+    with pytest.raises(ValueError, match="no severities"):
         model.verdict(Output(routings=output.routings), 2)
 
 

@@ -40,7 +40,7 @@ def test_the_list_needs_no_torch() -> None:
 def test_a_network_is_made_of_its_arguments() -> None:
     model = darnet.create_model("degradation-classifier", kinds=["clean", "noise"], width=4)
     assert model.kinds == ("clean", "noise")
-    assert model(torch.rand(1, 3, 16, 16)).levels.shape == (1, 2)
+    assert model(torch.rand(1, 3, 16, 16)).severities.shape == (1, 2)
 
 
 @pytest.mark.parametrize(

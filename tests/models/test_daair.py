@@ -103,9 +103,9 @@ def controllers(model: DaAIR) -> list[Tensor]:
 def leaders(model: DaAIR) -> list[Tensor]:
     """What the controllers follow, in their order: decoders mirror encoders, block by block, the last one repeated."""
     found: list[Tensor] = []
-    for place, leader in ((4, 2), (5, 1), (6, 0)):
+    for stage, leader in ((4, 2), (5, 1), (6, 0)):
         blocks = model.net.stages[leader]
-        for index in range(len(model.net.stages[place])):
+        for index in range(len(model.net.stages[stage])):
             found += blocks[min(index, len(blocks) - 1)].learner.agnostic.parameters()
     return found
 
@@ -177,8 +177,8 @@ def test_without_experts_the_blocks_are_restormers() -> None:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"blocks": [1, 1]}, "8 places"),
-        ({"blocks": [1, 1, 1, 0, 1, 1, 1, 1]}, "8 places"),
+        ({"blocks": [1, 1]}, "8 stages"),
+        ({"blocks": [1, 1, 1, 0, 1, 1, 1, 1]}, "8 stages"),
         ({"kinds": []}, "each kind"),
         ({"kinds": ["rain", "rain"]}, "each kind"),
         ({"kernel": 4}, "odd"),
@@ -214,8 +214,8 @@ def test_a_network_that_is_told_the_kind_uses_its_experts_alone() -> None:
         output = told(picture)
         assert torch.equal(output.image, model(picture).image)
         assert not torch.equal(output.image, model.told("haze")(picture).image)
-    assert output.routings == told.places == told.kinds == ()
-    assert model.places
+    assert output.routings == told.stages == told.kinds == ()
+    assert model.stages
 
 
 def test_a_network_that_is_told_the_kind_shares_all_weights() -> None:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import UnknownNameError
 from darnet.models.base import Context
-from darnet.models.layers.backbone import PLACES
+from darnet.models.layers.backbone import STAGES
 from darnet.models.slerir import SLERIR
 from darnet.restore.experts.base import Tiles
 from darnet.restore.experts.network import NetworkExpert
@@ -42,23 +42,23 @@ def pictures(count: int = 2, side: int = 64) -> torch.Tensor:
 
 
 def steer(model: SLERIR, expert: int) -> None:
-    """Everything to one expert, at every place."""
+    """Everything to one expert, at every stage."""
     with torch.no_grad():
         last = model.router.mlp[-1]
         last.weight.zero_()
         towards = model.router.centres[expert] + 0.1  # at the centre itself no probability has a slope
-        last.bias.copy_(towards.repeat(len(PLACES)))
+        last.bias.copy_(towards.repeat(len(STAGES)))
 
 
 def working(model: SLERIR) -> list[set[int]]:
-    """At every place, the experts that got a gradient."""
+    """At every stage, the experts that got a gradient."""
     return [
         {
             index
-            for index, expert in enumerate(place.experts)
+            for index, expert in enumerate(stage.experts)
             if any(weight.grad is not None and bool(weight.grad.any()) for weight in expert.parameters())
         }
-        for place in model.net.stages
+        for stage in model.net.stages
     ]
 
 
@@ -68,9 +68,9 @@ def test_a_new_network_returns_its_input() -> None:
     assert torch.equal(SLERIR(**CONFIG)(degraded).image, degraded)
 
 
-def test_a_routing_for_every_place() -> None:
+def test_a_routing_for_every_stage() -> None:
     output = network()(pictures())
-    assert len(output.routings) == len(PLACES)
+    assert len(output.routings) == len(STAGES)
     for routing in output.routings:
         assert routing.weights.shape == (2, 3)
         assert routing.embedding.shape == (2, 8)
@@ -80,13 +80,13 @@ def test_a_routing_for_every_place() -> None:
 def test_only_the_chosen_expert_runs() -> None:
     model = network().eval()
     ran: list[tuple[int, int]] = []
-    for where, place in enumerate(model.net.stages):
-        for who, expert in enumerate(place.experts):
+    for where, stage in enumerate(model.net.stages):
+        for who, expert in enumerate(stage.experts):
             expert.register_forward_hook(lambda *_, name=(where, who): ran.append(name))
     steer(model, 1)
     with torch.inference_mode():
         model(pictures())
-    assert ran == [(where, 1) for where in range(len(PLACES))]
+    assert ran == [(where, 1) for where in range(len(STAGES))]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_who_learns(gate: str, masked: bool, wanted: set[int]) -> None:
     model = network(masked=masked)
     steer(model, 2)
     model(pictures(), gate=gate).image.square().mean().backward()
-    assert working(model) == [wanted] * len(PLACES)
+    assert working(model) == [wanted] * len(STAGES)
     learns = bool(model.router.mlp[-1].bias.grad is not None and model.router.mlp[-1].bias.grad.any())
     assert learns == (gate == "soft")
 
@@ -174,9 +174,9 @@ def test_an_expert_of_it_repairs_tiles_by_the_context_of_the_picture() -> None:
 
 def test_fusion_is_used() -> None:
     model = network().eval()
-    for place in model.net.stages:
-        if place.guidance is not None:
-            torch.nn.init.normal_(place.guidance.project.weight)
+    for stage in model.net.stages:
+        if stage.guidance is not None:
+            torch.nn.init.normal_(stage.guidance.project.weight)
     whole = pictures(1)
     views = model.views(whole)
     views[:, 3:] = 0  # another scene, with the same damage: the same path
@@ -244,17 +244,17 @@ def test_a_path_is_a_plain_backbone_with_the_answer_of_its_experts(changed: dict
         wanted, output = model(whole), fixed(whole)
         assert torch.equal(output.image, wanted.image)
         assert not torch.allclose(other(whole).image, wanted.image, atol=1e-4)
-    assert [routing.weights.tolist() for routing in output.routings] == [[[1.0]]] * len(PLACES)
-    experts = sum(weight.numel() for place in model.net.stages for weight in place.experts.parameters())
+    assert [routing.weights.tolist() for routing in output.routings] == [[[1.0]]] * len(STAGES)
+    experts = sum(weight.numel() for stage in model.net.stages for weight in stage.experts.parameters())
     chooser = sum(weight.numel() for weight in model.router.parameters())
     stored = sum(weight.numel() for weight in model.parameters())
     assert sum(weight.numel() for weight in fixed.parameters()) == stored - chooser - 2 * experts // 3
-    assert all(len(place.experts) == 3 for place in model.net.stages)
+    assert all(len(stage.experts) == 3 for stage in model.net.stages)
 
 
 @pytest.mark.parametrize("path", [[0] * 7, [0] * 7 + [3], [-1] + [0] * 7])
 def test_what_is_no_path(path: list[int]) -> None:
-    with pytest.raises(ValueError, match="expected one of the experts 0 to 2 for each of 8 places"):
+    with pytest.raises(ValueError, match="expected one of the experts 0 to 2 for each of 8 stages"):
         network().along(path)
 
 
@@ -293,9 +293,9 @@ def test_full_size_has_the_active_parameters_of_the_paper() -> None:
         ({"blocks": [1] * 7}, "blocks"),
         ({"blocks": [0] + [1] * 7}, "blocks"),
         ({"crop_px": 20}, "crop_px 20 is no multiple of 16"),
-        ({"guided": ["decoder4"]}, r"no place 'decoder4' \(there are: encoder1"),
+        ({"guided": ["decoder4"]}, r"no stage 'decoder4' \(there are: encoder1"),
         ({"fusion": 0, "positions": True}, "positions: there is no prior map without fusion"),
-        ({"guided": []}, "fusion 8: the prior map guides no place"),
+        ({"guided": []}, "fusion 8: the prior map guides no stage"),
         ({"experts": 12}, "experts 12"),
         ({"fusion": 9}, "heads do not divide"),
         ({"encoder": "clop"}, "no encoder called 'clop'"),
@@ -308,8 +308,8 @@ def test_arguments_that_make_no_network(config: dict[str, object], message: str)
 
 
 def test_the_maps_are_parts_where_there_are_any() -> None:
-    assert {place: {*named} for place, named in network().parts().items() if place not in PLACES} == {
+    assert {stage: {*named} for stage, named in network().parts().items() if stage not in STAGES} == {
         "whole": {"DSP"},
         "tile": {"CSP", "prior"},
     }
-    assert tuple(network(fusion=0).parts()) == PLACES
+    assert tuple(network(fusion=0).parts()) == STAGES

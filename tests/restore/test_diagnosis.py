@@ -16,7 +16,7 @@ BOTH = Diagnosis({"jpeg": 0.71, "clean": 0.07, "noise": 0.93, "haze": 0.5}, {"no
 
 
 def test_the_label_is_the_most_certain_kind() -> None:
-    assert (SEEN.label, SEEN.confidence, SEEN.level) == ("noise", 0.93, 24.3)
+    assert (SEEN.label, SEEN.confidence, SEEN.severity) == ("noise", 0.93, 24.3)
 
 
 def test_several_kinds_may_be_present() -> None:
@@ -32,7 +32,7 @@ def test_several_kinds_may_be_present() -> None:
 def test_clean_is_that_nothing_is_present() -> None:
     """Also where no kind is called so, and where a kind is even."""
     nothing = Diagnosis({"noise": 0.2, "blur": 0.5}, {"blur": 1.0})
-    assert (nothing.label, nothing.confidence, nothing.level, nothing.present) == ("clean", 0.5, None, ())
+    assert (nothing.label, nothing.confidence, nothing.severity, nothing.present) == ("clean", 0.5, None, ())
     assert str(nothing) == "clean 50 %"
     assert Diagnosis({"noise": 0.4, "clean": 0.6}).confidence == 0.6
 
@@ -45,7 +45,7 @@ def test_clean_is_that_nothing_is_present() -> None:
         (Diagnosis({"overexposure": 0.6}, {"overexposure": 1.759}), "overexposure 60 % (gain ≈ 1.76)"),
         (BOTH, "noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)"),
         (Diagnosis({"clean": 0.99}), "clean 99 %"),
-        (Diagnosis({"moiré": 0.8}, {"moiré": 3.0}), "moiré 80 %"),  # a kind whose level has no symbol
+        (Diagnosis({"moiré": 0.8}, {"moiré": 3.0}), "moiré 80 %"),  # a kind whose severity has no symbol
     ],
 )
 def test_one_line_for_a_reader(diagnosis: Diagnosis, text: str) -> None:

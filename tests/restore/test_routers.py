@@ -9,9 +9,10 @@ from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError, WeightsError
 from darnet.images.tiles import grid_crops
 from darnet.models import cards
-from darnet.models.base import Output, make_thumbnail
+from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
+from darnet.models.views import Thumbnail
 from darnet.restore.routers import BLOCK_PX, Always, NetworkRouter
 from darnet.routing import Routing
 from darnet.systems.loading import load_router
@@ -30,7 +31,7 @@ def test_any_size_gets_scores(router: NetworkRouter, size: tuple[int, int]) -> N
     diagnosis = router(torch.rand(3, *size))
     assert list(diagnosis.scores) == KINDS
     assert diagnosis.scores["clean"] == pytest.approx(1 - max(diagnosis.scores["noise"], diagnosis.scores["blur"]))
-    assert set(diagnosis.levels) == {"noise", "blur"}  # clean has no level
+    assert set(diagnosis.severities) == {"noise", "blur"}  # clean has no severity
 
 
 def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRouter) -> None:
@@ -63,33 +64,33 @@ def test_findings_are_kept_for_each_crop(router: NetworkRouter) -> None:
         assert alone(part).scores == pytest.approx(dict(crop.presence), abs=1e-5)
 
 
-def told(router: NetworkRouter, ranges: dict[str, tuple[float, float]], levels: list[float]) -> NetworkRouter:
-    """A router that always estimates these levels, and is certain of noise and blur."""
+def told(router: NetworkRouter, ranges: dict[str, tuple[float, float]], severities: list[float]) -> NetworkRouter:
+    """A router that always estimates these severities, and is certain of noise and blur."""
     model = router.backend.model
     model.ranges = ranges
     with torch.no_grad():
         model.estimate.weight.zero_()
-        model.estimate.bias.copy_(torch.tensor([1.0, *levels]).log())
+        model.estimate.bias.copy_(torch.tensor([1.0, *severities]).log())
         model.classify.bias.copy_(torch.tensor([0.0, 30.0, 20.0]))
     model.measure_from_clean()
     return router
 
 
-@pytest.mark.parametrize(("level", "said"), [(4, 5), (20, 20), (70, 50)])
-def test_levels_stay_within_what_the_router_learnt(router: NetworkRouter, level: float, said: float) -> None:
-    diagnosis = told(router, {"noise": (5, 50)}, [level, 300])(torch.rand(3, 64, 64))
+@pytest.mark.parametrize(("severity", "said"), [(4, 5), (20, 20), (70, 50)])
+def test_severities_stay_within_what_the_router_learnt(router: NetworkRouter, severity: float, said: float) -> None:
+    diagnosis = told(router, {"noise": (5, 50)}, [severity, 300])(torch.rand(3, 64, 64))
     assert diagnosis.present == ("noise", "blur")
-    assert diagnosis.levels == pytest.approx({"noise": said, "blur": 300}, rel=1e-3)  # nobody said what blur may be
+    assert diagnosis.severities == pytest.approx({"noise": said, "blur": 300}, rel=1e-3)  # nobody said what blur may be
 
 
-@pytest.mark.parametrize("level", [3, 80, 31175, 1e38])
-def test_a_level_far_outside_is_that_of_no_picture_of_the_kind(router: NetworkRouter, level: float) -> None:
-    diagnosis = told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [level, 2])(torch.rand(3, 64, 64))
+@pytest.mark.parametrize("severity", [3, 80, 31175, 1e38])
+def test_a_severity_far_outside_is_that_of_no_picture_of_the_kind(router: NetworkRouter, severity: float) -> None:
+    diagnosis = told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [severity, 2])(torch.rand(3, 64, 64))
     assert diagnosis.label == "blur"
     assert diagnosis.scores["noise"] == 0
-    assert "noise" not in diagnosis.levels
+    assert "noise" not in diagnosis.severities
     assert all(crop.presence["noise"] == 0 for crop in diagnosis.crops)
-    assert told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [level, 9])(torch.rand(3, 64, 64)).label == "clean"
+    assert told(router, {"noise": (5, 50), "blur": (0.5, 3)}, [severity, 9])(torch.rand(3, 64, 64)).label == "clean"
 
 
 def test_no_other_kind_takes_the_place_of_one_that_cannot_be(router: NetworkRouter) -> None:
@@ -101,13 +102,13 @@ def test_no_other_kind_takes_the_place_of_one_that_cannot_be(router: NetworkRout
 
 
 def test_what_shows_in_a_corner_is_judged_by_the_corner(router: NetworkRouter) -> None:
-    """The level of a kind is that of the crops where it is."""
+    """The severity of a kind is that of the crops where it is."""
 
     def cornered(degraded, context=None, box=None):
         bright = (degraded.mean(dim=(1, 2, 3)) > 0.5).float()
         logits = torch.stack([0 * bright, 20 * bright - 10, 0 * bright - 10], dim=1)
-        levels = torch.stack([0 * bright + 1, 20 * bright + 20, 0 * bright + 1], dim=1)
-        return Output(routings=(Routing.hard(logits),), levels=levels, clean=0)
+        severities = torch.stack([0 * bright + 1, 20 * bright + 20, 0 * bright + 1], dim=1)
+        return Output(routings=(Routing.hard(logits),), severities=severities, clean=0)
 
     pixels = torch.zeros(3, 128, 128)
     pixels[:, :32, :32] = 1
@@ -117,7 +118,7 @@ def test_what_shows_in_a_corner_is_judged_by_the_corner(router: NetworkRouter) -
     model.measure_from_clean()
     diagnosis = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32)(pixels)
     assert diagnosis.present == ("noise",)
-    assert diagnosis.levels["noise"] == pytest.approx(40, rel=0.05)
+    assert diagnosis.severities["noise"] == pytest.approx(40, rel=0.05)
     assert [crop.presence["noise"] > 0.5 for crop in diagnosis.crops] == [True] + [False] * 15
 
 
@@ -159,7 +160,7 @@ def test_a_network_that_names_nothing_is_no_router() -> None:
 
 def test_always() -> None:
     diagnosis = Always("haze")(torch.rand(3, 2, 2))
-    assert (diagnosis.label, diagnosis.confidence, diagnosis.level) == ("haze", 1.0, None)
+    assert (diagnosis.label, diagnosis.confidence, diagnosis.severity) == ("haze", 1.0, None)
 
 
 def test_a_router_by_name(tmp_path: Path) -> None:
@@ -191,4 +192,4 @@ def test_every_crop_is_told_of_the_whole_picture() -> None:
     assert len(overview) == 16
     assert all(torch.equal(row, overview[0]) for row in overview)
     with torch.inference_mode():
-        torch.testing.assert_close(overview[:1], spy.encode(make_thumbnail(pixels[None], 16)).encoded["overview"])
+        torch.testing.assert_close(overview[:1], spy.encode(Thumbnail(16)(pixels[None])).encoded["overview"])

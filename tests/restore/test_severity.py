@@ -17,7 +17,7 @@ def model() -> DegradationClassifier:
 
 def estimated(*crops: tuple[float, float]) -> Output:
     """What a network says of noise and blur in each crop."""
-    return Output(levels=torch.tensor([[1.0, noise, blur] for noise, blur in crops]))
+    return Output(severities=torch.tensor([[1.0, noise, blur] for noise, blur in crops]))
 
 
 def test_a_crop_counts_by_how_certain_the_kind_is_there(model: DegradationClassifier) -> None:

@@ -70,20 +70,20 @@ def test_classification_is_the_mean_cross_entropy_of_all_routers() -> None:
 
 
 def test_levels_count_only_where_the_true_kind_has_one() -> None:
-    def loss(levels: list[list[float]]) -> float:
-        return float(LOSSES["level"](Output(levels=torch.tensor(levels)), BATCH))
+    def loss(severities: list[list[float]]) -> float:
+        return float(LOSSES["level"](Output(severities=torch.tensor(severities)), BATCH))
 
     assert loss([[9.0, 25.0], [7.0, 3.0]]) == 0  # the right estimate where it counts, nonsense elsewhere
     assert loss([[9.0, 30.0], [7.0, 3.0]]) > 0
     assert loss([[9.0, 50.0], [7.0, 3.0]]) == pytest.approx(loss([[9.0, 12.5], [7.0, 3.0]]))  # a ratio is an error
-    with pytest.raises(RecipeError, match="levels"):
+    with pytest.raises(RecipeError, match="severities"):
         LOSSES["level"](Output(), BATCH)
 
 
 #: Noise and haze, where blur is too mild to say; nothing; of clean, blur, noise and haze.
 SEVERAL = BATCH._replace(
     presence=torch.tensor([[0.0, torch.nan, 1.0, 1.0], [1.0, 0.0, 0.0, 0.0]]),
-    severity=torch.tensor([[0.0, 0.5, 25.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
+    severities=torch.tensor([[0.0, 0.5, 25.0, 0.0], [0.0, 0.0, 0.0, 0.0]]),
 )
 
 
@@ -115,8 +115,8 @@ def test_presence_without_more_is_that_of_the_label() -> None:
 
 def test_the_level_of_every_kind_that_is_known_counts() -> None:
     def loss(*first: float) -> float:
-        levels = torch.tensor([list(first), [7.0, 7.0, 7.0, 7.0]])
-        return float(LOSSES["level"](Output(levels=levels), SEVERAL))
+        severities = torch.tensor([list(first), [7.0, 7.0, 7.0, 7.0]])
+        return float(LOSSES["level"](Output(severities=severities), SEVERAL))
 
     assert loss(3.0, 0.5, 25.0, 9.0) == 0
     blur, noise = loss(3.0, 1.0, 25.0, 9.0), loss(3.0, 0.5, 50.0, 9.0)
@@ -126,10 +126,10 @@ def test_the_level_of_every_kind_that_is_known_counts() -> None:
 
 def test_evidence_of_crops_is_averaged_before_it_is_judged() -> None:
     """A crop that says nothing does not count against the picture, and one that says much counts for it."""
-    batch = BATCH._replace(label=torch.tensor([1, 1]), level=torch.tensor([25.0, 25.0]), crops_per_picture=2)
+    batch = BATCH._replace(label=torch.tensor([1, 1]), severity=torch.tensor([25.0, 25.0]), crops_per_picture=2)
     logits = torch.tensor([[0.0, 8.0], [0.0, 0.0]])
     wanted = torch.nn.functional.cross_entropy(torch.tensor([[0.0, 4.0]]), torch.tensor([1]))
-    output = Output(routings=(Routing.hard(logits),), levels=torch.tensor([[1.0, 50.0], [1.0, 12.5]]))
+    output = Output(routings=(Routing.hard(logits),), severities=torch.tensor([[1.0, 50.0], [1.0, 12.5]]))
     assert float(LOSSES["classification"](output, batch)) == pytest.approx(float(wanted), rel=1e-5)
     there = F.binary_cross_entropy_with_logits(torch.tensor(4.0), torch.tensor(1.0))
     assert float(LOSSES["presence"](replace(output, clean=0), batch)) == pytest.approx(float(there), rel=1e-5)

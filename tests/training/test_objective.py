@@ -22,7 +22,7 @@ SEVERAL = Batch(
     torch.tensor([1, 2, 0, 1]),
     torch.zeros(4),
     presence=torch.tensor([[0.0, 1, 0], [0, 1, 1], [1, 0, 0], [0, 1, torch.nan]]),
-    severity=torch.tensor([[0.0, 25, 0], [0, 25, 1], [0, 0, 0], [0, 10, 0.2]]),
+    severities=torch.tensor([[0.0, 25, 0], [0, 25, 1], [0, 0, 0], [0, 10, 0.2]]),
 )
 
 
@@ -60,22 +60,22 @@ def test_all_of_a_batch_reaches_the_losses() -> None:
         assert set(terms) == set(losses)
         return float(torch.stack(list(terms.values())).sum().detach())
 
-    assert total(SEVERAL) not in (total(SEVERAL._replace(presence=None)), total(SEVERAL._replace(severity=None)))
+    assert total(SEVERAL) not in (total(SEVERAL._replace(presence=None)), total(SEVERAL._replace(severities=None)))
 
 
 def mixed(count: int, rng: torch.Generator) -> Batch:
     """Smooth pictures, half of them noisy and half of them dark, each by a coin of its own; two crops of each."""
     coins = torch.rand(count, 2, generator=rng) < 0.5
     ramp = torch.linspace(0.4, 0.9, 32) * torch.ones(count, 3, 32, 1)
-    level = 15 + 25 * torch.rand(count, generator=rng)
-    noise = torch.randn(count, 2, 3, 32, 32, generator=rng) * (level * coins[:, 0] / 255)[:, None, None, None, None]
+    sigma = 15 + 25 * torch.rand(count, generator=rng)
+    noise = torch.randn(count, 2, 3, 32, 32, generator=rng) * (sigma * coins[:, 0] / 255)[:, None, None, None, None]
     dark = torch.where(coins[:, 1], 0.3, 1.0)[:, None, None, None, None]
     pictures = (ramp[:, None] * dark + noise).clamp(0, 1).flatten(0, 1)
     presence = torch.cat([torch.full((count, 1), torch.nan), coins.float()], dim=1)
-    severity = torch.stack([0 * level, level * coins[:, 0], 0 * level], dim=1)
+    severities = torch.stack([0 * sigma, sigma * coins[:, 0], 0 * sigma], dim=1)
     label = torch.where(coins[:, 0], 1, torch.where(coins[:, 1], 2, 0))
-    presence, severity, label = (values.repeat_interleave(2, dim=0) for values in (presence, severity, label))
-    return Batch(pictures, pictures, label, 0 * label.float(), None, 2, presence=presence, severity=severity)
+    presence, severities, label = (values.repeat_interleave(2, dim=0) for values in (presence, severities, label))
+    return Batch(pictures, pictures, label, 0 * label.float(), None, 2, presence=presence, severities=severities)
 
 
 @pytest.mark.slow
@@ -108,10 +108,10 @@ def test_a_router_learns_to_see_two_kinds_in_one_picture() -> None:
     assert scores(objective.look(unseen), unseen)["val_presence"] > 0.95
     calibrate(model, [mixed(300, rng)], 0.02)
     router, right, ratios = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32), [], []
-    for picture, truth, severity in zip(unseen.degraded[::2], unseen.present(3), unseen.severities(3), strict=True):
+    for picture, truth, true in zip(unseen.degraded[::2], unseen.present(3), unseen.known_severities(3), strict=True):
         diagnosis = router(picture)
         right.append(set(diagnosis.present) == {kind for kind, there in zip(kinds, truth, strict=True) if there == 1})
-        if "noise" in diagnosis.present and severity[1]:
-            ratios.append(diagnosis.levels["noise"] / float(severity[1]))
+        if "noise" in diagnosis.present and true[1]:
+            ratios.append(diagnosis.severities["noise"] / float(true[1]))
     assert sum(right) > 0.93 * len(right)
     assert sum(0.7 < ratio < 1.4 for ratio in ratios) > 0.8 * len(ratios) > 60

@@ -404,7 +404,7 @@ def test_replay_has_its_share_and_its_levels(photos: Path) -> None:
     batch = learner.synthesis(lesson.stage[0], learner.training, augment=True)(2000, torch.Generator().manual_seed(0))
     shares = torch.bincount(batch.label, minlength=3) / 2000
     torch.testing.assert_close(shares, torch.tensor([0.3, 0.3, 0.4]), atol=0.05, rtol=0)
-    assert set(batch.level[batch.label == 1].tolist()) == {40.0}
+    assert set(batch.severity[batch.label == 1].tolist()) == {40.0}
     used = [{exemplar.scene for exemplar in part.memory.exemplars} for part in (learner.training, learner.validation)]
     assert not used[0] & used[1]
 

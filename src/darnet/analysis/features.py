@@ -1,4 +1,4 @@
-"""What each part of a network makes of one picture, place by place (Fig. 7 of DaAIR; the maps of SLER-IR §3.4).
+"""What each part of a network makes of one picture, stage by stage (Fig. 7 of DaAIR; the maps of SLER-IR §3.4).
 
 A network says itself what works where: `Watched.parts`. It is watched from outside, for the time of one call;
 nothing is stored on it.
@@ -40,7 +40,7 @@ class Map(NamedTuple):
     first. Its features are normalised, so that their own root mean square is nearly the same everywhere.
     """
 
-    place: str
+    stage: str
     part: str
     expert: str | None  # which of several
     energy: Energy
@@ -49,7 +49,7 @@ class Map(NamedTuple):
     @property
     def guides(self) -> bool:
         """Whether it belongs to the picture, and not to a block."""
-        return self.place in (WHOLE, TILE)
+        return self.stage in (WHOLE, TILE)
 
     def limits(self) -> tuple[float, float]:
         """What is drawn black, and what white."""
@@ -61,7 +61,7 @@ class Map(NamedTuple):
         figures = (float(self.energy.mean()), float(self.energy.std(correction=0)), *self.limits())
         named = zip(("mean", "std", "low", "high"), figures, strict=True)
         rounded = {name: float(f"{figure:.4g}") for name, figure in named}
-        return {"place": self.place, "part": self.part, "expert": self.expert, **rounded}
+        return {"place": self.stage, "part": self.part, "expert": self.expert, **rounded}
 
 
 class Features(NamedTuple):
@@ -83,23 +83,23 @@ def watched(name: str, device: str = "auto") -> Subject:
 
 
 def look_inside(subject: Subject, pixels: Pixels) -> Features:
-    """Maps of the first block of each place and of the last of all; where experts are routed, of the chosen one.
+    """Maps of the first block of each stage and of the last of all; where experts are routed, of the chosen one.
 
     And the maps that guide them all.
     """
     parts = _parts(subject)
-    first = {place.partition(".")[0]: place for place in reversed([*parts])}
-    wanted = {place: named for place, named in parts.items() if place in (*first.values(), [*parts][-1])}
+    first = {stage.partition(".")[0]: stage for stage in reversed([*parts])}
+    wanted = {stage: named for stage, named in parts.items() if stage in (*first.values(), [*parts][-1])}
     with watching(wanted) as seen:
         output = subject(pixels)
     shown = centre(pixels)
     (whole_height, whole_width), (height, width) = pixels.shape[1:], shown.shape[1:]
     padded = pad_to(shown, subject.model.multiple_of).shape[1:]
-    routings = dict(zip(subject.model.places, output.routings, strict=True))
+    routings = dict(zip(subject.model.stages, output.routings, strict=True))
 
-    def lies(place: str, energy: Energy) -> tuple[Energy, Extent]:
+    def lies(stage: str, energy: Energy) -> tuple[Energy, Extent]:
         """Without what the picture was padded by, and what is left."""
-        if place == WHOLE:
+        if stage == WHOLE:
             above, before = float((whole_height - height) // 2), float((whole_width - width) // 2)
             return energy, (-before, whole_width - before, whole_height - above, -above)
         down, across = (side / cells for side, cells in zip(padded, energy.shape, strict=True))
@@ -107,14 +107,14 @@ def look_inside(subject: Subject, pixels: Pixels) -> Features:
         return energy[:rows, :columns], (0.0, columns * across, rows * down, 0.0)
 
     maps = []
-    for place, named in wanted.items():
+    for stage, named in wanted.items():
         for part, module in named.items():
             index, expert = None, None
             if isinstance(module, nn.ModuleList):
-                weights = routings[place].weights[0]
+                weights = routings[stage].weights[0]
                 index = int(weights.argmax())
                 expert = subject.expert(index, len(weights))
-            maps.append(Map(place, part, expert, *lies(place, seen[place, part, index])))
+            maps.append(Map(stage, part, expert, *lies(stage, seen[stage, part, index])))
     restored = None if output.image is None else output.image[0, :, :height, :width].float().cpu().clamp(0, 1)
     return Features(shown, restored, tuple(maps))
 
@@ -125,17 +125,17 @@ def _parts(subject: Subject) -> Mapping[str, Mapping[str, nn.Module]]:
 
 @contextmanager
 def watching(parts: Mapping[str, Mapping[str, nn.Module]]) -> Iterator[dict[Key, Energy]]:
-    """While it lasts, keep the energy of what each part answers, by place, part and number of the expert.
+    """While it lasts, keep the energy of what each part answers, by stage, part and number of the expert.
 
     Parts see one picture at a time. Whatever happens, nothing stays registered.
     """
     modules: dict[Key, nn.Module] = {}
-    for place, named in parts.items():
+    for stage, named in parts.items():
         for part, module in named.items():
             if isinstance(module, nn.ModuleList):
-                modules |= {(place, part, index): expert for index, expert in enumerate(module)}
+                modules |= {(stage, part, index): expert for index, expert in enumerate(module)}
             else:
-                modules[place, part, None] = module
+                modules[stage, part, None] = module
     seen: dict[Key, Energy] = {}
     hooks = [module.register_forward_hook(partial(_keep, seen, key)) for key, module in modules.items()]
     try:

@@ -23,7 +23,7 @@ FAINT = "#bbbbbb"
 
 
 def draw_sphere(models: Sequence[Summary]) -> bytes:
-    """For each model all places together, and beside it each by itself."""
+    """For each model all stages together, and beside it each by itself."""
     kinds = list(dict.fromkeys(kind for model in models for kind in model["pictures"]))
     signs = {kind: (COLOURS[n % len(COLOURS)], SIGNS[n % len(SIGNS)]) for n, kind in enumerate(kinds)}
     rows = [-(-len(model["places"]) // COLUMNS) for model in models]
@@ -33,7 +33,7 @@ def draw_sphere(models: Sequence[Summary]) -> bytes:
     *parts, below = figure.subfigures(len(models) + 1, 1, height_ratios=(*heights, LEGEND_INCHES))
     for part, model, count in zip(parts, models, rows, strict=True):
         left, right = part.subfigures(1, 2, width_ratios=widths)
-        _view(left.subplots(), {"name": "all places together", **model["together"]}, model["cases"], signs, 18)
+        _view(left.subplots(), {"name": "all stages together", **model["together"]}, model["cases"], signs, 18)
         panels = right.subplots(count, COLUMNS, squeeze=False)
         for index, axes in enumerate(panels.flat):
             if index < len(model["places"]):

@@ -1,9 +1,9 @@
 """Who serves which damage, block by block, inside a network that routes (Fig. 6 of DaAIR, Fig. 4 of SLER-IR).
 
-A network says itself where it routes: `Model.places`. Experts have the name of their kind where there is one for each
+A network says itself where it routes: `Model.stages`. Experts have the name of their kind where there is one for each
 kind, and a number otherwise.
 
-Shapes: E experts, K places, N pictures, H × W pixels. Pictures are sRGB in [0, 1].
+Shapes: E experts, K stages, N pictures, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.benchmark.cases import Case, cases, is_of_one_kind, levels
+from darnet.benchmark.cases import Case, cases, is_of_one_kind, severities
 from darnet.benchmark.protocol import DEFAULT, PROTOCOLS
 from darnet.benchmark.provenance import commit
 from darnet.benchmark.subjects import LONGEST_PX, Subject
@@ -52,7 +52,7 @@ def subjects(name: str, device: str = "auto") -> list[Subject]:
 
 def routed(name: str, device: str = "auto") -> list[Subject]:
     """Those of `subjects` that route. Raises UsageError where none does, or where one is for no kind of damage."""
-    found = [subject for subject in subjects(name, device) if subject.model.places]
+    found = [subject for subject in subjects(name, device) if subject.model.stages]
     if not found:
         raise UsageError(f"{name}: does not route: no block of it chooses between experts")
     for subject in found:
@@ -81,7 +81,7 @@ def only(subject: Subject, kinds: Iterable[str]) -> Subject:
 
 
 def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[list[Case], dict[str, str]]:
-    """Pictures of every kind: photos damaged at the middle of its levels, and pairs. And why a kind has none.
+    """Pictures of every kind: photos damaged at the middle of its severities, and pairs. And why a kind has none.
 
     limit: how many pictures of a set at the most. Raises NoInputError where no kind has any.
     """
@@ -91,7 +91,7 @@ def choose(kinds: Iterable[str], root: Path, limit: int | None = None) -> tuple[
         if not is_of_one_kind(kind):
             left_out[kind] = f"no test set of {kind} is known"
             continue
-        damage = levels(kind)
+        damage = severities(kind)
         wanted = (None, *damage[len(damage) // 2 :][:1])
         try:
             chosen += [case for case in cases(kind, root, (), limit) if case.degradation in wanted]
@@ -119,8 +119,8 @@ def summary(subject: Subject, passages: Sequence[Passage]) -> Document:
     """What experts serve, block by block, and the path of every picture."""
     pictures = counted(subject, (case for case, _ in passages))
     blocks = [
-        {"name": place, **_block(subject, list(pictures), [(case.kind, weights[index]) for case, weights in passages])}
-        for index, place in enumerate(subject.model.places)
+        {"name": stage, **_block(subject, list(pictures), [(case.kind, weights[index]) for case, weights in passages])}
+        for index, stage in enumerate(subject.model.stages)
     ]
     return {
         "model": subject.name,
@@ -141,7 +141,7 @@ def counted(subject: Subject, seen: Iterable[Case]) -> dict[str, dict[str, int]]
 
 def identity(case: Case) -> Document:
     """Which picture it is."""
-    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.level}
+    return {"set": case.set, "name": case.name, "kind": case.kind, "level": case.severity}
 
 
 def circumstances(device: str) -> Document:
@@ -182,14 +182,14 @@ def _path(subject: Subject, passage: Passage) -> Document:
 
 
 def _flows(subject: Subject, kinds: Sequence[str], passages: Sequence[Passage]) -> Document | None:
-    """Damage -> between each place and the next, from expert (row) to expert (column): how much goes that way.
+    """Damage -> between each stage and the next, from expert (row) to expert (column): how much goes that way.
 
-    The mean over the pictures of w[place, from] · w[place + 1, to]. For hard routing it is the share of pictures; for
-    soft routing, the chance of going that way where each place draws its expert by its weights. None where experts
-    stand for kinds, or places have different numbers of them: there are no common paths to draw.
+    The mean over the pictures of w[stage, from] · w[stage + 1, to]. For hard routing it is the share of pictures; for
+    soft routing, the chance of going that way where each stage draws its expert by its weights. None where experts
+    stand for kinds, or stages have different numbers of them: there are no common paths to draw.
     """
     widths = {len(row) for _, weights in passages for row in weights}
-    if len(widths) > 1 or len(subject.model.places) < 2 or subject.expert(0, *widths) != "0":
+    if len(widths) > 1 or len(subject.model.stages) < 2 or subject.expert(0, *widths) != "0":
         return None
 
     def flow(kind: str) -> list[list[list[float]]]:

@@ -23,7 +23,7 @@ FRAME = 0.8
 def draw_routing(models: Sequence[Summary]) -> bytes:
     """Accuracy block by block, and below it, for each model, which expert serves which damage (DaAIR, Fig. 6).
 
-    Where experts have numbers, the ways of the damages from place to place, too.
+    Where experts have numbers, the ways of the damages from stage to stage, too.
     """
     most = max(len(model["blocks"]) for model in models)
     columns = -(-most // -(-most // MOST_COLUMNS))
@@ -43,21 +43,21 @@ def draw_routing(models: Sequence[Summary]) -> bytes:
 
 
 def draw_features(features: Features, title: str) -> bytes:
-    """The picture, what came out, and the maps: a row for each part, a column for each place (DaAIR, Fig. 7).
+    """The picture, what came out, and the maps: a row for each part, a column for each stage (DaAIR, Fig. 7).
 
     Beside the picture are the maps that guide the blocks.
     """
     inner = [found for found in features.maps if not found.guides]
-    places, parts = (list(dict.fromkeys(getattr(found, of) for found in inner)) for of in ("place", "part"))
+    stages, parts = (list(dict.fromkeys(getattr(found, of) for found in inner)) for of in ("stage", "part"))
     height, width = features.shown.shape[1:]
     ratio = min(max(height / width, 0.4), 2.5)
     shown = {"input": features.shown} | ({} if features.restored is None else {"output": features.restored})
     guides = [found for found in features.maps if found.guides]
     columns, rows = -(-(len(shown) + len(guides)) // PICTURE_ROWS), max(len(parts), PICTURE_ROWS)
     pictures = columns * rows / PICTURE_ROWS  # in widths of a map
-    inches = (MAP_INCHES * (len(places) + pictures + 0.1), (MAP_INCHES * ratio + 0.1) * rows + 0.9)
+    inches = (MAP_INCHES * (len(stages) + pictures + 0.1), (MAP_INCHES * ratio + 0.1) * rows + 0.9)
     figure = need()(figsize=inches, layout="constrained", dpi=DPI)
-    left, right = figure.subfigures(1, 2, width_ratios=(pictures, len(places)))
+    left, right = figure.subfigures(1, 2, width_ratios=(pictures, len(stages)))
     # Column by column, so that input stands over output.
     beside = iter(left.subplots(PICTURE_ROWS, columns, squeeze=False).T.flat)
     for name, picture in shown.items():
@@ -67,19 +67,19 @@ def draw_features(features: Features, title: str) -> bytes:
         axes.set_axis_off()
     for found, axes in zip(guides, beside, strict=False):
         _map(axes, found, (width, height))
-        axes.set_title(f"{found.part} ({found.place})", fontsize=11)
+        axes.set_title(f"{found.part} ({found.stage})", fontsize=11)
     for axes in beside:
         axes.set_axis_off()
-    panels = right.subplots(len(parts), len(places), squeeze=False)
+    panels = right.subplots(len(parts), len(stages), squeeze=False)
     for axes in panels.flat:
         axes.set(xticks=[], yticks=[], aspect=ratio)
         axes.spines[:].set_visible(False)
     for found in inner:
-        axes = panels[parts.index(found.part)][places.index(found.place)]
+        axes = panels[parts.index(found.part)][stages.index(found.stage)]
         _map(axes, found, (width, height))
         axes.set_xlabel(found.expert or "", fontsize=10, labelpad=3)
-    for axes, place in zip(panels[0], places, strict=True):
-        axes.set_title(place, fontsize=11)
+    for axes, stage in zip(panels[0], stages, strict=True):
+        axes.set_title(stage, fontsize=11)
     for axes, part in zip(panels[:, 0], parts, strict=True):
         axes.set_ylabel(part, fontsize=11)
     figure.suptitle(title, fontsize=11, x=0.005, ha="left")

@@ -27,7 +27,7 @@ def inches(model: Summary) -> tuple[float, float]:
 
 
 def draw(part: Any, model: Summary) -> None:
-    """A panel for each damage: places from left to right, experts from top to bottom."""
+    """A panel for each damage: stages from left to right, experts from top to bottom."""
     columns, rows = _grid(model)
     panels = part.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     names = [block["name"] for block in model["blocks"]]
@@ -45,18 +45,18 @@ def draw(part: Any, model: Summary) -> None:
 
 def _draw_kind(axes: Any, model: Summary, kind: str, colour: str) -> None:
     """Lines as wide as the share that goes that way, discs as large as the share that an expert serves."""
-    for place, step in enumerate(model["flows"][kind]):
+    for stage, step in enumerate(model["flows"][kind]):
         for origin, row in enumerate(step):
             for target, share in enumerate(row):
                 if share >= LEAST_SHARE:
-                    way = ([place, place + 1], [origin, target])
+                    way = ([stage, stage + 1], [origin, target])
                     axes.plot(*way, color=colour, linewidth=WIDEST * share, alpha=0.55, solid_capstyle="butt")
-    for place, block in enumerate(model["blocks"]):
+    for stage, block in enumerate(model["blocks"]):
         shares: Sequence[float] = list(block["shares"][kind].values())
         numbers = range(len(shares))
-        axes.scatter([place] * len(shares), numbers, s=4, color=QUIET, zorder=2)
+        axes.scatter([stage] * len(shares), numbers, s=4, color=QUIET, zorder=2)
         sizes = [share * LARGEST**2 for share in shares]
-        axes.scatter([place] * len(shares), numbers, s=sizes, color=colour, linewidths=0, zorder=3)
+        axes.scatter([stage] * len(shares), numbers, s=sizes, color=colour, linewidths=0, zorder=3)
     axes.set(xlim=(-0.6, len(model["blocks"]) - 0.4), ylim=(len(shares) - 0.4, -0.6), yticks=numbers)
     axes.spines[:].set_visible(False)
 

@@ -1,7 +1,7 @@
 """Whether what a network routes by tells damages apart: the sphere of embeddings (SLER-IR §3.3).
 
-A picture has a vector at each place: its embedding, which lies on the unit sphere, or, where a classifier routes, its
-logits less their mean (a softmax knows no more of them). All places together are one long vector. In it places count
+A picture has a vector at each stage: its embedding, which lies on the unit sphere, or, where a classifier routes, its
+logits less their mean (a softmax knows no more of them). All stages together are one long vector. In it stages count
 alike: each is divided by the root mean square of its lengths, which for embeddings is 1.
 
 Shapes: N pictures, D of a vector, K kinds, C experts, R given axes. Damages are compared by the cosine distance.
@@ -34,7 +34,7 @@ TINY = 1e-12
 
 
 class Placed(NamedTuple):
-    """Where one picture lies, at every place."""
+    """Where one picture lies, at every stage."""
 
     case: Case
     source: str  # EMBEDDINGS or LOGITS
@@ -66,7 +66,7 @@ def comparable(subject: Subject, cases: Iterable[Case]) -> set[str]:
 
 
 def summary(subject: Subject, placed: Sequence[Placed]) -> Document:
-    """How well damages are told apart, all places together and each by itself, and where each picture is drawn.
+    """How well damages are told apart, all stages together and each by itself, and where each picture is drawn.
 
     Kinds with a single picture are left out. Raises NoInputError where nothing is left to compare.
     """
@@ -74,11 +74,11 @@ def summary(subject: Subject, placed: Sequence[Placed]) -> Document:
     kept = [picture for picture in placed if picture.case.kind in kinds]
     names = [kind for kind in subject.kinds if kind in kinds]
     of = torch.tensor([names.index(picture.case.kind) for picture in kept])
-    places = [torch.stack(vectors) for vectors in zip(*(picture.vectors for picture in kept), strict=True)]
-    together = torch.cat([vectors / vectors.square().sum(dim=1).mean().sqrt().clamp_min(TINY) for vectors in places], 1)
+    stages = [torch.stack(vectors) for vectors in zip(*(picture.vectors for picture in kept), strict=True)]
+    together = torch.cat([vectors / vectors.square().sum(dim=1).mean().sqrt().clamp_min(TINY) for vectors in stages], 1)
     source = kept[0].source
     centres = _centres(subject) if source == EMBEDDINGS else None
-    named = zip(subject.model.places, places, strict=True)
+    named = zip(subject.model.stages, stages, strict=True)
     return {
         "model": subject.name,
         "vectors": source,
@@ -86,7 +86,7 @@ def summary(subject: Subject, placed: Sequence[Placed]) -> Document:
         "chance": round(1 / len(names), 4),
         "together": {**separation(together, of, names), **projection(together)},
         "places": [
-            {"name": place, **separation(found, of, names), **projection(found, centres)} for place, found in named
+            {"name": stage, **separation(found, of, names), **projection(found, centres)} for stage, found in named
         ],
         "cases": [identity(picture.case) for picture in kept],
     }
@@ -143,7 +143,7 @@ def projection(vectors: Float[Tensor, "N D"], centres: Float[Tensor, "C D"] | No
 
 
 def _centres(subject: Subject) -> Float[Tensor, "C D"] | None:
-    """What a router on a sphere compares with, at every place alike."""
+    """What a router on a sphere compares with, at every stage alike."""
     routers = [module for module in subject.model.modules() if isinstance(module, SphericalRouter)]
     return F.normalize(routers[0].centres.float().cpu(), dim=1) if len(routers) == 1 else None
 

@@ -43,7 +43,7 @@ class Defocus(Degradation):
         """Convolve each sample with its own disk."""
         return blur(clean, disk_kernels(parameters[:, 0], self.margin_px))
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ in pixels, the unit of blur: that of a disk is r / 2 along each axis."""
         return parameters[:, 0] / 2
 
@@ -83,7 +83,7 @@ class SensorNoise(Degradation):
         seen = demosaic_bilinear(shot_read_noise(mosaic(light), *variances, rng))
         return to_srgb(seen[:, :, :height, :width])
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ on the 0–255 scale at mid-grey, without mosaic: that of the light, times the slope of the curve there."""
         electrons, read = parameters.unbind(dim=1)
         grey = to_linear(electrons.new_tensor(0.5))
@@ -107,7 +107,7 @@ class LongExposure(Degradation):
         shoulder = None if self.shoulder == 1 else torch.full_like(parameters[:, 0], self.shoulder)
         return expose(clean, parameters[:, 0], shoulder)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The gain of sRGB at mid-grey, the unit of overexposure."""
         return 2 * _brightened(parameters[:, 0])
 
@@ -126,7 +126,7 @@ class ShortExposure(Degradation):
         """Expose each sample in linear light."""
         return expose(clean, -parameters[:, 0])
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The share of sRGB that is left at mid-grey, the unit of low light."""
         return 2 * _brightened(-parameters[:, 0])
 

@@ -1,4 +1,4 @@
-"""What is measured: photo sets in their published layouts, damaged at fixed levels, and sets of real pairs.
+"""What is measured: photo sets in their published layouts, damaged at fixed severities, and sets of real pairs.
 
 A case is one picture to be repaired. It is a plain value that loads itself, so that any process can work on it.
 """
@@ -46,13 +46,13 @@ class Case:
     set: str
     name: str
     kind: str
-    level: float | None
+    severity: float | None
     clean: Path
     degradation: Degradation | None = None  # None: the damaged picture is a file
     degraded: Path | None = None
     before: tuple[Degradation, ...] = ()  # what befalls the photo first
     after: tuple[Step, ...] = ()  # what befalls it then: a file, say
-    way: str = ""  # the same in words, or what else tells rows of one kind and level apart
+    way: str = ""  # the same in words, or what else tells rows of one kind and severity apart
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -75,12 +75,12 @@ class Case:
 
 def kind_suites() -> list[str]:
     """Every suite over one kind of damage, sorted."""
-    return sorted({suite for kind in kinds() for suite in (*kind.levels, *([kind.name] if kind.sets else []))})
+    return sorted({suite for kind in kinds() for suite in (*kind.severities, *([kind.name] if kind.sets else []))})
 
 
-def levels(suite: str) -> tuple[Degradation, ...]:
-    """The synthetic damage of a suite over one kind, of fixed levels; () where it has none, or is no such suite."""
-    return next((kind.levels[suite] for kind in kinds() if suite in kind.levels), ())
+def severities(suite: str) -> tuple[Degradation, ...]:
+    """The synthetic damage of a suite over one kind, of fixed severities; () where it has none, or is no such suite."""
+    return next((kind.severities[suite] for kind in kinds() if suite in kind.severities), ())
 
 
 def paired_sets(suite: str) -> tuple[str, ...]:
@@ -91,11 +91,11 @@ def paired_sets(suite: str) -> tuple[str, ...]:
 
 def is_of_one_kind(suite: str) -> bool:
     """Whether a suite is over one kind of damage."""
-    return bool(levels(suite) or paired_sets(suite))
+    return bool(severities(suite) or paired_sets(suite))
 
 
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
-    """The cases of a suite over one kind, in the order of sets, levels and names.
+    """The cases of a suite over one kind, in the order of sets, severities and names.
 
     sets: names of photo sets or paired sets under `root`; none: CBSD68 for synthetic damage, and every paired set that
         is there.
@@ -108,7 +108,7 @@ def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = 
         raise UnknownNameError("suite", suite, kind_suites())
     if not root.is_dir():
         raise NoInputError(f"{root}: no such folder of test sets")
-    degradations, paired = levels(suite), paired_sets(suite)
+    degradations, paired = severities(suite), paired_sets(suite)
     known = (*(DEFAULT_SETS if degradations else ()), *paired)
     chosen = sets or [name for name in known if is_there(root, name)]
     if not chosen:
@@ -132,9 +132,9 @@ def is_there(root: Path, set_name: str) -> bool:
 
 def damaged(degradation: Degradation, root: Path, set_name: str, limit: int | None = None) -> list[Case]:
     """Every photo of a set under one degradation whose ranges are single values. Raises NoInputError."""
-    level = level_of(degradation)
+    severity = severity_of(degradation)
     return [
-        Case(set_name, path.name, degradation.kind, level, path, degradation)
+        Case(set_name, path.name, degradation.kind, severity, path, degradation)
         for path in thinned(_photos(root, set_name), limit)
     ]
 
@@ -170,9 +170,9 @@ def thinned(items: Sequence[_Item], limit: int | None) -> list[_Item]:
     return [items[index * len(items) // count] for index in range(count)]
 
 
-def level_of(degradation: Degradation) -> float | None:
-    """The level of a degradation whose ranges are single values; None for a kind without one."""
+def severity_of(degradation: Degradation) -> float | None:
+    """The severity of a degradation whose ranges are single values; None for a kind without one."""
     if not degradation.parameters:
         return None
     parameters = torch.tensor([[getattr(degradation, name)[0] for name in degradation.parameters]], dtype=torch.float64)
-    return round(float(degradation.level(parameters)[0]), 4)
+    return round(float(degradation.severity(parameters)[0]), 4)

@@ -77,8 +77,8 @@ def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
 
 def idle(model: Model) -> int:
     """Parameters that rest while one picture is repaired: experts that were not chosen (`Watched.parts`)."""
-    places = model.parts() if isinstance(model, Watched) else {}
-    groups = [part for parts in places.values() for part in parts.values() if isinstance(part, nn.ModuleList)]
+    stages = model.parts() if isinstance(model, Watched) else {}
+    groups = [part for parts in stages.values() for part in parts.values() if isinstance(part, nn.ModuleList)]
     counts = [[_count(expert) for expert in group] for group in groups]
     return sum(sum(group) - max(group) for group in counts)
 

@@ -1,8 +1,8 @@
 """Peers: what others offer for the same damage, measured in the same run.
 
 Packages of other people come with the `peers` extra, which nothing else pulls in; filters with `classical`. Most are
-told the true level, which darnet is not. Settings are those of authors or manuals, or, where there are none, chosen on
-training photos (the defaults in `darnet.restore.experts.classical`).
+told the true severity, which darnet is not. Settings are those of authors or manuals, or, where there are none, chosen
+on training photos (the defaults in `darnet.restore.experts.classical`).
 
 Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
 """
@@ -49,17 +49,17 @@ Repair = Callable[[Pixels, float], Pixels]
 
 @dataclass
 class Peer(Method):
-    """A function of (pixels, true level)."""
+    """A function of (pixels, true severity)."""
 
     repair: Repair
     network: nn.Module | None = None
     told: str | None = "kind and level"
 
     def __call__(self, observed: Pixels, case: Case) -> Answer:
-        """Repair, knowing the level. Raises UsageError for a case whose level nobody knows."""
-        if case.level is None:
-            raise UsageError(f"{case.set}/{case.name}: its level is not known, and this peer must be told")
-        return Answer(self.repair(observed, case.level))
+        """Repair, knowing the severity. Raises UsageError for a case whose severity nobody knows."""
+        if case.severity is None:
+            raise UsageError(f"{case.set}/{case.name}: its severity is not known, and this peer must be told")
+        return Answer(self.repair(observed, case.severity))
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The peer's own, if it is one."""

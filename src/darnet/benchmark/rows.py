@@ -40,7 +40,7 @@ class Record:
     left_alone: bool = False  # the damaged picture came back bit by bit, or would
     label: str | None = None
     confidence: float | None = None
-    estimated: float | None = None  # level
+    estimated: float | None = None  # severity
     error: str | None = None
     way: str = ""  # of the case
     experts: tuple[str, ...] | None = None  # who repaired it; None where nobody says
@@ -102,8 +102,8 @@ class PerImage:
 class Row:
     """The pictures of one method, set, kind, level and way: means, their 95 % intervals, and what they cost.
 
-    n: how many were scored; failed: how many could not be; left_alone: how many came back bit by bit. level: in the
-    unit of the kind; of the suite of speed, the side in pixels. protocol: its digest.
+    n: how many were scored; failed: how many could not be; left_alone: how many came back bit by bit. level: the
+    severity in the unit of the kind, or, of the suite of speed, the side in pixels. protocol: its digest.
     """
 
     method: str

@@ -166,7 +166,7 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         case.set,
         case.name,
         case.kind,
-        case.level,
+        case.severity,
         None if scores is None else scores.psnr,
         None if scores is None else scores.ssim,
         seconds,
@@ -175,7 +175,7 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         left_alone,
         None if diagnosis is None else diagnosis.label,
         None if diagnosis is None else diagnosis.confidence,
-        None if diagnosis is None else diagnosis.level,
+        None if diagnosis is None else diagnosis.severity,
         way=case.way,
         experts=answer.experts,
         present=() if diagnosis is None else diagnosis.present,
@@ -185,7 +185,7 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
 def failed(method: str, case: Case, reason: str) -> Record:
     """The record of a picture that could not be measured."""
     error = " ".join(reason.split())
-    return Record(method, case.set, case.name, case.kind, case.level, error=error, way=case.way)
+    return Record(method, case.set, case.name, case.kind, case.severity, error=error, way=case.way)
 
 
 def cost(method: str, device: str, case: Case) -> Cost:

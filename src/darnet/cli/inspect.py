@@ -122,7 +122,7 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     named = {"model": subject.name, "picture": str(picture), **sizes}
     document = {**inspection.circumstances(device), **named, "maps": [drawn.to_dict() for drawn in found.maps]}
     _write(files, document, maps.draw_features(found, f"{subject.name}: {picture}"))
-    lines = [f"{drawn.place:<14}{drawn.part:<14}{drawn.expert or ''}".rstrip() for drawn in found.maps]
+    lines = [f"{drawn.stage:<14}{drawn.part:<14}{drawn.expert or ''}".rstrip() for drawn in found.maps]
     _tell(session, document, lines, files, json=json)
     return 0
 
@@ -246,7 +246,7 @@ def _table(model: dict[str, Any]) -> list[str]:
 
 
 def _separations(model: dict[str, Any]) -> list[str]:
-    """How well damages are told apart, all places together and each by itself."""
+    """How well damages are told apart, all stages together and each by itself."""
     lines = [f"{_seen(model)}  {model['vectors']}"]
     for view in ({"name": "together", **model["together"]}, *model["places"]):
         figures = f"nearest centre {view['nearest']:6.1%}  silhouette {view['silhouette']:6.3f}"

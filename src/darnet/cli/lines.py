@@ -55,7 +55,7 @@ class Line:
         return replace(shorter, name=_cut(shorter.name, room))
 
     def _shorter(self) -> Iterator[Line]:
-        """Less and less of it: folders, the output, levels, the action."""
+        """Less and less of it: folders, the output, severities, the action."""
         yield self
         named = replace(self, name=Path(self.name).name, output=_place(self.output, self.name))
         yield named

@@ -98,7 +98,7 @@ TestSets: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")
 ]
 Limit: TypeAlias = Annotated[
-    int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and level.")
+    int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and severity.")
 ]
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Diagnose, say what would be done, and write nothing.")

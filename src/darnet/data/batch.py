@@ -25,13 +25,13 @@ class Batch(NamedTuple):
     degraded: Float[Tensor, "B 3 H W"]
     clean: Float[Tensor, "B 3 H W"]
     label: Int[Tensor, " B"]  # index into the kinds that are told apart
-    level: Float[Tensor, " B"]  # in the kind's unit; 0 where it has none
+    severity: Float[Tensor, " B"]  # of the label, in its kind's unit; 0 where it has none
     views: Float[Tensor, "B C S T"] | None = None  # of the whole degraded picture
     crops_per_picture: int = 1  # that many samples in a row are crops of one picture, degraded alike
     taught: Float[Tensor, "B L"] | None = None  # logits of the teacher, which knows the first L kinds
     #: Where a picture may have several kinds: 1 present, 0 absent, NaN too mild to say. Clean's column is ignored.
     presence: Float[Tensor, "B K"] | None = None
-    severity: Float[Tensor, "B K"] | None = None  # level of each kind, in its unit; 0 where it is not known
+    severities: Float[Tensor, "B K"] | None = None  # of each kind, in its unit; 0 where it is not known
     box: Float[Tensor, "B 4"] | None = None  # where each crop lies in its picture (`Region.box`); with the views
 
     def shown_to(self, model: Model, gate: str | None = None) -> Output:
@@ -46,11 +46,11 @@ class Batch(NamedTuple):
             crops = by_picture(self.presence, self.crops_per_picture)
             present, unknown = (crops == 1).any(dim=1), crops.isnan().any(dim=1)
             return torch.where(present, 1.0, torch.where(unknown, torch.nan, 0.0))
-        return F.one_hot(self.label[:: self.crops_per_picture], kinds).to(self.level)
+        return F.one_hot(self.label[:: self.crops_per_picture], kinds).to(self.severity)
 
-    def severities(self, kinds: int) -> Float[Tensor, "P K"]:
-        """`severity` of each picture; where none is given, the level of the one kind which is its label."""
-        if self.severity is not None:
-            return self.severity[:: self.crops_per_picture]
-        level = self.level[:: self.crops_per_picture, None]
-        return F.one_hot(self.label[:: self.crops_per_picture], kinds) * level
+    def known_severities(self, kinds: int) -> Float[Tensor, "P K"]:
+        """`severities` of each picture; where none are given, that of the one kind which is its label."""
+        if self.severities is not None:
+            return self.severities[:: self.crops_per_picture]
+        severity = self.severity[:: self.crops_per_picture, None]
+        return F.one_hot(self.label[:: self.crops_per_picture], kinds) * severity

@@ -90,9 +90,9 @@ class Memory:
         return tuple(exemplar for exemplar in self.exemplars if exemplar.kind == kind)
 
     def pairs(self, kind: str) -> Pairs:
-        """The exemplars of a kind as pictures: (degraded, clean), with their levels."""
+        """The exemplars of a kind as pictures: (degraded, clean), with their severities."""
         rendered = [self.render(exemplar) for exemplar in self.of(kind)]
-        return Pairs(kind, [pair for pair, _ in rendered], [level for _, level in rendered])
+        return Pairs(kind, [pair for pair, _ in rendered], [severity for _, severity in rendered])
 
     def check(self, exemplar: Exemplar) -> None:
         """Raise UnknownNameError or ValueError for an exemplar that cannot be rendered."""
@@ -102,7 +102,7 @@ class Memory:
             raise ValueError(f"scene {exemplar.scene} has no damaged picture")
 
     def render(self, exemplar: Exemplar) -> tuple[tuple[Photo, Photo], float]:
-        """((degraded, clean), level): the same pixels every time. Raises UnknownNameError."""
+        """((degraded, clean), severity): the same pixels every time. Raises UnknownNameError."""
         scene = self.scenes[exemplar.scene]
         clean = scene.photo
         if scene.damaged:
@@ -111,7 +111,7 @@ class Memory:
         degradation = fixed(exemplar)
         damaged = degradation.apply(pixels, parameters, Generator().manual_seed(exemplar.seed))
         levels = (quantise(damaged, "round")[0] * 255).round().to(torch.uint8)
-        return (levels, clean), float(degradation.level(parameters))
+        return (levels, clean), float(degradation.severity(parameters))
 
     def ranges(self) -> dict[str, dict[str, tuple[float, float]]]:
         """What the parameters of each degradation ranged over, by its name; real pairs and what is clean have none."""

@@ -28,15 +28,15 @@ FOLDERS = (
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pictures of one kind of damage: (degraded, clean) of the same size. `levels`: one each; none: nobody knows."""
+    """Pictures of one kind of damage: (degraded, clean) of the same size. `severities`: one each; none: unknown."""
 
     kind: str
     photos: Sequence[tuple[Photo, Photo]]
-    levels: Sequence[float] = ()
+    severities: Sequence[float] = ()
 
     def within(self, cache: Cache) -> Pairs:
         """The same where the pictures of a cache are: each is one tensor there, however many pairs it belongs to."""
-        return Pairs(self.kind, Lazy.of(self.photos).within(cache), self.levels)
+        return Pairs(self.kind, Lazy.of(self.photos).within(cache), self.severities)
 
 
 class Pair(NamedTuple):

@@ -98,27 +98,27 @@ class Synthesis:
         parts = [self._part(self.sources[index], choice.count(index), picks, rng) for index in sorted(set(choice))]
         order = torch.randperm(pictures, generator=picks)[:, None] * self.crops_per_picture
         order = (order + torch.arange(self.crops_per_picture)).flatten().to(device)
-        degraded, clean, label, level = (
+        degraded, clean, label, severity = (
             torch.cat([getattr(part, name) for part in parts])[order]
-            for name in ("degraded", "clean", "label", "level")
+            for name in ("degraded", "clean", "label", "severity")
         )
-        batch = Batch(degraded, clean, label, level, crops_per_picture=self.crops_per_picture)
+        batch = Batch(degraded, clean, label, severity, crops_per_picture=self.crops_per_picture)
         if self.views:
             seen, box = (torch.cat([getattr(part, name) for part in parts])[order] for name in ("views", "box"))
             batch = batch._replace(views=seen, box=box)
         if all(part.presence is None for part in parts):
             return batch
-        presence, severity = (
-            torch.cat([self._each(part, name) for part in parts])[order] for name in ("presence", "severity")
+        presence, severities = (
+            torch.cat([self._each(part, name) for part in parts])[order] for name in ("presence", "severities")
         )
-        return batch._replace(presence=presence, severity=severity)
+        return batch._replace(presence=presence, severities=severities)
 
     def _each(self, part: Batch, name: str) -> Float[Tensor, "B K"]:
         """Presence or severity of all kinds in every crop of a part, whether it says so or has one kind alone."""
         given: Tensor | None = getattr(part, name)
         if given is not None:
             return given
-        values = (part.present if name == "presence" else part.severities)(len(self.kinds))
+        values = (part.present if name == "presence" else part.known_severities)(len(self.kinds))
         return values.repeat_interleave(self.crops_per_picture, dim=0)
 
     def _part(self, source: Degradation | Pairs | Chain, pictures: int, picks: Generator, rng: Generator) -> Batch:
@@ -130,16 +130,16 @@ class Synthesis:
             crops = [self._cropped(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
         else:
             return self._crops(source, pictures, picks, rng)
-        degraded, clean, level, *whole = (torch.cat(tensors) for tensors in zip(*crops, strict=True))
-        batch = Batch(degraded, clean, self._label(source, clean), level)
+        degraded, clean, severity, *whole = (torch.cat(tensors) for tensors in zip(*crops, strict=True))
+        batch = Batch(degraded, clean, self._label(source, clean), severity)
         if whole:
             batch = batch._replace(views=whole[0], box=whole[1])
         if not isinstance(source, Pairs) or not any(isinstance(other, Chain) for other in self.sources):
             return batch
-        presence = F.one_hot(batch.label, len(self.kinds)).to(level)
+        presence = F.one_hot(batch.label, len(self.kinds)).to(severity)
         unknown = [i for i in self._not_looked_for if self.kinds[i] != source.kind]
         presence[:, unknown] = torch.nan  # nobody knows whether there is some of that, too
-        return batch._replace(presence=presence, severity=torch.zeros_like(presence))
+        return batch._replace(presence=presence, severities=torch.zeros_like(presence))
 
     @cached_property
     def _not_looked_for(self) -> list[int]:
@@ -163,16 +163,18 @@ class Synthesis:
         cuts = [square(both.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
         crops = torch.stack([cut(both) for cut in cuts], dim=1).flatten(0, 1)  # (B, 7, H, W)
         label = self._most_certain(chain, way.visibility)
-        level = way.severity.gather(1, label[:, None])[:, 0]
-        label, level, presence, severity = (
-            values.repeat_interleave(count, dim=0) for values in (label, level, way.presence, way.severity)
+        severity = way.severities.gather(1, label[:, None])[:, 0]
+        label, severity, presence, severities = (
+            values.repeat_interleave(count, dim=0) for values in (label, severity, way.presence, way.severities)
         )
         if "noise" in self.kinds:
             noisy = presence[:, self.kinds.index("noise")]
             covered = crops[:, 6].mean(dim=(1, 2))
             noisy[(covered < COVERED[1]) & (noisy == 1)] = torch.nan
             noisy[(covered < COVERED[0]) & noisy.isnan()] = 0
-        batch = Batch(crops[:, :3], crops[:, 3:6], label, level, None, count, presence=presence, severity=severity)
+        batch = Batch(
+            crops[:, :3], crops[:, 3:6], label, severity, None, count, presence=presence, severities=severities
+        )
         if seen is None:
             return batch
         return batch._replace(
@@ -205,35 +207,35 @@ class Synthesis:
         parameters = degradation.draw(pictures, rng).repeat_interleave(self.crops_per_picture, dim=0)
         clean, degraded = self._damage(crops, degradation, parameters, grey, picks, rng)
         inner = (..., *2 * (slice(margin_px, clean.shape[3] - margin_px),))
-        level = degradation.level(parameters)
-        return Batch(self.storage(degraded[inner], picks), clean[inner], self._label(degradation, clean), level)
+        severity = degradation.severity(parameters)
+        return Batch(self.storage(degraded[inner], picks), clean[inner], self._label(degradation, clean), severity)
 
     def _scene(self, degradation: Degradation, picks: Generator, rng: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(degraded, clean, level) of a whole picture, or as much of it as a scene may hold."""
+        """(degraded, clean, severity) of a whole picture, or as much of it as a scene may hold."""
         whole = self._turned(self._cut_scene(self._photo(picks), picks), picks)
         parameters = degradation.draw(1, rng)
         clean, degraded = self._damage(whole, degradation, parameters, self._grey(1, picks), picks, rng)
-        return self.storage(degraded, picks), clean, degradation.level(parameters)
+        return self.storage(degraded, picks), clean, degradation.severity(parameters)
 
     def _pair(self, pairs: Pairs, picks: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(degraded, clean, level; 0: nobody measured it) of a pair."""
+        """(degraded, clean, severity; 0: nobody measured it) of a pair."""
         index = integer(len(pairs.photos), picks)
         both = torch.stack(pairs.photos[index])
-        level = pairs.levels[index] if pairs.levels else 0.0
+        severity = pairs.severities[index] if pairs.severities else 0.0
         both = self._turned(both, picks).float() / 255
-        return self.storage(both[:1], picks), both[1:], torch.tensor([level], device=both.device)
+        return self.storage(both[:1], picks), both[1:], torch.tensor([severity], device=both.device)
 
     def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:
         if self.scene_px is None or min(pictures.shape[2:]) <= self.scene_px:
             return pictures
         return square(pictures.shape, self.scene_px, picks)(pictures)
 
-    def _cropped(self, degraded: Tensor, clean: Tensor, level: Tensor, picks: Generator) -> tuple[Tensor, ...]:
-        """The crops of one picture: (degraded, clean, level) and, where whole ones are looked at, views and box."""
+    def _cropped(self, degraded: Tensor, clean: Tensor, severity: Tensor, picks: Generator) -> tuple[Tensor, ...]:
+        """The crops of one picture: (degraded, clean, severity) and, where whole ones are looked at, views and box."""
         count = self.crops_per_picture
         cuts = [square(clean.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
         crops = (torch.cat([cut(pictures) for cut in cuts]) for pictures in (degraded, clean))
-        cropped = (*crops, level.expand(count))
+        cropped = (*crops, severity.expand(count))
         if not self.views:
             return cropped
         return (*cropped, self.views(degraded).expand(count, -1, -1, -1), _boxes(cuts, clean.shape[2:], clean))

@@ -56,7 +56,7 @@ class Degradation(ABC):
         """Degrade each sample with its own parameters; the result lies in [0, 1]."""
 
     @abstractmethod
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The one number a router estimates, in the kind's unit (see `darnet.restore.diagnosis.Diagnosis`)."""
 
     def __call__(self, clean: Float[Tensor, "C H W"], rng: Generator) -> Float[Tensor, "C H W"]:
@@ -77,7 +77,7 @@ class Clean(Degradation):
         """Return the pictures as they are."""
         return clean
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Zero: nothing is wrong."""
         return parameters.new_zeros(len(parameters))
 

@@ -44,7 +44,7 @@ class GaussianBlur(Degradation):
         padded = mirror_pad(clean, (radius, radius), (radius, radius))
         return convolve_separably(padded, gaussian_kernels(parameters[:, 0], radius)).clamp(0, 1)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ in pixels."""
         return parameters[:, 0]
 
@@ -59,7 +59,7 @@ BLUR = Kind(
     concern="photo",
     stage="optics",
     steps="darnet.imaging.steps:BLUR",
-    levels={"blur": tuple(GaussianBlur((sigma, sigma)) for sigma in (1.0, 1.5, 2.5))},
+    severities={"blur": tuple(GaussianBlur((sigma, sigma)) for sigma in (1.0, 1.5, 2.5))},
 )
 
 

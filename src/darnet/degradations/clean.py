@@ -5,4 +5,4 @@ from __future__ import annotations
 from darnet.degradations.base import Clean
 from darnet.degradations.kind import Kind
 
-CLEAN = Kind("clean", {"clean": Clean}, levels={"clean": (Clean(),)})
+CLEAN = Kind("clean", {"clean": Clean}, severities={"clean": (Clean(),)})

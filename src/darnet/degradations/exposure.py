@@ -35,7 +35,7 @@ class Overexposure(Degradation):
         """Multiply and clip."""
         return (clean * per_sample(parameters, 0)).clamp(0, 1)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The gain k."""
         return parameters[:, 0]
 
@@ -50,5 +50,5 @@ OVEREXPOSURE = Kind(
     concern="tones",
     stage="exposure",
     steps="darnet.imaging.exposures:OVEREXPOSURE",
-    levels={"overexposure": tuple(Overexposure((gain, gain)) for gain in (1.4, 1.76, 2.0))},
+    severities={"overexposure": tuple(Overexposure((gain, gain)) for gain in (1.4, 1.76, 2.0))},
 )

@@ -46,7 +46,7 @@ class Haze(Degradation):
         transmission = torch.exp(-per_sample(parameters, 0) * depth)
         return (clean * transmission + airlight * (1 - transmission)).clamp(0, 1)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """β, in optical depths."""
         return parameters[:, 0]
 
@@ -61,7 +61,7 @@ HAZE = Kind(
     concern="tones",
     stage="scene",
     steps="darnet.imaging.steps:HAZE",
-    levels={"haze": tuple(Haze((beta, beta), (0.85, 0.85), (0.0, 0.0)) for beta in (0.8, 1.4, 2.0))},
+    severities={"haze": tuple(Haze((beta, beta), (0.85, 0.85), (0.0, 0.0)) for beta in (0.8, 1.4, 2.0))},
     sets={
         "SOTS-indoor": ("SOTS-indoor", "SOTS/indoor"),
         "SOTS-outdoor": ("SOTS-outdoor", "SOTS/outdoor"),

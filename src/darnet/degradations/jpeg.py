@@ -42,7 +42,7 @@ class Jpeg(Degradation):
         """Compress and decode each sample."""
         return compressed(clean, parameters[:, 0])
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Quality, 1–100: the lower, the worse."""
         return parameters[:, 0]
 
@@ -56,7 +56,7 @@ JPEG = Kind(
     concern="file",
     stage="file",
     steps="darnet.imaging.files:JPEG",
-    levels={"jpeg": tuple(Jpeg((quality, quality)) for quality in (10.0, 20.0, 40.0))},
+    severities={"jpeg": tuple(Jpeg((quality, quality)) for quality in (10.0, 20.0, 40.0))},
 )
 
 

@@ -25,13 +25,13 @@ class Kind:
     """A kind of damage.
 
     `degradations`: by the names that `darnet degrade` and recipes know them by; the kind's own has the kind's name.
-    `symbol`, `digits`, `unit`: how its level is written, `symbol ≈ 1.23 unit`; no symbol: not at all.
+    `symbol`, `digits`, `unit`: how its severity is written, `symbol ≈ 1.23 unit`; no symbol: not at all.
     `also_called`: what people say for it, in place of its name.
     `concern`: what repairing it presumes of a picture (`darnet.images.photographic`); None: nothing.
     `stage`, `excludes`, `steps`: where a photo meets it on its way, which other kinds it then never has, and the
         `module:NAME` of a tuple of steps (`darnet.imaging.steps.Step`); no steps: it is not on the way. A name, as
         steps are made of degradations, and not the other way round.
-    `levels`: suite of `darnet bench` -> its degradations, whose ranges are single values.
+    `severities`: suite of `darnet bench` -> its degradations, whose ranges are single values.
     `sets`: published test sets of pairs -> where they may lie below the folder of all sets.
 
     Example:
@@ -50,21 +50,21 @@ class Kind:
     stage: Stage | None = None
     excludes: tuple[str, ...] = ()
     steps: str = ""
-    levels: Mapping[str, tuple[Degradation, ...]] = field(default_factory=dict)
+    severities: Mapping[str, tuple[Degradation, ...]] = field(default_factory=dict)
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError for a degradation of another kind, or steps that are taken nowhere."""
         of = [degradation.kind for degradation in self.degradations.values()]
-        of += [degradation.kind for levels in self.levels.values() for degradation in levels]
+        of += [degradation.kind for severities in self.severities.values() for degradation in severities]
         if other := next((kind for kind in of if kind != self.name), None):
             raise ValueError(f"{self.name}: one of its degradations is of kind {other!r}")
         if bool(self.steps) != (self.stage is not None):
             raise ValueError(f"{self.name}: give both of stage and steps, or none")
 
-    def written(self, level: float) -> str:
-        """A level in the kind's unit, for a reader; empty where it is none for readers."""
-        text = f"{self.symbol} ≈ {level:.{self.digits}f} {self.unit}".rstrip()
+    def written(self, severity: float) -> str:
+        """A severity in the kind's unit, for a reader; empty where it is none for readers."""
+        text = f"{self.symbol} ≈ {severity:.{self.digits}f} {self.unit}".rstrip()
         return text if self.symbol else ""
 
 

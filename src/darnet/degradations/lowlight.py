@@ -48,7 +48,7 @@ class LowLight(Degradation):
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
         return (dark + variance.sqrt() * noise).clamp(0, 1)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Share of the light that is left in the darkest place."""
         return parameters[:, 0]
 
@@ -64,7 +64,7 @@ LOWLIGHT = Kind(
     stage="exposure",
     excludes=("overexposure",),
     steps="darnet.imaging.exposures:LOWLIGHT",
-    levels={
+    severities={
         "lowlight": tuple(
             LowLight((light, light), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0))
             for light in (0.4, 0.25, 0.12)

@@ -52,7 +52,7 @@ class MotionBlur(Degradation):
         """Shake the camera, each sample its own way."""
         return _blurred(clean, path_kernels(parameters[:, 0], parameters[:, 1], self.margin_px, rng).to(clean))
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Length of the path in pixels."""
         return parameters[:, 0]
 
@@ -99,7 +99,7 @@ class MeasuredMotion(Degradation):
         ]
         return torch.stack(kernels)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Unknown: 0."""
         return parameters.new_zeros(len(parameters))
 
@@ -118,7 +118,7 @@ MOTION = Kind(
     stage="optics",
     excludes=("blur",),
     steps="darnet.imaging.steps:MOTION",
-    levels={"motion": tuple(MotionBlur((length, length), (0.4, 0.4)) for length in (8.0, 14.0, 22.0))},
+    severities={"motion": tuple(MotionBlur((length, length), (0.4, 0.4)) for length in (8.0, 14.0, 22.0))},
     # Training pairs of the same publication lie beside those of the test.
     sets={"GoPro": ("GoPro/test", "GoPro"), "GoPro-like": ("GoPro-like",)},
 )

@@ -42,7 +42,7 @@ class GaussianNoise(Degradation):
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
         return clean + per_sample(parameters, 0) / 255 * noise
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ on the 0–255 scale."""
         return parameters[:, 0]
 
@@ -103,7 +103,7 @@ class PoissonGaussianNoise(Degradation):
         photons = torch.poisson(clean.clamp(0, 1) / shot, generator=rng) * shot
         return photons + per_sample(parameters, 1) / 255 * noise
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """σ on the 0–255 scale at mid-grey: 255·√(a/2 + b²)."""
         shot, read = parameters[:, 0], parameters[:, 1] / 255
         return 255 * (shot / 2 + read**2).sqrt()
@@ -118,7 +118,7 @@ NOISE = Kind(
     concern="photo",
     stage="sensor",
     steps="darnet.imaging.noises:NOISE",
-    levels={
+    severities={
         "noise": tuple(GaussianNoise((sigma, sigma)) for sigma in (15.0, 25.0, 50.0)),
         "poisson-noise": tuple(
             PoissonGaussianNoise((a, a), (b, b)) for a, b in ((0.002, 2.0), (0.01, 5.0), (0.02, 10.0))

@@ -72,7 +72,7 @@ class Rain(Degradation):
         rainy = (1 - veil) * (clean + per_sample(parameters, 4) * streaks) + veil * VEIL_LIGHT
         return rainy.clamp(0, 1)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """Streaks per 1000 pixels."""
         return parameters[:, 0]
 
@@ -88,7 +88,7 @@ RAIN = Kind(
     stage="scene",
     excludes=("haze",),
     steps="darnet.imaging.steps:RAIN",
-    levels={
+    severities={
         "rain": tuple(
             Rain((n, n), (length, length), (0.7, 0.7), (angle, angle), (0.4, 0.4), (0.05, 0.05))
             for n, length, angle in ((1.0, 16.0, 100.0), (3.0, 28.0, 75.0), (6.0, 40.0, 90.0))

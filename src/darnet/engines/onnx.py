@@ -62,7 +62,7 @@ class _Diagnose(nn.Module):
         crops = degraded.shape[0]  # len() would be that of the crops that are traced
         output = self.model(degraded, None if context is None else self.model.encode(context).expand(crops))
         logits = torch.cat([self.model.verdict(output, crops), self.model.verdict(output, 1)])
-        return (logits,) if output.levels is None else (logits, output.levels)
+        return (logits,) if output.severities is None else (logits, output.severities)
 
 
 class _Look(nn.Module):
@@ -79,8 +79,8 @@ def export_onnx(model: Model, path: Path) -> None:
 
     An expert's graph is of one picture: `degraded` (1, 3, H, W) -> `restored`, H and W free. A router's is of N crops
     of one picture, N free: `degraded` (N, 3, H, W) -> `logits` (1 + N, E), the verdict on the picture and on each crop
-    (`Classifier.presence` makes certainties of them), and `levels` (N, E). H and W are multiples of
-    `model.multiple_of`.
+    (`Classifier.presence` makes certainties of them), and `levels` (N, E), their severities. H and W are
+    multiples of `model.multiple_of`.
 
     A network that looks at the whole picture beside a tile has a further input, `context`: what `model.views` makes of
     it, of fixed size. The graph that makes that of a picture of any size is in the file's metadata (CONTEXT). An
@@ -126,7 +126,7 @@ def _network(model: Model) -> Any:
     if not isinstance(model, Classifier):
         raise UsageError(f"{type(model).__name__} makes no image and names nothing: there is no graph of it")
     inputs["degraded"] = torch.rand(TRACED_CROPS, 3, *traced)
-    answers = ["logits"] if output.levels is None else ["logits", "levels"]
+    answers = ["logits"] if output.severities is None else ["logits", "levels"]
     return _export(_Diagnose(model), inputs, {0: Dim("crops", max=MOST_CROPS), **free}, answers)
 
 

@@ -66,7 +66,7 @@ class Way:
     degraded: Float[Tensor, "B 3 S S"]
     target: Float[Tensor, "B 3 S S"]
     visibility: Float[Tensor, "B K"]  # at most 0 absent, from 1 present
-    severity: Float[Tensor, "B K"]  # in each kind's unit; 0 unknown
+    severities: Float[Tensor, "B K"]  # in each kind's unit; 0 unknown
     noisy: Float[Tensor, "B 1 S S"]  # where there is noise, if there is some: 1, elsewhere 0
 
     @property
@@ -167,7 +167,7 @@ class Chain:
         rest = [row for row in range(count) if row not in chosen["jpeg"]]
         walk.take(files.File(quality=habits.quality), _of(rest, habits.stored, picks))
         degraded = quantise(walk.degraded, "round")
-        return Way(degraded, walk.target.clamp(0, 1), walk.visibility, walk.severity, walk.noisy)
+        return Way(degraded, walk.target.clamp(0, 1), walk.visibility, walk.severities, walk.noisy)
 
     def _chosen(self, count: int, picks: Generator) -> dict[str, list[int]]:
         """Which photos have which kinds."""
@@ -214,7 +214,7 @@ class _Walk:
         self.degraded, self.target = clean.clone(), clean.clone()  # changed in place
         self.kinds, self.repaired, self.rng, self.depth = tuple(kinds), repaired, rng, depth
         self.visibility = clean.new_zeros(len(clean), len(kinds))
-        self.severity = clean.new_zeros(len(clean), len(kinds))
+        self.severities = clean.new_zeros(len(clean), len(kinds))
         self.noisy = clean.new_ones(len(clean), 1, *clean.shape[2:])
 
     def confine(self, before: Tensor, rows: Sequence[int], picks: Generator) -> None:
@@ -254,7 +254,7 @@ class _Walk:
             column = self.kinds.index(step.kind)
             seen = step.visibility(drawn, (after - before).square().mean(dim=(1, 2, 3)).sqrt())
             self.visibility[index, column] = torch.maximum(self.visibility[index, column], seen)
-            self.severity[index, column] = step.severity(drawn).to(self.severity)
+            self.severities[index, column] = step.severity(drawn).to(self.severities)
 
 
 def _twice(drawn: Drawn) -> Drawn:

@@ -41,7 +41,7 @@ class Gain(Step):
 
 @dataclass(frozen=True)
 class TooLong(Step):
-    """Too much light by stops in linear light; half of it through a film-like shoulder. Its level is k of mid-grey."""
+    """Too much light by stops in linear light; half of it through a film-like shoulder. Severity: k of mid-grey."""
 
     stops: Range = (0.25, 2.2)
     shoulder: Range = (0.4, 0.9)

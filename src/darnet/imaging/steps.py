@@ -46,7 +46,7 @@ class Step(ABC):
         """The pictures, changed; the result lies in [0, 1]."""
 
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """The level of the kind, in its unit (`darnet.degradations.Kind`); 0 where it has none. Default: unknown."""
+        """The severity of the kind, in its unit (`darnet.degradations.Kind`); 0 where it has none. Default: unknown."""
         return drawn[0].new_zeros(len(drawn[0]))
 
     def visibility(self, drawn: Drawn, change: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
@@ -133,10 +133,10 @@ class KernelStep(Step):
 
     @abstractmethod
     def kernels_of(self, count: int, strength: float, rng: Generator) -> tuple[Tensor, Tensor]:
-        """(B K K kernels, B levels)."""
+        """(B K K kernels, B severities)."""
 
     def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
-        """(kernels, levels, whether in linear light, which border)."""
+        """(kernels, severities, whether in linear light, which border)."""
         chance = torch.rand(2, count, generator=rng, device=rng.device)
         border = (chance[1] * len(optics.BORDERS)).long()
         return (*self.kernels_of(count, strength, rng), chance[0] < self.in_linear, border)
@@ -147,7 +147,7 @@ class KernelStep(Step):
         return optics.blur(pictures, kernels, linear, border)
 
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
-        """The level that was drawn."""
+        """The severity that was drawn."""
         return drawn[1]
 
 
@@ -171,7 +171,7 @@ class SoftLens(KernelStep):
 
 @dataclass(frozen=True)
 class Defocus(KernelStep):
-    """A lens out of focus: a disk. Its level is the σ of the Gaussian of the same spread, r / 2."""
+    """A lens out of focus: a disk. Its severity is the σ of the Gaussian of the same spread, r / 2."""
 
     radius_px: Range = (0.7, 5.0)
     kind: ClassVar[str] = "blur"
@@ -198,7 +198,7 @@ class Shake(KernelStep):
 
 @dataclass(frozen=True)
 class MeasuredShake(KernelStep):
-    """A camera that was measured while it moved (`darnet.degradations.MeasuredMotion`); nobody knows its level."""
+    """A camera that was measured while it moved (`darnet.degradations.MeasuredMotion`); nobody knows its severity."""
 
     kernels: Path | None = None
     scale: Range = (0.4, 1.0)

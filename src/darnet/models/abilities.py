@@ -28,7 +28,7 @@ WHOLE, TILE = "whole", "tile"
 class Classifier(Model):
     """Names the damage of whole pictures: what a router is made of. Its output has routings, and mostly no image."""
 
-    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: levels of each kind that it knows
+    ranges: Mapping[str, tuple[float, float]] = MappingProxyType({})  #: severities of each kind that it knows
 
     @property
     @abstractmethod
@@ -121,9 +121,9 @@ class Watched(Model):
 
     @abstractmethod
     def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
-        """What works side by side at each place, by name.
+        """What works side by side at each stage, by name.
 
-        A ModuleList holds the experts that the place's routing chooses from. Parts at WHOLE and at TILE, where no
+        A ModuleList holds the experts that the stage's routing chooses from. Parts at WHOLE and at TILE, where no
         block is, make maps of the picture that guide blocks.
         """
 

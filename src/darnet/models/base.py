@@ -30,7 +30,7 @@ class Output:
 
     image: Float[Tensor, "B 3 H W"] | None = None
     routings: tuple[Routing, ...] = ()
-    levels: Float[Tensor, "B E"] | None = None  # estimated level of each kind, in the kind's own unit
+    severities: Float[Tensor, "B E"] | None = None  # estimated severity of each kind, in the kind's own unit
     kinds: Float[Tensor, "B E"] | None = None  # logits of each kind, where it is no routing that names them
     clean: int | None = None  # which of the kinds means that none is there: presence is measured from its logit
 
@@ -71,7 +71,7 @@ class Model(nn.Module, ABC):
     views: Callable[[Tensor], Tensor] | None = None
     # What comes out: the names of the columns and of the entries of an `Output`.
     kinds: tuple[str, ...] = ()  #: the E kinds that it tells apart, in their order; mostly none
-    places: tuple[str, ...] = ()  #: where each entry of `Output.routings` is decided, in their order
+    stages: tuple[str, ...] = ()  #: expert stages: where each entry of `Output.routings` is decided
 
     @abstractmethod
     def forward(

@@ -1,7 +1,7 @@
 """DaR-Net's router (§III-B): a lightweight CNN that names the degradation by argmax.
 
-The text gives no layers; from its 14 minutes of training it is well under 1 M parameters. The estimated level of each
-kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
+The text gives no layers; from its 14 minutes of training it is well under 1 M parameters. The estimated severity of
+each kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
 
 Shapes: B batch, E kinds, F features, P pictures that B crops are of, T tone features or side
 of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
@@ -28,7 +28,7 @@ from darnet.routing import Routing
 #: First level of each bin of the 8-bit range: black, steps of 8 levels, and white (255) for itself.
 BIN_STARTS = (0, 1, *range(8, 249, 8), 250, 255)
 #: What a verdict weighs of each kind: the mean of the crops' logits, how far the highest and the lowest lie from it,
-#: and the mean logarithm of the level.
+#: and the mean logarithm of the severity.
 EVIDENCE = 4
 #: Features of `tone_histogram`: mean and largest share over the colours in each bin; 1, 2 and 3 colours clipped.
 TONES = 2 * len(BIN_STARTS) + 3
@@ -53,7 +53,7 @@ def tone_histogram(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T"]:
 
 @final
 class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
-    """(B, 3, H, W) -> a hard routing over `kinds`, and a level per kind.
+    """(B, 3, H, W) -> a hard routing over `kinds`, and a severity per kind.
 
     Half resolution without loss (pixel-unshuffle 2), then strided 3×3 convolutions; mean and maximum over the crop,
     since noise shows in the mean and the sharpest edge shows blur. Beside them the tones: overexposure is a pile of
@@ -64,11 +64,11 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
 
     Trained by cross-entropy it names one kind, the highest logit. Trained by loss `presence` it says of every kind by
     itself whether it is there: the sigmoid of its logit less that of clean, which is 0 from then on (`several`).
-    `ranges`: levels of a kind that it was trained on.
+    `ranges`: severities of a kind that it was trained on.
     """
 
     multiple_of = 2
-    places = ("classify",)
+    stages = ("classify",)
 
     def __init__(
         self,
@@ -82,7 +82,9 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         super().__init__()
         self.kinds = kinds_of(kinds)
         self.clean = self.kinds.index(CLEAN) if CLEAN in self.kinds else None
-        self.ranges = {kind: _checked(kind, levels) for kind, levels in (ranges or {}).items() if kind in self.kinds}
+        self.ranges = {
+            kind: _checked(kind, severities) for kind, severities in (ranges or {}).items() if kind in self.kinds
+        }
         widths = [width, 2 * width, 3 * width, 4 * width]
         self.head = nn.Conv2d(12, width, 3, padding=1)
         self.features = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(widths))
@@ -108,7 +110,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
                 nn.init.kaiming_normal_(block.first.weight, nonlinearity="relu")
                 for weight in block.second.parameters():
                     nn.init.zeros_(weight)  # it begins as the identity
-        nn.init.zeros_(self.estimate.weight)  # levels start at 1, whatever the features
+        nn.init.zeros_(self.estimate.weight)  # severities start at 1, whatever the features
         # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
         self.register_buffer("weighing", torch.zeros(len(self.kinds), EVIDENCE * len(self.kinds)).fill_diagonal_(1))
         self.register_buffer("bias", torch.zeros(len(self.kinds)))
@@ -128,9 +130,9 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
     ) -> Output:
         """Name the degradation of each crop. Without a context the crop is taken for the whole picture."""
         summary = self.summarise(degraded, context)
-        # Levels are positive and span a decade, so their logarithm is what is regressed.
+        # Severities are positive and span a decade, so their logarithm is what is regressed.
         named = Routing.hard(self.classify(self.dropout(summary)))
-        return Output(routings=(named,), levels=self.estimate(summary).exp(), clean=self.clean)
+        return Output(routings=(named,), severities=self.estimate(summary).exp(), clean=self.clean)
 
     def summarise(self, degraded: Float[Tensor, "B 3 H W"], context: Context | None = None) -> Float[Tensor, "B F"]:
         """What the two heads read of each crop and its picture: the features by which exemplars are chosen, too."""
@@ -148,12 +150,14 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         return logits
 
     def evidence(self, output: Output, crops: int) -> Float[Tensor, "P F"]:
-        """What a verdict is made of, with EVIDENCE features of each kind. Raises ValueError without levels."""
-        if output.levels is None:
-            raise ValueError("no levels to judge by")
-        named, levels = (by_picture(values.float(), crops) for values in (output.routings[-1].logits, output.levels))
+        """What a verdict is made of, with EVIDENCE features of each kind. Raises ValueError without severities."""
+        if output.severities is None:
+            raise ValueError("no severities to judge by")
+        named, severities = (
+            by_picture(values.float(), crops) for values in (output.routings[-1].logits, output.severities)
+        )
         mean = named.mean(dim=1)
-        parts = [mean, named.amax(dim=1) - mean, named.amin(dim=1) - mean, levels.log().mean(dim=1)]
+        parts = [mean, named.amax(dim=1) - mean, named.amin(dim=1) - mean, severities.log().mean(dim=1)]
         return torch.cat(parts, dim=1)
 
     @property
@@ -191,9 +195,9 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         self.load_state_dict(weights)
 
 
-def _checked(kind: str, levels: Sequence[float]) -> tuple[float, float]:
+def _checked(kind: str, severities: Sequence[float]) -> tuple[float, float]:
     """A range. Raises ValueError for one that is none."""
-    low, high = levels
+    low, high = severities
     if not 0 < low <= high:
         raise ValueError(f"ranges: {kind}: expected [low, high] with 0 < low <= high")
     return low, high

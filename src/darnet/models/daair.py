@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from darnet.models.abilities import Conditional, Measuring, SelfUpdating, Watched
 from darnet.models.base import FAR_OVERLAP_PX, Context, Output
-from darnet.models.layers.backbone import DECODERS, ENCODERS, PLACES, Backbone, check_blocks
+from darnet.models.layers.backbone import DECODERS, ENCODERS, STAGES, Backbone, check_blocks
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import BaseBlock
 from darnet.registry import kinds_of
@@ -48,7 +48,7 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
     Args:
         kinds: The E kinds of damage, an expert each in every block.
         width: Features at the first level.
-        blocks: How many blocks fill each of the eight places.
+        blocks: How many blocks fill each of the eight stages.
         heads: Of the attention, at each of the four levels.
         expansion: Of the gated feed-forward; 0 takes dense convolutions in its place (docs/adr/0021).
         rank_divisor: F / R.
@@ -92,16 +92,16 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
             raise ValueError(f"momentum {momentum}: expected 0 to 1")
         experts = len(self.kinds) if specialised else 0
 
-        def stage(place: str, features: int, level: int) -> nn.Module:
+        def fill(stage: str, features: int, level: int) -> nn.Module:
             learner = (features // rank_divisor, kernel, experts, agnostic)
-            controlled = controller and place in PLACES[DECODERS]
-            count = blocks[PLACES.index(place)]
+            controlled = controller and stage in STAGES[DECODERS]
+            count = blocks[STAGES.index(stage)]
             return Stage(Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count))
 
-        self.net = Backbone(width, stage, patch, lean=lean)
+        self.net = Backbone(width, fill, patch, lean=lean)
         self.multiple_of = self.net.multiple_of
         self._follow(0.0)  # controllers begin as what they follow
-        self.places = tuple(self._blocks()) if specialised else ()
+        self.stages = tuple(self._blocks()) if specialised else ()  # each block decides by itself
 
     def forward(
         self,
@@ -125,7 +125,7 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
 
     def told(self, kind: str) -> DaAIR:
         """Without routers: every block has the expert for `kind` alone (docs/adr/0023). Itself if there are no such."""
-        if kind not in self.kinds or not self.places:
+        if kind not in self.kinds or not self.stages:
             return self
         weights = {id(weight): weight for weight in chain(self.parameters(), self.buffers())}
         told = deepcopy(self, weights)  # all but the weights
@@ -133,14 +133,14 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
             if block.learner is not None:
                 block.learner.route = None
                 block.learner.specialised = nn.ModuleList([block.learner.specialised[self.kinds.index(kind)]])
-        told.kinds, told.places = (), ()
+        told.kinds, told.stages = (), ()
         if kind in FAR_KINDS:
             told.overlap_px = FAR_OVERLAP_PX
         return told
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
         """What works in each block: agnostic, specialised (by kind) and controller, as far as they are there."""
-        return {place: block.parts() for place, block in self._blocks().items()}
+        return {stage: block.parts() for stage, block in self._blocks().items()}
 
     def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = (), gate: str | None = None) -> None:
         """Controllers move towards the agnostic experts of the encoder, at the same level (§3.2)."""
@@ -148,16 +148,16 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
 
     def _blocks(self) -> dict[str, Block]:
         """`encoder1.0` and so on, in the order in which they run."""
-        return {f"{place}.{index}": block for place in PLACES for index, block in enumerate(self._stage(place))}
+        return {f"{stage}.{index}": block for stage in STAGES for index, block in enumerate(self._blocks_of(stage))}
 
-    def _stage(self, place: str) -> list[Block]:
-        return [block for block in self.net.stages[PLACES.index(place)].children() if isinstance(block, Block)]
+    def _blocks_of(self, stage: str) -> list[Block]:
+        return [block for block in self.net.stages[STAGES.index(stage)].children() if isinstance(block, Block)]
 
     @torch.no_grad()
     def _follow(self, momentum: float) -> None:
-        for encoder, decoder in zip(PLACES[ENCODERS], reversed(PLACES[DECODERS]), strict=True):
-            leaders = self._stage(encoder)
-            for index, block in enumerate(self._stage(decoder)):
+        for encoder, decoder in zip(STAGES[ENCODERS], reversed(STAGES[DECODERS]), strict=True):
+            leaders = self._blocks_of(encoder)
+            for index, block in enumerate(self._blocks_of(decoder)):
                 leader = leaders[min(index, len(leaders) - 1)].learner
                 if block.controller is None or leader is None or leader.agnostic is None:
                     continue

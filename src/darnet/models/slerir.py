@@ -4,7 +4,7 @@ The token of a degradation encoder, looking at crops of the whole picture, becom
 with the experts' centres choose (§3.2). Content and degradation are fused into a map that guides the backbone (§3.4).
 What the paper leaves out is in docs/papers/slerir.md.
 
-Shapes: B batch, C experts of a place, D features of the prior, F features, G² crops of S pixels a side, P × Q patches,
+Shapes: B batch, C experts of a stage, D features of the prior, F features, G² crops of S pixels a side, P × Q patches,
 H × W pixels. Pictures are sRGB in [0, 1].
 """
 
@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from darnet import registry
 from darnet.models.abilities import TILE, WHOLE, Adopting, Gated, Measuring, SelfUpdating, Watched
 from darnet.models.base import Context, Model, Output
-from darnet.models.layers.backbone import PLACES, Backbone, check_blocks
+from darnet.models.layers.backbone import STAGES, Backbone, check_blocks
 from darnet.models.layers.encoders import Encoder
 from darnet.models.layers.fusion import ALIGN_PX, Fusion, Glance, Guidance, unfold_crops
 from darnet.models.layers.spherical import GATES, SOFT, ClassifierRouter, LayerRouter, SphericalRouter
@@ -42,7 +42,7 @@ SELECTIONS = ("spherical", "classifier")
 
 @dataclass(frozen=True)
 class Trace:
-    """What the places are told: who serves whom, whether the others learn, statistics, and the prior map."""
+    """What the stages are told: who serves whom, whether the others learn, statistics, and the prior map."""
 
     routings: tuple[Routing, ...]
     masked: bool
@@ -52,12 +52,12 @@ class Trace:
 
 @final
 class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
-    """(tile, glance of the whole picture) -> repaired, and the routing of every place.
+    """(tile, glance of the whole picture) -> repaired, and the routing of every stage.
 
     Args:
-        experts: C, of each place. 1 is a plain backbone.
+        experts: C, of each stage. 1 is a plain backbone.
         width: Features at the first level.
-        blocks: How many fill each of the eight places; an expert has all of them.
+        blocks: How many fill each of the eight stages; an expert has all of them.
         heads: Of the attention, at each of the four levels.
         expansion: Of the gated feed-forward; 0 takes dense convolutions in its place (docs/adr/0021).
         patch: Side of the pixels folded into channels in front; 1 is the paper's.
@@ -71,7 +71,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         degradation: Options of the one that looks for damage.
         content: Options of the one that looks for content.
         fusion: Features D of the prior map; 0 leaves GLGF out, as the paper's Table 4 does.
-        guided: Places that are guided by the prior.
+        guided: Stages that are guided by the prior.
         positions: Whether patches find damage by where it lies, too; weights from before this was an option do not.
         selection: How experts are chosen: "spherical", or by a "classifier" of the same size (the paper's Table 3).
         kinds: What the token of damage is to tell apart beside; a head for the loss `classification`, mostly none.
@@ -80,7 +80,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
     """
 
     gates = GATES
-    places = PLACES
+    stages = STAGES
 
     def __init__(  # noqa: PLR0913, PLR0917  every gap of the paper is a knob
         self,
@@ -112,7 +112,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         self.views: Callable[[Tensor], Tensor] = Glance(crop_px)
         make_encoder = registry.find("encoder", encoder)
         self.degradation: Encoder = make_encoder(DEGRADATION_PATCH_PX, **(degradation or {}))
-        choice = (self.degradation.features, len(PLACES), experts, dimension, temperature)
+        choice = (self.degradation.features, len(STAGES), experts, dimension, temperature)
         self.router: LayerRouter | None = (
             SphericalRouter(*choice, momentum) if selection == "spherical" else ClassifierRouter(*choice)
         )
@@ -126,10 +126,10 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
                 self.content.features, self.degradation.features, fusion, heads[-1], positions=positions
             )
 
-        def stage(place: str, features: int, level: int) -> nn.Module:
-            index = PLACES.index(place)
-            guidance = Guidance(fusion, features, heads[level]) if fusion and place in guided else None
-            return Place(
+        def fill(stage: str, features: int, level: int) -> nn.Module:
+            index = STAGES.index(stage)
+            guidance = Guidance(fusion, features, heads[level]) if fusion and stage in guided else None
+            return ExpertStage(
                 index,
                 (
                     Blocks(TransformerBlock(features, heads[level], expansion) for _ in range(blocks[index]))
@@ -138,7 +138,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
                 guidance,
             )
 
-        self.net = Backbone(width, stage, patch, lean=lean)
+        self.net = Backbone(width, fill, patch, lean=lean)
         self.multiple_of = patch_px if fusion else self.net.multiple_of
         self.kinds = kinds_of(kinds)
         features = self.degradation.features
@@ -187,7 +187,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         token, prior = known["damage"].mean(dim=1), None
         named = None if self.naming is None else self.naming(token)
         if self.router is None:  # one path
-            routings = (Routing.hard(token.new_zeros(len(token), 1)),) * len(PLACES)
+            routings = (Routing.hard(token.new_zeros(len(token), 1)),) * len(STAGES)
         else:
             routings = self.router(token, gate or GATES[0])
         if self.fusion is not None and self.content is not None:
@@ -195,27 +195,29 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         return Output(self.net(degraded, Trace(routings, self.masked, statistics, prior)), routings, kinds=named)
 
     def along(self, path: Sequence[int]) -> SLERIR:
-        """The plain backbone that a path is: of each place the chosen expert, and no router. Raises ValueError."""
+        """The plain backbone that a path is: of each stage the chosen expert, and no router. Raises ValueError."""
         fixed = deepcopy(self)
-        stages = [place for place in fixed.net.stages if isinstance(place, Place)]
+        stages = [stage for stage in fixed.net.stages if isinstance(stage, ExpertStage)]
         if len(path) != len(stages) or not all(0 <= chosen < len(stages[0].experts) for chosen in path):
             most = len(stages[0].experts) - 1
             raise ValueError(
-                f"path {list(path)}: expected one of the experts 0 to {most} for each of {len(stages)} places"
+                f"path {list(path)}: expected one of the experts 0 to {most} for each of {len(stages)} stages"
             )
-        for place, chosen in zip(stages, path, strict=True):
-            place.experts = nn.ModuleList([place.experts[chosen]])
+        for stage, chosen in zip(stages, path, strict=True):
+            stage.experts = nn.ModuleList([stage.experts[chosen]])
         fixed.router, fixed.naming, fixed.kinds = None, None, ()
         return fixed
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
-        """What makes the maps, the experts of each place, and what guides it."""
+        """What makes the maps, the experts of each stage, and what guides it."""
         maps: dict[str, dict[str, nn.Module]] = {}
         if self.fusion is not None:
             # Their answers are the maps of §3.4: CSP ends in a norm, DSP in an enlargement.
             maps = {WHOLE: {"DSP": self.fusion.enlarge}, TILE: {"CSP": self.fusion.norm, "prior": self.fusion}}
         return maps | {
-            name: place.parts() for name, place in zip(PLACES, self.net.stages, strict=True) if isinstance(place, Place)
+            name: stage.parts()
+            for name, stage in zip(STAGES, self.net.stages, strict=True)
+            if isinstance(stage, ExpertStage)
         }
 
     def after_step(self, embeddings: Sequence[Float[Tensor, "B D"]] = (), gate: str | None = None) -> None:
@@ -234,7 +236,7 @@ class Blocks(nn.ModuleList):
         return features
 
 
-class Place(nn.Module):
+class ExpertStage(nn.Module):
     """Experts, of which one (or, under the soft gate, each by its weight) works on a sample; guided where wanted."""
 
     def __init__(self, index: int, experts: Iterable[nn.Module], guidance: Guidance | None) -> None:
@@ -266,10 +268,10 @@ def _check(crop_px: int, guided: Sequence[str], fusion: int, selection: str, *, 
     """Raise ValueError for arguments that make no network."""
     if crop_px < ALIGN_PX or crop_px % ALIGN_PX:
         raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
-    if unknown := sorted({*guided} - {*PLACES}):
-        raise ValueError(f"guided: there is no place {unknown[0]!r} (there are: {', '.join(PLACES)})")
+    if unknown := sorted({*guided} - {*STAGES}):
+        raise ValueError(f"guided: there is no stage {unknown[0]!r} (there are: {', '.join(STAGES)})")
     if fusion and not guided:
-        raise ValueError(f"fusion {fusion}: the prior map guides no place")
+        raise ValueError(f"fusion {fusion}: the prior map guides no stage")
     if positions and not fusion:
         raise ValueError("positions: there is no prior map without fusion")
     if selection not in SELECTIONS:

@@ -29,10 +29,10 @@ class Crop:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Presence of each kind of damage, each by itself, and the level of each kind that has one.
+    """Presence of each kind of damage, each by itself, and the severity of each kind that has one.
 
     `scores` are in [0, 1] and do not sum to 1, since a picture may have several kinds at once; that of "clean" is what
-    the most certain kind leaves, 1 − max. `levels` maps a kind to its level in the kind's own unit
+    the most certain kind leaves, 1 − max. `severities` maps a kind to its severity in the kind's own unit
     (`darnet.degradations.Kind`); it is meaningful where the kind is present. `crops` are the same findings part by
     part; a router may have none.
 
@@ -45,7 +45,7 @@ class Diagnosis:
     """
 
     scores: Mapping[str, float]
-    levels: Mapping[str, float] = field(default_factory=dict)
+    severities: Mapping[str, float] = field(default_factory=dict)
     crops: tuple[Crop, ...] = ()
 
     @property
@@ -71,20 +71,20 @@ class Diagnosis:
         return 1 - max(self.scores.values(), default=0.0)
 
     @property
-    def level(self) -> float | None:
-        """Estimated level of `label`, or None where the kind has none."""
-        return self.levels.get(self.label)
+    def severity(self) -> float | None:
+        """Estimated severity of `label`, or None where the kind has none."""
+        return self.severities.get(self.label)
 
     def describe(self, kind: str) -> str:
         """One kind for a reader: `noise 93 % (σ ≈ 24)`."""
         text = f"{kind} {100 * self.scores.get(kind, self.confidence):.0f} %"
-        if kind not in self.levels:
+        if kind not in self.severities:
             return text
-        from darnet.degradations import find_kind  # which brings torch: nobody has a level without a network
+        from darnet.degradations import find_kind  # which brings torch: nobody has a severity without a network
 
         known = find_kind(kind)
-        level = known.written(self.levels[kind]) if known else ""
-        return f"{text} ({level})" if level else text
+        severity = known.written(self.severities[kind]) if known else ""
+        return f"{text} ({severity})" if severity else text
 
     def __str__(self) -> str:
         """All that is present: `noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)`, or `clean 98 %`."""
@@ -95,9 +95,9 @@ class Diagnosis:
         return {
             "label": self.label,
             "confidence": self.confidence,
-            "level": self.level,
+            "level": self.severity,
             "present": list(self.present),
-            "levels": {kind: self.levels[kind] for kind in self.present if kind in self.levels},
+            "levels": {kind: self.severities[kind] for kind in self.present if kind in self.severities},
             "scores": dict(self.scores),
         }
 

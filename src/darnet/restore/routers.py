@@ -34,7 +34,7 @@ class Router(Protocol):
     """Anything that says what is wrong with a picture."""
 
     def __call__(self, pixels: Pixels) -> Diagnosis:
-        """Presence of every kind that this router knows, and levels where they are meaningful."""
+        """Presence of every kind that this router knows, and severities where they are meaningful."""
         ...
 
 
@@ -73,13 +73,13 @@ class NetworkRouter(RegionRouter):
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
         parts = model.verdict(output, 1)
-        levels, strange = severities(model, output, model.presence(parts))
+        estimated, strange = severities(model, output, model.presence(parts))
         scores, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
         found = (
             Crop(top, left, self.crop_px, dict(zip(model.kinds, seen, strict=True)))
             for (top, left), seen in zip(places, presence, strict=True)
         )
-        return Diagnosis(dict(zip(model.kinds, scores, strict=True)), levels, tuple(found))
+        return Diagnosis(dict(zip(model.kinds, scores, strict=True)), estimated, tuple(found))
 
 
 @dataclass(frozen=True)

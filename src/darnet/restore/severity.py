@@ -15,9 +15,9 @@ from darnet.models.abilities import Classifier
 from darnet.models.base import Output
 from darnet.registry import CLEAN
 
-#: A level that lies so many times outside the range which a router learnt: this is no picture of that kind.
+#: A severity that lies so many times outside the range which a router learnt: this is no picture of that kind.
 FAR = 1.5
-#: How much a crop counts for the level of a kind that is certainly absent there.
+#: How much a crop counts for the severity of a kind that is certainly absent there.
 DOUBT = 1e-3
 
 
@@ -30,15 +30,15 @@ def severities(
     corner is judged by the corner.
     """
     strange = torch.zeros(len(model.kinds), dtype=torch.bool, device=presence.device)
-    if output.levels is None:
+    if output.severities is None:
         return {}, strange
     weight = presence.clamp(min=DOUBT)
-    logs = (output.levels.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
-    levels = {}
-    for index, (kind, level) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):
+    logs = (output.severities.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
+    found = {}
+    for index, (kind, severity) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):
         low, high = model.ranges.get(kind, (0.0, math.inf))
-        if not (math.isfinite(level) and low / FAR <= level <= high * FAR):
+        if not (math.isfinite(severity) and low / FAR <= severity <= high * FAR):
             strange[index] = kind != CLEAN
         elif kind != CLEAN:
-            levels[kind] = min(max(level, low), high)
-    return levels, strange
+            found[kind] = min(max(severity, low), high)
+    return found, strange

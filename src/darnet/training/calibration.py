@@ -27,7 +27,7 @@ from darnet.training.losses import damage, presence_entropy
 #: the standard deviation of what it weighs.
 FREE, BOUND = 5.0, 50.0
 ITERATIONS = 200
-#: Evidence that varies less than this says nothing: the level of clean, which nobody taught, differs by rounding alone.
+#: Evidence that varies less than this says nothing: clean's severity, which nobody taught, varies by rounding alone.
 SILENT = 1e-2
 #: Logits of pictures -> what is lost by them (nat), the mean over the pictures.
 Entropy = Callable[[Float[Tensor, "N E"]], Tensor]

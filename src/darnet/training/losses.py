@@ -116,14 +116,15 @@ def presence_entropy(logits: Float[Tensor, "P E"], truth: Float[Tensor, "P E"], 
 
 
 def level(output: Output, batch: Batch) -> Scalar:
-    """Smooth L1 between the logarithms of estimated and true level, summed over the kinds whose level is known.
+    """Smooth L1 between the logarithms of estimated and true severity, summed over the kinds whose severity is known.
 
-    Without `Batch.severity` that is the one kind of the label, where it has a level.
+    Without `Batch.severities` that is the one kind of the label, where it has one.
+    Its name is the key of recipes and logs, where severity is called `level`.
     """
-    if output.levels is None:
-        raise RecipeError("loss 'level' needs a model that estimates levels")
-    estimated = per_picture(output.levels.clamp_min(1e-6).log(), batch)
-    true = batch.severities(estimated.shape[1])
+    if output.severities is None:
+        raise RecipeError("loss 'level' needs a model that estimates severities")
+    estimated = per_picture(output.severities.clamp_min(1e-6).log(), batch)
+    true = batch.known_severities(estimated.shape[1])
     error = (estimated - true.clamp_min(1e-6).log()) * (true > 0)
     return F.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1, reduction="none").sum(dim=1).mean()
 

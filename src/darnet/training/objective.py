@@ -103,7 +103,7 @@ def _in_float32(output: Output) -> Output:
         Routing(r.logits.float(), r.weights.float(), None if r.embedding is None else r.embedding.float())
         for r in output.routings
     )
-    image, levels, kinds = (
-        None if tensor is None else tensor.float() for tensor in (output.image, output.levels, output.kinds)
+    image, severities, kinds = (
+        None if tensor is None else tensor.float() for tensor in (output.image, output.severities, output.kinds)
     )
-    return replace(output, image=image, routings=routings, levels=levels, kinds=kinds)
+    return replace(output, image=image, routings=routings, severities=severities, kinds=kinds)

@@ -91,5 +91,5 @@ def now(device: torch.device) -> float:
 
 def _sum(output: Output) -> Tensor:
     """A number that depends on all that a network says."""
-    said = [output.image, output.levels, output.kinds, *(routing.logits for routing in output.routings)]
+    said = [output.image, output.severities, output.kinds, *(routing.logits for routing in output.routings)]
     return torch.stack([tensor.float().square().mean() for tensor in said if tensor is not None]).sum()

@@ -25,8 +25,8 @@ from darnet.errors import UsageError
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
-def case(name: str, level: float = 25.0) -> Case:
-    return Case("CBSD68", name, "noise", level, Path(name))
+def case(name: str, severity: float = 25.0) -> Case:
+    return Case("CBSD68", name, "noise", severity, Path(name))
 
 
 def test_the_worst_are_those_that_gained_least() -> None:
@@ -47,7 +47,7 @@ def test_without_the_damaged_pictures_psnr_itself_counts() -> None:
 def test_a_picture_is_shown_once_at_its_worst_level() -> None:
     rows = [row("darnet", {"a": 31.0}), row("darnet", {"a": 25.0}, level=50.0)]
     (poor,) = worst(rows, [case("a"), case("a", 50.0)])["darnet"]
-    assert poor.case.level == 50.0
+    assert poor.case.severity == 50.0
 
 
 def test_of_a_router_the_surest_mistakes_are_shown() -> None:

@@ -13,7 +13,7 @@ from torch import nn
 
 from benchmark_rows import row as a_row
 from darnet.benchmark import suites
-from darnet.benchmark.cases import levels
+from darnet.benchmark.cases import severities
 from darnet.benchmark.methods import Answer, Method
 from darnet.benchmark.peers import Identity
 from darnet.benchmark.protocol import PROTOCOLS
@@ -36,7 +36,7 @@ def test_the_damage_comes_in_the_order_of_physics(sets_root: Path) -> None:
     found = cases(sets_root, limit=1)
     assert [case.kind for case in found] == KINDS
     assert [[part.kind for part in case.before] for case in found] == [["haze"], ["lowlight"], ["blur"]]
-    assert {case.level for case in found} == {None}
+    assert {case.severity for case in found} == {None}
     assert len(cases(sets_root)) == 9
     with pytest.raises(NoInputError, match="Kodak24"):
         cases(sets_root, ["Kodak24"])
@@ -47,9 +47,9 @@ def test_each_kind_is_at_a_level_of_its_own_suite(sets_root: Path) -> None:
         parts = alone(case)
         assert [part.kind for part in parts] == list(case.kinds)
         for part in parts:
-            assert part.degradation in levels(part.kind)
+            assert part.degradation in severities(part.kind)
             assert (part.name, part.before) == (case.name, ())
-    assert composite.levels()["lowlight+noise"] == {"lowlight": 0.25, "noise": 15}
+    assert composite.severities()["lowlight+noise"] == {"lowlight": 0.25, "noise": 15}
 
 
 def test_a_composite_is_what_its_kinds_make_one_after_the_other(sets_root: Path) -> None:
@@ -62,9 +62,9 @@ def test_a_composite_is_what_its_kinds_make_one_after_the_other(sets_root: Path)
 
 
 class Looks(Watched):
-    """Four places: what is dark, what is rough, what is both, and one that sends all the same way."""
+    """Four stages: what is dark, what is rough, what is both, and one that sends all the same way."""
 
-    places = ("dark", "rough", "dark and rough", "blind")
+    stages = ("dark", "rough", "dark and rough", "blind")
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,9 +99,9 @@ def test_whose_way_a_composite_takes(sets_root: Path) -> None:
     rows = [row, replace(row, method="other"), replace(row, kind="blur+noise", per_image=images[2:])]
     (found,) = paths(rows, {"looks": Routed(), "other": Identity()}, cases(sets_root), PROMPTIR, "cpu")
     assert (found.method, found.kind, found.pictures) == ("looks", "lowlight+noise", 2)
-    whose = {place: max(row, key=row.get) for place, row in found.places.items() if place != EVERY}
+    whose = {stage: max(row, key=row.get) for stage, row in found.places.items() if stage != EVERY}
     assert whose == {"dark": "lowlight", "rough": "noise", "dark and rough": NEITHER, "blind": BOTH}
-    assert {max(row.values()) for place, row in found.places.items() if place != EVERY} == {1}
+    assert {max(row.values()) for stage, row in found.places.items() if stage != EVERY} == {1}
     assert found.places[EVERY] == {"lowlight": 0.25, "noise": 0.25, BOTH: 0.25, NEITHER: 0.25}
 
 

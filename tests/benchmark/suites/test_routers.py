@@ -9,7 +9,7 @@ import pytest
 
 from benchmark_rows import cells, document, part, row
 from darnet.benchmark import suites
-from darnet.benchmark.cases import ROUTED, levels
+from darnet.benchmark.cases import ROUTED, severities
 from darnet.benchmark.protocol import PROTOCOLS
 from darnet.benchmark.report.routing import Naming, markdown
 from darnet.benchmark.report.tables import plain
@@ -62,7 +62,7 @@ def test_the_price_of_a_wrong_diagnosis(tiny_system: Path, sets_root: Path) -> N
     """The tiny system calls everything noise, so all but noise is misrouted."""
     counter = Counter()
     found = suites.run(Request("end-to-end", sets_root, (str(tiny_system),), limit=1), counter)
-    assert counter.done == counter.expected == 2 * sum(len(levels(kind)) for kind in ROUTED)
+    assert counter.done == counter.expected == 2 * sum(len(severities(kind)) for kind in ROUTED)
     misrouted = {(price.kind, price.level): price.misrouted for price in found.found.prices}
     assert set(misrouted.values()) == {0, 1}
     assert all(wrong == (kind != "noise") for (kind, _), wrong in misrouted.items())
@@ -79,7 +79,7 @@ def test_the_router_suite_repairs_nothing(tiny_clean_system: Path, sets_root: Pa
     found = suites.run(Request("router", sets_root, (str(tiny_clean_system),), sets=("CBSD68",), limit=2))
     assert {row.psnr for row in found.part.rows} == {None}
     naming = found.found.router[str(tiny_clean_system)]
-    assert naming.accuracy == round(1 / sum(len(levels(kind)) for kind in ROUTED), 4)
+    assert naming.accuracy == round(1 / sum(len(severities(kind)) for kind in ROUTED), 4)
     assert naming.false_repairs == 0
     assert found.machine["torch"]
 

@@ -107,7 +107,7 @@ def test_bad_sets_are_named(root: Path, few: Path, tmp_path: Path) -> None:
 
 
 def test_the_cases_are_those_of_the_papers_columns(root: Path) -> None:
-    found = [(case.kind, case.level) for case in tasks.cases("3-task", root, limit=1)]
+    found = [(case.kind, case.severity) for case in tasks.cases("3-task", root, limit=1)]
     assert found == [("haze", None), ("rain", None), ("noise", 15), ("noise", 25), ("noise", 50)]
     five = [case.kind for case in tasks.cases("5-task", root)]
     assert five == [kind for kind in ("haze", "rain", "noise", "motion", "lowlight") for _ in range(2)]

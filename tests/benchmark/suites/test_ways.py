@@ -13,7 +13,7 @@ import torch
 
 from darnet.benchmark import suites
 from darnet.benchmark.cases import damaged
-from darnet.benchmark.cases import levels as levels_of
+from darnet.benchmark.cases import severities as severities_of
 from darnet.benchmark.peers import PEERS
 from darnet.benchmark.protocol import PROTOCOLS
 from darnet.benchmark.suite import Request
@@ -38,12 +38,12 @@ def decibels(first: torch.Tensor, second: torch.Tensor) -> float:
 @pytest.mark.parametrize("suite", WAYS)
 def test_every_row_of_a_suite_is_another(suite: str, sets_root: Path) -> None:
     found = cases(suite, sets_root)
-    assert len({(case.kind, case.level, case.way, case.name) for case in found}) == len(found)
+    assert len({(case.kind, case.severity, case.way, case.name) for case in found}) == len(found)
     assert len(found) == 3 * len(WAYS[suite])
     assert len(cases(suite, sets_root, limit=1)) == len(WAYS[suite])
     for case in found:
         assert case.kinds == (case.kind,)
-        assert levels_of(case.kind)
+        assert severities_of(case.kind)
 
 
 @pytest.mark.parametrize("suite", WAYS)
@@ -59,7 +59,7 @@ def test_what_is_given_is_what_a_file_holds(suite: str, sets_root: Path) -> None
 
 def test_stored_noise_is_that_of_the_suite_of_noise_in_a_jpeg_file(sets_root: Path) -> None:
     stored = cases("stored", sets_root, limit=1)[0]
-    (plain, *_) = damaged(levels_of("noise")[0], sets_root, "CBSD68", 1)
+    (plain, *_) = damaged(severities_of("noise")[0], sets_root, "CBSD68", 1)
     for protocol in (PROMPTIR, PROTOCOLS["kair"]):
         noisy = plain.load(PROTOCOLS["rain-y"] if protocol.crop_multiple == 1 else protocol).observed
         file = in_a_file(noisy, 85)

@@ -4,33 +4,33 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from darnet.models.layers.backbone import LEVELS, PLACES, Backbone, keep_variance
+from darnet.models.layers.backbone import LEVELS, STAGES, Backbone, keep_variance
 
 
 class Noting(nn.Module):
-    """A place that notes what it sees."""
+    """A stage that notes what it sees."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, stage: str) -> None:
         super().__init__()
-        self.place = place
+        self.stage = stage
 
     def forward(self, features: Tensor, trace: list[tuple[str, tuple[int, ...]]]) -> Tensor:
-        trace.append((self.place, tuple(features.shape)))
+        trace.append((self.stage, tuple(features.shape)))
         return features
 
 
 @pytest.mark.parametrize("lean", [False, True])
-def test_eight_places_each_at_its_resolution(lean: bool) -> None:
+def test_eight_stages_each_at_its_resolution(lean: bool) -> None:
     seen: list[tuple[str, tuple[int, ...]]] = []
-    frame = Backbone(4, lambda place, features, level: Noting(place), lean=lean)
+    frame = Backbone(4, lambda stage, features, level: Noting(stage), lean=lean)
     frame(torch.rand(2, 3, 16, 24), seen)
-    assert [place for place, _ in seen] == list(PLACES)
+    assert [stage for stage, _ in seen] == list(STAGES)
     assert [shape for _, shape in seen] == [(2, 4 * 2**level, 16 // 2**level, 24 // 2**level) for level in LEVELS]
 
 
 def test_a_patch_folds_pixels_into_channels() -> None:
     seen: list[tuple[str, tuple[int, ...]]] = []
-    frame = Backbone(4, lambda place, features, level: Noting(place), patch=2)
+    frame = Backbone(4, lambda stage, features, level: Noting(stage), patch=2)
     assert frame.multiple_of == 16
     frame(torch.rand(1, 3, 32, 16), seen)
     assert seen[0][1] == (1, 4, 16, 8)
@@ -38,14 +38,14 @@ def test_a_patch_folds_pixels_into_channels() -> None:
 
 def test_an_untrained_network_returns_its_input() -> None:
     picture = torch.rand(1, 3, 16, 16)
-    frame = Backbone(4, lambda place, features, level: nn.Identity())
-    frame.stages = nn.ModuleList(Noting(place) for place in PLACES)
+    frame = Backbone(4, lambda stage, features, level: nn.Identity())
+    frame.stages = nn.ModuleList(Noting(stage) for stage in STAGES)
     assert torch.equal(frame(picture, []), picture)
 
 
 @pytest.mark.parametrize("lean", [False, True])
 def test_skips_reach_the_decoder(lean: bool) -> None:
-    frame = Backbone(4, lambda place, features, level: Noting(place), lean=lean)
+    frame = Backbone(4, lambda stage, features, level: Noting(stage), lean=lean)
     nn.init.ones_(frame.tail.weight)
     picture = torch.rand(1, 3, 16, 16, requires_grad=True)
     for weight in frame.up.parameters():
@@ -56,7 +56,7 @@ def test_skips_reach_the_decoder(lean: bool) -> None:
 
 def test_a_lean_frame_has_a_fifth_of_the_weights() -> None:
     """Between two levels, f features above: f→f/2 and 2f→4f by 3×3 and 2f→f by 1×1, or f→2f and 2f→f by 2×2."""
-    frames = [Backbone(8, lambda place, features, level: nn.Identity(), lean=lean) for lean in (False, True)]
+    frames = [Backbone(8, lambda stage, features, level: nn.Identity(), lean=lean) for lean in (False, True)]
     full, lean = (sum(weight.numel() for weight in frame.parameters() if weight.ndim > 1) for frame in frames)
     head_and_tail = 2 * 3 * 8 * 9
     squares = 8**2 + 16**2 + 32**2

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -9,10 +8,11 @@ import torch
 from darnet import registry
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
-from darnet.models.base import Context, Model, Output, make_thumbnail
+from darnet.models.base import Context, Model, Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.layers.transformer import ChannelAttention
+from darnet.models.views import Thumbnail
 from darnet.restore.experts import NetworkExpert, Tiles, network
 from darnet.testing import wake
 
@@ -21,7 +21,7 @@ class Spy(Model):
     """Notes what it is given; returns it."""
 
     multiple_of = 4
-    views = partial(make_thumbnail, side_px=8)
+    views = Thumbnail(8)
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ def test_every_tile_gets_the_context_of_the_whole_picture() -> None:
     for tile, context, _ in spy.calls:
         assert tile.shape[2] % 4 == tile.shape[3] % 4 == 0
         assert context is spy.calls[0][1]
-        torch.testing.assert_close(context.encoded["views"], make_thumbnail(pixels[None], 8))
+        torch.testing.assert_close(context.encoded["views"], Thumbnail(8)(pixels[None]))
 
 
 def test_every_tile_is_told_where_it_lies() -> None:

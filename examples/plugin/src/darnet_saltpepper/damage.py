@@ -35,7 +35,7 @@ class SaltAndPepper(Degradation):
         peppered = torch.where(chance < half, torch.zeros_like(clean), clean)
         return torch.where(chance > 1 - half, torch.ones_like(clean), peppered)
 
-    def level(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
+    def severity(self, parameters: Float[Tensor, "B P"]) -> Float[Tensor, " B"]:
         """The density."""
         return parameters[:, 0]
 
@@ -47,5 +47,5 @@ KIND = Kind(
     symbol="density",
     digits=2,
     also_called=("impulse-noise",),
-    levels={"salt-and-pepper": tuple(SaltAndPepper((density, density)) for density in (0.02, 0.05, 0.1))},
+    severities={"salt-and-pepper": tuple(SaltAndPepper((density, density)) for density in (0.02, 0.05, 0.1))},
 )

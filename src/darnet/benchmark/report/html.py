@@ -107,7 +107,7 @@ def worst(rows: Sequence[Row], chosen: Iterable[Case]) -> dict[str, list[Poor]]:
 
     Gain is over the damaged picture where that was measured too, else PSNR itself counts.
     """
-    known = {(case.set, case.kind, case.level, case.way, case.name): case for case in chosen}
+    known = {(case.set, case.kind, case.severity, case.way, case.name): case for case in chosen}
     inputs = {(*row.place, image.name): image.psnr for row in rows if row.method == INPUT for image in row.per_image}
     found: dict[str, list[tuple[float, Poor]]] = {}
     for row in rows:
@@ -121,7 +121,7 @@ def worst(rows: Sequence[Row], chosen: Iterable[Case]) -> dict[str, list[Poor]]:
 
 
 def _worst_of(entries: Iterable[tuple[float, Poor]]) -> list[Poor]:
-    """The worst first; of one picture under several levels only the worst."""
+    """The worst first; of one picture under several severities only the worst."""
     distinct: dict[tuple[str, str], Poor] = {}
     for _, poor in sorted(entries, key=lambda entry: (-entry[0], entry[1].caption)):
         distinct.setdefault((poor.case.set, poor.case.name), poor)

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, level_of
-from darnet.benchmark.cases import levels as levels_of
+from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, severity_of
+from darnet.benchmark.cases import severities as severities_of
 from darnet.benchmark.documents import Document, Findings
 from darnet.benchmark.methods import Method
 from darnet.benchmark.peers import INPUT
@@ -30,20 +30,21 @@ from darnet.systems import manifest
 
 #: The first befalls the picture first. Fog lies behind the rain that is seen; photons are few before they are counted.
 COMPOSITES: tuple[tuple[Degradation, Degradation], ...] = (
-    (levels_of("haze")[1], levels_of("rain")[1]),
-    (levels_of("lowlight")[1], levels_of("noise")[0]),
-    (levels_of("blur")[1], levels_of("noise")[0]),
+    (severities_of("haze")[1], severities_of("rain")[1]),
+    (severities_of("lowlight")[1], severities_of("noise")[0]),
+    (severities_of("blur")[1], severities_of("noise")[0]),
 )
 #: Whose expert a composite has, beside that of one of its kinds; and the row of means.
+#: Keys of `Served.places` and of its rows.
 BOTH, NEITHER, EVERY = "both", "neither", "every place"
 
-Levels = Mapping[str, Mapping[str, float | None]]
+Severities = Mapping[str, Mapping[str, float | None]]
 Shares = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
 class Served:
-    """Whose expert serves the pictures of a row. `places`: place -> whose -> share of the pictures; last their mean."""
+    """Whose expert serves the pictures of a row. `places`: stage -> whose -> share of the pictures; last their mean."""
 
     method: str
     set: str
@@ -54,14 +55,14 @@ class Served:
 
 @dataclass(frozen=True)
 class Paths(Findings):
-    """Composite -> kind -> its level, in the kind's own unit; and the paths through networks that route."""
+    """Composite -> kind -> its severity, in the kind's own unit; and the paths through networks that route."""
 
-    levels: Levels
+    severities: Severities
     paths: tuple[Served, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return {"levels": self.levels, "paths": [asdict(path) for path in self.paths]}
+        return {"levels": self.severities, "paths": [asdict(path) for path in self.paths]}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Paths:
@@ -73,13 +74,13 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
     """Two kinds of damage in one picture, and which way it goes through networks that route."""
     part = measured(request, progress, request.methods, chosen)
     found = paths(part.rows, documented(request, part), chosen, part.protocol, request.device)
-    return Outcome((part,), Paths(levels(), tuple(found)))
+    return Outcome((part,), Paths(severities(), tuple(found)))
 
 
 def tables(document: Document[Paths]) -> str:
-    """One line a row, a table of places for each path, and what befalls the pictures."""
+    """One line a row, a table of stages for each path, and what befalls the pictures."""
     found = document.found
-    said = (plain(document.part.rows), *path_tables(found.paths), described(found.levels))
+    said = (plain(document.part.rows), *path_tables(found.paths), described(found.severities))
     return closed(document.part.protocol, *said)
 
 
@@ -88,15 +89,15 @@ def kind(parts: Iterable[Degradation]) -> str:
     return TOGETHER.join(part.kind for part in parts)
 
 
-def levels() -> Levels:
-    """Composite -> kind -> its level, in the kind's own unit."""
-    return {kind(parts): {part.kind: level_of(part) for part in parts} for parts in COMPOSITES}
+def severities() -> Severities:
+    """Composite -> kind -> its severity, in the kind's own unit."""
+    return {kind(parts): {part.kind: severity_of(part) for part in parts} for parts in COMPOSITES}
 
 
 def cases(root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
     """Photos under each composite, CBSD68 or the photo sets that are named. Raises NoInputError."""
     return [
-        replace(case, kind=kind(parts), level=None, before=parts[:-1])
+        replace(case, kind=kind(parts), severity=None, before=parts[:-1])
         for parts in COMPOSITES
         for name in sets or DEFAULT_SETS
         for case in damaged(parts[-1], root, name, limit)
@@ -116,7 +117,7 @@ def paths(
     protocol: Protocol,
     device: str,
 ) -> list[Served]:
-    """Whose expert serves a composite, place by place: an entry for each row whose method routes inside.
+    """Whose expert serves a composite, stage by stage: an entry for each row whose method routes inside.
 
     Of a photo three paths are compared: under both kinds of damage, and under each alone. A share of the photos has the
     expert of the first kind only, of the second only, of `both` where they share it, or of `neither`.
@@ -126,50 +127,53 @@ def paths(
         whole = {image.name for image in row.per_image if image.error is None}
         own = [case for case in chosen if (case.set, case.kind) == (row.set, row.kind) and case.name in whole]
         for network in methods[row.method].networks(own[0]) if own else ():
-            if isinstance(network, Watched) and network.places:
+            if isinstance(network, Watched) and network.stages:
                 subject = Subject(row.method, (), TorchBackend(network, device, "fp32"))
                 compared = [_compare(subject, case, protocol) for case in own]
-                shares = _shares(network.places, compared, (*own[0].kinds, BOTH, NEITHER))
+                shares = _shares(network.stages, compared, (*own[0].kinds, BOTH, NEITHER))
                 found.append(Served(row.method, row.set, row.kind, len(own), shares))
     return found
 
 
 def _compare(subject: Subject, case: Case, protocol: Protocol) -> list[str]:
-    """Whose expert serves it, at every place."""
+    """Whose expert serves it, at every stage."""
     mixed, *single = (
         [int(routing.weights[0].argmax()) for routing in subject(one.load(protocol).observed).routings]
         for one in (case, *alone(case))
     )
     whose = []
-    for place, expert in enumerate(mixed):
-        fitting = [kind for kind, path in zip(case.kinds, single, strict=True) if path[place] == expert]
+    for stage, expert in enumerate(mixed):
+        fitting = [kind for kind, path in zip(case.kinds, single, strict=True) if path[stage] == expert]
         whose.append(BOTH if len(fitting) > 1 else fitting[0] if fitting else NEITHER)
     return whose
 
 
-def _shares(places: Sequence[str], compared: Sequence[Sequence[str]], whose: Sequence[str]) -> Shares:
-    """Place -> whose -> share of the photos; last the mean over the places."""
+def _shares(stages: Sequence[str], compared: Sequence[Sequence[str]], whose: Sequence[str]) -> Shares:
+    """Stage -> whose -> share of the photos; last the mean over the stages."""
     shares = {
-        place: {name: found.count(name) / len(found) for name in whose}
-        for place, found in zip(places, zip(*compared, strict=True), strict=True)
+        stage: {name: found.count(name) / len(found) for name in whose}
+        for stage, found in zip(stages, zip(*compared, strict=True), strict=True)
     }
-    shares[EVERY] = {name: sum(row[name] for row in shares.values()) / len(places) for name in whose}
-    return {place: {name: round(share, 4) for name, share in row.items()} for place, row in shares.items()}
+    shares[EVERY] = {name: sum(row[name] for row in shares.values()) / len(stages) for name in whose}
+    return {stage: {name: round(share, 4) for name, share in row.items()} for stage, row in shares.items()}
 
 
 def path_tables(paths: Iterable[Served]) -> list[str]:
-    """A table for each path: places down, whose expert across."""
+    """A table for each path: stages down, whose expert across."""
     found = []
     for path in paths:
         title = (f"{path.method}, {path.set}, {path.kind}: expert of", *next(iter(path.places.values())))
-        lines = [(place, *(f"{100 * share:.0f} %" for share in row.values())) for place, row in path.places.items()]
+        lines = [(stage, *(f"{100 * share:.0f} %" for share in row.values())) for stage, row in path.places.items()]
         found.append(table(title, lines))
     return found
 
 
-def described(levels: Levels) -> str:
+def described(severities: Severities) -> str:
     """What befalls the pictures, in words."""
-    parts = (", then ".join(f"{kind} {number(level, 'g')}" for kind, level in both.items()) for both in levels.values())
+    parts = (
+        ", then ".join(f"{kind} {number(severity, 'g')}" for kind, severity in both.items())
+        for both in severities.values()
+    )
     return f"Damage: {'; '.join(parts)}."
 
 

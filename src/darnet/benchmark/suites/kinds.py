@@ -1,8 +1,8 @@
-"""One kind of damage: photos under it at fixed levels, and the pairs that have it."""
+"""One kind of damage: photos under it at fixed severities, and the pairs that have it."""
 
 from __future__ import annotations
 
-from darnet.benchmark.cases import Case, cases, kind_suites, levels
+from darnet.benchmark.cases import Case, cases, kind_suites, severities
 from darnet.benchmark.documents import Document, Nothing
 from darnet.benchmark.peers import INPUT, repairing
 from darnet.benchmark.report.tables import closed, plain
@@ -23,7 +23,7 @@ def tables(document: Document[Nothing]) -> str:
 
 
 def _suite(name: str) -> Suite[Nothing]:
-    damaged_by = {damage.kind for damage in levels(name)} or {name}
+    damaged_by = {damage.kind for damage in severities(name)} or {name}
     return Suite(
         name,
         lambda request: cases(name, *request.pictures),

@@ -31,7 +31,7 @@ from darnet.errors import UsageError
 from darnet.registry import CLEAN
 from darnet.systems import manifest
 
-#: Table II of DaR-Net: one level a kind, in the order in which the phases bring the experts. k fits its figures.
+#: Table II of DaR-Net: one severity a kind, in the order in which the phases bring the experts. k fits its figures.
 TABLE2: tuple[Degradation, ...] = (
     GaussianNoise((25.0, 25.0)),
     GaussianBlur((1.5, 1.5)),

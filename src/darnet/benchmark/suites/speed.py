@@ -11,7 +11,7 @@ from statistics import median
 
 import torch
 
-from darnet.benchmark.cases import DEFAULT_SETS, Case, damaged, levels
+from darnet.benchmark.cases import DEFAULT_SETS, Case, damaged, severities
 from darnet.benchmark.documents import Nothing
 from darnet.benchmark.methods import ORACLE, Cost
 from darnet.benchmark.protocol import Protocol
@@ -86,7 +86,7 @@ def _every_core() -> None:
 
 def _cases(request: Request) -> list[Case]:
     """One photo under noise of σ 25, of which each size is cut."""
-    _, noise, _ = levels("noise")
+    _, noise, _ = severities("noise")
     return damaged(noise, request.root, (request.sets or DEFAULT_SETS)[0], 1)
 
 

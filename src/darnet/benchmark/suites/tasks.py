@@ -94,14 +94,14 @@ def chosen(suite: str, root: Path, sets: Sequence[str] = ()) -> dict[Column, str
 
 
 def cases(suite: str, root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
-    """The cases of a suite, column by column; at most `limit` of a set and level. Raises what `chosen` raises."""
+    """The cases of a suite, column by column; at most `limit` of a set and severity. Raises what `chosen` raises."""
     places = chosen(suite, root, sets).items()
     return [case for column, name in places if name is not None for case in column.cases(root, name, limit)]
 
 
 def missing(suite: str, cases: Iterable[Case]) -> dict[str, str]:
     """The columns without a case -> why."""
-    there = {(case.kind, case.level) for case in cases}
+    there = {(case.kind, case.severity) for case in cases}
     left = [column for column in TASKS[suite] if (column.kind, column.sigma_255) not in there]
     return {column.title: f"no set of it is there, or named ({' or '.join(column.sets)})" for column in left}
 

@@ -1,7 +1,7 @@
 """Damage on the way that photos take: what a file did to it, and what light and sensor do.
 
-A way is a degradation of one level and what comes after it; its kind is that of the degradation, which a method may be
-told.
+A way is a degradation of one severity and what comes after it; its kind is that of the degradation, which a method may
+be told.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ SHOULDER = 0.5
 
 
 class Way(NamedTuple):
-    """`title` says what the level does not: what comes after the damage, or what sort of damage it is.
+    """`title` says what the severity does not: what comes after the damage, or what sort of damage it is.
 
-    has_level: whether its level says all that its title does not.
+    has_severity: whether its severity says all that its title does not.
     """
 
     title: str
     degradation: Degradation
     after: tuple[Step, ...] = ()
-    has_level: bool = True
+    has_severity: bool = True
 
     def cases(self, root: Path, set_name: str, limit: int | None) -> list[Case]:
         """The photos of a set that took this way. Raises NoInputError."""
         found = damaged(self.degradation, root, set_name, limit)
         return [
-            replace(case, way=self.title, after=self.after, level=case.level if self.has_level else None)
+            replace(case, way=self.title, after=self.after, severity=case.severity if self.has_severity else None)
             for case in found
         ]
 
@@ -51,21 +51,21 @@ WAYS: Mapping[str, tuple[Way, ...]] = {
         Way("JPEG 85", GaussianNoise((15.0, 15.0)), (JPEG_85,)),
         Way("JPEG 85", GaussianBlur((1.5, 1.5)), (JPEG_85,)),
         Way("JPEG 85", Overexposure((1.5, 1.5)), (JPEG_85,)),
-        Way("disk of 3 px", Defocus(), has_level=False),
-        Way("disk of 3 px, JPEG 85", Defocus(), (JPEG_85,), has_level=False),
+        Way("disk of 3 px", Defocus(), has_severity=False),
+        Way("disk of 3 px, JPEG 85", Defocus(), (JPEG_85,), has_severity=False),
         Way("", JPEG_75),
     ),
     "sensor": (
-        Way("400 electrons, JPEG 90", SensorNoise(), (JPEG_90,), has_level=False),
-        Way("400 electrons, Bayer, JPEG 90", SensorNoise(bayer=True), (JPEG_90,), has_level=False),
+        Way("400 electrons, JPEG 90", SensorNoise(), (JPEG_90,), has_severity=False),
+        Way("400 electrons, Bayer, JPEG 90", SensorNoise(bayer=True), (JPEG_90,), has_severity=False),
     ),
     "exposure": (
-        Way("EV +1, JPEG 90", LongExposure(), (JPEG_90,), has_level=False),
-        Way("EV +1 with a shoulder, JPEG 90", LongExposure(shoulder=SHOULDER), (JPEG_90,), has_level=False),
-        Way("EV −2, JPEG 90", ShortExposure(), (JPEG_90,), has_level=False),
+        Way("EV +1, JPEG 90", LongExposure(), (JPEG_90,), has_severity=False),
+        Way("EV +1 with a shoulder, JPEG 90", LongExposure(shoulder=SHOULDER), (JPEG_90,), has_severity=False),
+        Way("EV −2, JPEG 90", ShortExposure(), (JPEG_90,), has_severity=False),
     ),
 }
-#: Who stands beside: those that need no level, or whose level is known.
+#: Who stands beside: those that need no severity, or whose severity is known.
 BESIDE: Mapping[str, tuple[str, ...]] = {
     "stored": ("nlm-blind", "gaussian", "wiener-jpeg", "wiener-blind", "divide"),
     "sensor": ("nlm-blind", "gaussian"),

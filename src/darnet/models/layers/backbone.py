@@ -1,6 +1,6 @@
 """The four-level encoder–decoder of the all-in-one networks (Restormer, PromptIR, DaAIR §3, SLER-IR §3).
 
-Eight places, always in this order. DaAIR fills each with blocks that hold experts, SLER-IR with several experts.
+Eight expert stages, always in this order. DaAIR fills each with blocks that hold experts, SLER-IR with several experts.
 
 Shapes: B batch, F features, H × W pixels. Pictures are sRGB in [0, 1].
 """
@@ -14,18 +14,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PLACES = ("encoder1", "encoder2", "encoder3", "latent", "decoder3", "decoder2", "decoder1", "refinement")
-#: Resolution of each place: that of the picture, halved so many times.
+STAGES = ("encoder1", "encoder2", "encoder3", "latent", "decoder3", "decoder2", "decoder1", "refinement")
+#: Resolution of each stage: that of the picture, halved so many times.
 LEVELS = (0, 1, 2, 3, 2, 1, 0, 0)
 ENCODERS, DECODERS = slice(0, 3), slice(4, 7)
 
 
 class Backbone(nn.Module):
-    """x ↦ x + tail(places(head(x))); H and W divide by 8 · `patch`.
+    """x ↦ x + tail(stages(head(x))); H and W divide by 8 · `patch`.
 
     Args:
         width: Features at the first level, doubled per level.
-        make_stage: (place, features, level) -> what fills a place; called as `stage(features, trace)`. The frame hands
+        make_stage: (stage, features, level) -> what fills a stage; called as `stage(features, trace)`. The frame hands
             `trace` down without looking at it.
         patch: Side of the pixels that are folded into channels in front, without loss: 1 is the papers', 2 costs a
             quarter.
@@ -40,7 +40,7 @@ class Backbone(nn.Module):
         self.patch, self.multiple_of = patch, 8 * patch
         self.head = nn.Conv2d(3 * patch**2, width, 3, padding=1)
         self.stages = nn.ModuleList(
-            make_stage(place, width * 2**level, level) for place, level in zip(PLACES, LEVELS, strict=True)
+            make_stage(stage, width * 2**level, level) for stage, level in zip(STAGES, LEVELS, strict=True)
         )
         self.down = nn.ModuleList(_down(width * 2**level, lean) for level in range(3))
         self.up = nn.ModuleList(_up(width * 2**level, lean) for level in (3, 2, 1))
@@ -86,9 +86,9 @@ class Sum(nn.Module):
 
 
 def check_blocks(blocks: Sequence[int]) -> None:
-    """Raise ValueError where it is not said how many blocks fill each place."""
-    if len(blocks) != len(PLACES) or min(blocks) < 1:
-        raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(PLACES)} places")
+    """Raise ValueError where it is not said how many blocks fill each stage."""
+    if len(blocks) != len(STAGES) or min(blocks) < 1:
+        raise ValueError(f"blocks: {list(blocks)}, expected how many for each of {len(STAGES)} stages")
 
 
 def keep_variance(network: nn.Module) -> None:
