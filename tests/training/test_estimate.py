@@ -118,11 +118,11 @@ def test_the_papers_recipes_begin_on_their_data_sets(tmp_path: Path, name: str) 
     def fill(folder: str, names: list[str]) -> None:
         place = tmp_path / "data" / folder
         place.mkdir(parents=True)
-        for index, name in enumerate(names):
+        for index, file in enumerate(names):
             if index % 50_000 == 0:  # a file has 65,000 names at most
-                PIL.Image.new("RGB", (160, 144), (90, 120, 60)).save(first := place / name)
+                PIL.Image.new("RGB", (160, 144), (90, 120, 60)).save(first := place / file)
             else:
-                os.link(first, place / name)
+                os.link(first, place / file)
 
     fill("clean", [f"{number}.png" for number in range(4744)])
     fill("pairs/haze/target", [f"{scene:04}.png" for scene in range(2061)])
