@@ -47,8 +47,9 @@ class Routing:
 def dispatch(experts: Iterable[Callable[..., Tensor]], routing: Routing, *inputs: Tensor) -> Tensor:
     """y[b] = Σ_e weights[b, e] · experts[e](inputs[b]); an expert sees only the samples it serves.
 
-    `inputs` share the batch dimension. Where values cannot be looked at (a graph that is exported, the meta device),
-    every expert serves every sample, and weights of 0 leave it out: the same answer at the cost of all.
+    `inputs` share the batch dimension. Where values cannot be looked at (a graph that is exported), every expert serves
+    every sample, and weights of 0 leave it out: the same answer at the cost of all. On the meta device, where there is
+    cost and no answer, a hard decision costs what it does elsewhere: one expert a sample.
     Raises ValueError if the number of experts is not E, or if a sample has no expert at all.
 
     Example:
@@ -58,6 +59,8 @@ def dispatch(experts: Iterable[Callable[..., Tensor]], routing: Routing, *inputs
         tensor([[20.],
                 [ 4.]])
     """
+    if routing.weights.is_meta and not routing.weights.requires_grad:
+        return next(iter(experts))(*inputs)
     if torch.compiler.is_exporting() or routing.weights.is_meta:
         pairs = zip(experts, routing.weights.unbind(dim=1), strict=True)
         return torch.stack([_weighted(expert(*inputs), weight) for expert, weight in pairs]).sum(dim=0)

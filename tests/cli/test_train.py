@@ -171,3 +171,19 @@ def test_a_curriculum_begins_with_chance(darnet, calls):
     Path("card").mkdir()
     ran = darnet("train", "phases", "--data", "photos", "--from", "card")
     assert ran.code == 2 and "begin with chance" in ran.err
+
+
+def test_a_dry_run_says_what_it_takes_and_begins_nothing(darnet, calls, monkeypatch):
+    monkeypatch.setattr("darnet.training.estimate.network_seconds", lambda *_: {"fp32": 0.5, "bf16": 1.0})
+    ran = darnet("train", "tiny.toml", "--dry-run", "--set", "stage.0.epochs=10")
+    assert (ran.code, ran.err, calls) == (0, "", [])
+    whole, stage = ran.out.splitlines()
+    assert whole.startswith("tiny: ") and whole.endswith(" M parameters, 5 s here in fp32")
+    assert "only: 10 steps of 1 crops of 16 px" in stage and stage.endswith("here 2 steps/s, 5 s")
+
+
+def test_a_dry_run_of_several_runs_names_each(darnet, calls, monkeypatch):
+    monkeypatch.setattr("darnet.training.estimate.network_seconds", lambda *_: {"fp32": 0.5, "bf16": 1.0})
+    ran = darnet("train", "ablation/daair", "--dry-run")
+    assert ran.code == 0
+    assert [line.partition(":")[0] for line in ran.out.splitlines() if "parameters" in line][:2] == ["daair", "plain"]

@@ -35,6 +35,7 @@ SLERIR: dict[str, object] = {
     "selection": "spherical",
     "kinds": [],
     "positions": False,
+    "wide": False,
 }
 #: Small enough to run, and every knob set to something.
 SMALL: dict[str, list[dict[str, object]]] = {
@@ -50,18 +51,29 @@ SMALL: dict[str, list[dict[str, object]]] = {
             "rank_divisor": 2,
             "patch": 2,
         },
+        {
+            "kinds": ["noise", "rain"],
+            "width": 4,
+            "blocks": [1] * 8,
+            "expansion": 2,
+            "rank_divisor": 2,
+            "residual": "features",
+            "weighted": True,
+            "whole": True,
+        },
     ],
     "deconvolution-unet": [{"width": 4, "blocks": [1, 1], "spectrum_width": 2}],
     "degradation-classifier": [
         {"kinds": ["clean", "noise"], "width": 4},
         {"kinds": ["clean", "noise"], "width": 4, "thumbnail_px": 16},
         {"kinds": ["clean", "noise"], "width": 4, "blocks": 2},
+        {"kinds": ["clean", "noise"], "width": 4, "tones": False},
     ],
     "slerir": [
         SLERIR,
         {**SLERIR, "fusion": 0, "experts": 1, "masked": True, "expansion": 0, "lean": True},
         {**SLERIR, "selection": "classifier", "kinds": ["noise", "rain"]},
-        {**SLERIR, "positions": True},
+        {**SLERIR, "positions": True, "wide": True},
     ],
     "unet": [{"width": 4, "depth": 2}],
 }
@@ -87,6 +99,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             {"specialised": False},
             {"agnostic": False, "controller": False},
             {"controller": False},
+            {"whole": True},
         )
     ),
     ("deconvolution-unet", SMALL["deconvolution-unet"][0], {"width": 8, "blocks": [1, 1], "spectrum_width": 2}),
@@ -95,6 +108,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("degradation-classifier", SMALL["degradation-classifier"][0], {"kinds": ["clean", "noise"], "width": 8}),
     ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][1]),
     ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][2]),
+    ("degradation-classifier", SMALL["degradation-classifier"][0], SMALL["degradation-classifier"][3]),
     *(
         ("slerir", SLERIR, {**SLERIR, name: value})
         for name, value in {
@@ -113,6 +127,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
             "selection": "classifier",
             "kinds": ["noise", "rain"],
             "positions": True,
+            "wide": True,
         }.items()
     ),
     ("unet", SMALL["unet"][0], {"width": 8, "depth": 2}),

@@ -68,7 +68,7 @@ def tiny(name: str) -> Model:
         for block in model._blocks().values():
             torch.nn.init.normal_(block.learner.route.weight, std=30.0)  # so that pictures go different ways
     if isinstance(model, SLERIR):
-        torch.nn.init.normal_(model.fusion.place.weight, std=5)  # so that it shows where a tile lies
+        torch.nn.init.constant_(model.fusion.nearness, 5.0)  # so that it shows where a tile lies
         torch.nn.init.normal_(model.net.stages[3].guidance.project.weight, std=3)
     return model
 

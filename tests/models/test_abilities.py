@@ -27,7 +27,7 @@ from darnet.testing import check_is_final
 ALL = {found for found in vars(abilities).values() if inspect.isclass(found) and issubclass(found, Model)} - {Model}
 WHO_CAN = {
     "compact-unet": {Adopting},
-    "daair": {Conditional, Measuring, SelfUpdating, Watched},
+    "daair": {Adopting, Conditional, Measuring, SelfUpdating, Watched},
     "deconvolution-unet": {Adopting},
     "degradation-classifier": {Adopting, Calibrated, Classifier, FeatureExtractor},
     "slerir": {Adopting, Gated, Measuring, SelfUpdating, Watched},

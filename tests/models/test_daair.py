@@ -55,6 +55,49 @@ def test_the_learner_is_equations_1_to_3() -> None:
         torch.testing.assert_close(answer[index : index + 1], learner.expand(product))
 
 
+def test_routers_learn_from_the_repair_where_experts_are_weighted() -> None:
+    """Else nothing but being told the kind moves them: a hard decision has no slope."""
+    for weighted in (False, True):
+        model = awake(small(weighted=weighted)).train()
+        model(torch.rand(2, 3, 16, 16)).image.square().mean().backward()
+        moved = [block.learner.route.weight.grad for stage in model.net.stages for block in stage]
+        assert all((grad is not None and bool(grad.any())) == weighted for grad in moved)
+
+
+def test_an_expert_counts_by_its_probability() -> None:
+    learner, features = small(weighted=True).net.stages[0][0].learner, torch.rand(2, 4, 8, 8)
+    trace = Trace(Statistics())
+    answer = learner(features, trace) - learner.expand.bias[:, None, None]
+    learner.weighted = False
+    plain = learner(features, trace) - learner.expand.bias[:, None, None]
+    share = trace.routings[0].logits.softmax(dim=1).amax(dim=1)
+    torch.testing.assert_close(answer, plain * share[:, None, None, None])
+
+
+def test_a_whole_expert_has_a_norm_and_a_projection() -> None:
+    """Conv2Former's modulation, Hou et al. 2022, Fig. 2."""
+    expert, features = small(whole=True).net.stages[0][0].learner.agnostic, torch.rand(1, 4, 8, 8)
+    seen: list[Tensor] = []
+    expert.look.register_forward_hook(lambda layer, shown, answer: seen.append(shown[0]))
+    expert(features)
+    torch.testing.assert_close(seen[0].mean(dim=1), torch.zeros(1, 8, 8), atol=1e-5, rtol=0)
+    assert isinstance(expert.project, nn.Conv2d)
+
+
+def test_a_plain_network_is_what_it_begins_as() -> None:
+    """Sparse upcycling: all but attention, which sees what learners make of the features, answers as before."""
+    plain = awake(small(specialised=False, agnostic=False, controller=False))
+    model = small()
+    model.adopt(plain)
+    for block in (block for stage in plain.net.stages for block in stage):
+        nn.init.zeros_(block.attention.project.weight)
+    picture = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(model(picture).image, plain(picture).image)
+    assert torch.equal(
+        model.net.stages[0][0].attention.query[0].weight, plain.net.stages[0][0].attention.query[0].weight
+    )
+
+
 class Scatter(nn.Module):
     """A router that sends samples all over the place."""
 

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import UnknownNameError
 from darnet.models.base import Context
+from darnet.models.daair import DaAIR
 from darnet.models.layers.backbone import STAGES
 from darnet.models.slerir import SLERIR
 from darnet.restore.experts.base import Tiles
@@ -35,6 +36,16 @@ def network(**changed: object) -> SLERIR:
     model = SLERIR(**{**CONFIG, **changed})
     wake(model)  # a new one returns its input
     return model
+
+
+def plain_backbone(**changed: object) -> DaAIR:
+    """The same backbone without experts, with weights of its own."""
+    torch.manual_seed(1)
+    shape = {name: CONFIG[name] for name in ("width", "blocks", "heads", "expansion")}
+    without = {"specialised": False, "agnostic": False, "controller": False}
+    model = DaAIR(["noise"], **{**shape, "rank_divisor": 2, "kernel": 3, **without, **changed})
+    wake(model)
+    return model.eval()
 
 
 def pictures(count: int = 2, side: int = 64) -> torch.Tensor:
@@ -187,19 +198,9 @@ def test_fusion_is_used() -> None:
     assert all(torch.equal(a.logits, b.logits) for a, b in zip(one.routings, other.routings, strict=True))
 
 
-def test_a_network_that_begins_to_ask_for_places_answers_as_before() -> None:
-    old = network().eval()
-    new = network(positions=True).eval()
-    new.adopt(old)
-    whole = pictures(1)
-    with torch.inference_mode():
-        assert torch.equal(new(whole).image, old(whole).image)
-
-
 def test_a_tile_finds_its_part_of_the_severity_map() -> None:
-    """Damage in one corner changes other patches than damage in another, and a tile sees it where it lies."""
+    """§3.4: the map is in the order of the crops, and a tile sees damage where it lies."""
     model = network(positions=True).eval()
-    torch.nn.init.normal_(model.fusion.place.weight, std=0.5)
     known, box = model.look(pictures(1)).encoded, torch.tensor([[0.0, 0.5, 0.5, 1.0]])
     patches = torch.rand(1, model.content.features, 8, 8)
     with torch.inference_mode():
@@ -210,6 +211,65 @@ def test_a_tile_finds_its_part_of_the_severity_map() -> None:
     torch.testing.assert_close(tile, whole[..., :4, 4:], atol=1e-5, rtol=0)
     assert float((unplaced - tile).abs().max()) > 1e-3
     assert float((shuffled - whole).abs().max()) > 1e-3
+
+
+def awake(**changed: object) -> SLERIR:
+    """Its guidance changes something, as after training."""
+    model = network(**changed).eval()
+    for stage in model.net.stages:
+        if stage.guidance is not None:
+            torch.nn.init.normal_(stage.guidance.project.weight)
+    torch.nn.init.normal_(model.net.tail.weight)
+    return model
+
+
+def test_crops_in_another_order_are_another_picture() -> None:
+    model, whole = awake(positions=True), pictures(1)
+    seen = model.look(whole)
+    other = Context({**seen.encoded, "damage": seen.encoded["damage"].flip(1)})
+    with torch.inference_mode():
+        one, shuffled = model(whole, seen), model(whole, other)
+    for a, b in zip(one.routings, shuffled.routings, strict=True):
+        torch.testing.assert_close(a.logits, b.logits)  # the same path
+    assert float((one.image - shuffled.image).abs().max()) > 1e-3
+
+
+def test_the_map_follows_damage_from_left_to_right_and_so_does_the_repair() -> None:
+    """What is seen of the damage on one side changes the map, and the repair, mostly on that side."""
+    model, whole = awake(positions=True), pictures(1, 128)
+    seen = model.look(whole)
+    tokens = seen.encoded["damage"].mean(dim=1, keepdim=True).expand(-1, 16, -1)  # the same everywhere: no path changes
+    change = torch.zeros_like(tokens).unflatten(1, (4, 4))
+    change[:, :, 0], change[:, :, 1] = 1.0, -1.0  # on the left, and nothing on the whole
+    with torch.inference_mode():
+        plain = model(whole, Context({**seen.encoded, "damage": tokens})).image
+        for turned, side in ((change, slice(0, 64)), (change.flip(2), slice(64, 128))):
+            damaged = tokens + turned.flatten(1, 2)
+            moved = (model.fusion.severity_map(damaged) - model.fusion.severity_map(tokens)).abs().sum(dim=1)[0]
+            half = moved.shape[1] // 2
+            left, right = float(moved[:, :half].sum()), float(moved[:, half:].sum())
+            assert (left > 4 * right) if side.start == 0 else (right > 4 * left)
+            answer = (model(whole, Context({**seen.encoded, "damage": damaged})).image - plain).abs().sum(dim=1)[0]
+            assert float(answer[:, side].sum()) > 0.6 * float(answer.sum())
+
+
+def test_every_expert_begins_as_the_plain_network() -> None:
+    """Sparse upcycling: the answer is that of the plain one, whoever serves."""
+    plain = plain_backbone()
+    torch.manual_seed(0)
+    model = SLERIR(**{**CONFIG, "masked": False}).eval()  # its guidance is silent at first
+    model.adopt(plain)
+    whole = pictures()
+    with torch.inference_mode():
+        for gate in ("soft", "hard"):
+            torch.testing.assert_close(model(whole, gate=gate).image, plain(whole).image, atol=1e-5, rtol=0)
+
+
+def test_what_is_not_plain_is_refused() -> None:
+    with pytest.raises(ValueError, match="it is not plain"):
+        network().adopt(network(positions=True))
+    with pytest.raises(ValueError, match=r"there is no 'net\..*learner"):
+        network().adopt(plain_backbone(agnostic=True))
 
 
 def test_a_classifier_chooses_and_its_experts_learn() -> None:

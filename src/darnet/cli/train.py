@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -17,6 +17,9 @@ from darnet.training.plan import Budget
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+    from darnet.training.launch import Hardware
+    from darnet.training.recipe import Recipe
 
 REPORT = "continual.json"
 EXTRA = {"lightning_fabric", "lightning_utilities", "tensorboard", "tomli_w"}  # what `darnet[train]` brings
@@ -54,6 +57,9 @@ TrainingPrecision: TypeAlias = Annotated[
 Minutes: TypeAlias = Annotated[
     float | None, typer.Option("--minutes", metavar="N", help="Fit the steps of the recipe to so much time.", min=0.01)
 ]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Check that it can begin; print its memory, its speed here, and how long.")
+]
 
 
 def train(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -67,6 +73,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     devices: Devices = None,
     precision: TrainingPrecision = None,
     minutes: Minutes = None,
+    dry_run: DryRun = False,
     quiet: o.Quiet = False,
 ) -> int:
     """Train a router or an expert as a recipe says. Prints the folder of the trained model."""
@@ -79,20 +86,31 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
     if (recipe is None) == (resume is None):
         raise UsageError("give a RECIPE, or --resume with a run")
     if resume is not None:
-        _refuse({"--set": overrides, "--from": weights, "--minutes": minutes})
+        _refuse({"--set": overrides, "--from": weights, "--minutes": minutes, "--dry-run": dry_run})
         made = _experiments().resume(resume, data, changes=hardware, quiet=quiet)
     else:
-        if data is None:
-            raise UsageError("--data: which folder of photos is to be learned from?")
         experiments = _experiments()
         from darnet.training.launch import Hardware
         from darnet.training.recipe import find_recipe
 
+        if data is None and not dry_run:
+            raise UsageError("--data: which folder of photos is to be learned from?")
         experiment = experiments.load(find_recipe(recipe or ""), overrides or ())
+        if dry_run:
+            return _rehearse(experiment.recipes, data, Hardware(**hardware), weights)
         made = experiment.start(data, out, Hardware(**hardware), weights=weights, budget=budget, quiet=quiet)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         _draw(made / REPORT)
         print(made)
+    return 0
+
+
+def _rehearse(recipes: Sequence[Recipe], data: Path | None, hardware: Hardware, weights: Path | None) -> int:
+    """Print what each would take, as soon as it is known."""
+    from darnet.training.estimate import rehearse
+
+    for recipe in recipes:
+        print(rehearse(recipe, data, hardware, weights=weights), flush=True)
     return 0
 
 

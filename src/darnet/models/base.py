@@ -104,6 +104,14 @@ def channels_last(model: AnyModule) -> AnyModule:
     return model
 
 
+def without_autocast(features: Tensor) -> torch.autocast:
+    """Where `features` are, a context in which layers keep to their own precision.
+
+    bfloat16 has 256 steps from 1/2 to 1, which shows where a layer answers with a whole picture of 16 bits.
+    """
+    return torch.autocast("cpu" if features.is_meta else features.device.type, enabled=False)  # meta knows none
+
+
 def by_picture(values: Float[Tensor, "B ..."], crops: int) -> Float[Tensor, "P crops ..."]:
     """Values of crops, of which `crops` in a row are of one picture, picture by picture."""
     return values.reshape(-1, crops, *values.shape[1:])

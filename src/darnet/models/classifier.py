@@ -64,13 +64,14 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
 
     Trained by cross-entropy it names one kind, the highest logit. Trained by loss `presence` it says of every kind by
     itself whether it is there: the sigmoid of its logit less that of clean, which is 0 from then on (`several`).
+    Without `tones` and thumbnail it is the plain CNN of the paper.
     `ranges`: severities of a kind that it was trained on.
     """
 
     multiple_of = 2
     stages = ("classify",)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it looks at is a knob each
         self,
         kinds: Sequence[str],
         width: int = 32,
@@ -78,6 +79,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         dropout: float = 0.0,
         blocks: int = 0,
         ranges: Mapping[str, Sequence[float]] | None = None,
+        tones: bool = True,
     ) -> None:
         super().__init__()
         self.kinds = kinds_of(kinds)
@@ -92,9 +94,9 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
             nn.Sequential(*(ResidualBlock(c) for _ in range(blocks if level else 0)))
             for level, c in enumerate(widths[1:])
         )
-        self.tones = nn.Linear(TONES, width)
+        self.tones = nn.Linear(TONES, width) if tones else None
         self.overview = nn.ModuleList()
-        summary = 2 * widths[-1] + width
+        summary = 2 * widths[-1] + (width if tones else 0)
         if thumbnail_px:
             self.views = Thumbnail(thumbnail_px)
             self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
@@ -102,7 +104,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(summary, len(self.kinds))
         self.estimate = nn.Linear(summary, len(self.kinds))
-        for layer in (self.head, *self.features, self.tones, *self.overview):
+        for layer in filter(None, (self.head, *self.features, self.tones, *self.overview)):
             # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         for block in self.blocks.modules():
@@ -139,7 +141,9 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution, blocks in zip(self.features, self.blocks, strict=True):
             features = blocks(F.relu(convolution(features)))
-        parts = [*_pooled(features), F.relu(self.tones(tone_histogram(degraded)))]
+        parts = _pooled(features)
+        if self.tones is not None:
+            parts.append(F.relu(self.tones(tone_histogram(degraded))))
         if self.views is not None:
             parts.append((self.look(degraded) if context is None else context).encoded["overview"])
         return torch.cat(parts, dim=1)

@@ -12,37 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain
 from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from darnet.models.abilities import Conditional, Measuring, SelfUpdating, Watched
-from darnet.models.base import FAR_OVERLAP_PX, Context, Output
-from darnet.models.layers.backbone import DECODERS, ENCODERS, STAGES, Backbone, check_blocks
+from darnet.models.abilities import Adopting, Conditional, Measuring, SelfUpdating, Watched
+from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
+from darnet.models.layers.backbone import DECODERS, ENCODERS, STAGES, Backbone, check_blocks, upcycled
+from darnet.models.layers.dale import Design, Learner, LowRank, Trace
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import BaseBlock
 from darnet.registry import kinds_of
-from darnet.routing import Routing, dispatch
 
 #: Kinds for which a network looks far: with noise, tiles that share 128 px are 14 and 29 levels off, others at most 4.
 FAR_KINDS = ("haze", "lowlight")
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What the blocks say on the way, and what they are told."""
-
-    statistics: Statistics
-    routings: list[Routing] = field(default_factory=list)
-
-
 @final
-class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
+class DaAIR(Adopting, Conditional, Measuring, SelfUpdating, Watched):
     """(B, 3, H, W) -> repaired, and the routing of every block that has a router, in the order in which they run.
 
     Args:
@@ -59,6 +50,10 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
         specialised: Whether there are experts for the kinds, and a router; the paper's Table 4 goes without.
         agnostic: Whether there is an expert for all of them. Without either, blocks are Restormer's.
         controller: Whether decoders attend to a controller.
+        residual: Where the global residual joins, see `Backbone`; the paper's joins "features" (§3).
+        weighted: Whether what an expert says counts by its router's probability, as in Switch Transformers (Fedus et
+            al. 2022, eq. 2), so that routers learn from the repair, too; else from being told the kind alone.
+        whole: Whether experts have Conv2Former's norm before its modulation, and its projection after it, as well.
 
     Raises ValueError for arguments that make no network.
     """
@@ -78,6 +73,9 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
         specialised: bool = True,
         agnostic: bool = True,
         controller: bool = True,
+        residual: str = "pixels",
+        weighted: bool = False,
+        whole: bool = False,
     ) -> None:
         super().__init__()
         check_blocks(blocks)
@@ -91,14 +89,14 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum {momentum}: expected 0 to 1")
         experts = len(self.kinds) if specialised else 0
+        design = Design(rank_divisor, kernel, experts, agnostic, weighted, whole)
 
         def fill(stage: str, features: int, level: int) -> nn.Module:
-            learner = (features // rank_divisor, kernel, experts, agnostic)
             controlled = controller and stage in STAGES[DECODERS]
             count = blocks[STAGES.index(stage)]
-            return Stage(Block(features, heads[level], expansion, learner, controlled=controlled) for _ in range(count))
+            return Stage(Block(features, heads[level], expansion, design, controlled=controlled) for _ in range(count))
 
-        self.net = Backbone(width, fill, patch, lean=lean)
+        self.net = Backbone(width, fill, patch, lean=lean, residual=residual)
         self.multiple_of = self.net.multiple_of
         self._follow(0.0)  # controllers begin as what they follow
         self.stages = tuple(self._blocks()) if specialised else ()  # each block decides by itself
@@ -137,6 +135,15 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
         if kind in FAR_KINDS:
             told.overlap_px = FAR_OVERLAP_PX
         return told
+
+    def adopt(self, other: Model) -> None:
+        """Take over the weights of another one, or those of a plain network, which knows no degradation.
+
+        Attention, which sees what a learner makes of the features, then begins by changing nothing.
+        """
+        weights, own = other.state_dict(), self.state_dict()
+        begun = (".attention.project.",) if any(block.learner is not None for block in self._blocks().values()) else ()
+        self.load_state_dict(weights if own.keys() == weights.keys() else upcycled(own, weights, begun))
 
     def parts(self) -> dict[str, dict[str, nn.Module]]:
         """What works in each block: agnostic, specialised (by kind) and controller, as far as they are there."""
@@ -178,13 +185,10 @@ class Stage(nn.ModuleList):
 class Block(BaseBlock):
     """Restormer's block with a DaLe before the attention; `controlled`: keys come from a controller (§3.2)."""
 
-    def __init__(
-        self, features: int, heads: int, expansion: float, learner: tuple[int, int, int, bool], *, controlled: bool
-    ) -> None:
+    def __init__(self, features: int, heads: int, expansion: float, design: Design, *, controlled: bool) -> None:
         super().__init__(features, heads, expansion)
-        rank, kernel, experts, agnostic = learner
-        self.learner = Learner(features, rank, kernel, experts, agnostic=agnostic) if experts or agnostic else None
-        self.controller = _follower(LowRank(features, rank, kernel)) if controlled else None
+        self.learner = Learner(features, design) if design.experts or design.agnostic else None
+        self.controller = _follower(LowRank(features, design)) if controlled else None
 
     def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
         """Same shape out."""
@@ -205,52 +209,6 @@ class Block(BaseBlock):
         agnostic, specialised = self.learner.agnostic, self.learner.specialised
         named = {"agnostic": agnostic, "specialised": specialised, "controller": self.controller}
         return {name: part for name, part in named.items() if part}
-
-
-class Learner(nn.Module):
-    """The degradation-aware learner, DaLe (§3.1): y = expand(specialised_k(x) ⊙ agnostic(x)), eq. 1–3; k is routed.
-
-    Where the kind is told there is one specialised expert, and no router.
-    """
-
-    def __init__(self, features: int, rank: int, kernel: int, experts: int, *, agnostic: bool) -> None:
-        super().__init__()
-        self.route = nn.Linear(features, experts) if experts else None
-        self.specialised = nn.ModuleList(LowRank(features, rank, kernel) for _ in range(experts))
-        self.agnostic = LowRank(features, rank, kernel) if agnostic else None
-        self.expand = nn.Conv2d(rank, features, 1)
-
-    def forward(self, features: Float[Tensor, "B F H W"], trace: Trace) -> Float[Tensor, "B F H W"]:
-        """Same shape out; `trace` gets the routing."""
-        parts = []
-        if self.route is not None:
-            mean = trace.statistics(lambda: features.mean(dim=(2, 3)))
-            routing = Routing.hard(self.route(mean.expand(len(features), -1)))
-            trace.routings.append(routing)
-            parts.append(dispatch(self.specialised, routing, features))  # eq. 1
-        else:
-            parts += [expert(features) for expert in self.specialised]
-        if self.agnostic is not None:
-            parts.append(self.agnostic(features))  # eq. 2
-        expanded: Tensor = self.expand(parts[0] * parts[1] if len(parts) > 1 else parts[0])  # eq. 3
-        return expanded
-
-
-class LowRank(nn.Module):
-    """F -> R features, then Conv2Former's modulation by a large kernel (Hou et al. 2022, eq. 3–5)."""
-
-    def __init__(self, features: int, rank: int, kernel: int) -> None:
-        super().__init__()
-        self.reduce = nn.Conv2d(features, rank, 1)
-        self.look = nn.Conv2d(rank, rank, 1)
-        self.surroundings = nn.Conv2d(rank, rank, kernel, padding=kernel // 2, groups=rank)
-        self.value = nn.Conv2d(rank, rank, 1)
-
-    def forward(self, features: Float[Tensor, "B F H W"]) -> Float[Tensor, "B R H W"]:
-        """What one expert makes of the features."""
-        reduced = self.reduce(features)
-        modulated: Tensor = self.surroundings(F.gelu(self.look(reduced))) * self.value(reduced)
-        return modulated
 
 
 def _follower(module: nn.Module) -> nn.Module:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from darnet import registry
 from darnet.models.abilities import TILE, WHOLE, Adopting, Gated, Measuring, SelfUpdating, Watched
 from darnet.models.base import Context, Model, Output
-from darnet.models.layers.backbone import STAGES, Backbone, check_blocks
+from darnet.models.layers.backbone import STAGES, Backbone, check_blocks, upcycled
 from darnet.models.layers.encoders import Encoder
 from darnet.models.layers.fusion import ALIGN_PX, Fusion, Glance, Guidance, unfold_crops
 from darnet.models.layers.spherical import GATES, SOFT, ClassifierRouter, LayerRouter, SphericalRouter
@@ -72,7 +72,9 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         content: Options of the one that looks for content.
         fusion: Features D of the prior map; 0 leaves GLGF out, as the paper's Table 4 does.
         guided: Stages that are guided by the prior.
-        positions: Whether patches find damage by where it lies, too; weights from before this was an option do not.
+        positions: Whether a patch finds damage by where it lies, too (§3.4); weights from before this was an option
+            do not.
+        wide: Whether the last two stages have twice the features, see `Backbone`; the paper's have, after PromptIR.
         selection: How experts are chosen: "spherical", or by a "classifier" of the same size (the paper's Table 3).
         kinds: What the token of damage is to tell apart beside; a head for the loss `classification`, mostly none.
 
@@ -104,6 +106,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         selection: str = "spherical",
         kinds: Sequence[str] = (),
         positions: bool = False,
+        wide: bool = False,
     ) -> None:
         super().__init__()
         check_blocks(blocks)
@@ -138,7 +141,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
                 guidance,
             )
 
-        self.net = Backbone(width, fill, patch, lean=lean)
+        self.net = Backbone(width, fill, patch, lean=lean, wide=wide)
         self.multiple_of = patch_px if fusion else self.net.multiple_of
         self.kinds = kinds_of(kinds)
         features = self.degradation.features
@@ -169,11 +172,9 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         return replace(context, statistics=tuple(statistics.taken))
 
     def adopt(self, other: Model) -> None:
-        """Take over the weights of another one; where only this one asks for positions, it begins by ignoring them."""
-        weights, place = other.state_dict(), "fusion.place.weight"
-        if place not in weights and place in (own := self.state_dict()):
-            weights[place] = torch.zeros_like(own[place])
-        self.load_state_dict(weights)
+        """Take over the weights of another one, or those of a plain network: every expert begins as its stage."""
+        weights, own = other.state_dict(), self.state_dict()
+        self.load_state_dict(weights if own.keys() == weights.keys() else upcycled(own, weights))
 
     def _repair(
         self,
@@ -252,7 +253,8 @@ class ExpertStage(nn.Module):
         if not trace.masked or not routing.weights.requires_grad or len(self.experts) == 1:
             return dispatch(experts, routing, features)
         best = F.one_hot(routing.weights.argmax(dim=1), len(self.experts)).to(routing.weights)
-        served = dispatch(experts, replace(routing, weights=routing.weights * best), features)
+        share = (routing.weights * best).sum(dim=1).view(-1, 1, 1, 1)
+        served = dispatch(experts, replace(routing, weights=best), features) * share
         with torch.no_grad():
             others = routing.weights.clamp_min(LEAST_WEIGHT) * (1 - best)
             rest = dispatch(experts, replace(routing, weights=others), features)

@@ -37,6 +37,11 @@ class Ablation(SeriesPlan):
     recipe: dict[str, Any]
     variant: tuple[Variant, ...] = Field(min_length=1)
 
+    @property
+    def recipes(self) -> list[Recipe]:
+        """One a variant."""
+        return [self.plan(variant) for variant in self.variant]
+
     def plan(self, variant: Variant) -> Recipe:
         """The recipe of one variant. Raises RecipeError."""
         document = deepcopy(self.recipe) | {"name": variant.name}
@@ -49,8 +54,7 @@ class Ablation(SeriesPlan):
         names = [variant.name for variant in self.variant]
         if len(set(names)) < len(names):
             raise RecipeError(f"{self.name}: two variants have one name")
-        for variant in self.variant:
-            self.plan(variant)
+        _ = self.recipes
 
     def carry_out(self, runs: Series) -> None:
         """Train each variant that is not trained yet; a row of the report is written after each."""

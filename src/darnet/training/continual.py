@@ -62,6 +62,11 @@ class ClassIncremental(SeriesPlan):
     recipe: dict[str, Any]
     phase: tuple[Phase, ...] = Field(min_length=1)
 
+    @property
+    def recipes(self) -> list[Recipe]:
+        """One a phase, before anything is remembered."""
+        return [self.plan(index) for index in range(len(self.phase))]
+
     def kinds(self, index: int) -> list[str]:
         """What a router knows after the phase of this number."""
         return list(dict.fromkeys(kind for phase in self.phase[: index + 1] for kind in phase.kinds))
@@ -83,8 +88,7 @@ class ClassIncremental(SeriesPlan):
 
     def check(self) -> None:
         """Raise RecipeError for a phase that is no recipe, or where there is nothing to evaluate it on."""
-        recipes = [self.plan(index) for index in range(len(self.phase))]
-        if not recipes[0].data.test:
+        if not self.recipes[0].data.test:
             raise RecipeError(
                 f"{self.name}: recipe.data.test: a class-incremental recipe is evaluated on photos that it never sees"
             )

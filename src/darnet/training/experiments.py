@@ -23,6 +23,11 @@ SERIES: tuple[type[SeriesPlan], ...] = (ClassIncremental, Ablation)
 class Experiment(Protocol):
     """Whatever can be trained, and gone on with."""
 
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """Those of its runs, in their order."""
+        ...
+
     def start(
         self,
         data: Path,
@@ -52,6 +57,11 @@ class Single:
     """One run of one recipe (`darnet.training.launch`)."""
 
     recipe: Recipe
+
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """The one."""
+        return (self.recipe,)
 
     def start(
         self,

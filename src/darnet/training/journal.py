@@ -112,8 +112,10 @@ class Counter:
 
 
 def duration(seconds: float) -> str:
-    """A time for people: `40 s`, `12 min`, `3 h 20 min`."""
+    """A time for people: `40 s`, `12 min`, `3 h 20 min`, `5 days`."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
+    if hours >= 48:
+        return f"{hours / 24:.0f} days"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"

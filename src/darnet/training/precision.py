@@ -28,8 +28,10 @@ TRIES = 3
 HOPELESS_SECONDS = 3.0
 #: bf16 is less exact; it must be faster by so much.
 MARGIN = 0.05
-#: Pixels of a batch that is enough to see which is faster.
+#: Pixels of a batch that is enough to see which is faster; a network for which one crop takes long is shown fewer.
 PIXELS = 32 * 64 * 64
+#: How long a forward pass of that batch may take.
+LOOK_SECONDS = 0.3
 
 
 def fastest(seconds: Mapping[str, float]) -> Probed:
@@ -38,21 +40,28 @@ def fastest(seconds: Mapping[str, float]) -> Probed:
 
 
 def network_seconds(model: Model, device: torch.device, crop_px: int = 64, scene_px: int = 64) -> dict[str, float]:
-    """Seconds of a step of training (forward and backward) in each precision, on a batch of random pictures."""
+    """Seconds for one crop of a step of training (forward and backward) in each precision, on random pictures."""
     trial = channels_last(deepcopy(model).to(device)).train()
     rng = Generator().manual_seed(0)
-    batch = torch.rand(max(1, PIXELS // crop_px**2), 3, crop_px, crop_px, generator=rng).to(device)
-    batch = batch.contiguous(memory_format=torch.channels_last)
-    scenes = torch.rand(len(batch), 3, scene_px, scene_px, generator=rng).to(device)
+    crops = torch.rand(max(1, PIXELS // crop_px**2), 3, crop_px, crop_px, generator=rng).to(device)
+    crops = crops.contiguous(memory_format=torch.channels_last)
+    scenes = torch.rand(len(crops), 3, scene_px, scene_px, generator=rng).to(device)
+
+    def look(count: int) -> Tensor:
+        return _sum(trial(crops[:count], trial.look(scenes[:count])))
 
     def step(precision: str) -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            loss = _sum(trial(batch, trial.look(scenes)))
+            loss = look(batch)
         torch.autograd.backward(loss)
         trial.zero_grad(set_to_none=True)
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):  # dropout knows only the global generator
-        return _shortest(step, device)
+        begun = now(device)
+        with torch.no_grad():
+            look(1)
+        batch = max(1, min(len(crops), int(LOOK_SECONDS / max(now(device) - begun, 1e-6))))
+        return {precision: seconds / batch for precision, seconds in _shortest(step, device).items()}
 
 
 @cache

@@ -59,6 +59,11 @@ class SeriesPlan(Strict, ABC):
 
     name: str
 
+    @property
+    @abstractmethod
+    def recipes(self) -> Sequence[Recipe]:
+        """Those of its runs, in their order. Raises RecipeError for one that is none."""
+
     @abstractmethod
     def check(self) -> None:
         """Raise RecipeError for what could only fail once runs have begun."""

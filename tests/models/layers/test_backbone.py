@@ -28,6 +28,46 @@ def test_eight_stages_each_at_its_resolution(lean: bool) -> None:
     assert [shape for _, shape in seen] == [(2, 4 * 2**level, 16 // 2**level, 24 // 2**level) for level in LEVELS]
 
 
+def test_the_last_two_stages_may_be_twice_as_wide() -> None:
+    """As in Restormer: what comes up and what skipped stay side by side."""
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    told: dict[str, int] = {}
+
+    def fill(stage: str, features: int, level: int) -> nn.Module:
+        told[stage] = features
+        return Noting(stage)
+
+    frame = Backbone(4, fill, wide=True)
+    frame(torch.rand(2, 3, 16, 24), seen)
+    widths = {stage: shape[1] for stage, shape in seen}
+    assert widths == told
+    assert (widths["encoder1"], widths["decoder2"], widths["decoder1"], widths["refinement"]) == (4, 8, 8, 8)
+    for other in ({"lean": True}, {"residual": "features"}):
+        with pytest.raises(ValueError, match="wide: what is added must have one width"):
+            Backbone(4, fill, wide=True, **other)
+
+
+def test_the_residual_joins_features() -> None:
+    """DaAIR §3: shallow features and those of the refinement, before the last convolution."""
+    frame = Backbone(4, lambda stage, features, level: Noting(stage), residual="features")
+    assert bool(frame.tail.weight.any()), "nothing else carries the picture"
+    frame.stages[7] = Silence()
+    picture = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(frame(picture, []), frame.tail(frame.head(picture)))
+
+
+def test_an_unknown_residual_is_refused() -> None:
+    with pytest.raises(ValueError, match="residual 'both': expected pixels or features"):
+        Backbone(4, lambda stage, features, level: Noting(stage), residual="both")
+
+
+class Silence(nn.Module):
+    """A stage that answers with nothing."""
+
+    def forward(self, features: Tensor, trace: object) -> Tensor:
+        return torch.zeros_like(features)
+
+
 def test_a_patch_folds_pixels_into_channels() -> None:
     seen: list[tuple[str, tuple[int, ...]]] = []
     frame = Backbone(4, lambda stage, features, level: Noting(stage), patch=2)

@@ -7,17 +7,22 @@ Shapes: B batch, F features, H × W pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.models.base import without_autocast
+
 STAGES = ("encoder1", "encoder2", "encoder3", "latent", "decoder3", "decoder2", "decoder1", "refinement")
 #: Resolution of each stage: that of the picture, halved so many times.
 LEVELS = (0, 1, 2, 3, 2, 1, 0, 0)
 ENCODERS, DECODERS = slice(0, 3), slice(4, 7)
+#: Where the global residual joins.
+RESIDUALS = ("pixels", "features")
 
 
 class Backbone(nn.Module):
@@ -25,35 +30,56 @@ class Backbone(nn.Module):
 
     Args:
         width: Features at the first level, doubled per level.
-        make_stage: (stage, features, level) -> what fills a stage; called as `stage(features, trace)`. The frame hands
+        make_stage: (stage, features, level) -> what fills a stage; called as `filled(features, trace)`. The frame hands
             `trace` down without looking at it.
         patch: Side of the pixels that are folded into channels in front, without loss: 1 is the papers', 2 costs a
             quarter.
         lean: Whether the resolution changes by 2×2 convolutions of stride 2, and what skips a level is added, as in
             small U-Nets; else by 3×3 ones and folded pixels, and it is concatenated, as in the papers (docs/adr/0022).
+        wide: Whether `decoder1` and the refinement have both halves of that concatenation, twice the features of
+            `encoder1`, as in Restormer and PromptIR; not with `lean`.
+        residual: Where the global residual joins: "pixels", as above, or "features", of the head and of the refinement,
+            before the last convolution: x ↦ tail(head(x) + stages(head(x))) (DaAIR §3); not with `wide`.
+
+    Raises ValueError for options that do not go together.
     """
 
     def __init__(
-        self, width: int, make_stage: Callable[[str, int, int], nn.Module], patch: int = 1, *, lean: bool = False
+        self,
+        width: int,
+        make_stage: Callable[[str, int, int], nn.Module],
+        patch: int = 1,
+        *,
+        lean: bool = False,
+        wide: bool = False,
+        residual: str = "pixels",
     ) -> None:
         super().__init__()
-        self.patch, self.multiple_of = patch, 8 * patch
+        if residual not in RESIDUALS:
+            raise ValueError(f"residual {residual!r}: expected {' or '.join(RESIDUALS)}")
+        if wide and (lean or residual == "features"):
+            raise ValueError("wide: what is added must have one width, and lean levels and features are added")
+        self.patch, self.multiple_of, self.residual = patch, 8 * patch, residual
+        last = 2 * width if wide else width
+        counts = [width * 2**level for level in LEVELS[:-2]] + [last, last]
         self.head = nn.Conv2d(3 * patch**2, width, 3, padding=1)
-        self.stages = nn.ModuleList(
-            make_stage(stage, width * 2**level, level) for stage, level in zip(STAGES, LEVELS, strict=True)
-        )
+        self.stages = nn.ModuleList(map(make_stage, STAGES, counts, LEVELS))
         self.down = nn.ModuleList(_down(width * 2**level, lean) for level in range(3))
         self.up = nn.ModuleList(_up(width * 2**level, lean) for level in (3, 2, 1))
         self.fuse = nn.ModuleList(Sum() if lean else Concatenation(width * 2**level) for level in (2, 1, 0))
-        self.tail = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
+        if wide:
+            self.fuse[2] = Both()
+        self.tail = nn.Conv2d(last, 3 * patch**2, 3, padding=1)
         keep_variance(self)
-        for weight in self.tail.parameters():
-            nn.init.zeros_(weight)  # an untrained network returns its input
+        if residual == "pixels":
+            for weight in self.tail.parameters():
+                nn.init.zeros_(weight)  # an untrained network returns its input
 
     def forward(self, degraded: Float[Tensor, "B 3 H W"], trace: object) -> Float[Tensor, "B 3 H W"]:
         """Repair."""
         latent, refinement = self.stages[3], self.stages[7]
-        features, skips = self.head(F.pixel_unshuffle(degraded, self.patch)), []
+        shallow = features = self.head(F.pixel_unshuffle(degraded, self.patch))
+        skips = []
         for stage, down in zip(self.stages[ENCODERS], self.down, strict=True):
             features = stage(features, trace)
             skips.append(features)
@@ -61,7 +87,19 @@ class Backbone(nn.Module):
         features = latent(features, trace)
         for stage, up, fuse in zip(self.stages[DECODERS], self.up, self.fuse, strict=True):
             features = stage(fuse(up(features), skips.pop()), trace)
-        return degraded + F.pixel_shuffle(self.tail(refinement(features, trace)), self.patch)
+        features = refinement(features, trace)
+        if self.residual == "features":
+            with without_autocast(features):
+                return F.pixel_shuffle(self.tail(shallow.float() + features.float()), self.patch)
+        return degraded + F.pixel_shuffle(self.tail(features), self.patch)
+
+
+class Both(nn.Module):
+    """What comes up, and what skipped the level, side by side."""
+
+    def forward(self, features: Float[Tensor, "B F H W"], skip: Float[Tensor, "B F H W"]) -> Float[Tensor, "B F2 H W"]:
+        """Twice the features."""
+        return torch.cat([features, skip], dim=1)
 
 
 class Concatenation(nn.Module):
@@ -115,3 +153,20 @@ def _up(features: int, lean: bool) -> nn.Module:
     if lean:
         return nn.ConvTranspose2d(features, features // 2, 2, stride=2)
     return nn.Sequential(nn.Conv2d(features, 2 * features, 3, padding=1, bias=False), nn.PixelShuffle(2))
+
+
+def upcycled(own: Mapping[str, Tensor], plain: Mapping[str, Tensor], begun: Collection[str] = ()) -> dict[str, Tensor]:
+    """The weights of a network of experts, from those of a plain one: each expert of a stage begins as that stage.
+
+    Sparse upcycling (Komatsuzaki et al. 2022, §2). `own` and `plain`: state dicts of networks on this backbone. What
+    the plain one does not have, and what `begun` names (a part of a name), stays as it is.
+    Raises ValueError where the plain network has weights that none of these begin with.
+    """
+    names = {name: re.sub(r"\.experts\.\d+\.", ".", name) for name in own}
+    known = {re.sub(r"\.experts\.\d+\.", ".", name): weight for name, weight in plain.items()}
+    taken = {name for name, common in names.items() if common in known and not any(part in name for part in begun)}
+    if len(known) != len(plain):
+        raise ValueError("the other network has several experts a stage: it is not plain")
+    if lost := sorted(set(known) - set(names.values())):
+        raise ValueError(f"there is no {lost[0]!r} here")
+    return {name: known[names[name]] if name in taken else own[name] for name in own}

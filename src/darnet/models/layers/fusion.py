@@ -4,7 +4,7 @@ A network is a function of (tile, context of the whole picture, box of the tile 
 at by a `Glance`: a grid of crops at native resolution, and a thumbnail. Content patches are those of the tile.
 
 Shapes: B batch, D features of the maps, F features of the backbone or of an encoder, G² crops of S pixels a side, M
-side of the DSP map, W waves, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
+side of the DSP map, N heads, P × Q patches of a tile, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ GRID = 4
 ALIGN_PX = 16
 #: Side of the DSP map: twice as fine as what it is made from. Finer ones hold no more.
 MAP_SIDE = 2 * GRID
-#: Half periods over a side of the picture of the waves that tell a place; the finest tells cells of the map apart.
-FREQUENCIES = (1, 2, 4, 8)
+#: softplus(NEARNESS) = 1: a cell that lies the side of a crop away counts e times less at first.
+NEARNESS = 0.5413
 
 
 @dataclass(frozen=True)
@@ -80,21 +80,23 @@ def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "BG2 3 S S"
     return crops.reshape(-1, 3, GRID, side, GRID, side).permute(0, 2, 4, 1, 3, 5).flatten(0, 2)
 
 
-def places(box: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "B PQ W"]:
-    """Where the centres of rows × columns patches of a box lie: W sines and cosines of both coordinates."""
+def squared_distances(box: Float[Tensor, "B 4"], rows: int, columns: int) -> Float[Tensor, "B PQ M2"]:
+    """Between the centres of rows × columns patches of a box and those of the cells of the map, in sides of a crop."""
     top, left, bottom, right = box[:, :, None].unbind(dim=1)
-    down, across = ((torch.arange(count).to(box) + 0.5) / count for count in (rows, columns))
-    y, x = top + (bottom - top) * down, left + (right - left) * across
-    grid = torch.stack([y[:, :, None].expand(-1, -1, columns), x[:, None].expand(-1, rows, -1)], dim=3).flatten(1, 2)
-    waves = (grid[..., None] * torch.tensor(FREQUENCIES).to(box) * torch.pi).flatten(2)
-    return torch.cat([waves.sin(), waves.cos()], dim=2)
+    down, across, cells = ((torch.arange(count).to(box) + 0.5) / count for count in (rows, columns, MAP_SIDE))
+    vertical, horizontal = (
+        (GRID * (first + (last - first) * share)[..., None] - GRID * cells).square()
+        for first, last, share in ((top, bottom, down), (left, right, across))
+    )
+    return (vertical[:, :, None, :, None] + horizontal[:, None, :, None, :]).flatten(3, 4).flatten(1, 2)
 
 
 class Fusion(nn.Module):
     """(content token, content patches, degradation tokens, box) -> prior map: GLMC and CGDF.
 
-    With `positions`, patches and cells of the severity map are told where they lie in the picture, which a new one
-    makes nothing of; else a patch finds the damage by what both show alone.
+    With `positions` a patch looks at the cells of the severity map around it: what a head makes of a cell falls off
+    with the square of its distance, by a slope that is learnt (a relative position bias, Raffel et al. 2020, §2.1). So
+    a tile finds its part of the map by its box. Else a patch finds the damage by what both show alone.
     """
 
     def __init__(self, content: int, degradation: int, features: int, heads: int, *, positions: bool = False) -> None:
@@ -107,11 +109,9 @@ class Fusion(nn.Module):
         self.enlarge = nn.Upsample((MAP_SIDE, MAP_SIDE), mode="bilinear", align_corners=False)
         self.film = nn.Sequential(
             nn.Linear(content, features), nn.GELU(), nn.Linear(features, 2 * features)
-        )  # MLP_c, eq. 11
+        )  # MLP_c, eq. 11; the bias of γ is counted from 1, where it begins
         self.norm = ChannelNorm(features)
-        self.place = nn.Linear(4 * len(FREQUENCIES), features, bias=False) if positions else None
-        if self.place is not None:
-            nn.init.zeros_(self.place.weight)
+        self.nearness = nn.Parameter(torch.full((heads, 1, 1), NEARNESS)) if positions else None
         self.query, self.key, self.value, self.project = (nn.Linear(features, features) for _ in range(4))
         self.before_feed_forward = nn.LayerNorm(features)
         self.feed_forward = nn.Sequential(
@@ -149,16 +149,18 @@ class Fusion(nn.Module):
     ) -> Tensor:
         """Attn(Q = content, K = V = severity) of eq. 12, as (B, P·Q, D)."""
         asked, known = content.flatten(2).transpose(1, 2), severity.flatten(2).transpose(1, 2)
-        found = known
-        if self.place is not None:
-            whole = asked.new_tensor([[0.0, 0.0, 1.0, 1.0]])
-            asked = asked + self.place(places(whole if box is None else box.to(asked), *content.shape[2:]))
-            found = known + self.place(places(whole, MAP_SIDE, MAP_SIDE))
-        heads = [
+        query, key, value = (
             layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2)
-            for layer, tokens in ((self.query, asked), (self.key, found), (self.value, known))
-        ]
-        answer: Tensor = self.project(F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2))
+            for layer, tokens in ((self.query, asked), (self.key, known), (self.value, known))
+        )
+        bias = None
+        if self.nearness is not None:
+            whole = asked.new_tensor([[0.0, 0.0, 1.0, 1.0]])
+            distances = squared_distances(whole if box is None else box.to(asked), *content.shape[2:])
+            bias = -F.softplus(self.nearness) * distances[:, None]
+        answer: Tensor = self.project(
+            F.scaled_dot_product_attention(query, key, value, bias).transpose(1, 2).flatten(2)
+        )
         return answer
 
 
