@@ -91,7 +91,9 @@ def test_names_are_looked_at_without_a_network(tmp_path: Path, source: str, unne
 
 
 #: `torch.optim.Muon` came with torch 2.9; the core is promised to work with 2.6.
-DOCTOR = "import torch; vars(torch.optim).pop('Muon', None); from darnet.cli import run; raise SystemExit(run(['doctor']))"
+DOCTOR = (
+    "import torch; vars(torch.optim).pop('Muon', None); from darnet.cli import run; raise SystemExit(run(['doctor']))"
+)
 
 
 def test_the_doctor_needs_no_more_than_the_core_does(tmp_path: Path) -> None:

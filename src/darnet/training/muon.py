@@ -1,8 +1,8 @@
 """Muon (Jordan et al. 2024) on convolutions: the momentum of a weight matrix is orthogonalised before the step.
 
 The weight of a convolution, (out, in, k, k), is the matrix (out, in·k·k). Matrices of one shape go through the
-Newton–Schulz iteration together, in a precision of one's choice; `torch.optim.Muon` (torch 2.9) takes them one by one, in
-bfloat16 on every machine, which costs some CPUs sixteen times as long as float32.
+Newton–Schulz iteration together, in a precision of one's choice; `torch.optim.Muon` (torch 2.9) takes them one by
+one, in bfloat16 on every machine, which costs some CPUs sixteen times as long as float32.
 
 Shapes: N matrices of R rows and C columns.
 """
@@ -87,7 +87,7 @@ class ConvolutionMuon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Float[Tensor, "N R C"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "N R C"]:
-    """Matrices with singular values near 1 and the singular vectors of those given: Newton–Schulz, quintic, in `dtype`."""
+    """Matrices with singular values near 1 and the singular vectors of those given: Newton–Schulz in `dtype`."""
     tall = matrices.shape[1] > matrices.shape[2]
     x = (matrices.mT if tall else matrices).to(dtype, copy=True)
     x.div_(torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=SMALLEST_NORM))
