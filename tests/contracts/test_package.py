@@ -90,7 +90,7 @@ def test_names_are_looked_at_without_a_network(tmp_path: Path, source: str, unne
     assert {*unneeded} & {*ran.stdout.split()} == set()
 
 
-#: `torch.optim.Muon` came with torch 2.9; the core is promised to work with 2.6.
+#: `torch.optim.Muon` came with torch 2.9; the core is promised to work with 2.7.
 DOCTOR = (
     "import torch; vars(torch.optim).pop('Muon', None); from darnet.cli import run; raise SystemExit(run(['doctor']))"
 )
