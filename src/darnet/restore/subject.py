@@ -115,10 +115,8 @@ class Subject:
         """What is worked on, one channel where it is grey; its profile holds what is seen."""
         values = self._values[..., :GREY] if self.grey else self._values
         image, seen = self.image, None if self.seen is None else self.seen.astype(values.dtype)
-        name = image.path or "picture"
-        return Samples(
-            values, image.profile, profiles.seen_as(Channels(values, seen), image.profile, name, fitted=True)
-        )
+        space = profiles.seen_as(Channels(values, seen), image.profile, image.path, fitted=True)
+        return Samples(values, image.profile, space)
 
     @cached_property
     def _objection(self) -> photographic.Objection | None:
