@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import struct
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
@@ -40,6 +41,8 @@ from darnet.testing import wake  # noqa: E402
 settings.register_profile("darnet", deadline=None)
 settings.load_profile("darnet")
 
+#: Where a TIFF file says where its directory of GPS lies.
+GPS = 0x8825
 KINDS = ("clean", "noise", "blur", "overexposure")
 NOISE_SIGMA = 24.0
 CONFIDENT_LOGIT = 4.0  # over three zeros: 95 %
@@ -163,6 +166,20 @@ class Pictures:
         values = np.random.default_rng(seed).integers(20, 200, (side, side) if grey else (side, side, 3), np.uint8)
         options = {"quality": 90, "exif": self.exif()} if path.suffix == ".jpg" else {}
         PIL.Image.fromarray(values).save(path, **options)
+        return path
+
+    def damaged(self, name: str, seed: int = 0) -> Path:
+        """A TIFF file with alpha, whose ICC profile is damaged, and of whose EXIF one directory lies nowhere."""
+        tags = PIL.Image.Exif()
+        tags[0x010F] = "Acme"
+        tags[GPS] = {1: "N"}
+        values = np.random.default_rng(seed).integers(20, 200, (24, 24, 4), np.uint8)
+        path, profile = self.folder / name, b"RGB ".join([bytes(16), bytes(300)])
+        PIL.Image.fromarray(values).save(path, exif=tags.tobytes(), icc_profile=profile)
+        data = bytearray(path.read_bytes())
+        place = data.rindex(struct.pack("<HHI", GPS, 4, 1)) + 8
+        data[place : place + 4] = struct.pack("<I", len(data) + 1000)
+        path.write_bytes(data)
         return path
 
     @staticmethod

@@ -200,7 +200,7 @@ def _router_card(folder: Path, kind: str) -> Card:
         raise UsageError(f"{folder}: this router is no network of darnet's, and cannot be taught")
     card = cards.read_card(folder)
     if kind in card.handles:
-        raise UsageError(f"{kind!r}: the router knows it; give the system an expert for it with `darnet experts add`")
+        raise UsageError(f"{kind!r}: the router knows it; give the system an expert for it with `assembly.add`")
     return card
 
 

@@ -31,6 +31,16 @@ def test_equal_pictures_and_the_default_name(pictures, darnet):
     assert darnet("compare", "a.png", "a.png", "--overwrite").code == 0
 
 
+def test_what_is_said_of_a_file_names_it_once(pictures, darnet):
+    pictures.damaged("a.tif")
+    pictures("b.png")
+    ran = darnet("compare", "a.tif", "b.png")
+    assert ran.code == 0
+    metadata, profile = ran.err.splitlines()
+    assert metadata.startswith("darnet: a.tif: warning: the EXIF is damaged")
+    assert profile == "darnet: a.tif: warning: the ICC profile is damaged; its colours are taken for sRGB"
+
+
 def test_refusals(pictures, darnet):
     pictures("a.png")
     pictures("small.png", side=8)

@@ -24,6 +24,16 @@ def test_noise_of_a_given_sigma(pictures, darnet):
     assert difference.std() == pytest.approx(5, rel=0.05)
 
 
+def test_what_is_said_of_a_file_names_it_once(pictures, darnet):
+    pictures.damaged("a.tif")
+    ran = darnet("degrade", "noise", "a.tif")
+    assert ran.code == 0
+    assert [line.partition(" is ")[0] for line in ran.err.splitlines()] == [
+        "darnet: a.tif: warning: the EXIF",
+        "darnet: a.tif: warning: the ICC profile",
+    ]
+
+
 def test_grey_stays_grey_with_the_sigma_asked_for(pictures, darnet):
     pictures("photo.png", side=128, grey=True)
     assert darnet("degrade", "noise", "photo.png", "--set", "sigma_255=5").code == 0

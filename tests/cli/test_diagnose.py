@@ -50,6 +50,15 @@ def test_failures(pictures, diagnose, darnet, damaged_system):
     assert darnet("diagnose", "a.png", "--model", damaged_system).code == 4
 
 
+def test_what_is_said_of_a_file_names_it_once(pictures, diagnose):
+    """The EXIF and the profile were told by Python itself, with a line of darnet's source."""
+    pictures.damaged("a.tif")
+    ran = diagnose("a.tif", "-d", "cpu")
+    profile, metadata = ran.err.splitlines()
+    assert profile == "darnet: a.tif: warning: the ICC profile is damaged; its colours are taken for sRGB"
+    assert metadata.startswith("darnet: a.tif: warning: the EXIF is damaged")
+
+
 def test_what_would_be_left_alone_is_said(pictures, darnet, tiny_system):
     """On stderr: the router's opinion of a QR code is still on stdout."""
     squares = np.kron(np.random.default_rng(0).integers(0, 2, (12, 12)), np.ones((8, 8))).astype(np.uint8) * 255

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from email.message import Message
 from importlib.metadata import distribution
@@ -13,6 +14,7 @@ import pytest
 
 from darnet import __version__
 from darnet.cli import doctor
+from darnet.images import scratch
 from darnet.systems import manifest
 
 
@@ -43,6 +45,17 @@ def test_a_sound_installation(darnet, shipped, tiny_system):
     text = darnet("doctor").out
     assert "libvips" in text
     assert "router ok, noise ok" in text
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_mount(), reason="a folder that is memory on most Linux systems")
+def test_where_large_pictures_lie_is_shown(darnet, monkeypatch, tmp_path):
+    for folder, wanted in {
+        tmp_path: r" \([\d.e+]+ GB free\)",
+        Path("/dev/shm"): ".*: this is memory; set TMPDIR .*",
+    }.items():
+        monkeypatch.setattr(scratch, "folder", lambda folder=folder: folder)
+        shown = json.loads(darnet("doctor", "--json").out)["machine"]["temporary files"]
+        assert re.fullmatch(re.escape(str(folder)) + wanted, shown)
 
 
 class Installed:

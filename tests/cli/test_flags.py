@@ -34,6 +34,7 @@ FLAGS = {
         ("make `tiles` smaller", ("diagnose",), "make --tile smaller"),
         ("`inputs` and `registered` are no options", (), "`inputs` and `registered` are no options"),
         ("a`b.jpg: kinds", (), "a`b.jpg: kinds"),
+        ("an expert for it with `assembly.add`", ("extend",), "an expert for it with `darnet experts add`"),
     ],
 )
 def test_a_parameter_becomes_its_flag(text, arguments, wanted):
@@ -58,3 +59,14 @@ def test_the_core_knows_no_flag(path):
     ]
     words = {word for text in texts if isinstance(text, str) for word in re.findall(r"--[a-z][a-z-]*", text)}
     assert not words & FLAGS
+
+
+@pytest.mark.parametrize("path", core(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_no_text_of_the_core_tells_to_run_a_command(path):
+    """It names a function, which becomes a command where somebody uses the command line. Docstrings may."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    statements = [node for node in tree if isinstance(node, ast.stmt) and not isinstance(node, ast.Expr)]
+    headless = [one for node in statements for one in ast.iter_child_nodes(node) if not isinstance(one, ast.stmt)]
+    inner = [node for one in headless for node in ast.walk(one)]
+    texts = [node.value for node in inner if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    assert not [text for text in texts if "`darnet " in text]

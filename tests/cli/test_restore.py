@@ -12,7 +12,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from darnet import RestorerSpec
 from darnet.images.image import Image
+from darnet.jobs import Job
 from darnet.restore.restorer import Restorer
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
@@ -146,6 +148,16 @@ def test_what_a_format_cannot_hold_is_a_warning(pictures, restore):
     assert "transparency" in ran.err
 
 
+def test_what_is_said_of_a_file_is_told_and_reported_and_names_it_once(pictures, restore):
+    pictures.damaged("a.tif")
+    ran = restore("a.tif", "--report", "report.json", "--as", "noise")
+    assert ran.code == 0
+    (entry,) = json.loads(Path("report.json").read_text())["pictures"]
+    warnings = entry["result"]["warnings"]
+    assert [text.partition(" is ")[0] for text in warnings] == ["the ICC profile", "the EXIF"]
+    assert ran.err.splitlines() == [f"darnet: a.tif: warning: {text}" for text in warnings]
+
+
 def test_folders_keep_their_structure(pictures, restore):
     for name in ("in/a.png", "in/sub/b.png", "in/sub/note.txt.png"):
         pictures(name)
@@ -218,9 +230,43 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
 def test_fail_fast_stops(pictures, restore):
     Path("a.png").write_text("no picture")
     pictures("b.png")
-    ran = restore("a.png", "b.png", "--fail-fast")
+    ran = restore("a.png", "b.png", "--fail-fast", "--report", "report.json")
     assert ran.code == 1
     assert not Path("b.restored.png").exists()
+    assert ran.err.splitlines()[-1] == "darnet: 1 of 2 inputs failed; stopped at the first failure"
+    report = json.loads(Path("report.json").read_text())
+    assert [entry["input"] for entry in report["pictures"]] == ["a.png"]
+    ran = restore("b.png", "gone.png", "lost.png", "--fail-fast")
+    assert (ran.code, ran.err.splitlines()) == (
+        1,
+        ["darnet: gone.png: no such file or folder", "darnet: 1 of 3 inputs failed; stopped at the first failure"],
+    )
+    assert not Path("b.restored.png").exists()
+
+
+def test_every_setting_is_in_the_report(pictures, restore):
+    """As it was given: one was told to another than the job, and reported as if nobody had."""
+    pictures("in/photo.png")
+    job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
+    flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
+    spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
+    assert restore("in", "-o", "out", *job, *flags, *spec).code == 0
+    settings = json.loads(Path("report.json").read_text())["settings"]
+    restorer = settings.pop("restorer")
+    assert settings == {
+        "output": "out",
+        "kinds": ["noise"],
+        "strength": 0.5,
+        "encoding": {"ext": "jpg", "quality": 90, "bit_depth": "8", "metadata": "strip", "icc": "srgb"},
+        "recursive": True,
+        "overwrite": True,
+        "dry_run": True,
+        "fail_fast": True,
+        "max_pixels": Job().max_pixels,
+    }
+    usual = RestorerSpec().model_dump(mode="json")
+    same = {name for name, value in restorer.items() if value == usual[name]}
+    assert same == set()
 
 
 def test_dry_run_writes_nothing(pictures, restore):

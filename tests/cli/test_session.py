@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
 from darnet.cli.session import Session
+from darnet.errors import warn
 
 
 class Terminal(io.StringIO):
@@ -30,21 +32,32 @@ def test_exit_codes():
     assert codes(5, 1, total=3) == 1
 
 
-def test_a_run_that_fails_fast_asks_for_nothing_more():
-    asked = []
+def test_what_is_said_of_pictures_is_told_under_their_names(capsys):
+    session = Session()
+    with session.attempt("given/a.tif", Path("a.tif")):
+        warn(Path("a.tif"), "is sad")
+        warn(Path("b.tif"), "is sad")
+        raise ValueError("boom")
+    assert capsys.readouterr().err.splitlines() == [
+        "darnet: given/a.tif: warning: is sad",
+        "darnet: given/a.tif: warning: b.tif: is sad",
+        "darnet: given/a.tif: unexpected ValueError: boom",
+    ]
 
-    def work():
-        for item in "abc":
-            asked.append(item)
-            yield item
 
-    session = Session(fail_fast=True)
-    for item in session.each(work(), 3):
-        if item == "b":
-            session.fail(item, "because")
-    assert asked == ["a", "b"]
-    assert list(session.each(work(), 3)) == []
-    assert asked == ["a", "b"]
+def test_one_bar_counts_what_is_expected_and_done(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    with Session().bar(lambda done: f"{done} is done") as bar:
+        bar.expect(2)
+        bar.expect(3)
+        bar.advance("a")
+        (task,) = bar.progress.tasks
+        assert (task.total, task.completed, task.description) == (5, 1, "a is done")
+    with Session(quiet=True).bar() as bar:
+        bar.expect(2)
+        bar.advance("a")
+        assert bar.progress is None
 
 
 @pytest.mark.parametrize(("items", "terminal", "quiet", "shown"), [

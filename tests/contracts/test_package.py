@@ -90,6 +90,18 @@ def test_names_are_looked_at_without_a_network(tmp_path: Path, source: str, unne
     assert {*unneeded} & {*ran.stdout.split()} == set()
 
 
+#: `torch.optim.Muon` came with torch 2.9; the core is promised to work with 2.7.
+DOCTOR = (
+    "import torch; vars(torch.optim).pop('Muon', None); from darnet.cli import run; raise SystemExit(run(['doctor']))"
+)
+
+
+def test_the_doctor_needs_no_more_than_the_core_does(tmp_path: Path) -> None:
+    ran = python("-c", DOCTOR, cwd=tmp_path)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Muon " in ran.stdout
+
+
 def test_importing_leaves_the_global_generators_alone(tmp_path: Path) -> None:
     source = (
         "import torch, importlib, sys; before = torch.get_rng_state()\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,8 @@ import pytest
 import pyvips
 
 PROC = Path("/proc/self/clear_refs")
+#: In the folder that is restored by one process.
+PHOTOS = 64
 pytestmark = pytest.mark.skipif(not PROC.exists(), reason="peaks are read from /proc")
 
 #: Restores a tiny picture, then another; prints the peak of memory over what was in use in between, and in all, in MB.
@@ -126,20 +130,36 @@ def test_a_file_larger_than_memory(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_a_run_of_many_photos_keeps_none(tmp_path: Path) -> None:
-    """64 photos of 12 MP in one process: as much memory after the last as after the third."""
-    photo = made(tmp_path / "photo.jpg", 3000, 4000)
-    program = PROGRAM.replace("result = restorer(source, kinds=kinds)", REPEATED)
-    command = [sys.executable, "-c", program, made(tmp_path / "tiny.png", 96, 96), photo, "-", "cheap", "1152", 2**26]
-    ran = subprocess.run([*map(str, command)], capture_output=True, text=True, check=True)
+    """Photos of 12 MP, read, written and reported by one process: as much memory after the last as after the third."""
+    photo, folder = made(tmp_path / "photo.jpg", 3000, 4000), tmp_path / "photos"
+    folder.mkdir()
+    for number in range(PHOTOS):
+        os.link(photo, folder / f"{number}.jpg")
+    program = PROGRAM.replace(ONE, MANY)
+    tiny, restored = made(tmp_path / "tiny.png", 96, 96), tmp_path / "restored"
+    command = [sys.executable, "-c", program, tiny, folder, restored, "cheap", "1152", 2**26]
+    ran = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
     used = [float(number) for number in ran.stdout.split("\n")[0].split()]
-    assert len(used) == 64
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(used) == len(report["pictures"]) == len(list(restored.iterdir())) == PHOTOS
     assert max(used[3:]) < max(used[:3]) + 30, used
 
 
-REPEATED = """
-used = []
-for _ in range(64):
-    result = restorer(source, kinds=kinds)
+#: What `PROGRAM` does with one picture, and with a folder of them: as `darnet restore --report` does it.
+ONE = """
+result = restorer(source, kinds=kinds)
+if target != "-":
+    result.save(target)
+"""
+MANY = """
+from darnet.jobs import Job, Ledger
+
+ledger, used = Ledger(Job(kinds), target), []
+for done in darnet.restore_many(source, target, restorer, ledger.job):
+    assert done.error is None, done.error
+    ledger.entries.append(done)
     used.append(memory("VmRSS"))
+ledger.write(Path(target).with_name("report.json"))
 print(*used)
 """

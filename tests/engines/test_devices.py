@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 import torch
 
-from darnet.engines.devices import environment, pick_device
+from darnet.engines.devices import environment, exact_float32, pick_device
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import UsageError
 from darnet.models.compact import CompactUNet
@@ -29,3 +32,30 @@ def test_the_environment_names_the_device_that_is_used() -> None:
     assert found["device"] == "cpu"
     assert found["torch"] == torch.__version__
     assert found["threads"] == torch.get_num_threads()
+
+
+def test_threads_compute_exactly_until_the_last_is_done() -> None:
+    """One that was done gave the others what it had found; what the last one gave back, stayed for good."""
+    before, together = torch.get_float32_matmul_precision(), Barrier(2)
+
+    def compute(*, first: bool) -> str:
+        if not first:
+            together.wait()  # the first is at it
+        with exact_float32:
+            if first:
+                together.wait()
+            together.wait()  # both are at it
+            if not first:
+                together.wait()  # the first is done
+            found = torch.get_float32_matmul_precision()
+        if first:
+            together.wait()
+        return found
+
+    torch.set_float32_matmul_precision("high")
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(lambda first: compute(first=first), (True, False))) == ["highest", "highest"]
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -29,6 +29,15 @@ def test_folders_hold_pictures_in_order(pictures):
     assert names("in", recursive=True, output="in/sub") == ["in/a.jpg", "in/b.png"]
 
 
+def test_who_writes_no_outputs_passes_none_over(pictures):
+    """`darnet diagnose` has no tag; `photo.None.png` once was one of its outputs."""
+    for name in ("in/photo.png", "in/photo.None.png", "in/photo.restored.png"):
+        pictures(name)
+    names = ["in/photo.None.png", "in/photo.png", "in/photo.restored.png"]
+    for given in (["in"], names):
+        assert [source.name for source in Search()(given).sources] == names
+
+
 def test_globs_are_expanded_for_shells_that_do_not(pictures):
     for name in ("a.png", "b.png", "c.jpg", "sub/d.png"):
         pictures(name)

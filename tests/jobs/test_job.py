@@ -17,7 +17,7 @@ import pytest
 
 import darnet
 from darnet import Restorer, RestorerSpec, restore_many
-from darnet.errors import ImageError, UnknownNameError, UsageError, WeightsError
+from darnet.errors import UnknownNameError, UsageError, WeightsError
 from darnet.images.image import Image
 from darnet.jobs import Done, Encoding, Job
 
@@ -101,15 +101,32 @@ def test_a_failure_is_an_outcome_and_the_others_go_on(pictures, restorer):
     assert files("out") == ["a.png", "c.png"]
 
 
-def test_the_first_failure_is_raised_where_that_was_asked_for(pictures, restorer):
-    Path("a.png").write_text("no picture")
-    pictures("b.png")
-    outcomes = restore_many(["a.png", "b.png"], "out", restorer, Job(fail_fast=True))
-    with pytest.raises(ImageError, match=r"a\.png: not a JPEG"):
-        next(outcomes)
-    assert not Path("out").exists()
-    with pytest.raises(ImageError, match=r"gone\.png: no such file"):
-        restore_many(["b.png", "gone.png"], "out", restorer, Job(fail_fast=True))
+def test_the_first_failure_is_the_last_outcome_where_that_was_asked_for(pictures, restorer):
+    Path("b.png").write_text("no picture")
+    for name in ("a.png", "c.png"):
+        pictures(name)
+    job = Job(fail_fast=True)
+    good, bad = restore_many(["a.png", "b.png", "c.png"], "out", restorer, job)
+    assert (good.output, bad.error) == ("out/a.png", "not a JPEG, PNG, TIFF, WebP or AVIF picture")
+    assert files("out") == ["a.png"]
+    for inputs in (["c.png", "gone.png", "lost.png"], ["gone.png", "lost.png"]):
+        (missing,) = restore_many(inputs, "out", restorer, job)
+        assert missing.error == "no such file or folder"
+    assert files("out") == ["a.png"]
+
+
+def test_what_is_said_of_a_picture_is_in_its_outcome_and_nowhere_else(pictures, restorer, recwarn):
+    """A damaged profile is met by the restorer, damaged EXIF by who reads, and transparency is lost in writing."""
+    pictures.damaged("a.tif")
+    (done,) = restore_many("a.tif", restorer=restorer, job=Job("noise", encoding=Encoding("jpg")))
+    warnings = list(done.treatment.warnings)
+    assert warnings == [
+        "the ICC profile is damaged; its colours are taken for sRGB",
+        warnings[1],
+        "a.restored.jpg: JPEG files are written without transparency",
+    ]
+    assert warnings[1].startswith("the EXIF is damaged")
+    assert not recwarn.list
 
 
 @pytest.mark.parametrize(

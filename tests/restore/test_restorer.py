@@ -531,6 +531,18 @@ def test_a_picture_with_a_profile_that_is_left_alone_is_bit_identical(options: d
     assert not result.changed
 
 
+def test_what_is_said_of_a_picture_is_in_its_result(pictures, recwarn: pytest.WarningsRecorder) -> None:
+    path = pictures.damaged("a.tif")
+    restorer = Restorer(Always("noise"), EXPERTS)
+    photo = PIL.Image.fromarray(COLOURED)
+    photo.info["icc_profile"] = b"RGB ".join([bytes(16), bytes(300)])
+    metadata, profile = restorer(path).warnings
+    assert metadata.startswith("the EXIF is damaged")
+    assert restorer(photo).warnings == (profile,)
+    assert profile == "the ICC profile is damaged; its colours are taken for sRGB"
+    assert not recwarn.list
+
+
 def test_grey_with_a_profile_stays_grey() -> None:
     image = Image(np.repeat(COLOURED[..., :1], 3, axis=2), profile=P3)
     after = Restorer(Always("noise"), {"noise": colourful})(image).restored.array

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -13,9 +12,9 @@ import typer
 from darnet.cli import options as o
 from darnet.cli.flags import spoken
 from darnet.cli.lines import tell
+from darnet.cli.session import Session
 
 if TYPE_CHECKING:
-    from darnet.benchmark.rows import Record
     from darnet.benchmark.suite import AnyDocument, Request
 
 SuiteName: TypeAlias = Annotated[
@@ -85,7 +84,7 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.benchmark.report import html as pages
 
         pages.need()
-    with Bar(quiet=quiet) as progress:
+    with Session(quiet=quiet).bar(lambda record: str(record.method)) as progress:
         document = suites.run(replace(request, command=_command(request)), progress)
     if report is not None:
         _write(report, json_module.dumps(document.to_dict(), indent=1) + "\n")
@@ -118,34 +117,3 @@ def _write(path: Path, text: str) -> None:
     from darnet.jobs.outputs import write_file
 
     write_file(path, text.encode())
-
-
-class Bar:
-    """How many pictures are done, on stderr, where somebody is watching; a context manager."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self.shown = Progress(
-            *columns, console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()
-        )
-        self.task = self.shown.add_task("", total=0)
-        self.total = 0
-
-    def __enter__(self) -> Bar:
-        self.shown.start()
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.shown.stop()
-
-    def expect(self, pictures: int) -> None:
-        """So many pictures more."""
-        self.total += pictures
-        self.shown.update(self.task, total=self.total)
-
-    def advance(self, record: Record) -> None:
-        """One picture is done."""
-        self.shown.update(self.task, advance=1, description=record.method)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from darnet.cli import options as o
+from darnet.cli.session import Session
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,14 +46,21 @@ def compare(
     if is_same_file(output, [before, after]):
         raise UsageError(f"{output}: the output would be an input; originals are never touched")
     check_free(output, overwrite=overwrite)
-    pictures = [Image.read(path) for path in (before, after)]
+    session = Session()
+    pictures: list[Image] = []
+    pixels: list[Tensor] = []
+    for path in (before, after):
+        with session.listening(str(path), path):
+            pictures.append(Image.read(path))
     if (pictures[0].width, pictures[0].height) != (pictures[1].width, pictures[1].height):
         sizes = [f"{picture.width} x {picture.height}" for picture in pictures]
         raise UsageError(f"{before} is {sizes[0]} and {after} is {sizes[1]}: sizes must match")
     profiles = {picture.profile for picture in pictures}
     shared = profiles.pop() if len(profiles) == 1 else None
     # Numbers of one profile are compared as they are, and the sheet has it; those of two are made sRGB.
-    pixels = [(replace(picture, profile=None) if shared else picture).pixels() for picture in pictures]
+    for path, picture in zip((before, after), pictures, strict=True):
+        with session.listening(str(path), path):
+            pixels.append((replace(picture, profile=None) if shared else picture).pixels())
     make_folder(output)
     _sheet(pixels, gain, shared).write(output)
     decibels = float(psnr(pixels[1][None], pixels[0][None]))

@@ -6,6 +6,7 @@ import json as json_module
 import os
 import platform
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -107,10 +108,20 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "temporary files": _temporary(),
         "bf16 on the CPU": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
         "training": _precision("step", network),
         "Muon": _precision("eight matrices", muon_seconds(device)),
     }
+
+
+def _temporary() -> str:
+    """Where the samples of large pictures lie, and how many of them may."""
+    from darnet.images import scratch
+
+    folder = scratch.folder()
+    free = f"{folder} ({shutil.disk_usage(folder).free / 1e9:.3g} GB free)"
+    return f"{free}: this is memory; set TMPDIR to a folder on a disk" if scratch.in_memory(folder) else free
 
 
 def _precision(what: str, seconds: Mapping[str, float]) -> str:

@@ -1,8 +1,8 @@
-"""Parameters as a user of the command line knows them.
+"""Parameters, and functions, as a user of the command line knows them.
 
 Errors and warnings of the core name a parameter in backticks, with its value where that matters: `kinds=['haze']`. Here
 it becomes its flag, `--as haze`: that of the command that is run, or of another where that command has none. So an
-option of a command is called what the parameter is that it ends in.
+option of a command is called what the parameter is that it ends in. A function that a text names becomes its command.
 """
 
 from __future__ import annotations
@@ -15,9 +15,14 @@ from typing import Any
 
 PARAMETER = re.compile(r"`(?P<name>[a-z_]+)(?:=(?P<value>[^`]*))?`")
 
+#: Functions of the core that a text of it may name, and what does the same on the command line.
+COMMANDS = {"`assembly.add`": "`darnet experts add`"}
+
 
 def spoken(text: str, arguments: Sequence[str] = ()) -> str:
     """A text of the core, with flags in place of parameters; `arguments`: the command line it is about."""
+    for function, command in COMMANDS.items():
+        text = text.replace(function, command)
     return PARAMETER.sub(lambda found: _flag(found, tuple(arguments)), text)
 
 

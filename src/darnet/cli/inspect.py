@@ -111,9 +111,10 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     from darnet.images.image import Image
 
     drawing.need()
-    pixels = Image.read(picture).pixels(fitted=True)
-    subject = inside.watched(model, device)
     session = Session(quiet=quiet)
+    with session.listening(str(picture), picture):
+        pixels = Image.read(picture).pixels(fitted=True)
+    subject = inside.watched(model, device)
     found = inside.look_inside(subject, pixels)
     sizes = {"size_px": [pixels.shape[2], pixels.shape[1]], "shown_px": [found.shown.shape[2], found.shown.shape[1]]}
     if found.shown.shape != pixels.shape:

@@ -45,21 +45,21 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     effort, file_quality = o.split_quality(quality)
-    session = Session(quiet=quiet, verbose=verbose, fail_fast=fail_fast)
+    session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
         from darnet.jobs import Encoding, Job, Ledger, check_report
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
-        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run)
+        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run, fail_fast)
         plan = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
         if any(task.streamed for task in plan.tasks):
             telling.leave_stdout_alone()
         if report is not None:
             check_report(report, plan.tasks)
-        ledger.entries += map(telling, plan.missing)
+        ledger.entries += map(telling, job.ending(plan.missing))
         outcomes: Iterator[Done] = iter(())
-        if plan.tasks:  # else nothing is loaded, which takes a second
+        if plan.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
             from darnet.systems.spec import RestorerSpec
 
             ledger.spec = RestorerSpec(
@@ -73,12 +73,12 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             )
             outcomes = job.run(plan.tasks, ledger.spec.build())
     try:
-        for task, done in session.each(zip(plan.tasks, outcomes, strict=True), len(plan.tasks)):
+        for task, done in session.each(zip(plan.tasks, outcomes, strict=False), len(plan.tasks)):
             ledger.entries.append(telling(done, task.name))
     finally:  # interrupted: what was done so far
         if report is not None:
             ledger.write(report)
-    return session.finish(plan.total if plan.tasks else 0)
+    return session.finish(plan.total if plan.tasks else 0, stopped=telling.stopped)
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,11 @@ class Telling:
         if self.json:
             print(as_json(done.to_dict()), flush=True)
         return done
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a failure has ended the run."""
+        return self.job.fail_fast and bool(self.session.exit_codes)
 
     def leave_stdout_alone(self) -> None:
         """A picture goes there, and nothing else. Raises UsageError where that cannot be."""

@@ -7,17 +7,19 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line, tell
-from darnet.errors import NoInputError, explain
+from darnet.errors import NoInputError, explain, overheard
 
 Item = TypeVar("Item")
+#: What rich calls the first task of a `Progress`, which here is the only one.
+FIRST = 0
 
 
 @dataclass
@@ -28,21 +30,35 @@ class Attempt:
 
 
 @dataclass
+class Bar:
+    """How many pictures are done. `progress`: rich's, None where nobody watches; `describe`: what it says of one."""
+
+    progress: Any = None
+    describe: Callable[[Any], str] = lambda _: ""
+    total: int = 0
+
+    def expect(self, pictures: int) -> None:
+        """So many pictures more."""
+        self.total += pictures
+        if self.progress:
+            self.progress.update(FIRST, total=self.total)
+
+    def advance(self, done: object) -> None:
+        """One picture is done."""
+        if self.progress:
+            self.progress.update(FIRST, advance=1, description=self.describe(done))
+
+
+@dataclass
 class Session:
     """A run over pictures in which one failure does not end the others."""
 
     quiet: bool = False
     verbose: bool = False
-    fail_fast: bool = False
     lines: TextIO | None = None  # where lines about pictures go; None: stdout
     exit_codes: list[int] = field(default_factory=list)  # one per failure
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)  # what was done -> of which kind -> to how many
     started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a failure has ended the run."""
-        return self.fail_fast and bool(self.exit_codes)
 
     def say(self, line: str | Line) -> None:
         """A line about a picture."""
@@ -74,7 +90,8 @@ class Session:
         """Whatever goes wrong inside is this picture's failure, and nobody else's."""
         attempt = Attempt()
         try:
-            yield attempt
+            with self.listening(name, path):
+                yield attempt
         except Exception as error:
             reason, exit_code = explain(error, path)
             attempt.error = spoken(reason)
@@ -82,10 +99,29 @@ class Session:
             if self.verbose:
                 traceback.print_exc()
 
+    @contextmanager
+    def listening(self, name: str, path: Path | None = None) -> Iterator[None]:
+        """What is said of pictures inside is told, under this name; `path`: the file that is called so."""
+        with overheard() as said:
+            try:
+                yield
+            finally:
+                for warning in said:
+                    self.warn(name, warning.beside(path))
+
     def each(self, items: Iterable[Item], total: int) -> Iterator[Item]:
-        """The items, with a progress bar where somebody is watching; ends early with --fail-fast."""
-        if self.quiet or total < 2 or not sys.stderr.isatty():
-            yield from self._until_stopped(items)
+        """The items, with a progress bar where there are several."""
+        with self.bar() if total > 1 else nullcontext(Bar()) as bar:
+            bar.expect(total)
+            for item in items:
+                yield item
+                bar.advance(item)
+
+    @contextmanager
+    def bar(self, describe: Callable[[Any], str] = lambda _: "") -> Iterator[Bar]:
+        """A progress bar on stderr where somebody is watching; `describe`: what it says of the picture done last."""
+        if self.quiet or not sys.stderr.isatty():
+            yield Bar()
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -94,37 +130,26 @@ class Session:
         # rich would send stdout through its console, which is stderr: right on a terminal, wrong in a pipe.
         watched = sys.stdout.isatty()
         with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=watched) as progress:
-            task = progress.add_task("", total=total)
-            for item in self._until_stopped(items):
-                yield item
-                progress.advance(task)
+            progress.add_task("", total=0)
+            yield Bar(progress, describe)
 
-    def finish(self, total: int) -> int:
-        """The exit code, after a summary where there is something to sum up."""
+    def finish(self, total: int, *, stopped: bool = False) -> int:
+        """The exit code, after a summary where there is something to sum up; `stopped`: by the first failure."""
         failed = len(self.exit_codes)
         if not total:
             return NoInputError.exit_code
         if total > 1 and (failed or (self.outcomes and not self.quiet)):
-            tell(self._summary(total), "red" if failed else "green")
+            tell(self._summary(total, stopped=stopped), "red" if failed else "green")
         if not failed:
             return 0
         codes = set(self.exit_codes)
         return codes.pop() if len(codes) == 1 else 1
 
-    def _until_stopped(self, items: Iterable[Item]) -> Iterator[Item]:
-        """No item is asked for after a failure that ends the run: asking for it may be the work."""
-        remaining = iter(items)
-        while not self.stopped:
-            try:
-                yield next(remaining)
-            except StopIteration:
-                return
-
-    def _summary(self, total: int) -> str:
+    def _summary(self, total: int, *, stopped: bool) -> str:
         """`10 pictures: 9 repaired (5 noise, 4 haze), 1 left alone, in 3.2 s`; failures first."""
         failed = len(self.exit_codes)
         heads = [f"{failed} of {total} inputs failed"] if failed else []
-        heads += ["stopped at the first failure"] if self.stopped else []
+        heads += ["stopped at the first failure"] if stopped else []
         done = []
         for outcome, kinds in self.outcomes.items():
             listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common() if kind)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Lock
 from typing import Any, Literal
 
 import torch
@@ -16,9 +17,27 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+class Shared:
+    """A `state` of the whole process, as a context that threads may be in together: the last to leave ends it."""
+
+    def __init__(self, state: Callable[[], AbstractContextManager[None]]) -> None:
+        self.state, self.lock, self.holders, self.held = state, Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            if not self.holders:
+                self.held.enter_context(self.state())
+            self.holders += 1
+
+    def __exit__(self, *reason: object) -> None:
+        with self.lock:
+            self.holders -= 1
+            if not self.holders:
+                self.held.close()
+
+
 @contextmanager
-def exact_float32() -> Iterator[None]:
-    """Compute in float32 what is float32, on CUDA too: cuDNN takes TF32 for convolutions, 10 bits of 23, if it may."""
+def _exact_float32() -> Iterator[None]:
     cudnn: Any = torch.backends.cudnn
     new = hasattr(cudnn, "conv")  # from torch 2.9 on, where reading the older switch fails if a program uses this one
     switch, name, exact = (cudnn.conv, "fp32_precision", "ieee") if new else (cudnn, "allow_tf32", False)
@@ -30,6 +49,10 @@ def exact_float32() -> Iterator[None]:
     finally:
         setattr(switch, name, before[0])
         torch.set_float32_matmul_precision(before[1])
+
+
+#: Compute in float32 what is float32, on CUDA too: cuDNN takes TF32 for convolutions, 10 bits of 23, if it may.
+exact_float32 = Shared(_exact_float32)
 
 
 def pick_device(device: str) -> torch.device:

@@ -80,7 +80,7 @@ class TorchBackend:
 
     def _run(self, function: Callable[[], Answer], pictures: Float[Tensor, "B C H W"]) -> Answer:
         try:
-            with torch.inference_mode(), exact_float32(), self._autocast():
+            with torch.inference_mode(), exact_float32, self._autocast():
                 return function()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

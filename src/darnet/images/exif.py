@@ -10,11 +10,13 @@ import io
 import re
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock, get_ident
 from typing import Any, BinaryIO, TypeAlias
 
-from darnet.errors import overheard
+from darnet.errors import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
@@ -32,18 +34,18 @@ SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF dire
 def read(path: Path, file: BinaryIO) -> dict[str, bytes]:
     """The EXIF of a TIFF file as {"exif-data": block}, without thumbnail and orientation; {} where there is none.
 
-    Warns (UserWarning), naming `path`, where the EXIF is damaged, and returns the rest.
+    Warns (ImageWarning), naming `path`, where the EXIF is damaged, and returns the rest.
     """
     block, problem = _attempt(_block, file)
     if problem:
-        warnings.warn(f"{path}: the EXIF is damaged and not read whole ({problem})", stacklevel=4)
+        warn(path, f"the EXIF is damaged and not read whole ({problem})", stacklevel=4)
     return {"exif-data": block} if block else {}
 
 
 def add(path: Path, data: bytes, block: bytes) -> bytes:
     """The bytes of a TIFF file that libvips wrote, with the EXIF of a block: nothing in it moves, its end grows.
 
-    Warns (UserWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
+    Warns (ImageWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
     """
     grown = _added(path, io.BytesIO(data), block)
     return b"".join([grown[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:], grown[HEADER_BYTES:]]) if grown else data
@@ -64,18 +66,43 @@ def _added(path: Path, file: BinaryIO, block: bytes) -> bytes:
     grown, problem = _attempt(_grown, file, block)
     if problem:
         extent = "all of the" if grown else "the"
-        warnings.warn(f"{path}: TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
+        warn(path, f"TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
     return grown
 
 
 def _attempt(function: Callable[..., bytes], *arguments: BinaryIO | bytes) -> tuple[bytes, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
-    with overheard("PIL[.]") as said:
+    with _said_by_pillow() as said:
         try:
             result = function(*arguments)
         except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
             return b"", " ".join(str(error).split())
     return result, " ".join(said[0].split()) if said else ""
+
+
+_pillow = Lock()
+
+
+@contextmanager
+def _said_by_pillow() -> Iterator[list[str]]:
+    """What Pillow warns of in this thread.
+
+    It does so by Python's warnings, which are everybody's. So one thread at a time exchanges how they are shown, for no
+    longer than Pillow takes over some directories, and what others say is shown as before.
+    """
+    said: list[str] = []
+    with _pillow, warnings.catch_warnings():
+        warnings.filterwarnings("always", module="PIL[.]")
+        shown, here = warnings.showwarning, get_ident()
+
+        def hear(message: Warning | str, *where: Any, **more: Any) -> None:
+            if get_ident() == here:
+                said.append(str(message))
+            else:
+                shown(message, *where, **more)
+
+        warnings.showwarning = hear
+        yield said
 
 
 def _block(file: BinaryIO) -> bytes:

@@ -6,12 +6,11 @@ H, W: height and width; C: 1 (grey) or 3 (RGB). Importing this module imports ne
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
 
-from darnet.errors import ImageError, UsageError
+from darnet.errors import ImageError, UsageError, warn
 from darnet.images import profiles, scratch
 from darnet.images.arrays import (
     RGB,
@@ -141,7 +140,7 @@ class Image:
         return replace(self, array=profiles.changed(self.array, planes, self.profile, self._seen_as(fitted)))
 
     def _seen_as(self, fitted: bool) -> bytes | None:
-        return profiles.seen_as(Channels(self.array, self.alpha), self.profile, self.path or "picture", fitted=fitted)
+        return profiles.seen_as(Channels(self.array, self.alpha), self.profile, self.path, fitted=fitted)
 
     def write(
         self,
@@ -184,7 +183,7 @@ class Image:
         `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
         and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
         `icc="srgb"` converts the colours to sRGB.
-        Warns (UserWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises UsageError for an
+        Warns (ImageWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises UsageError for an
         unknown format or an impossible option, ImageError for a picture that the format cannot hold.
 
         >>> import numpy as np
@@ -205,7 +204,7 @@ class Image:
         self, name: Path, format: str, quality: int | None, bit_depth: BitDepth, icc: ProfileChoice
     ) -> Encoder:
         if format == "jpeg" and self.alpha is not None:
-            warnings.warn(f"{name}: JPEG files are written without transparency", stacklevel=3)
+            warn(name, "JPEG files are written without transparency", stacklevel=3)
         return Encoder(name, format, quality, bit_depth, icc)
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 import struct
-import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from darnet.errors import warn
 from darnet.images import scratch
 from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes, to_vips
 from darnet.images.scratch import Array
@@ -35,11 +36,11 @@ WAY = {"intent": "relative", "black_point_compensation": True}
 PROFILE = "icc-profile-data"
 
 
-def seen_as(channels: Channels, profile: bytes | None, name: object, *, fitted: bool) -> bytes | None:
+def seen_as(channels: Channels, profile: bytes | None, path: Path | None, *, fitted: bool) -> bytes | None:
     """The profile of sRGB, or where `fitted` of a wider space; None where the numbers are to be taken as they are.
 
     They are without a profile, with one of sRGB or of other channels, and with one that is damaged or leads only one
-    way: then with a warning (UserWarning) that gives the `name` of the picture.
+    way: then with a warning (ImageWarning) that names the picture's `path`.
 
     A space is fitted to the colours that are visible: nearest to sRGB of those that hold them, with the curve of sRGB
     and primaries between its own and the file's. Why: in a wide space the noise of dark pixels lies outside sRGB. What
@@ -56,7 +57,7 @@ def seen_as(channels: Channels, profile: bytes | None, name: object, *, fitted: 
         if _is_srgb(profile):
             return None
     except pyvips.Error:
-        warnings.warn(f"{name}: the ICC profile is damaged; its colours are taken for sRGB", stacklevel=4)
+        warn(path, "the ICC profile is damaged; its colours are taken for sRGB", stacklevel=4)
         return None
     return _fitted(channels, profile) if fitted and profile[16:20] == b"RGB " else _srgb()
 

@@ -1,8 +1,8 @@
 """Room for the samples of pictures: in memory, or where they are many in a file that is mapped and has no name.
 
 What is mapped counts as memory while it is in use, but the system takes it back where it is scarce, and `release` gives
-it back at once, so whoever goes through a picture calls it after each part. The file lies in the folder for temporary
-files (`TMPDIR`), and is gone with the array.
+it back at once, so whoever goes through a picture calls it after each part. The file lies in a `folder` for temporary
+files, and is gone with the array.
 
 H: height; ...: width and channels.
 """
@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import prod
-from tempfile import TemporaryFile
+from pathlib import Path
+from tempfile import TemporaryFile, gettempdir
+from threading import Lock
 from typing import Any, TypeAlias
-from weakref import WeakSet
+from weakref import ref
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -31,7 +34,36 @@ MOST_BYTES = 2**26
 #: Samples that are looked at, or copied, at once.
 AT_ONCE = 2**22
 
-_mapped: WeakSet[mmap.mmap] = WeakSet()
+#: Where files outlive a restart (Filesystem Hierarchy Standard), and so lie on a disk.
+LASTING = Path("/var/tmp")
+#: The file systems of each mount of this process, by its device.
+MOUNTS = Path("/proc/self/mountinfo")
+
+_mapped: list[ref[mmap.mmap]] = []
+_changing = Lock()
+
+
+def folder() -> Path:
+    """Where large arrays lie: that for temporary files; where those would be memory, /var/tmp.
+
+    A folder that somebody chose (`TMPDIR`) is taken as it is.
+    """
+    usual = Path(gettempdir())
+    chosen = any(os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
+    if chosen or not in_memory(usual) or in_memory(LASTING) or not os.access(LASTING, os.W_OK | os.X_OK):
+        return usual
+    return LASTING
+
+
+def in_memory(path: Path) -> bool:
+    """Whether files there are kept in memory (tmpfs), as far as the system says it: Linux does."""
+    try:
+        device = path.stat().st_dev
+        mounts = [line.split() for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return False
+    here = f"{os.major(device)}:{os.minor(device)}"
+    return any(words[2] == here and words[words.index("-") + 1] in {"tmpfs", "ramfs"} for words in mounts)
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -40,19 +72,28 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     if size <= MOST_BYTES:
         return np.empty(shape, dtype)
     try:
-        with TemporaryFile(prefix="darnet-") as file:
+        with TemporaryFile(prefix="darnet-", dir=folder()) as file:
             file.truncate(size)
             mapped = mmap.mmap(file.fileno(), size)
     except OSError as error:
         raise ResourceError(f"no room for {size:,} bytes among temporary files: {refusal(error)}") from None
-    _mapped.add(mapped)
-    return np.frombuffer(mapped, dtype, count).reshape(shape)
+    return np.frombuffer(_noted(mapped), dtype, count).reshape(shape)
+
+
+def _noted(mapped: mmap.mmap) -> mmap.mmap:
+    """The same, known to `release` for as long as it is in use. Many threads map, and give back, at once."""
+    with _changing:
+        _mapped.append(ref(mapped))
+    return mapped
 
 
 def release() -> None:
     """Give back the memory of all that is mapped; what it holds stays in its file."""
+    with _changing:
+        in_use = [(one, mapped) for one in _mapped if (mapped := one()) is not None]
+        _mapped[:] = [one for one, _ in in_use]
     if hasattr(mmap, "MADV_DONTNEED"):
-        for mapped in list(_mapped):
+        for _, mapped in in_use:
             mapped.madvise(mmap.MADV_DONTNEED)
 
 

@@ -110,7 +110,7 @@ class Search:
         ]
 
     def _tagged(self, path: Path) -> bool:
-        return Path(path.stem).suffix == f".{self.tag}"
+        return self.tag is not None and Path(path.stem).suffix == f".{self.tag}"
 
     def _add(self, one: str, found: Found) -> str | None:
         """Add what an input stands for; returns why it may stand for nothing."""

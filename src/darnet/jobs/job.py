@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darnet.errors import ImageError, explain, overheard
+from darnet.errors import ImageError, explain, overheard, warn
 from darnet.images.formats import MAX_PIXELS
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
@@ -67,8 +67,8 @@ class Job:
 
     `kinds`, `strength`: as `Restorer` takes them. `encoding`: what kind of file is written. `recursive`: subfolders as
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
-    done, and write nothing. `fail_fast`: the first failure is raised; else it is an outcome (`Done.error`) as any
-    other. `max_pixels`: larger pictures are refused before they are decoded.
+    done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
+    `max_pixels`: larger pictures are refused before they are decoded.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -99,8 +99,6 @@ class Job:
         tasks = Destination(output, TAG, self.encoding.ext).plan(found)
         for task in tasks:
             self.encoding.check(task)
-        if self.fail_fast and found.missing:
-            raise ImageError(*found.missing[0])
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
         return Plan(tuple(tasks), tuple(missing))
 
@@ -116,37 +114,39 @@ class Job:
             restorer = replace(restorer, experts=idle, max_steps=1)
         for kind in kinds:
             restorer.experts[kind]  # is needed for every picture: what is wrong with it is said once
-        return (self._restore(task, restorer) for task in tasks)
+        return self.ending(self._restore(task, restorer) for task in tasks)
+
+    def ending(self, outcomes: Iterable[Done]) -> Iterator[Done]:
+        """The outcomes, or with `fail_fast` those up to the first failure; none is asked for that is not given."""
+        for done in outcomes:
+            yield done
+            if self.fail_fast and done.error is not None:
+                return
 
     def _restore(self, task: Task, restorer: Restorer) -> Done:
-        source, said, treatment, started = task.source, list[str](), None, time.perf_counter()
+        source, treatment, started = task.source, None, time.perf_counter()
         try:
-            self._check(task, said)
-            with overheard(category=UserWarning) as read:
+            with overheard() as said:
+                self._check(task)
                 image = source.picture(self.max_pixels)
-            said += read
-            result = restorer(image, kinds=self.kinds, strength=self.strength)
-            treatment = replace(result.treatment, seconds=time.perf_counter() - started)
-            if not self.dry_run:
-                with overheard(category=UserWarning) as written:
+                result = restorer(image, kinds=self.kinds, strength=self.strength)
+                treatment = replace(result.treatment, seconds=time.perf_counter() - started)
+                if not self.dry_run:
                     self.encoding.write(result, task)
-                said += written
         except Exception as error:
-            if self.fail_fast:
-                raise
             reason, exit_code = explain(error, source.path)
             return Done(source.name, None, treatment, reason, exit_code, traceback.format_exc())
-        treatment = replace(treatment, warnings=(*treatment.warnings, *said))
+        treatment = replace(treatment, warnings=(*treatment.warnings, *(one.beside(source.path) for one in said)))
         return Done(source.name, None if self.dry_run else task.name, treatment)
 
-    def _check(self, task: Task, said: list[str]) -> None:
+    def _check(self, task: Task) -> None:
         """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
         try:
             task.check(overwrite=self.overwrite)
         except ImageError as error:
             if not self.dry_run:
                 raise
-            said.append(str(error))
+            warn(error.path, error.reason)
 
 
 def restore_many(
@@ -159,8 +159,8 @@ def restore_many(
 
     `output`: a file, a folder, which keeps the structure of the folders given, or None: `photo.restored.jpg` beside
     `photo.jpg`. `restorer`: a system by its name or folder, how it runs, or one that is built. `job`: what is done.
-    A picture that fails is an outcome as any other, unless `job` says `fail_fast`. Originals are never touched, outputs
-    appear at once or not at all, and no picture is held when its outcome is given.
+    A picture that fails is an outcome as any other; where `job` says `fail_fast`, it is the last. Originals are never
+    touched, outputs appear at once or not at all, and no picture is held when its outcome is given.
     Raises UsageError, UnknownNameError or WeightsError before any picture.
 
     >>> [done.input for done in restore_many([])]
@@ -169,11 +169,11 @@ def restore_many(
     given = [inputs] if isinstance(inputs, str | Path) else inputs
     plan = job.plan([str(one) for one in given], None if output is None else str(output))
     if not plan.tasks:
-        return iter(plan.missing)
+        return job.ending(plan.missing)
     from darnet.systems.spec import RestorerSpec
 
     if isinstance(restorer, str | Path):
         restorer = RestorerSpec(system=str(restorer))
     if isinstance(restorer, RestorerSpec):
         restorer = restorer.build()
-    return chain(plan.missing, job.run(plan.tasks, restorer))
+    return job.ending(chain(plan.missing, job.run(plan.tasks, restorer)))

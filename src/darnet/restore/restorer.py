@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
 
 import torch
 
 from darnet.degradations import resolve
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import UnknownNameError, UsageError, overheard
 from darnet.images import scratch
 from darnet.images.arrays import RGB, copied
 from darnet.images.image import Image
@@ -98,10 +98,15 @@ class Restorer:
         `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
         may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain string.
         Hidden pixels stay as they are, and grey stays grey. `strength` in [0, 1] blends input and result; 0
-        returns the input exactly, as does a clean verdict.
+        returns the input exactly, as does a clean verdict. What is said of the picture is in `result.warnings`.
         Raises ImageError for a bad file, UsageError for a strength out of range or a kind without an expert.
         """
         kinds = self.check(kinds, strength)
+        with overheard() as said:
+            result = self._treat(source, kinds, strength)
+        return replace(result, warnings=(*result.warnings, *(one.beside(result.source.path) for one in said)))
+
+    def _treat(self, source: Any, kinds: Sequence[str], strength: float) -> Result[Any]:
         started = time.perf_counter()
         image = Image.of(source)
         subject = Subject.of(image, whole=bool(kinds))

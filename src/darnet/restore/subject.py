@@ -105,8 +105,9 @@ class Subject:
     def samples(self) -> Samples:
         """What is worked on, one channel where it is grey; its profile holds what is seen."""
         values = self._values[..., :GREY] if self.grey else self._values
-        profile, name = self.image.profile, self.image.path or "picture"
-        return Samples(values, profile, profiles.seen_as(Channels(values, self.seen), profile, name, fitted=True))
+        profile = self.image.profile
+        space = profiles.seen_as(Channels(values, self.seen), profile, self.image.path, fitted=True)
+        return Samples(values, profile, space)
 
     @cached_property
     def _objection(self) -> photographic.Objection | None:

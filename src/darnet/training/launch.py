@@ -260,7 +260,7 @@ def _run(
                 "warning: other hardware or precision: the weights will not be, bit for bit, what they would have been"
             )
         trainer = Trainer(learner, folder, journal)
-        with exact_float32():
+        with exact_float32:
             model = trainer.run(budget, moved=moved)
         if speaks:
             _save(model, learner, trainer.plan, folder)

@@ -1,8 +1,8 @@
 """Muon (Jordan et al. 2024) on convolutions: the momentum of a weight matrix is orthogonalised before the step.
 
 The weight of a convolution, (out, in, k, k), is the matrix (out, in·k·k). Matrices of one shape go through the
-Newton–Schulz iteration together, in a precision of one's choice; `torch.optim.Muon` takes them one by one, in bfloat16
-on every machine, which costs some CPUs sixteen times as long as float32.
+Newton–Schulz iteration together, in a precision of one's choice; `torch.optim.Muon` (torch 2.9) takes them one by
+one, in bfloat16 on every machine, which costs some CPUs sixteen times as long as float32.
 
 Shapes: N matrices of R rows and C columns.
 """
@@ -18,10 +18,13 @@ from torch import Tensor
 
 #: How many matrices go through one iteration together, at most: memory for four copies of them is needed.
 TOGETHER = 64
+#: Of the quintic iteration, Jordan's: steep at zero, so that singular values end between 0.7 and 1.2, not at 1.
+COEFFICIENTS, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
+SMALLEST_NORM = 1e-7
 
 
-class ConvolutionMuon(torch.optim.Muon):
-    """`torch.optim.Muon` over the matrix views of convolution weights, orthogonalised in `dtype`.
+class ConvolutionMuon(torch.optim.Optimizer):
+    """Muon over the matrix views of convolution weights, orthogonalised in `dtype`.
 
     Weights must be in channels_last memory, which the trainer sees to: then (out, k, k, in) is contiguous, and its
     matrix is a view. The order of columns does not matter to an orthogonalisation. The rate is that of
@@ -39,8 +42,7 @@ class ConvolutionMuon(torch.optim.Muon):
     ) -> None:
         self.weights, self.dtype = weights, dtype
         matrices = [_matrix(weight.detach()) for weight in weights]
-        options = {"lr": lr, "weight_decay": weight_decay, "momentum": momentum}
-        super().__init__(matrices, **options, nesterov=True, adjust_lr_fn="match_rms_adamw")  # type: ignore[arg-type]
+        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -71,7 +73,7 @@ class ConvolutionMuon(torch.optim.Muon):
         momenta = [self._momentum(matrix) for matrix in matrices]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         ahead = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"]))
-        steps = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"], group["eps"], self.dtype)
+        steps = orthogonal(ahead, self.dtype)
         rate = group["lr"] * 0.2 * max(ahead.shape[1:]) ** 0.5
         torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(matrices, list(steps.to(ahead.dtype).unbind()), alpha=-rate)
@@ -84,22 +86,13 @@ class ConvolutionMuon(torch.optim.Muon):
         return momentum
 
 
-def orthogonal(
-    matrices: Float[Tensor, "N R C"],
-    coefficients: tuple[float, float, float] = (3.4445, -4.7750, 2.0315),
-    iterations: int = 5,
-    eps: float = 1e-7,
-    dtype: torch.dtype = torch.float32,
-) -> Float[Tensor, "N R C"]:
-    """Matrices with singular values near 1 and the singular vectors of those given: Newton–Schulz, quintic, in `dtype`.
-
-    The coefficients are Jordan's: steep at zero, so that singular values end between 0.7 and 1.2, not at 1.
-    """
+def orthogonal(matrices: Float[Tensor, "N R C"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "N R C"]:
+    """Matrices with singular values near 1 and the singular vectors of those given: Newton–Schulz in `dtype`."""
     tall = matrices.shape[1] > matrices.shape[2]
     x = (matrices.mT if tall else matrices).to(dtype, copy=True)
-    x.div_(torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=eps))
-    a, b, c = coefficients
-    for _ in range(iterations):
+    x.div_(torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True).clamp(min=SMALLEST_NORM))
+    a, b, c = COEFFICIENTS
+    for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
