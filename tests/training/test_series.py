@@ -22,6 +22,10 @@ CARRIED: list[tuple[SeriesPlan, Series]] = []
 class Two(SeriesPlan):
     KEY, DOCUMENT = "two", "two.toml"
 
+    @property
+    def recipes(self) -> list[Recipe]:
+        return []
+
     def check(self) -> None:
         if self.name == "none":
             raise RecipeError("there is none")
