@@ -21,7 +21,7 @@ from darnet.data.material import load_material
 from darnet.data.memory import PAIRS, Memory, fixed, load_memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
-from darnet.errors import DarnetError, UsageError
+from darnet.errors import ContractError, DarnetError, UsageError
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.restore.routers import Router
@@ -85,7 +85,7 @@ class Lesson:
         try:
             degradation = self.function
             check_degradation(degradation)
-        except AssertionError as error:
+        except ContractError as error:
             raise UsageError(f"{self.degradation}: it does not keep the contract of a degradation: {error}") from error
         except UsageError:
             raise
