@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.degradations.kind import find_kind
 from darnet.models.abilities import Conditional, Measuring, SelfUpdating, Watched
 from darnet.models.base import FAR_OVERLAP_PX, Context, Output
 from darnet.models.layers.backbone import DECODERS, ENCODERS, STAGES, Backbone, check_blocks
@@ -28,9 +29,6 @@ from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import BaseBlock
 from darnet.registry import kinds_of
 from darnet.routing import Routing, dispatch
-
-#: Kinds for which a network looks far: with noise, tiles that share 128 px are 14 and 29 levels off, others at most 4.
-FAR_KINDS = ("haze", "lowlight")
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class DaAIR(Conditional, Measuring, SelfUpdating, Watched):
                 block.learner.route = None
                 block.learner.specialised = nn.ModuleList([block.learner.specialised[self.kinds.index(kind)]])
         told.kinds, told.stages = (), ()
-        if kind in FAR_KINDS:
+        if (known := find_kind(kind)) is not None and known.looks_far:
             told.overlap_px = FAR_OVERLAP_PX
         return told
 
