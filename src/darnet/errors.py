@@ -5,7 +5,8 @@ DarnetError              1
 ├── UsageError           2   a parameter or name that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
 │   ├── UnknownNameError 2   a name that nothing is registered under
-│   └── MissingPackageError 2  something that only an extra of darnet brings
+│   ├── MissingPackageError 2  something that only an extra of darnet brings
+│   └── ContractError    2   code of somebody else that does not do what its kind must
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
 └── ResourceError        5   memory or device limit
@@ -123,6 +124,19 @@ class MissingPackageError(UsageError):
         ... except MissingPackageError as error:
         ...     print(error)
         needs nobody (No module named 'nobody'): pip install 'darnet[onnx]'
+    """
+
+
+class ContractError(UsageError):
+    """A model, expert, router or degradation that does not keep the contract of its kind (`darnet.testing`).
+
+    Example:
+        >>> from darnet.testing import check_expert
+        >>> try:
+        ...     check_expert(lambda pixels: pixels + 5)
+        ... except ContractError as error:
+        ...     print(error)
+        the expert leaves [0, 1]
     """
 
 

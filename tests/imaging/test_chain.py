@@ -79,9 +79,9 @@ def test_what_is_no_photo_keeps_its_light() -> None:
 def test_noise_in_a_rectangle_leaves_the_rest_alone() -> None:
     habits = Habits(0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0, local=1.0, several=(0.0, 1.0))
     found = way(Chain(("clean", "noise"), habits=habits, steps={"noise": STEPS["noise"]}))
-    share = found.noisy.mean(dim=(1, 2, 3))
+    share = found.covered["noise"].mean(dim=(1, 2, 3))
     assert 0.05 < float(share.min()) < float(share.max()) < 0.8
-    outside = (found.noisy == 0).expand_as(CLEAN)
+    outside = (found.covered["noise"] == 0).expand_as(CLEAN)
     assert float((found.degraded - CLEAN)[outside].abs().max()) < 0.51 / 255
 
 

@@ -50,7 +50,7 @@ class ForeignExpert(TiledExpert):
     network: nn.Module | None = None  # where it is one of torch's
     multiple_of: int = 1  # sides of a tile, and where it lies
     context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
-    placed: bool = False  # whether its last argument is the box (`darnet.images.tiles.Region.box`)
+    placed: bool = False  # whether its last argument is the box (`darnet.images.regions.Region.box`)
 
     def plan(self, height: int, width: int) -> TilePlan:
         """Tiles of sides that the network takes."""
