@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from darnet.errors import overheard
+from darnet.errors import one_line, overheard
 from darnet.images import scratch
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
@@ -75,7 +75,7 @@ def _attempt(function: Callable[..., bytes], *arguments: bytes | mmap.mmap) -> t
         try:
             result = function(*arguments)
         except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
-            return b"", " ".join(str(error).split())
+            return b"", one_line(error)
     return result, " ".join(said[0].split()) if said else ""
 
 
