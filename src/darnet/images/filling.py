@@ -10,8 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-#: Detail is what differs from means over SMOOTH_PX. It is borrowed by blocks: those of a JPEG file keep their phase.
-BLOCK_PX, SMOOTH_PX = 16, 4
+from darnet.images.formats import JPEG_UNIT_PX
+
+#: Detail is what differs from means over so much. It is borrowed by units of a JPEG file, which keep their phase.
+SMOOTH_PX = 4
 
 
 def fill(pixels: Float[Tensor, "C H W"], known: Bool[Tensor, "H W"]) -> Float[Tensor, "C H W"]:
@@ -31,19 +33,19 @@ def fill(pixels: Float[Tensor, "C H W"], known: Bool[Tensor, "H W"]) -> Float[Te
 
 def _borrowed_detail(picture: Float[Tensor, "1 C H W"], known: Bool[Tensor, "H W"]) -> Float[Tensor, "C H W"]:
     """What differs from a smooth picture, in each block that of the nearest block which is known as a whole."""
-    height, width = known.shape
-    padding = (0, -width % BLOCK_PX, 0, -height % BLOCK_PX)
+    (height, width), unit = known.shape, JPEG_UNIT_PX
+    padding = (0, -width % unit, 0, -height % unit)
     padded = functional.pad(picture, padding, "replicate")
     means = functional.avg_pool2d(padded, SMOOTH_PX)
     detail = padded[0] - functional.interpolate(means, scale_factor=SMOOTH_PX, mode="bilinear", align_corners=False)[0]
     unknown = functional.pad((~known)[None, None].to(picture), padding, value=1.0)
-    whole = functional.max_pool2d(unknown, BLOCK_PX)[0, 0] == 0
+    whole = functional.max_pool2d(unknown, unit)[0, 0] == 0
     if not bool(whole.any()):
         return torch.zeros_like(picture[0])
     rows, columns = whole.shape
     lender = _nearest(whole).flatten()
-    blocks = detail.reshape(-1, rows, BLOCK_PX, columns, BLOCK_PX).permute(1, 3, 0, 2, 4).flatten(0, 1)[lender]
-    borrowed = blocks.reshape(rows, columns, -1, BLOCK_PX, BLOCK_PX).permute(2, 0, 3, 1, 4).reshape(detail.shape)
+    blocks = detail.reshape(-1, rows, unit, columns, unit).permute(1, 3, 0, 2, 4).flatten(0, 1)[lender]
+    borrowed = blocks.reshape(rows, columns, -1, unit, unit).permute(2, 0, 3, 1, 4).reshape(detail.shape)
     return borrowed[:, :height, :width]
 
 
