@@ -12,7 +12,7 @@ from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Kind, find_k
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
 from darnet.images.photographic import OF_PHOTOS, Concern, Objection
-from darnet.imaging.chain import OWN, Chain
+from darnet.imaging.chain import Chain, in_order
 from darnet.restore.subject import Subject
 
 NOISE = {"noise": GaussianNoise}
@@ -54,7 +54,7 @@ def test_every_kind_has_its_own_degradation_and_its_suite() -> None:
 
 def test_the_way_is_that_of_physics() -> None:
     """What is drawn for a photo follows from this order: another one is another training set."""
-    assert [kind.name for kind in OWN] == [
+    assert [kind.name for kind in in_order([*registry.own_kinds()])] == [
         "haze",
         "rain",
         "blur",
