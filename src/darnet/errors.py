@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 SHORTAGE = "out of memory|not enough memory|allocate memory"
+#: The most characters that a message quotes of somebody else's.
+QUOTED = 200
 
 
 class DarnetError(Exception):
@@ -204,6 +206,15 @@ def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
 def refusal(error: OSError) -> str:
     """Why the system refused, in its own words."""
     return (error.strerror or str(error)).lower()
+
+
+def one_line(error: Exception) -> str:
+    """What an error of somebody else's says, as far as it fits on one line; its class where it says nothing.
+
+    >>> one_line(ValueError("expected   a tensor")), one_line(ValueError())
+    ('expected a tensor', 'ValueError')
+    """
+    return " ".join(str(error).split())[:QUOTED] or type(error).__name__
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -21,7 +21,7 @@ from darnet.data.material import load_material
 from darnet.data.memory import PAIRS, Memory, fixed, load_memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
-from darnet.errors import ContractError, DarnetError, UsageError
+from darnet.errors import ContractError, DarnetError, UsageError, one_line
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.restore.routers import Router
@@ -88,7 +88,7 @@ class Lesson:
         except UsageError:
             raise
         except Exception as error:  # whatever a stranger's damage brings
-            raise UsageError(f"{self.degradation}: no degradation: {' '.join(str(error).split())[:200]}") from error
+            raise UsageError(f"{self.degradation}: no degradation: {one_line(error)}") from error
         if degradation.kind != self.kind:
             raise UsageError(f"{self.degradation}: its kind is {degradation.kind!r}, not {self.kind!r}")
 

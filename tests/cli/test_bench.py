@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from darnet import registry
 from darnet.benchmark import suites
-from darnet.imaging.chain import OWN
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_help_names_every_suite(darnet):
     """Written twice: what help needs must not import torch."""
     told = " ".join(darnet("bench", "--help").out.partition("Arguments")[2].partition("Options")[0].split())
     listed = told.partition("A kind of damage, or ")[2].partition(".")[0].split(", ")
-    assert {*listed} | {kind.name for kind in OWN} == {*suites.known()}
+    assert {*listed} | {kind.name for kind in registry.own_kinds()} == {*suites.known()}
     assert len({*listed}) == len(listed)
 
 

@@ -14,7 +14,7 @@ from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Kind, find_k
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
 from darnet.images.photographic import OF_PHOTOS, Concern, Objection
-from darnet.imaging.chain import OWN, Chain
+from darnet.imaging.chain import Chain, in_order
 from darnet.imaging.noises import LightNoise
 from darnet.restore.subject import Subject
 
@@ -64,7 +64,7 @@ def test_every_kind_has_its_own_degradation_and_its_suite() -> None:
 
 def test_the_way_is_that_of_physics() -> None:
     """What is drawn for a photo follows from this order: another one is another training set."""
-    assert [kind.name for kind in OWN] == [
+    assert [kind.name for kind in in_order([*registry.own_kinds()])] == [
         "haze",
         "rain",
         "blur",
@@ -78,8 +78,8 @@ def test_the_way_is_that_of_physics() -> None:
 
 
 def test_what_else_is_said_of_darnets_own() -> None:
-    assert [kind.name for kind in OWN if kind.looks_far] == ["haze", "lowlight"]
-    assert [kind.name for kind in OWN if kind.local] == ["noise"]
+    assert [kind.name for kind in in_order([*registry.own_kinds()]) if kind.looks_far] == ["haze", "lowlight"]
+    assert [kind.name for kind in in_order([*registry.own_kinds()]) if kind.local] == ["noise"]
     assert [(name, type(step)) for name, step in Chain(())._following] == [("lowlight", LightNoise)]
 
 
@@ -96,7 +96,7 @@ SPELLED_ALIKE = {
 
 
 def test_nobody_else_knows_a_kind_by_its_name() -> None:
-    names = {kind.name for kind in OWN}
+    names = {kind.name for kind in registry.own_kinds()}
     found = []
     for path in sorted(SOURCE.rglob("*.py")):
         module = str(path.relative_to(SOURCE))

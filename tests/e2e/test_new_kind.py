@@ -15,13 +15,13 @@ import torch
 from tests.test_extend import KINDS, Settings, photos, settings, system, teach  # noqa: F401  fixtures
 from torch import Generator
 
-from darnet import cli
+from darnet import cli, registry
 from darnet.analysis import inspection
 from darnet.benchmark import suites
 from darnet.benchmark.suite import Request
 from darnet.extend import Lesson
 from darnet.images.image import Image
-from darnet.imaging.chain import OWN, Chain, Habits
+from darnet.imaging.chain import Chain, Habits, in_order
 from darnet.models.base import FAR_OVERLAP_PX
 from darnet.models.daair import DaAIR
 from darnet.restore.diagnosis import Diagnosis
@@ -168,8 +168,9 @@ def test_what_looks_far_for_it_gets_larger_overlaps() -> None:
 @pytest.mark.parametrize("repaired", ["", "noise"])
 def test_nobody_else_meets_it(repaired: str) -> None:
     """What a recipe draws does not depend on the packages that are installed."""
-    kinds = ("clean", *(kind.name for kind in OWN))
-    assert Chain(kinds, repaired).order == OWN
+    own = in_order([*registry.own_kinds()])
+    kinds = ("clean", *(kind.name for kind in own))
+    assert Chain(kinds, repaired).order == own
     assert torch.equal(way(Chain(kinds, repaired)).degraded, way(Chain((*kinds, "moiré"), repaired)).degraded)
 
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Generator
 
-from darnet.imaging.chain import LIT, OWN, STEPS, Chain, Habits
+from darnet import registry
+from darnet.imaging.chain import LIT, Chain, Habits, in_order, steps_of
 
-ORDER = [kind.name for kind in OWN]
+OWN = in_order([*registry.own_kinds()])
+STEPS, ORDER = steps_of(OWN), [kind.name for kind in OWN]
 KINDS = ("clean", *ORDER)
 CLEAN = torch.rand(32, 3, 48, 48, generator=Generator().manual_seed(0)) * 0.7 + 0.15
 NOTHING = Habits(0.0, company=0.0, none=0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0, local=0)

@@ -36,10 +36,9 @@ def in_order(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
     return tuple(kind for stage in STAGES for kind in kinds if kind.stage == stage)
 
 
-#: darnet's own kinds: every photo may meet them, whoever learns from it.
-OWN = in_order([registry.find("kind", name) for name in registry.BUILTIN["kind"]])
-#: Their steps, one of which a photo takes.
-STEPS: Mapping[str, tuple[Step, ...]] = {kind.name: resolve_name(kind.steps) for kind in OWN}
+def steps_of(kinds: Iterable[Kind]) -> Mapping[str, tuple[Step, ...]]:
+    """The steps of each kind, of which a photo takes one."""
+    return {kind.name: resolve_name(kind.steps) for kind in kinds}
 
 
 @dataclass(frozen=True)
@@ -116,11 +115,11 @@ class Chain:
         asked = dict.fromkeys(
             name for name in (*self.kinds, self.repaired) if name and name not in registry.BUILTIN["kind"]
         )
-        return in_order([*OWN, *filter(None, map(find_kind, asked))])
+        return in_order([*registry.own_kinds(), *filter(None, map(find_kind, asked))])
 
     @cached_property
     def _steps(self) -> Mapping[str, tuple[Step, ...]]:
-        return self.steps or {kind.name: resolve_name(kind.steps) for kind in self.order}
+        return self.steps or steps_of(self.order)
 
     @property
     def _following(self) -> list[tuple[str, Step]]:

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from darnet.errors import ContractError, UnknownNameError, UsageError, WeightsError, refusal
+from darnet.errors import ContractError, UnknownNameError, UsageError, WeightsError, one_line, refusal
 from darnet.models import cards
 from darnet.models.cards import Reference
 from darnet.registry import CLEAN, kinds_of
@@ -62,7 +62,7 @@ def _keeps(source: str, what: str, check: Callable[[], None]) -> None:
     except (UsageError, WeightsError):
         raise
     except Exception as error:  # whatever a stranger's code brings
-        raise UsageError(f"{source}: no {what} that works: {' '.join(str(error).split())[:200]}") from error
+        raise UsageError(f"{source}: no {what} that works: {one_line(error)}") from error
 
 
 def stage_router(source: str, folder: Path) -> None:
