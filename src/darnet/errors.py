@@ -157,16 +157,20 @@ class WeightsError(DarnetError):
 
 
 class ResourceError(DarnetError):
-    """A memory or device limit was reached.
+    """A memory or device limit was reached: the `reason`, and the `path` of the picture, if it was one picture's.
 
     Example:
         >>> is_out_of_memory(RuntimeError("CUDA out of memory"))
         True
-        >>> ResourceError.exit_code
-        5
+        >>> print(ResourceError("out of memory", "a.jpg"), ResourceError.exit_code)
+        a.jpg: out of memory 5
     """
 
     exit_code = 5
+
+    def __init__(self, reason: str, path: Path | str | None = None) -> None:
+        super().__init__(reason if path is None else f"{path}: {reason}")
+        self.path, self.reason = None if path is None else Path(path), reason
 
 
 def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
@@ -175,7 +179,7 @@ def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
     >>> explain(ImageError("a.jpg", "the file is empty"), Path("a.jpg"))
     ('the file is empty', 1)
     """
-    if isinstance(error, ImageError) and error.path == path:
+    if isinstance(error, ImageError | ResourceError) and path is not None and error.path == path:
         return error.reason, error.exit_code
     if isinstance(error, DarnetError):
         return str(error), error.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -523,3 +524,19 @@ def test_a_report_that_cannot_be_written_stops_before_the_work(pictures, restore
     assert (ran.code, ran.out) == (1, "")
     assert "not a directory" in ran.err
     assert not Path("a.restored.png").exists()
+
+
+def test_a_pipe_called_like_a_picture_is_no_picture_and_stops_nobody(pictures, restore, darnet, tiny_system):
+    pictures("in/a.png")
+    os.mkfifo("in/p.png")
+    ran = restore("in", "-o", "out")
+    assert ran.code == 1
+    assert ran.err.splitlines()[0] == "darnet: in/p.png: not a regular file"
+    assert files(Path("out")) == ["a.png"]
+    for command in (
+        ("diagnose", "--model", tiny_system, "in/p.png"),
+        ("degrade", "noise", "in/p.png"),
+        ("compare", "in/a.png", "in/p.png"),
+    ):
+        ran = darnet(*command)
+        assert (ran.code, ran.err) == (1, "darnet: in/p.png: not a regular file\n")

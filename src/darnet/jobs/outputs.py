@@ -138,7 +138,7 @@ class Destination:
 
 def sniff(source: Source) -> str | None:
     """A picture's format by its first bytes; None where it cannot be told."""
-    with suppress(OSError):
+    with suppress(OSError, ImageError):
         return recognise(source.head())
     return None
 
