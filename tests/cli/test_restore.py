@@ -540,3 +540,23 @@ def test_a_pipe_called_like_a_picture_is_no_picture_and_stops_nobody(pictures, r
     ):
         ran = darnet(*command)
         assert (ran.code, ran.err) == (1, "darnet: in/p.png: not a regular file\n")
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",), ("--overwrite",)])
+def test_a_report_replaces_no_photo(pictures, restore, option):
+    pictures("photo.png")
+    keep = pictures("keep.png")
+    before = keep.read_bytes()
+    ran = restore("photo.png", "--report", "keep.png", *option)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "darnet: keep.png: exists already and is no such report of darnet's; give another name\n"
+    assert keep.read_bytes() == before
+    assert files(pictures.folder) == ["keep.png", "photo.png"]
+
+
+def test_a_dry_run_writes_its_report_and_the_run_replaces_it(pictures, restore):
+    pictures("photo.png")
+    assert restore("photo.png", "--report", "r.json", "--dry-run").code == 0
+    assert files(pictures.folder) == ["photo.png", "r.json"]
+    assert restore("photo.png", "--report", "r.json").code == 0
+    assert json.loads(Path("r.json").read_text())["pictures"][0]["output"] == "photo.restored.png"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, refusal
-from darnet.images.formats import SUFFIXES, recognise
+from darnet.images.formats import SUFFIXES, recognise, regular
 from darnet.images.image import write_bytes, write_parts
 from darnet.jobs.inputs import STREAM, Found, Source
 
@@ -161,6 +161,23 @@ def check_writable(path: Path) -> None:
         raise ImageError(path, "not a directory")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ImageError(path, "permission denied")
+
+
+def check_earlier(path: Path, beginning: bytes) -> None:
+    """Raise ImageError if a report at `path` would replace more than an earlier one, or cannot be written.
+
+    An earlier one begins so, or is empty: it was made so that a report has a place.
+    """
+    check_writable(path)
+    if not os.path.lexists(path):
+        return
+    try:
+        with regular(path) as file:
+            head = file.read(len(beginning))
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+    if head not in {b"", beginning}:
+        raise ImageError(path, "exists already and is no such report of darnet's; give another name")
 
 
 def make_folder(path: Path) -> None:
