@@ -560,3 +560,31 @@ def test_a_dry_run_writes_its_report_and_the_run_replaces_it(pictures, restore):
     assert files(pictures.folder) == ["photo.png", "r.json"]
     assert restore("photo.png", "--report", "r.json").code == 0
     assert json.loads(Path("r.json").read_text())["pictures"][0]["output"] == "photo.restored.png"
+
+
+STEERING = "e\x1b[31mred\n.png"
+
+
+def test_names_reach_a_terminal_escaped_and_json_exactly(pictures, restore, darnet, tiny_system):
+    pictures(STEERING)
+    Path("x\x1b.png").write_bytes(b"no picture")
+    ran = restore(".")
+    assert ran.out.startswith(r"e\x1b[31mred\n.png  noise 98 %")
+    assert ran.out.count("\n") == 1
+    assert ran.err.startswith(r"darnet: x\x1b.png: not a JPEG")
+    assert "\x1b" not in ran.out + ran.err
+    ran = darnet("diagnose", "--json", "--model", tiny_system, STEERING)
+    assert json.loads(ran.out)["input"] == STEERING
+
+
+def test_backticks_of_a_name_are_no_parameter(pictures, restore):
+    pictures("in/`strength=2`.png")
+    assert restore("in", "-o", "`kinds`").code == 0
+    for option in ((), ("--json",)):
+        ran = restore("in", "-o", "`kinds`", *option)
+        assert ran.code == 1
+        reason = "`kinds`/`strength=2`.png: exists already; --overwrite replaces it"
+        assert ran.err == f"darnet: in/`strength=2`.png: {reason}\n"
+        assert not option or json.loads(ran.out)["error"] == reason
+    assert restore("`kinds`/`strength=2`.jpg").err == "darnet: `kinds`/`strength=2`.jpg: no such file or folder\n"
+    assert restore("in/`strength=2`.png", "-o", "in/`strength=2`.png").err.startswith("darnet: in/`strength=2`.png: ")

@@ -65,7 +65,7 @@ def compare(
     _sheet(pixels, gain, shared).write(output)
     decibels = float(psnr(pixels[1][None], pixels[0][None]))
     verdict = f"PSNR {decibels:.2f} dB" if math.isfinite(decibels) else "the same pixels"
-    print(f"{before} | {after}  {verdict} -> {output}")
+    session.say(f"{before} | {after}  {verdict} -> {output}")
     return 0
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from darnet.errors import ImageError, UsageError, refusal
+from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images.formats import SUFFIXES, recognise, regular
 from darnet.images.image import write_bytes, write_parts
 from darnet.jobs.inputs import STREAM, Found, Source
@@ -86,7 +86,9 @@ class Destination:
         for task in tasks:
             other = taken.setdefault(task.place, task)
             if other is not task:
-                raise UsageError(f"{other.source.name} and {task.source.name} would both become {task.name}")
+                raise UsageError(
+                    f"{named(other.source.name)} and {named(task.source.name)} would both become {named(task.name)}"
+                )
         return tasks
 
     def _task(self, source: Source, stem: str) -> Task:
@@ -212,4 +214,4 @@ def _refuse_inputs(tasks: Sequence[Task]) -> None:
     inputs = _identities([task.source.path for task in tasks])
     for task in tasks:
         if _identities([task.output]) & inputs:
-            raise UsageError(f"{task.name}: the output would be an input; originals are never touched")
+            raise UsageError(f"{named(task.name)}: the output would be an input; originals are never touched")
