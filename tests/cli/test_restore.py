@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -588,3 +589,15 @@ def test_backticks_of_a_name_are_no_parameter(pictures, restore):
         assert not option or json.loads(ran.out)["error"] == reason
     assert restore("`kinds`/`strength=2`.jpg").err == "darnet: `kinds`/`strength=2`.jpg: no such file or folder\n"
     assert restore("in/`strength=2`.png", "-o", "in/`strength=2`.png").err.startswith("darnet: in/`strength=2`.png: ")
+
+
+def test_a_system_whose_router_is_an_expert_is_refused_once(pictures, darnet, tiny_system, tmp_path):
+    pictures("a.png")
+    pictures("b.png")
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "system"))
+    system = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps({**system, "router": "noise"}))
+    for command in ("restore", "diagnose"):
+        ran = darnet(command, "--model", folder, "-d", "cpu", "a.png", "b.png")
+        assert (ran.code, ran.out) == (4, "")
+        assert ran.err == f"darnet: {folder}/noise: CompactUNet names no kinds of damage: it is no router\n"

@@ -689,6 +689,7 @@ def test_with_pixels_rounds_and_clamps_and_leaves_its_argument():
     assert torch.equal(values, before)
 
 
+@pytest.mark.filterwarnings("ignore:.*ICC profile")  # of RGB
 def test_with_pixels_keeps_grey_grey_and_everything_else(tmp_path):
     picture = Image.read(photo(tmp_path / "x.png", noise(channels=1)[..., 0]))
     colours = torch.tensor([0.1, 0.2, 0.6]).reshape(3, 1, 1).expand(3, 31, 37)
