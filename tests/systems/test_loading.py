@@ -68,13 +68,6 @@ def test_a_reference_runs_nothing_but_what_is_registered(tmp_path: Path) -> None
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_expert_is_no_router_and_a_router_no_expert(tiny_system: Path) -> None:
-    with pytest.raises(WeightsError, match="noise: CompactUNet names no kinds of damage: it is no router"):
-        load_router(tiny_system / "noise", "cpu")
-    with pytest.raises(WeightsError, match="router: DegradationClassifier makes no image: it is no expert"):
-        load_expert(tiny_system / "router", "cpu")
-
-
 FOLDERS = {"noise": Path("one"), "grain": Path("one"), "blur": Path("two")}
 
 

@@ -61,19 +61,11 @@ class NetworkRouter(RegionRouter):
     crop_px: int = 128
     grid: int = 4
 
-    def __post_init__(self) -> None:
-        """Raise DarnetError if the network is no classifier, before any picture."""
-        self._classifier()
-
-    def _classifier(self) -> Classifier:
+    def look(self, source: RegionSource) -> Diagnosis:
+        """Diagnose one picture of any size. Raises DarnetError if the network is no classifier."""
         model = self.backend.model
         if not (isinstance(model, Classifier) and model.kinds):
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
-        return model
-
-    def look(self, source: RegionSource) -> Diagnosis:
-        """Diagnose one picture of any size. Raises DarnetError if the network answers with no numbers."""
-        model = self._classifier()
         where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
         crops, places = grid_crops(source, **where), grid_places(source, **where)
         output = self.backend(crops, self.backend.look(source).expand(len(crops)))

@@ -12,9 +12,8 @@ import torch
 from darnet import registry
 from darnet.engines.devices import Precision
 from darnet.engines.pytorch import TorchBackend
-from darnet.errors import DarnetError, WeightsError
+from darnet.errors import WeightsError
 from darnet.models import cards
-from darnet.models.abilities import Classifier
 from darnet.restore.experts.base import TILES, Checked, Expert, SelfEnsemble, Tiles
 from darnet.restore.experts.foreign import FILES
 from darnet.restore.experts.network import NetworkExpert
@@ -28,11 +27,7 @@ def load_router(folder: Path, device: str = "auto", precision: Precision = "auto
     """
     reference = cards.read_reference(folder)
     if reference is None:
-        backend = TorchBackend(cards.load(folder)[0], device, precision)
-        try:
-            return NetworkRouter(backend)
-        except DarnetError as error:
-            raise WeightsError(folder, str(error)) from None
+        return NetworkRouter(TorchBackend(cards.load(folder)[0], device, precision))
     if reference.file:
         raise WeightsError(folder / reference.file, "no router: a file can only be an expert")
     try:
@@ -52,10 +47,7 @@ def load_expert(
     """
     reference = cards.read_reference(folder)
     if reference is None:
-        model = cards.load(folder)[0]
-        if isinstance(model, Classifier):
-            raise WeightsError(folder, f"{type(model).__name__} makes no image: it is no expert")
-        return NetworkExpert(TorchBackend(model, device, precision), tiles or TILES)
+        return NetworkExpert(TorchBackend(cards.load(folder)[0], device, precision), tiles or TILES)
     if reference.file:
         path = folder / reference.file
         if path.suffix.lower() not in FILES:
