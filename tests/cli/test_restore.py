@@ -601,3 +601,15 @@ def test_a_system_whose_router_is_an_expert_is_refused_once(pictures, darnet, ti
         ran = darnet(command, "--model", folder, "-d", "cpu", "a.png", "b.png")
         assert (ran.code, ran.out) == (4, "")
         assert ran.err == f"darnet: {folder}/noise: CompactUNet names no kinds of damage: it is no router\n"
+
+
+def test_larger_pictures_than_allowed_are_not_decoded(pictures, restore, darnet, tiny_system):
+    photo = pixels(pictures("photo.png"))
+    pixel_count = photo.shape[0] * photo.shape[1]
+    diagnose = ("diagnose", "--model", tiny_system, "-d", "cpu", "photo.png")
+    for ran in (restore("photo.png", "--max-pixels", pixel_count - 1), darnet(*diagnose, "--max-pixels", 1)):
+        assert (ran.code, ran.out) == (1, "")
+        assert "is more than" in ran.err
+    for ran in (restore("photo.png", "--max-pixels", pixel_count), darnet(*diagnose, "--max-pixels", pixel_count)):
+        assert (ran.code, ran.err) == (0, "")
+    assert restore("photo.png", "--max-pixels", 0).code == 2

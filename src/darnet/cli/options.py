@@ -97,6 +97,12 @@ ReportFile: TypeAlias = Annotated[
         "--report", metavar="FILE", help="Write what was done to each picture, as JSON; replaces only a report."
     ),
 ]
+MaxPixels: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels", metavar="N", min=1, help="Larger pictures are refused, and not decoded; default: a billion."
+    ),
+]
 TestSets: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")
 ]
