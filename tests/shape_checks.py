@@ -1,6 +1,7 @@
 """Shapes and types are checked at every call while tests run; in production the annotations cost nothing.
 
-conftest.py installs this before anything of darnet is imported.
+conftest.py installs this before anything of darnet is imported. A Protocol that an annotation names must be
+`runtime_checkable` for it.
 """
 
 from __future__ import annotations

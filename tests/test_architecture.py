@@ -1,6 +1,7 @@
 """The tree that ARCHITECTURE.md draws is the tree that there is."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import darnet
@@ -43,6 +44,17 @@ def test_the_tree_is_as_it_is_drawn() -> None:
     assert packages <= set(found)
     for folder in packages:
         assert found[folder] == there(SOURCE / folder), folder or "src/darnet"
+
+
+def test_the_second_contract_is_as_it_is_written() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract = settings["tool"]["importlinter"]["contracts"][1]
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    below, above = (
+        text.partition("second contract says that none of")[2].partition(", directly or not")[0].split("imports")
+    )
+    for named, written in ((contract["source_modules"], below), (contract["forbidden_modules"], above)):
+        assert sorted(re.findall(r"`(\w+)`", written)) == sorted(name.removeprefix("darnet.") for name in named)
 
 
 def test_a_module_too_many_or_too_few_is_seen() -> None:

@@ -52,6 +52,12 @@ def test_the_docstring_draws_every_error_with_its_exit_code(error: type[errors.D
     assert drawn[error.__name__] == str(error.exit_code)
 
 
+def test_what_others_say_is_one_line_that_is_not_too_long() -> None:
+    assert errors.one_line(ValueError("two\n  lines")) == "two lines"
+    assert len(errors.one_line(ValueError("x" * 999))) == errors.QUOTED
+    assert errors.one_line(AssertionError()) == "AssertionError"
+
+
 def test_errors_about_files_name_the_file_and_the_reason() -> None:
     assert str(errors.ImageError("a/b.jpg", "truncated")) == "a/b.jpg: truncated"
     assert str(errors.WeightsError("w", "damaged")) == "w: damaged"

@@ -152,6 +152,20 @@ def test_a_new_kind_costs_one_expert_and_one_router(system: Path, photos: Path, 
     assert torch.equal(new["weighing"].unflatten(1, (EVIDENCE, -1))[:-1, :, :-1].flatten(1), old["weighing"])
 
 
+@pytest.mark.parametrize(("config", "begins"), [("[1, 1]", True), ("[1, 2]", False)])
+def test_an_expert_begins_with_one_of_the_same_network(
+    system: Path, photos: Path, settings: Settings, config: str, begins: bool
+) -> None:
+    """Whatever that repairs: once, only experts of four kinds were asked."""
+    known = manifest.read_system(str(system))[0]
+    manifest.write_system(known.model_copy(update={"experts": {"overexposure": "overexposure"}}), system)
+    settings = replace(settings, overrides=(*settings.overrides, f"expert.model.config.blocks={config}"))
+    steps = [None, RuntimeError("stopped")]  # the router's, the expert's
+    with patch("darnet.extend.launch.prepare", side_effect=steps) as prepared, pytest.raises(RuntimeError):
+        teach(system, Lesson("salt", photos, "salt_module:Salt"), settings)
+    assert prepared.call_args.kwargs["weights"] == (system / "overexposure" if begins else None)
+
+
 def test_the_head_grows_and_old_rows_keep_their_weights(system: Path, photos: Path, settings: Settings) -> None:
     """What training starts from: its first checkpoint, before any step."""
     stopped = RuntimeError("stopped")

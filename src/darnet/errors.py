@@ -5,7 +5,8 @@ DarnetError              1
 ├── UsageError           2   a parameter or name that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
 │   ├── UnknownNameError 2   a name that nothing is registered under
-│   └── MissingPackageError 2  something that only an extra of darnet brings
+│   ├── MissingPackageError 2  something that only an extra of darnet brings
+│   └── ContractError    2   code of somebody else that does not do what its kind must
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
 └── ResourceError        5   memory or device limit
@@ -26,6 +27,8 @@ from pathlib import Path
 from typing import Any
 
 SHORTAGE = "out of memory|not enough memory|allocate memory"
+#: The most characters that a message quotes of somebody else's.
+QUOTED = 200
 
 
 class DarnetError(Exception):
@@ -135,6 +138,19 @@ class MissingPackageError(UsageError):
     """
 
 
+class ContractError(UsageError):
+    """A model, expert, router or degradation that does not keep the contract of its kind (`darnet.testing`).
+
+    Example:
+        >>> from darnet.testing import check_expert
+        >>> try:
+        ...     check_expert(lambda pixels: pixels + 5)
+        ... except ContractError as error:
+        ...     print(error)
+        the expert leaves [0, 1]
+    """
+
+
 class NoInputError(DarnetError):
     """No usable input was given: a folder without a picture, a pattern that nothing matches.
 
@@ -204,6 +220,15 @@ def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
 def refusal(error: OSError) -> str:
     """Why the system refused, in its own words."""
     return (error.strerror or str(error)).lower()
+
+
+def one_line(error: Exception) -> str:
+    """What an error of somebody else's says, as far as it fits on one line; its class where it says nothing.
+
+    >>> one_line(ValueError("expected   a tensor")), one_line(ValueError())
+    ('expected a tensor', 'ValueError')
+    """
+    return " ".join(str(error).split())[:QUOTED] or type(error).__name__
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -21,7 +21,7 @@ from darnet.data.material import load_material
 from darnet.data.memory import PAIRS, Memory, fixed, load_memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
-from darnet.errors import DarnetError, UsageError
+from darnet.errors import ContractError, DarnetError, UsageError, one_line
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.restore.routers import Router
@@ -36,8 +36,6 @@ from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recip
 
 TRAIN = "train"
 TEMPLATES = {"router": "extend/router", "expert": "extend/expert"}
-#: Experts whose weights a new one begins with: the first that the system has of the same network.
-ORIGINS = ("noise", "jpeg", "rain", "blur")
 #: How often the router sees the new kind, and each source of an old one on the new photos, beside those of its recipe.
 #: The new kind is rare, as it will be at work: shown as often as the others it takes pictures from its nearest kin.
 NEW_SHARE, OLD_SHARE = 0.3, 0.6
@@ -85,12 +83,12 @@ class Lesson:
         try:
             degradation = self.function
             check_degradation(degradation)
-        except AssertionError as error:
+        except ContractError as error:
             raise UsageError(f"{self.degradation}: it does not keep the contract of a degradation: {error}") from error
         except UsageError:
             raise
         except Exception as error:  # whatever a stranger's damage brings
-            raise UsageError(f"{self.degradation}: no degradation: {' '.join(str(error).split())[:200]}") from error
+            raise UsageError(f"{self.degradation}: no degradation: {one_line(error)}") from error
         if degradation.kind != self.kind:
             raise UsageError(f"{self.degradation}: its kind is {degradation.kind!r}, not {self.kind!r}")
 
@@ -241,11 +239,9 @@ def _train(recipe: Recipe, weights: Path | None, lesson: Lesson, settings: Setti
 
 
 def _origin(system: System, folder: Path, recipe: Recipe) -> Path | None:
-    """An expert of the same network, to begin with; None where the system has none."""
-    for kind in ORIGINS:
-        if kind not in system.experts:
-            continue
-        part = manifest.part(folder, system.experts[kind])
+    """The first expert that the system has of the same network, to begin with; None where it has none."""
+    for name in system.experts.values():
+        part = manifest.part(folder, name)
         if cards.read_reference(part) is not None:
             continue
         card = cards.read_card(part)

@@ -16,7 +16,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Literal
 
-from darnet.errors import MissingPackageError, UnknownNameError, UsageError
+from darnet.errors import MissingPackageError, UnknownNameError, UsageError, one_line
 
 #: The kind that means none.
 CLEAN = "clean"
@@ -87,7 +87,7 @@ def kinds() -> Iterator[Any]:
 
     Raises UsageError for one that cannot be loaded.
     """
-    yield from _own_kinds()
+    yield from own_kinds()
     yield from _other_kinds()
 
 
@@ -96,7 +96,8 @@ def kinds_of(kinds: Iterable[str]) -> tuple[str, ...]:
     return (kinds,) if isinstance(kinds, str) else tuple(kinds)
 
 
-def _own_kinds() -> Iterator[Any]:
+def own_kinds() -> Iterator[Any]:
+    """Kinds of damage that darnet brings, in their order."""
     return map(resolve_name, BUILTIN["kind"].values())
 
 
@@ -110,7 +111,7 @@ def _named(group: Group, name: str) -> Iterator[Any]:
     if name in BUILTIN[group]:
         yield resolve_name(BUILTIN[group][name])
     if group == "degradation":
-        yield from _brought(name, _own_kinds())
+        yield from _brought(name, own_kinds())
     for entry in entry_points(group=f"darnet.{group}", name=name):
         yield _load_kind(entry) if group == "kind" else entry.load()
     if group == "degradation":
@@ -125,7 +126,7 @@ def _load_kind(entry: EntryPoint) -> Any:
     try:
         kind = entry.load()
     except Exception as error:  # whatever a stranger's module brings
-        raise UsageError(f"kind {entry.name} ({entry.value}): {' '.join(str(error).split())[:200]}") from error
+        raise UsageError(f"kind {entry.name} ({entry.value}): {one_line(error)}") from error
     if getattr(kind, "name", None) != entry.name:
         raise UsageError(f"kind {entry.name} ({entry.value}): no kind of this name")
     return kind
@@ -147,5 +148,4 @@ def optional(module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision that does not fit its torch
-        reason = " ".join(str(error).split())
-        raise MissingPackageError(f"needs {module} ({reason}): pip install 'darnet[{extra}]'") from error
+        raise MissingPackageError(f"needs {module} ({one_line(error)}): pip install 'darnet[{extra}]'") from error

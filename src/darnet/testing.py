@@ -1,6 +1,6 @@
 """The contracts of models, experts, routers and degradations, for darnet's own tests and for those of plug-ins.
 
-Each check raises AssertionError with a line that says what is wrong.
+Each check raises ContractError with a line that says what is wrong, whether or not `python -O` skips assertions.
 
 Shapes: H × W pixels, sRGB in [0, 1].
 """
@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from darnet.degradations import Degradation
+from darnet.errors import ContractError
 from darnet.models import cards
 from darnet.models.abilities import Gated, Watched
 from darnet.models.base import Model, Output
@@ -42,9 +43,9 @@ def check_model(model: Model, *, kind: str, config: dict[str, object]) -> None:
         output = model(pictures)
         together, again = tensors(output), tensors(model(pictures))
         alone = [torch.cat(parts) for parts in zip(*(tensors(model(p[None])) for p in pictures), strict=True)]
-    assert len(model.stages) == len(output.routings), "stages does not name where each routing is decided"
-    _assert_equal(together, again, 0, "the same pictures give another answer the second time")
-    _assert_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
+    _require(len(model.stages) == len(output.routings), "stages does not name where each routing is decided")
+    _require_equal(together, again, 0, "the same pictures give another answer the second time")
+    _require_equal(together, alone, 1e-4, "a batch gives another answer than its pictures one by one")
     check_round_trip(model, pictures, kind, config)
 
 
@@ -53,11 +54,11 @@ def check_is_final(network: type[Model]) -> None:
     line = [kind for kind in network.__mro__ if issubclass(kind, Model)]
     for index, kind in enumerate(line):
         for base in line[index + 1 :]:
-            assert inspect.isabstract(base), f"{kind.__name__} derives from {base.__name__}, which is not abstract"
+            _require(inspect.isabstract(base), f"{kind.__name__} derives from {base.__name__}, which is not abstract")
             for name in sorted({*vars(kind)} & {*vars(base)}):
                 own = vars(base)[name]
                 finished = isinstance(own, FunctionType | property) and not getattr(own, "__isabstractmethod__", False)
-                assert name.startswith("__") or not finished, f"{kind.__name__} overrides {base.__name__}.{name}"
+                _require(name.startswith("__") or not finished, f"{kind.__name__} overrides {base.__name__}.{name}")
 
 
 def wake(model: Model, std: float = 0.05) -> None:
@@ -88,8 +89,9 @@ def _check_gradients(model: Model, pictures: Tensor, **gate: str) -> None:
     idle = _idle(model, output)
     for name, weight in model.named_parameters():
         if weight.requires_grad and not any(weight is other for other in idle):
-            assert weight.grad is not None, f"parameter {name} gets no gradient: is it used?"
-            assert bool(weight.grad.isfinite().all()), f"parameter {name} gets a gradient that is not finite"
+            if weight.grad is None:
+                raise ContractError(f"parameter {name} gets no gradient: is it used?")
+            _require(bool(weight.grad.isfinite().all()), f"parameter {name} gets a gradient that is not finite")
     model.zero_grad(set_to_none=True)
 
 
@@ -111,9 +113,9 @@ def check_leaves_no_state(model: Model, pictures: Tensor) -> None:
     with torch.inference_mode():
         model(pictures)
     after = [{key: id(value) for key, value in vars(module).items()} for module in model.modules()]
-    assert before == after, "forward leaves state on a module"
+    _require(before == after, "forward leaves state on a module")
     for name, tensor in model.state_dict().items():
-        assert torch.equal(tensor, values[name]), f"forward changes {name} in evaluation mode"
+        _require(torch.equal(tensor, values[name]), f"forward changes {name} in evaluation mode")
 
 
 def check_round_trip(model: Model, pictures: Tensor, kind: str, config: dict[str, object]) -> None:
@@ -122,7 +124,7 @@ def check_round_trip(model: Model, pictures: Tensor, kind: str, config: dict[str
         cards.save(model, cards.Card(name="check", kind=kind, config=config, dtype="float32"), Path(folder))
         loaded, _ = cards.load(Path(folder))
         # Weights that lie elsewhere in memory are added up in another order.
-        _assert_equal(tensors(model(pictures)), tensors(loaded(pictures)), 1e-6, "loading changes the answer")
+        _require_equal(tensors(model(pictures)), tensors(loaded(pictures)), 1e-6, "loading changes the answer")
 
 
 def check_expert(expert: Expert) -> None:
@@ -131,11 +133,11 @@ def check_expert(expert: Expert) -> None:
         pixels = torch.rand(3, height, width, generator=Generator().manual_seed(0))
         given = pixels.clone()
         restored = expert(pixels)
-        assert torch.equal(pixels, given), "the expert changes its input"
-        assert restored.shape == pixels.shape, f"{tuple(pixels.shape)} comes back as {tuple(restored.shape)}"
-        assert bool(restored.isfinite().all()), "the expert answers with pixels that are not finite"
-        assert 0 <= float(restored.min()) <= float(restored.max()) <= 1, "the expert leaves [0, 1]"
-        assert torch.equal(restored, expert(pixels)), "the expert answers differently the second time"
+        _require(torch.equal(pixels, given), "the expert changes its input")
+        _require(restored.shape == pixels.shape, f"{tuple(pixels.shape)} comes back as {tuple(restored.shape)}")
+        _require(bool(restored.isfinite().all()), "the expert answers with pixels that are not finite")
+        _require(0 <= float(restored.min()) <= float(restored.max()) <= 1, "the expert leaves [0, 1]")
+        _require(torch.equal(restored, expert(pixels)), "the expert answers differently the second time")
 
 
 def check_router(router: Router) -> None:
@@ -145,12 +147,12 @@ def check_router(router: Router) -> None:
         pixels = torch.rand(3, height, width, generator=Generator().manual_seed(0))
         given = pixels.clone()
         diagnosis = router(pixels)
-        assert torch.equal(pixels, given), "the router changes its input"
-        assert kinds in (None, set(diagnosis.scores)), "the router knows other kinds in another picture"
+        _require(torch.equal(pixels, given), "the router changes its input")
+        _require(kinds in (None, set(diagnosis.scores)), "the router knows other kinds in another picture")
         kinds = set(diagnosis.scores)
-        assert all(0 <= score <= 1 for score in diagnosis.scores.values()), "a score leaves [0, 1]"
-        assert all(math.isfinite(severity) for severity in diagnosis.severities.values()), "a severity is not finite"
-        assert router(pixels).scores == diagnosis.scores, "the router answers differently the second time"
+        _require(all(0 <= score <= 1 for score in diagnosis.scores.values()), "a score leaves [0, 1]")
+        _require(all(math.isfinite(severity) for severity in diagnosis.severities.values()), "a severity is not finite")
+        _require(router(pixels).scores == diagnosis.scores, "the router answers differently the second time")
 
 
 def check_degradation(degradation: Degradation) -> None:
@@ -164,10 +166,10 @@ def check_degradation(degradation: Degradation) -> None:
             return degradation.apply(clean, degradation.draw(len(clean), rng), rng)
 
         degraded = run(1)
-        assert torch.equal(clean, given), f"{degradation.kind} changes its input"
-        assert degraded.shape == clean.shape, f"{degradation.kind} changes the shape to {tuple(degraded.shape)}"
-        assert torch.equal(degraded, run(1)), f"{degradation.kind} is not reproducible under its seed"
-        assert 0 <= float(degraded.min()) <= float(degraded.max()) <= 1, f"{degradation.kind} leaves [0, 1]"
+        _require(torch.equal(clean, given), f"{degradation.kind} changes its input")
+        _require(degraded.shape == clean.shape, f"{degradation.kind} changes the shape to {tuple(degraded.shape)}")
+        _require(torch.equal(degraded, run(1)), f"{degradation.kind} is not reproducible under its seed")
+        _require(0 <= float(degraded.min()) <= float(degraded.max()) <= 1, f"{degradation.kind} leaves [0, 1]")
     parameters = _check_parameters(degradation)
     _check_samples_are_separate(degradation, parameters)
 
@@ -179,19 +181,19 @@ def _check_samples_are_separate(degradation: Degradation, parameters: Tensor) ->
         degradation.apply(clean, parameters[[0, last]], Generator().manual_seed(1))
         for last in (int(parameters.sum(dim=1).argmin()), int(parameters.sum(dim=1).argmax()))
     ]
-    assert torch.equal(results[0][0], results[1][0]), "a sample is degraded with the parameters of another"
+    _require(torch.equal(results[0][0], results[1][0]), "a sample is degraded with the parameters of another")
     if bool((parameters != parameters[0]).any()):
-        assert not torch.equal(results[0][1], results[1][1]), "a sample is not degraded with its own parameters"
+        _require(not torch.equal(results[0][1], results[1][1]), "a sample is not degraded with its own parameters")
 
 
 def _check_parameters(degradation: Degradation) -> Tensor:
     parameters = degradation.draw(64, Generator().manual_seed(2))
-    assert parameters.shape == (64, len(degradation.parameters)), "draw gives another shape than (count, P)"
+    _require(parameters.shape == (64, len(degradation.parameters)), "draw gives another shape than (count, P)")
     for index, name in enumerate(degradation.parameters):
         low, high = getattr(degradation, name)
         column = parameters[:, index]
-        assert low - 1e-4 <= float(column.min()) <= float(column.max()) <= high + 1e-4, f"{name} leaves its range"
-    assert degradation.severity(parameters).shape == (64,), "severity gives another shape than (count,)"
+        _require(low - 1e-4 <= float(column.min()) <= float(column.max()) <= high + 1e-4, f"{name} leaves its range")
+    _require(degradation.severity(parameters).shape == (64,), "severity gives another shape than (count,)")
     return parameters
 
 
@@ -203,10 +205,17 @@ def tensors(output: Output) -> list[Tensor]:
     return [tensor for tensor in found if tensor is not None]
 
 
-def _assert_equal(first: list[Tensor], second: list[Tensor], tolerance: float, message: str) -> None:
-    assert len(first) == len(second), message
+def _require_equal(first: list[Tensor], second: list[Tensor], tolerance: float, message: str) -> None:
+    _require(len(first) == len(second), message)
     for one, other in zip(first, second, strict=True):
-        assert one.shape == other.shape, f"{message}: shapes {tuple(one.shape)} and {tuple(other.shape)}"
+        _require(one.shape == other.shape, f"{message}: shapes {tuple(one.shape)} and {tuple(other.shape)}")
         # Rounding grows with what is rounded: answers beyond 1 are compared by their own size.
         allowed = tolerance * max(1.0, float(one.detach().abs().max()))
-        assert torch.allclose(one, other, rtol=0, atol=allowed), f"{message}: by {float((one - other).abs().max()):g}"
+        _require(
+            torch.allclose(one, other, rtol=0, atol=allowed), f"{message}: by {float((one - other).abs().max()):g}"
+        )
+
+
+def _require(kept: bool, broken: str) -> None:
+    if not kept:
+        raise ContractError(broken)

@@ -9,9 +9,12 @@ import pytest
 
 from darnet.benchmark import suite as module
 from darnet.benchmark import suites
+from darnet.benchmark.documents import Nothing
 from darnet.benchmark.protocol import PROTOCOLS
+from darnet.benchmark.report.gains import Gains
 from darnet.benchmark.report.html import html
 from darnet.benchmark.suite import Request
+from darnet.benchmark.suites import kinds
 from darnet.errors import DarnetError, UnknownNameError, UsageError
 
 #: All that a new suite takes.
@@ -66,10 +69,15 @@ def test_a_suite_is_added_by_one_file(sets_root: Path, tmp_path: Path, monkeypat
 
 
 def test_no_two_suites_have_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "again.py").write_text(ONE_FILE.replace('"faint"', '"noise"'))
+    (tmp_path / "again.py").write_text(ONE_FILE.replace('"faint"', '"real"'))
     monkeypatch.setattr(suites, "__path__", [*suites.__path__, str(tmp_path)])
-    with pytest.raises(DarnetError, match="there is a suite noise already"):
+    with pytest.raises(DarnetError, match="there is a suite real already"):
         suites.known()
+
+
+def test_a_kind_of_another_package_takes_no_suite_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kinds, "kind_suites", lambda: ["noise", "real"])
+    assert {name: suites.find(name).findings for name in ("noise", "real")} == {"noise": Nothing, "real": Gains}
 
 
 def test_a_suite_is_found_by_its_name(sets_root: Path) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from darnet import registry
+from darnet.benchmark import suites
+
 
 @pytest.fixture
 def bench(darnet, tiny_system, sets_root):
@@ -30,6 +33,14 @@ def test_json_says_how_every_figure_was_taken(bench, tiny_system, sets_root):
     assert all(keys <= row.keys() for row in document["rows"])
     assert document["commit"] is None or document["commit"]
     assert document["machine"]["cores"] >= 1
+
+
+def test_help_names_every_suite(darnet):
+    """Written twice: what help needs must not import torch."""
+    told = " ".join(darnet("bench", "--help").out.partition("Arguments")[2].partition("Options")[0].split())
+    listed = told.partition("A kind of damage, or ")[2].partition(".")[0].split(", ")
+    assert {*listed} | {kind.name for kind in registry.own_kinds()} == {*suites.known()}
+    assert len({*listed}) == len(listed)
 
 
 @pytest.mark.usefixtures("in_this_process")

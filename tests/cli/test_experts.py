@@ -161,6 +161,12 @@ def test_usage(darnet, system, arguments):
     assert (system / "system.json").read_bytes() == before
 
 
+def test_a_router_is_replaced_and_never_removed(darnet, system):
+    assert "router" not in darnet("experts", "remove", "--help").out.partition("Options")[0]
+    ran = darnet("experts", "remove", "router", "--model", system)
+    assert ran.code == 2 and "no expert called 'router'" in ran.err
+
+
 def test_what_ships_is_not_changed(darnet):
     for arguments in (("add", "median", "--as", "salt"), ("remove", "noise"), ("rollback",)):
         ran = darnet("experts", *arguments)

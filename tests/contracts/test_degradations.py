@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from darnet import registry
 from darnet.degradations import Degradation
+from darnet.errors import ContractError
 from darnet.testing import check_degradation
 
 #: Its kernels are a file: its contract is checked in tests/degradations/test_motion.py.
@@ -61,5 +62,5 @@ class Faulty(Degradation):
     ],
 )
 def test_the_contract_catches_what_it_is_for(fault: str, message: str) -> None:
-    with pytest.raises(AssertionError, match=message):
+    with pytest.raises(ContractError, match=message):
         check_degradation(Faulty(fault))

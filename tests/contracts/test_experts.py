@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from darnet.engines.pytorch import TorchBackend
+from darnet.errors import ContractError
 from darnet.models.compact import CompactUNet
 from darnet.models.deconvolution import DeconvolutionUNet
 from darnet.models.unet import UNet
@@ -34,5 +35,5 @@ def test_the_contract(model: torch.nn.Module, tiles: Tiles) -> None:
     ],
 )
 def test_the_contract_catches_what_it_is_for(expert, message: str) -> None:
-    with pytest.raises(AssertionError, match=message):
+    with pytest.raises(ContractError, match=message):
         check_expert(expert)

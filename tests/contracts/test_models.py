@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from darnet import registry
+from darnet.errors import ContractError
 from darnet.models.base import Context, Model
 from darnet.models.unet import UNet
 from darnet.testing import check_is_final, check_model, tensors
@@ -210,7 +211,7 @@ class Broken(Model):
 )
 def test_the_contract_catches_what_it_is_for(fault: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "find", lambda group, name: Broken)
-    with pytest.raises(AssertionError, match=message):
+    with pytest.raises(ContractError, match=message):
         check_model(Broken(fault), kind="broken", config={"fault": fault})
 
 
@@ -222,9 +223,9 @@ def test_the_contract_catches_what_is_not_final() -> None:
         def look(self, pictures: torch.Tensor) -> Context:
             return Context()
 
-    with pytest.raises(AssertionError, match="Deeper derives from UNet, which is not abstract"):
+    with pytest.raises(ContractError, match="Deeper derives from UNet, which is not abstract"):
         check_model(Deeper(4, 2), kind="unet", config={"width": 4, "depth": 2})
-    with pytest.raises(AssertionError, match=r"Looking overrides Model\.look"):
+    with pytest.raises(ContractError, match=r"Looking overrides Model\.look"):
         check_is_final(Looking)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from darnet.engines.pytorch import TorchBackend
+from darnet.errors import ContractError
 from darnet.models.classifier import DegradationClassifier
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.routers import Always, NetworkRouter
@@ -32,5 +33,5 @@ def test_the_contract(thumbnail_px: int) -> None:
     ],
 )
 def test_the_contract_catches_what_it_is_for(router, message: str) -> None:
-    with pytest.raises(AssertionError, match=message):
+    with pytest.raises(ContractError, match=message):
         check_router(router)

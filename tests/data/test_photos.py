@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darnet.data.photos import find_photos, load_photos, split, with_halves
+from darnet.data.photos import find_files, load_photos, photos_among, split, with_halves
 from darnet.errors import ImageError, NoInputError
 from darnet.images.image import Image
 
@@ -47,13 +47,17 @@ def test_folders_behind_links_are_read_once(tmp_path: Path) -> None:
     (root / "same").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (root / "self").symlink_to(root, target_is_directory=True)
     (tmp_path / "elsewhere" / "back").symlink_to(root, target_is_directory=True)
-    assert find_photos(root) == [root / "b.png", root / "link" / "c.png", root / "link" / "sub" / "a.png"]
+    assert photos_among(find_files(root), root) == [
+        root / "b.png",
+        root / "link" / "c.png",
+        root / "link" / "sub" / "a.png",
+    ]
 
 
 def test_div2k_reads_its_training_folder_only(tmp_path: Path) -> None:
     write(tmp_path / "DIV2K_train_HR" / "0001.png")
     write(tmp_path / "DIV2K_valid_HR" / "0801.png")
-    assert [path.name for path in find_photos(tmp_path)] == ["0001.png"]
+    assert [path.name for path in photos_among(find_files(tmp_path), tmp_path)] == ["0001.png"]
 
 
 def test_stl10_is_stored_column_by_column(tmp_path: Path) -> None:

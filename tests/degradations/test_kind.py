@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,10 +14,12 @@ from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Kind, find_k
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
 from darnet.images.photographic import OF_PHOTOS, Concern, Objection
-from darnet.imaging.chain import OWN, Chain
+from darnet.imaging.chain import Chain, in_order
+from darnet.imaging.noises import LightNoise
 from darnet.restore.subject import Subject
 
 NOISE = {"noise": GaussianNoise}
+SOURCE = Path(registry.__file__).parent
 
 
 def test_a_severity_is_written_in_the_unit_of_its_kind() -> None:
@@ -29,6 +33,12 @@ def test_a_kind_of_its_own_degradations_alone() -> None:
         Kind("noise", {**NOISE, "soft": GaussianBlur})
     with pytest.raises(ValueError, match=r"noise: .* of kind 'clean'"):
         Kind("noise", NOISE, severities={"noise": (Clean(),)})
+
+
+@pytest.mark.parametrize("beside", [{"local": True}, {"followed_by": "darnet.imaging.noises:NOISE"}])
+def test_what_is_said_of_the_way_is_said_of_a_stage(beside: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="noise: followed_by and local"):
+        Kind("noise", NOISE, **beside)
 
 
 @pytest.mark.parametrize("half", [{"stage": "sensor"}, {"steps": "darnet.imaging.noises:NOISE"}])
@@ -54,7 +64,7 @@ def test_every_kind_has_its_own_degradation_and_its_suite() -> None:
 
 def test_the_way_is_that_of_physics() -> None:
     """What is drawn for a photo follows from this order: another one is another training set."""
-    assert [kind.name for kind in OWN] == [
+    assert [kind.name for kind in in_order([*registry.own_kinds()])] == [
         "haze",
         "rain",
         "blur",
@@ -65,6 +75,38 @@ def test_the_way_is_that_of_physics() -> None:
         "jpeg",
     ]
     assert Chain(())._exclusive == [("overexposure", "lowlight"), ("blur", "motion"), ("haze", "rain")]
+
+
+def test_what_else_is_said_of_darnets_own() -> None:
+    assert [kind.name for kind in in_order([*registry.own_kinds()]) if kind.looks_far] == ["haze", "lowlight"]
+    assert [kind.name for kind in in_order([*registry.own_kinds()]) if kind.local] == ["noise"]
+    assert [(name, type(step)) for name, step in Chain(())._following] == [("lowlight", LightNoise)]
+
+
+#: What is not said of a kind but of a published table, a suite of several kinds, a camera, or a peer (docs/adr/0033);
+#: and the steps and degradations that a kind is made of.
+SAID_OF_OTHERS = ("benchmark/suites", "benchmark/report/printed", "benchmark/camera", "benchmark/peers", "imaging/")
+#: Formats of files and names of folders that are spelled as a kind is.
+SPELLED_ALIKE = {
+    "images/": {"jpeg"},
+    "jobs/outputs": {"jpeg"},
+    "data/pairs": {"rain", "blur"},
+    "data/graphics": {"noise"},
+}
+
+
+def test_nobody_else_knows_a_kind_by_its_name() -> None:
+    names = {kind.name for kind in registry.own_kinds()}
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        module = str(path.relative_to(SOURCE))
+        if module.startswith(("degradations/", "registry", *SAID_OF_OTHERS)) and module != "imaging/chain.py":
+            continue
+        alike = {word for begin, words in SPELLED_ALIKE.items() if module.startswith(begin) for word in words}
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and node.value in names - alike:
+                found.append(f"{module}:{node.lineno}: {node.value}")
+    assert not found
 
 
 def test_steps_are_of_the_kind_that_names_them() -> None:

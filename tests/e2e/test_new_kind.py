@@ -15,13 +15,15 @@ import torch
 from tests.test_extend import KINDS, Settings, photos, settings, system, teach  # noqa: F401  fixtures
 from torch import Generator
 
-from darnet import cli
+from darnet import cli, registry
 from darnet.analysis import inspection
 from darnet.benchmark import suites
 from darnet.benchmark.suite import Request
 from darnet.extend import Lesson
 from darnet.images.image import Image
-from darnet.imaging.chain import OWN, Chain, Habits
+from darnet.imaging.chain import Chain, Habits, in_order
+from darnet.models.base import FAR_OVERLAP_PX
+from darnet.models.daair import DaAIR
 from darnet.restore.diagnosis import Diagnosis
 from darnet.systems.spec import load
 from darnet.testing import check_degradation
@@ -72,7 +74,19 @@ class Settle(Step):
         return drawn[0]
 
 
+@dataclass(frozen=True)
+class Cleaning(Step):
+    """Who cleans a sensor tilts the camera: pictures are mirrored, which nothing else does."""
+
+    def draw(self, count, side, strength, rng):
+        return (torch.zeros(count, device=rng.device),)
+
+    def apply(self, pictures, drawn, rng):
+        return pictures.flip(3)
+
+
 STEPS = (Settle(),)
+CLEANING = (Cleaning(0.5),)
 KIND = Kind(
     "dust",
     {"dust": Dust},
@@ -84,6 +98,9 @@ KIND = Kind(
     stage="sensor",
     excludes=("blur",),
     steps="dust_of_others:STEPS",
+    followed_by="dust_of_others:CLEANING",
+    local=True,
+    looks_far=True,
     severities={"dust": (Dust((50.0, 50.0)), Dust((150.0, 150.0)))},
     sets={"Dust20": ("Dust20/test", "Dust20")},
 )
@@ -132,11 +149,28 @@ def test_photos_meet_it_on_their_way_where_it_is_asked_for() -> None:
     assert float((found.target == 0).float().mean()) < 0.01 < float((found.degraded == 0).float().mean())
 
 
+def test_what_it_says_of_the_way_is_heeded() -> None:
+    quiet = dict.fromkeys(("stored", "rendered", "denoised", "sharpened", "resized", "dithered"), 0.0)
+    chain = Chain(("clean", "dust"), habits=Habits(**quiet, local=1.0, several=(0.0, 1.0)))
+    found = way(chain)
+    assert set(found.covered) == {"noise", "dust"}
+    assert 0.05 < float(found.covered["dust"].mean(dim=(1, 2, 3)).max()) < 0.8, "in a rectangle"
+    mirrored = [not torch.allclose(a[a > 0], b[a > 0], atol=0.01) for a, b in zip(found.degraded, CLEAN, strict=True)]
+    assert 3 < sum(mirrored) < 13, "one in two, whose targets stay as they were"
+    assert torch.equal(found.target, CLEAN)
+
+
+def test_what_looks_far_for_it_gets_larger_overlaps() -> None:
+    network = DaAIR(("noise", "dust"), width=8, blocks=(1,) * 8)
+    assert [network.told(kind).overlap_px for kind in ("noise", "dust")] == [0, FAR_OVERLAP_PX]
+
+
 @pytest.mark.parametrize("repaired", ["", "noise"])
 def test_nobody_else_meets_it(repaired: str) -> None:
     """What a recipe draws does not depend on the packages that are installed."""
-    kinds = ("clean", *(kind.name for kind in OWN))
-    assert Chain(kinds, repaired).order == OWN
+    own = in_order([*registry.own_kinds()])
+    kinds = ("clean", *(kind.name for kind in own))
+    assert Chain(kinds, repaired).order == own
     assert torch.equal(way(Chain(kinds, repaired)).degraded, way(Chain((*kinds, "moiré"), repaired)).degraded)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from darnet.degradations import (
 from darnet.degradations.base import turn_grey
 from darnet.images.image import Image
 from darnet.models.views import Thumbnail
-from darnet.restore.experts import NetworkExpert
+from darnet.restore.experts import NetworkExpert, SelfEnsemble
 from darnet.systems import manifest
 
 ROOT = Path(__file__).parents[2]
@@ -194,6 +195,25 @@ def check_tiles(
 def test_small_tiles_agree(systems: dict[str, darnet.Restorer], name: str, damage: Degradation) -> None:
     """Each tile measured for itself, DaAIR's haze was off by 6 in the mean; sharing 128 px, darnet's by 8.3 at most."""
     check_tiles(systems[name], [damage.kind], damage, (320, 480), darnet.Tiles(416, 128))
+
+
+#: Pixels computed per pixel at 4000×3000, and by what looks far. 1.2 is exceeded where memory forbids (docs/adr/0029).
+WORK = {"darnet": (1.192, 1.417), "daair": (1.201, 1.429), "slerir": (1.219, 1.219)}
+FAR = {"darnet": {"overexposure", "haze", "lowlight"}, "daair": {"haze", "lowlight"}, "slerir": set()}
+
+
+@pytest.mark.parametrize("quality", ["fast", "best"])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_how_much_every_expert_computes_twice(name: str, quality: Literal["fast", "best"]) -> None:
+    """What is asserted is what runs: experts as they are loaded, told their kind."""
+    experts = darnet.load(name, device="cpu", quality=quality).experts
+    for kind in experts:
+        expert = experts[kind]
+        while isinstance(expert, SelfEnsemble):
+            expert = expert.expert
+        assert isinstance(expert, NetworkExpert)
+        allowed = WORK[name][kind in FAR[name]]
+        assert expert.told(kind).plan(3000, 4000).work == pytest.approx(allowed, abs=0.0006), kind
 
 
 @pytest.mark.slow

@@ -102,4 +102,4 @@ def test_a_large_picture_is_filled_by_region_as_a_small_one_at_once(
         part = source.read(region)
         torch.testing.assert_close(part, region.cut(whole).expand(3, -1, -1), rtol=0, atol=1e-6)
         assert (part[:, region.cut(known)] == region.cut(picture)[:, region.cut(known)]).all()
-    assert max(asked) <= (48 + 4 * filling.BLOCK_PX) ** 2  # a part, and two blocks around it
+    assert max(asked) <= (48 + 4 * filling.JPEG_UNIT_PX) ** 2  # a part, and two blocks around it

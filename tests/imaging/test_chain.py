@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Generator
 
-from darnet.imaging.chain import LIT, OWN, STEPS, Chain, Habits
+from darnet import registry
+from darnet.imaging.chain import LIT, Chain, Habits, in_order, steps_of
 
-ORDER = [kind.name for kind in OWN]
+OWN = in_order([*registry.own_kinds()])
+STEPS, ORDER = steps_of(OWN), [kind.name for kind in OWN]
 KINDS = ("clean", *ORDER)
 CLEAN = torch.rand(32, 3, 48, 48, generator=Generator().manual_seed(0)) * 0.7 + 0.15
 NOTHING = Habits(0.0, company=0.0, none=0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0, local=0)
@@ -79,9 +81,9 @@ def test_what_is_no_photo_keeps_its_light() -> None:
 def test_noise_in_a_rectangle_leaves_the_rest_alone() -> None:
     habits = Habits(0.0, rendered=0, denoised=0, sharpened=0, resized=0, dithered=0, local=1.0, several=(0.0, 1.0))
     found = way(Chain(("clean", "noise"), habits=habits, steps={"noise": STEPS["noise"]}))
-    share = found.noisy.mean(dim=(1, 2, 3))
+    share = found.covered["noise"].mean(dim=(1, 2, 3))
     assert 0.05 < float(share.min()) < float(share.max()) < 0.8
-    outside = (found.noisy == 0).expand_as(CLEAN)
+    outside = (found.covered["noise"] == 0).expand_as(CLEAN)
     assert float((found.degraded - CLEAN)[outside].abs().max()) < 0.51 / 255
 
 

@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import Generator
 
+from darnet import registry
 from darnet.imaging import files, noises
-from darnet.imaging.chain import STEPS
+from darnet.imaging.chain import in_order, steps_of
 from darnet.imaging.steps import HazeStep, MeasuredShake, Step, uniform
 
 PICTURES = torch.rand(3, 3, 48, 48, generator=Generator().manual_seed(0)) * 0.8 + 0.1
+STEPS = steps_of(in_order([*registry.own_kinds()]))
 ALL = [step for steps in STEPS.values() for step in steps] + [
     files.File(),
     files.Dither(),

@@ -43,18 +43,6 @@ def test_every_block_routes_once() -> None:
         assert bool((routing.weights.amax(dim=1) == 1).all())
 
 
-def test_the_learner_is_equations_1_to_3() -> None:
-    learner = small().net.stages[0][0].learner
-    features = torch.rand(2, 4, 8, 8)
-    trace = Trace(Statistics())
-    answer = learner(features, trace)
-    chosen = trace.routings[0].weights.argmax(dim=1).tolist()
-    for index, expert in enumerate(chosen):
-        alone = features[index : index + 1]
-        product = learner.specialised[expert](alone) * learner.agnostic(alone)
-        torch.testing.assert_close(answer[index : index + 1], learner.expand(product))
-
-
 def test_routers_learn_from_the_repair_where_experts_are_weighted() -> None:
     """Else nothing but being told the kind moves them: a hard decision has no slope."""
     for weighted in (False, True):
@@ -62,26 +50,6 @@ def test_routers_learn_from_the_repair_where_experts_are_weighted() -> None:
         model(torch.rand(2, 3, 16, 16)).image.square().mean().backward()
         moved = [block.learner.route.weight.grad for stage in model.net.stages for block in stage]
         assert all((grad is not None and bool(grad.any())) == weighted for grad in moved)
-
-
-def test_an_expert_counts_by_its_probability() -> None:
-    learner, features = small(weighted=True).net.stages[0][0].learner, torch.rand(2, 4, 8, 8)
-    trace = Trace(Statistics())
-    answer = learner(features, trace) - learner.expand.bias[:, None, None]
-    learner.weighted = False
-    plain = learner(features, trace) - learner.expand.bias[:, None, None]
-    share = trace.routings[0].logits.softmax(dim=1).amax(dim=1)
-    torch.testing.assert_close(answer, plain * share[:, None, None, None])
-
-
-def test_a_whole_expert_has_a_norm_and_a_projection() -> None:
-    """Conv2Former's modulation, Hou et al. 2022, Fig. 2."""
-    expert, features = small(whole=True).net.stages[0][0].learner.agnostic, torch.rand(1, 4, 8, 8)
-    seen: list[Tensor] = []
-    expert.look.register_forward_hook(lambda layer, shown, answer: seen.append(shown[0]))
-    expert(features)
-    torch.testing.assert_close(seen[0].mean(dim=1), torch.zeros(1, 8, 8), atol=1e-5, rtol=0)
-    assert isinstance(expert.project, nn.Conv2d)
 
 
 def test_a_plain_network_is_what_it_begins_as() -> None:
@@ -116,15 +84,6 @@ def test_tiles_share_more_where_light_is_looked_for_far_around() -> None:
     model = small(kinds=("noise", "haze"))
     assert model.overlap_px == model.told("noise").overlap_px == 0
     assert model.told("haze").overlap_px > 128
-
-
-def test_an_untrained_learner_passes_on_what_it_sees() -> None:
-    """It once answered with a constant, and learnt light and colour alone."""
-    torch.manual_seed(0)
-    learner = DaAIR(["noise", "rain"], width=16, blocks=[1] * 8, rank_divisor=4).net.stages[0][0].learner
-    answer = learner(torch.randn(4, 16, 32, 32), Trace(Statistics())).detach()
-    assert float(answer.std(dim=(2, 3)).mean()) > 0.03  # 0.0004 with torch's own first weights
-    assert float(answer.mean(dim=(2, 3)).abs().mean()) < float(answer.std(dim=(2, 3)).mean())
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -7,13 +7,14 @@ import torch
 
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError, WeightsError
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.tiles import grid_crops
 from darnet.models import cards
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.views import Thumbnail
-from darnet.restore.routers import BLOCK_PX, Always, NetworkRouter
+from darnet.restore.routers import Always, NetworkRouter
 from darnet.routing import Routing
 from darnet.systems.loading import load_router
 
@@ -36,7 +37,7 @@ def test_any_size_gets_scores(router: NetworkRouter, size: tuple[int, int]) -> N
 
 def test_evidence_is_averaged_over_crops_of_the_whole_picture(router: NetworkRouter) -> None:
     pixels = torch.rand(3, 120, 100)
-    crops = grid_crops(pixels, size_px=32, grid=3, align_px=BLOCK_PX)
+    crops = grid_crops(pixels, size_px=32, grid=3, align_px=JPEG_UNIT_PX)
     assert len(crops) == 9
     with torch.inference_mode():
         logits = router.backend.model(crops).routings[0].logits.mean(dim=0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from darnet.images.image import Image
-from darnet.images.regions import everything, read_all
+from darnet.images.regions import Region, everything, read_all
 from darnet.restore.subject import Subject
 
 DTYPES = (np.uint8, np.uint16, np.float32)
@@ -90,7 +90,7 @@ def test_what_hides_is_not_judged() -> None:
     black, white = (Subject.of(cut_out(hidden=hidden)) for hidden in (0, 1))
     torch.testing.assert_close(read_all(black.source), read_all(white.source), rtol=0, atol=0)
     assert read_all(black.source).shape == (3, 64, 64)  # rows 46 to 94, columns 56 to 104, out to multiples of 16
-    assert black.box == (32, 96, 48, 112)
+    assert black.region == Region(32, 48, 64, 64)
 
 
 def test_hidden_colours_do_not_make_a_grey_picture_coloured() -> None:
@@ -111,14 +111,14 @@ def test_a_frame_is_neither_judged_nor_touched(dtype: type) -> None:
     array = np.full((150, 180, 3), top, dtype)
     array[21:121, 35:155] = samples((100, 120, 3), dtype) // 2 if top > 1 else samples((100, 120, 3), dtype) / 2
     subject = Subject.of(Image(array))
-    assert subject.box == (16, 128, 32, 160)
+    assert subject.region == Region(16, 32, 112, 128)
     assert float(read_all(subject.source).amax()) < 0.8  # white is gone
     after = put_back(subject, tint(read_all(subject.source))).array
     framed = np.ones(array.shape[:2], bool)
     framed[21:121, 35:155] = False
     np.testing.assert_array_equal(after[framed], array[framed])
     assert (after[~framed] != array[~framed]).mean() > 0.9
-    assert Subject.of(Image(array), whole=True).box == (0, 150, 0, 180)
+    assert Subject.of(Image(array), whole=True).region == Region(0, 0, 150, 180)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from darnet.errors import RecipeError, UsageError
 from darnet.images.image import Image
 from darnet.models import cards
-from darnet.training import launch
+from darnet.training import experiments, launch
 from darnet.training.ablation import Ablation
 from darnet.training.recipe import find_recipe
 
@@ -61,7 +61,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def two(path: Path) -> Ablation:
-    return Ablation.load(path)
+    return experiments.load(path)
 
 
 def test_every_variant_is_trained_and_reported(two: Ablation, photos: Path, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_a_stopped_study_goes_on_with_what_is_left(two: Ablation, photos: Path, 
 
 
 def test_overrides_reach_every_variant(path: Path) -> None:
-    found = Ablation.load(path, ["recipe.stage.0.epochs=3"])
+    found = experiments.load(path, ["recipe.stage.0.epochs=3"])
     assert [found.plan(variant).stage[0].epochs for variant in found.variant] == [3, 3]
 
 
@@ -101,7 +101,7 @@ def test_overrides_reach_every_variant(path: Path) -> None:
 )
 def test_documents_that_make_no_sense(path: Path, override: str, reason: str) -> None:
     with pytest.raises(RecipeError, match=reason):
-        Ablation.load(path, [override])
+        experiments.load(path, [override])
 
 
 def test_one_process(two: Ablation, photos: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_daair_is_compared_at_equal_size() -> None:
     """Within 5 %: DaAIR, Restormer's blocks alone, and DaR-Net's experts together."""
     from darnet.training.preparation import build_model
 
-    found = Ablation.load(find_recipe("ablation/daair"))
+    found = experiments.load(find_recipe("ablation/daair"))
     sizes, steps = {}, {}
     for variant in found.variant:
         recipe = found.plan(variant)
@@ -131,7 +131,7 @@ def test_slerir_is_compared_at_equal_cost() -> None:
     from darnet.benchmark.footprint import idle
     from darnet.training.preparation import build_model, check
 
-    found = Ablation.load(find_recipe("ablation/slerir"))
+    found = experiments.load(find_recipe("ablation/slerir"))
     active, stored, steps = {}, {}, set()
     for variant in found.variant:
         recipe = found.plan(variant)

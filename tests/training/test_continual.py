@@ -13,7 +13,7 @@ from darnet.data.memory import Exemplar, Memory, Scene, load_memory
 from darnet.errors import RecipeError
 from darnet.images.image import Image
 from darnet.models import cards
-from darnet.training import continual, launch
+from darnet.training import continual, experiments, launch
 from darnet.training.continual import ClassIncremental
 from darnet.training.evaluation import Confusion
 from darnet.training.recipe import find_recipe
@@ -44,7 +44,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def small() -> ClassIncremental:
-    return ClassIncremental.load(find_recipe("phases"), SMALL)
+    return experiments.load(find_recipe("phases"), SMALL)
 
 
 def test_phases_follow_one_another(small: ClassIncremental, photos: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_stopped_curriculum_goes_on_and_ends_in_the_same_weights(
 
 
 def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
-    found = ClassIncremental.load(find_recipe("phases"), ["phase.2.remade=0.25"])
+    found = experiments.load(find_recipe("phases"), ["phase.2.remade=0.25"])
     memory = Memory((Scene(b""),), (Exemplar("blur", 0, "blur", (1.5,)), Exemplar("blur", 0, "blur", (2.0,))))
     sources = {spec.name: spec for spec in found.plan(2, memory).stage[0].degradations}
     assert (sources["blur"].share, sources["blur"].ranges) == (0.25, {"sigma_px": (1.5, 2.0)})
@@ -85,13 +85,13 @@ def test_what_is_remembered_is_made_anew_on_the_photos_at_hand() -> None:
 
 
 def test_a_phase_may_take_longer() -> None:
-    found = ClassIncremental.load(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
+    found = experiments.load(find_recipe("phases"), ["phase.1.epochs=3", "recipe.stage.0.epochs=2"])
     assert [found.plan(index).stage[0].epochs for index in range(3)] == [2, 3, 20]
 
 
 @pytest.mark.parametrize("name", ["phases", "paper/phases"])
 def test_the_papers_three_phases(name: str) -> None:
-    found = ClassIncremental.load(find_recipe(name))
+    found = experiments.load(find_recipe(name))
     assert [found.kinds(index) for index in range(3)] == [
         ["clean", "noise"],
         ["clean", "noise", "blur"],
@@ -102,11 +102,11 @@ def test_the_papers_three_phases(name: str) -> None:
 
 
 def test_a_first_phase_has_no_teacher() -> None:
-    found = ClassIncremental.load(find_recipe("phases"), ["recipe.stage.0.losses.distillation=1.0"])
+    found = experiments.load(find_recipe("phases"), ["recipe.stage.0.losses.distillation=1.0"])
     assert "distillation" not in found.plan(0).stage[0].losses
     assert "distillation" in found.plan(1).stage[0].losses
     alone = ["recipe.stage.0.losses.distillation=1.0", "phase.1.replay=0"]
-    assert "distillation" in ClassIncremental.load(find_recipe("phases"), alone).plan(1).stage[0].losses
+    assert "distillation" in experiments.load(find_recipe("phases"), alone).plan(1).stage[0].losses
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_first_phase_has_no_teacher() -> None:
 )
 def test_documents_that_make_no_sense(override: str) -> None:
     with pytest.raises(RecipeError):
-        ClassIncremental.load(find_recipe("phases"), [override])
+        experiments.load(find_recipe("phases"), [override])
 
 
 def test_forgetting_and_transfer(small: ClassIncremental) -> None:

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from darnet.degradations import Degradation, GaussianNoise, PoissonGaussianNoise, named_generator, quantise
+from darnet.degradations import ClippedNoise, Degradation, named_generator, quantise
 from darnet.degradations.base import Rounding, turn_grey
 from darnet.errors import UnknownNameError
 from darnet.images.metrics import Window, psnr, ssim
@@ -116,7 +116,7 @@ class Protocol:
         rng = named_generator(name, self.seed)
         for earlier in before:
             clean = earlier(clean, rng)
-        noise = isinstance(degradation, GaussianNoise | PoissonGaussianNoise)
+        noise = isinstance(degradation, ClippedNoise)
         if noise and self.photos == "grey":  # one noise for the three channels: it is a grey picture
             clean = clean[:1]
         if after:
@@ -124,7 +124,7 @@ class Protocol:
             for later in after:
                 picture = later(picture, rng)
             return quantise(picture, "round")
-        if isinstance(degradation, GaussianNoise | PoissonGaussianNoise):
+        if isinstance(degradation, ClippedNoise):
             parameters = degradation.draw(1, rng)
             noisy = degradation.unclipped(clean[None], parameters, rng)[0].expand(3, -1, -1).contiguous()
             return quantise(noisy, ROUNDING[self.noise])

@@ -28,8 +28,8 @@ SuiteName: TypeAlias = Annotated[
     str,
     typer.Argument(
         metavar="SUITE",
-        help="A kind of damage, or real, stored, sensor, exposure, graphics, router, end-to-end, table1, table2, "
-        "3-task, 5-task, composite, speed.",
+        help="A kind of damage, or poisson-noise, grain, clean, real, stored, sensor, exposure, graphics, router, "
+        "end-to-end, table1, table2, 3-task, 5-task, composite, speed.",
     ),
 ]
 Methods: TypeAlias = Annotated[

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 ROUTER = "router"
 
-Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A kind of damage, or router.")]
+Removed: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KIND", help="A kind of damage that the system has an expert for.")
+]
 Known: TypeAlias = Annotated[
     str, typer.Argument(metavar="NAME", help="A kind of damage, router, or a network by its name, such as daair.")
 ]
@@ -120,11 +122,11 @@ def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.System
     return 0
 
 
-def remove(name: Name, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
+def remove(kind: Removed, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Take an expert out of a system. Its weights stay, for a rollback."""
     from darnet.systems import assembly
 
-    print(assembly.remove(model, name, out))
+    print(assembly.remove(model, kind, out))
     return 0
 
 

@@ -165,13 +165,8 @@ def with_halves(photos: Sequence[Photo], above_px: int | None) -> Lazy[Photo]:
     return Lazy((*lazy.rows, *(Halved(row) for row in lazy.rows if min(row.shape[1:]) > above_px)), lazy.cache)
 
 
-def find_photos(root: Path) -> list[Path]:
-    """Picture files under `root`; only DIV2K's high-resolution training folder where `root` holds DIV2K."""
-    return photos_among(find_files(root), root)
-
-
 def photos_among(paths: Iterable[Path], root: Path) -> list[Path]:
-    """Those of the files under `root` that `find_photos` finds."""
+    """The pictures of the files under `root`; only DIV2K's high-resolution training folder where `root` holds DIV2K."""
     div2k = root / "DIV2K_train_HR"
     inside = div2k if div2k.is_dir() else root
     return [path for path in paths if path.suffix.lower() in SUFFIXES and path.is_relative_to(inside)]

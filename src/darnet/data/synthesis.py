@@ -39,7 +39,7 @@ from darnet.registry import CLEAN
 NOT_LOOKED_FOR: tuple[Stage, ...] = ("sensor", "file")
 #: Sides of small pictures.
 SMALL_PX = (32, 48, 64, 96)
-#: A crop with noise in less than the first share of it has none, in more than the second it has noise.
+#: A crop with a local kind in less than the first share of it has it not, in more than the second it has it.
 COVERED = (0.02, 0.2)
 
 
@@ -151,7 +151,7 @@ class Synthesis:
         assert self.scenes is not None
         clean, depth, drawn = self.scenes(pictures, picks)
         way = chain(clean, picks, rng, depth, drawn)
-        both = self._turned_each(torch.cat([way.degraded, way.target, way.noisy], dim=1), picks)
+        both = self._turned_each(torch.cat([way.degraded, way.target, *way.covered.values()], dim=1), picks)
         small = float(torch.rand(1, generator=picks)) < self.small_share
         if small:
             side = SMALL_PX[integer(len(SMALL_PX), picks)]
@@ -161,17 +161,20 @@ class Synthesis:
             both = mirror_pad(both, (0, self.crop_px - side), (0, self.crop_px - side))
         count = self.crops_per_picture
         cuts = [square(both.shape, self.crop_px, picks, self.align_px) for _ in range(count)]
-        crops = torch.stack([cut(both) for cut in cuts], dim=1).flatten(0, 1)  # (B, 7, H, W)
+        crops = torch.stack([cut(both) for cut in cuts], dim=1).flatten(
+            0, 1
+        )  # (B, 6 and one for each local kind, H, W)
         label = self._most_certain(chain, way.visibility)
         severity = way.severities.gather(1, label[:, None])[:, 0]
         label, severity, presence, severities = (
             values.repeat_interleave(count, dim=0) for values in (label, severity, way.presence, way.severities)
         )
-        if "noise" in self.kinds:
-            noisy = presence[:, self.kinds.index("noise")]
-            covered = crops[:, 6].mean(dim=(1, 2))
-            noisy[(covered < COVERED[1]) & (noisy == 1)] = torch.nan
-            noisy[(covered < COVERED[0]) & noisy.isnan()] = 0
+        for channel, kind in enumerate(way.covered, start=6):
+            if kind in self.kinds:
+                present = presence[:, self.kinds.index(kind)]
+                covered = crops[:, channel].mean(dim=(1, 2))
+                present[(covered < COVERED[1]) & (present == 1)] = torch.nan
+                present[(covered < COVERED[0]) & present.isnan()] = 0
         batch = Batch(
             crops[:, :3], crops[:, 3:6], label, severity, None, count, presence=presence, severities=severities
         )

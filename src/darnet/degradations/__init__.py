@@ -8,11 +8,12 @@ from darnet.degradations.jpeg import Jpeg
 from darnet.degradations.kind import Kind, find_kind, kinds, resolve
 from darnet.degradations.lowlight import LowLight
 from darnet.degradations.motion import MeasuredMotion, MotionBlur
-from darnet.degradations.noise import GaussianNoise, Grain, PoissonGaussianNoise
+from darnet.degradations.noise import ClippedNoise, GaussianNoise, Grain, PoissonGaussianNoise
 from darnet.degradations.rain import Rain
 
 __all__ = [
     "Clean",
+    "ClippedNoise",
     "Degradation",
     "GaussianBlur",
     "GaussianNoise",

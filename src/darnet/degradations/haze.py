@@ -61,6 +61,7 @@ HAZE = Kind(
     concern="tones",
     stage="scene",
     steps="darnet.imaging.steps:HAZE",
+    looks_far=True,
     severities={"haze": tuple(Haze((beta, beta), (0.85, 0.85), (0.0, 0.0)) for beta in (0.8, 1.4, 2.0))},
     sets={
         "SOTS-indoor": ("SOTS-indoor", "SOTS/indoor"),

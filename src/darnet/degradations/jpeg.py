@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from darnet.degradations.base import Degradation, Range
 from darnet.degradations.kind import Kind
+from darnet.images.formats import JPEG_UNIT_PX
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Jpeg(Degradation):
     @property
     def margin_px(self) -> int:
         """One unit of coded colour, so that the blocks of a crop lie as they do in a file."""
-        return 16
+        return JPEG_UNIT_PX
 
     def apply(
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator

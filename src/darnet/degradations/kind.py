@@ -1,7 +1,8 @@
 """Kind: all that darnet knows of one kind of damage, but for who repairs it. One object, beside its degradations.
 
 Whoever reads, prints, makes or measures damage asks the kind; nobody has a table of kinds of his own. Kinds are found
-by the registry: darnet's in its table, those of other packages by the entry points of `darnet.kind`.
+by the registry: darnet's in its table, those of other packages by the entry points of `darnet.kind`,
+as in examples/plugin.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class Kind:
     `stage`, `excludes`, `steps`: where a photo meets it on its way, which other kinds it then never has, and the
         `module:NAME` of a tuple of steps (`darnet.imaging.steps.Step`); no steps: it is not on the way. A name, as
         steps are made of degradations, and not the other way round.
+    `followed_by`: where such steps are that come along with it, later on the way: each by its `share`, where a photo
+        does not have the kind of that step anyway.
+    `local`: whether it may befall a part of a photo alone.
+    `looks_far`: whether its repair weighs light and air far around each pixel (`darnet.models.base.FAR_OVERLAP_PX`).
     `severities`: suite of `darnet bench` -> its degradations, whose ranges are single values.
     `sets`: published test sets of pairs -> where they may lie below the folder of all sets.
 
@@ -50,6 +55,9 @@ class Kind:
     stage: Stage | None = None
     excludes: tuple[str, ...] = ()
     steps: str = ""
+    followed_by: str = ""
+    local: bool = False
+    looks_far: bool = False
     severities: Mapping[str, tuple[Degradation, ...]] = field(default_factory=dict)
     sets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -61,6 +69,8 @@ class Kind:
             raise ValueError(f"{self.name}: one of its degradations is of kind {other!r}")
         if bool(self.steps) != (self.stage is not None):
             raise ValueError(f"{self.name}: give both of stage and steps, or none")
+        if self.stage is None and (self.followed_by or self.local):
+            raise ValueError(f"{self.name}: followed_by and local are for what is met on the way, at a stage")
 
     def written(self, severity: float) -> str:
         """A severity in the kind's unit, for a reader; empty where it is none for readers."""

@@ -64,6 +64,8 @@ LOWLIGHT = Kind(
     stage="exposure",
     excludes=("overexposure",),
     steps="darnet.imaging.exposures:LOWLIGHT",
+    followed_by="darnet.imaging.noises:OF_LITTLE_LIGHT",
+    looks_far=True,
     severities={
         "lowlight": tuple(
             LowLight((light, light), (1.2, 1.2), (0.0, 0.0), (0.0005, 0.0005), (1.0, 1.0))

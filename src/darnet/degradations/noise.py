@@ -6,6 +6,7 @@ Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,26 +20,38 @@ from darnet.degradations.kind import Kind
 
 
 @dataclass(frozen=True)
-class GaussianNoise(Degradation):
+class ClippedNoise(Degradation):
+    """Noise that a file clips: there is a noisy picture before the clip, which protocols of floats hand out."""
+
+    kind: ClassVar[str] = "noise"
+
+    @abstractmethod
+    def unclipped(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """The noisy picture before the clip."""
+
+    def apply(
+        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
+    ) -> Float[Tensor, "B C H W"]:
+        """Add noise and clip."""
+        return self.unclipped(clean, parameters, rng).clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class GaussianNoise(ClippedNoise):
     """y = clip(x + σ·n, 0, 1), n ~ N(0, 1) per pixel and channel (DaR-Net §IV-A; clipped, see docs/protocols).
 
     σ is given on the 0–255 scale.
     """
 
     sigma_255: Range = (5.0, 50.0)
-    kind: ClassVar[str] = "noise"
     parameters: ClassVar[tuple[str, ...]] = ("sigma_255",)
-
-    def apply(
-        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
-    ) -> Float[Tensor, "B C H W"]:
-        """Add white Gaussian noise and clip."""
-        return self.unclipped(clean, parameters, rng).clamp(0, 1)
 
     def unclipped(
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
-        """The noisy picture before the clip: what float protocols hand to a denoiser."""
+        """Add white Gaussian noise."""
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
         return clean + per_sample(parameters, 0) / 255 * noise
 
@@ -63,7 +76,7 @@ class Grain(GaussianNoise):
     def unclipped(
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
-        """The grainy picture before the clip."""
+        """Add white Gaussian noise that was smoothed."""
         radius = math.ceil(TRUNCATE_SIGMAS * self.grain_px[1])
         height, width = clean.shape[2:]
         size = (*clean.shape[:2], height + 2 * radius, width + 2 * radius)
@@ -74,7 +87,7 @@ class Grain(GaussianNoise):
 
 
 @dataclass(frozen=True)
-class PoissonGaussianNoise(Degradation):
+class PoissonGaussianNoise(ClippedNoise):
     """y = clip(a·Poisson(x / a) + b·n, 0, 1): shot noise of variance a·x, and read noise b.
 
     Source: Foi, Trimeche, Katkovnik, Egiazarian, "Practical Poissonian–Gaussian noise modeling and fitting for
@@ -84,19 +97,12 @@ class PoissonGaussianNoise(Degradation):
 
     shot: Range = (0.0005, 0.02)
     read_sigma_255: Range = (1.0, 15.0)
-    kind: ClassVar[str] = "noise"
     parameters: ClassVar[tuple[str, ...]] = ("shot", "read_sigma_255")
-
-    def apply(
-        self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
-    ) -> Float[Tensor, "B C H W"]:
-        """Count photons, add read noise, clip."""
-        return self.unclipped(clean, parameters, rng).clamp(0, 1)
 
     def unclipped(
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator
     ) -> Float[Tensor, "B C H W"]:
-        """The noisy picture before the clip: what float protocols hand to a denoiser."""
+        """Count photons, add read noise."""
         shot = per_sample(parameters, 0).clamp_min(1e-6)  # below this the counts pass what a float holds exactly
         # Before the photons, whose number decides how much chance they use up.
         noise = torch.randn(clean.shape, generator=rng, device=clean.device, dtype=clean.dtype)
@@ -118,6 +124,7 @@ NOISE = Kind(
     concern="photo",
     stage="sensor",
     steps="darnet.imaging.noises:NOISE",
+    local=True,
     severities={
         "noise": tuple(GaussianNoise((sigma, sigma)) for sigma in (15.0, 25.0, 50.0)),
         "poisson-noise": tuple(

@@ -20,6 +20,7 @@ from torch.export import Dim
 
 from darnet import registry
 from darnet.errors import UsageError
+from darnet.files import unfinished
 from darnet.models.abilities import Classifier
 from darnet.models.base import Model
 
@@ -103,12 +104,8 @@ def export_onnx(model: Model, path: Path) -> None:
     if model.views is not None:
         look = _look(model.views).model_proto.SerializeToString()
         program.model.metadata_props[CONTEXT] = b64encode(look).decode()
-    unfinished = path.with_name(f".{path.name}.partial")
-    try:
-        program.save(unfinished, external_data=False)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished(path) as temporary:
+        program.save(temporary, external_data=False)
 
 
 def _network(model: Model) -> Any:

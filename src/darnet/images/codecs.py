@@ -6,15 +6,15 @@ Importing this module imports neither torch nor PIL nor pyvips.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 import numpy as np
 
 from darnet.errors import ImageError, refusal, warn
+from darnet.files import unfinished
 from darnet.images import exif, profiles, rows, scratch
 from darnet.images.arrays import (
     GREY,
@@ -170,20 +170,13 @@ def _joined(array: Array, alpha: Array) -> Array:
 
 
 @contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
-    """A name beside `path` for what takes its place once it is written, so that nobody ever sees half of it.
-
-    Raises ImageError where it cannot; then, or if anything else goes wrong meanwhile, nothing has changed.
-    """
-    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+def unfinished_picture(path: Path) -> Iterator[Path]:
+    """As `darnet.files.unfinished`; raises ImageError in place of OSError."""
     try:
-        yield temporary
-        temporary.replace(path)
+        with unfinished(path) as temporary:
+            yield temporary
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -193,5 +186,5 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     """The same of bytes that come some after the other; what is raised by them is raised here, too."""
-    with unfinished(path) as temporary, temporary.open("xb") as file:
+    with unfinished_picture(path) as temporary, temporary.open("xb") as file:
         file.writelines(parts)

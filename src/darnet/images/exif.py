@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any, BinaryIO, TypeAlias
 
-from darnet.errors import warn
+from darnet.errors import one_line, warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
@@ -76,7 +76,7 @@ def _attempt(function: Callable[..., bytes], *arguments: BinaryIO | bytes) -> tu
         try:
             result = function(*arguments)
         except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
-            return b"", " ".join(str(error).split())
+            return b"", one_line(error)
     return result, " ".join(said[0].split()) if said else ""
 
 

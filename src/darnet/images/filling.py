@@ -19,13 +19,14 @@ from torch.nn import functional
 
 from darnet.images import scratch
 from darnet.images.arrays import RGB
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.regions import AT_ONCE, Planes, Region, RegionSource, everything, read_all
 
-#: Detail is what differs from means over SMOOTH_PX. It is borrowed by blocks: those of a JPEG file keep their phase.
-BLOCK_PX, SMOOTH_PX = 16, 4
+#: Detail is what differs from means over so much. Blocks borrow it, units of a JPEG file, so that it keeps its phase.
+SMOOTH_PX = 4
 #: How often a block is halved until it is one pixel.
 LEVELS = 4
-#: Side of what is worked on at once in a picture of more than AT_ONCE pixels, a multiple of BLOCK_PX.
+#: Side of what is worked on at once in a picture of more than AT_ONCE pixels, a multiple of JPEG_UNIT_PX.
 PART_PX = 512
 
 
@@ -73,7 +74,7 @@ class _Shown:
 
     def means(self) -> tuple[Float[Tensor, "1 C R K"], Float[Tensor, "1 1 R K"]]:
         """The same of each block."""
-        rows, columns = (-(-length // BLOCK_PX) for length in self.known.shape)
+        rows, columns = (-(-length // JPEG_UNIT_PX) for length in self.known.shape)
         values, weight = (torch.empty(1, channels, rows, columns) for channels in (self.channels, 1))
         for part in _parts(everything(self.source), self.source):
             level = self.read(part)
@@ -139,12 +140,14 @@ class _Filled:
         # Blocks that are known as a whole borrow nothing, and may be given anything.
         lender = blocks.cut(self.lender).clamp(max=len(self.details) - 1)
         detail = self.details[lender].permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)
-        return Region(region.top % BLOCK_PX, region.left % BLOCK_PX, region.height, region.width).cut(detail)
+        return Region(region.top % JPEG_UNIT_PX, region.left % JPEG_UNIT_PX, region.height, region.width).cut(detail)
 
 
 def _details(smooth: _Smooth, lenders: Int[Tensor, " L"], blocks: torch.Size) -> Float[Tensor, "L C B B"]:
     """What differs from an even smoother picture, in some of the R × K blocks, counted row by row."""
-    details = torch.from_numpy(scratch.empty((len(lenders), smooth.shown.channels, BLOCK_PX, BLOCK_PX), np.float32))
+    details = torch.from_numpy(
+        scratch.empty((len(lenders), smooth.shown.channels, JPEG_UNIT_PX, JPEG_UNIT_PX), np.float32)
+    )
     place = torch.full((blocks.numel(),), -1).scatter(0, lenders, torch.arange(len(lenders))).reshape(blocks)
     for part in _parts(everything(smooth.shown.source), smooth.shown.source):
         wanted = _in_blocks(part).cut(place)
@@ -158,12 +161,12 @@ def _detail(smooth: _Smooth, region: Region) -> Float[Tensor, "R K C B B"]:
     source = smooth.shown.source
     around = _grown(region, source)
     picture = smooth.read(around)
-    padding = (0, -around.width % BLOCK_PX, 0, -around.height % BLOCK_PX)
+    padding = (0, -around.width % JPEG_UNIT_PX, 0, -around.height % JPEG_UNIT_PX)
     padded = functional.pad(picture, padding, "replicate")
     means = functional.avg_pool2d(padded, SMOOTH_PX)
     detail = padded[0] - functional.interpolate(means, scale_factor=SMOOTH_PX, mode="bilinear", align_corners=False)[0]
     inside, outside = _in_blocks(region), _in_blocks(around)
-    blocks = detail.reshape(-1, outside.height, BLOCK_PX, outside.width, BLOCK_PX).permute(0, 2, 4, 1, 3)
+    blocks = detail.reshape(-1, outside.height, JPEG_UNIT_PX, outside.width, JPEG_UNIT_PX).permute(0, 2, 4, 1, 3)
     place = Region(inside.top - outside.top, inside.left - outside.left, inside.height, inside.width)
     return place.cut(blocks).permute(3, 4, 0, 1, 2)
 
@@ -187,17 +190,17 @@ def _parts(region: Region, source: RegionSource) -> Iterator[Region]:
 
 def _in_blocks(region: Region) -> Region:
     """The blocks that a region has a part in."""
-    top, left = region.top // BLOCK_PX, region.left // BLOCK_PX
-    bottom, right = -(-(region.top + region.height) // BLOCK_PX), -(-(region.left + region.width) // BLOCK_PX)
+    top, left = region.top // JPEG_UNIT_PX, region.left // JPEG_UNIT_PX
+    bottom, right = -(-(region.top + region.height) // JPEG_UNIT_PX), -(-(region.left + region.width) // JPEG_UNIT_PX)
     return Region(top, left, bottom - top, right - left)
 
 
 def _grown(region: Region, source: RegionSource) -> Region:
     """The blocks that a region has a part in, and a block more on each side, as far as the picture goes."""
     blocks = _in_blocks(region)
-    top, left = max(0, blocks.top - 1) * BLOCK_PX, max(0, blocks.left - 1) * BLOCK_PX
-    bottom = min((blocks.top + blocks.height + 1) * BLOCK_PX, source.height)
-    right = min((blocks.left + blocks.width + 1) * BLOCK_PX, source.width)
+    top, left = max(0, blocks.top - 1) * JPEG_UNIT_PX, max(0, blocks.left - 1) * JPEG_UNIT_PX
+    bottom = min((blocks.top + blocks.height + 1) * JPEG_UNIT_PX, source.height)
+    right = min((blocks.left + blocks.width + 1) * JPEG_UNIT_PX, source.width)
     return Region(top, left, bottom - top, right - left)
 
 

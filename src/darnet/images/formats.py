@@ -42,6 +42,10 @@ FORMATS: Mapping[str, Format] = {
     "avif": Format(rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}),
 }
 SUFFIXES = {f".{name}": name for name in FORMATS} | {".jpg": "jpeg", ".tif": "tiff"}
+#: Side of the units that a JPEG file with colour at half resolution is coded in, which begin in its corner. Crops and
+#: parts that begin with a unit all show its blocks alike; a network learns that from far fewer examples than blocks
+#: anywhere.
+JPEG_UNIT_PX = 16
 #: Bytes that a PNG file says in whether it is animated, before its pixels; profiles stand there, too.
 HEAD_BYTES = 2**16
 #: Bytes that a format is known by.

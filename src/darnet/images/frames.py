@@ -6,12 +6,12 @@ H, W: height and width; C: channels. A line is a row or a column.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from darnet.images import scratch
 from darnet.images.arrays import full_scale
+from darnet.images.regions import Region
 from darnet.images.scratch import Array
 
 #: How far samples of a frame may lie from its colour, in 8-bit levels: what JPEG at a usual quality does to it.
@@ -27,20 +27,7 @@ SMALLEST_INSIDE_PX = 32
 AT_ONCE = 16
 
 
-class Box(NamedTuple):
-    """Rows `top` to `bottom` and columns `left` to `right`, the ends not included."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    def of(self, values: Array) -> Array:
-        """That part of (H, W, ...), not copied."""
-        return values[self.top : self.bottom, self.left : self.right]
-
-
-def inside(values: Array) -> Box:
+def inside(values: Array) -> Region:
     """What lies inside the frame of a picture (H, W, C); all of it where there is none on any side."""
     height, width = values.shape[:2]
     top, bottom, left, right = 0, height, 0, width
@@ -52,10 +39,10 @@ def inside(values: Array) -> Box:
         before, after = _thickness(turned, _columns), _thickness(turned[::-1], _columns)
         left, right = left + before, right - after
         if min(bottom - top, right - left) < SMALLEST_INSIDE_PX:
-            return Box(0, height, 0, width)
+            return Region(0, 0, height, width)
         if not (above or below or before or after):
             break
-    return Box(top, bottom, left, right)
+    return Region(top, left, bottom - top, right - left)
 
 
 def _thickness(lines: Array, read: Callable[[Array], Array]) -> int:

@@ -43,13 +43,19 @@ def mirrored(index: Int[Tensor, "*B"], length: int) -> Int[Tensor, "*B"]:
 def area_means(pictures: Float[Tensor, "B C H W"], side_px: int) -> Float[Tensor, "B C T T"]:
     """Means over a grid of side_px × side_px cells, whatever the aspect; a cell has every pixel that it touches."""
     if torch.compiler.is_exporting():  # ONNX knows only cells of one size, so the same means as products of matrices
-        rows, columns = (_cells(length, side_px) for length in pictures.shape[2:])
+        rows, columns = (_cell_weights(length, side_px) for length in pictures.shape[2:])
         return rows @ pictures @ columns.T
     return F.adaptive_avg_pool2d(pictures, side_px)
 
 
-def _cells(length: int, side_px: int) -> Float[Tensor, "T L"]:
+def cells(length: int, side_px: int) -> tuple[Int[Tensor, " T"], Int[Tensor, " T"]]:
+    """The first pixel of each cell of `area_means` along an axis, and the one after its last."""
+    cell = torch.arange(side_px)
+    return cell * length // side_px, ((cell + 1) * length + side_px - 1) // side_px
+
+
+def _cell_weights(length: int, side_px: int) -> Float[Tensor, "T L"]:
     """What each pixel of an axis weighs in each cell."""
-    cell, place = torch.arange(side_px)[:, None], torch.arange(length)
-    first, end = cell * length // side_px, ((cell + 1) * length + side_px - 1) // side_px
+    first, end = (edge[:, None] for edge in cells(length, side_px))
+    place = torch.arange(length)
     return ((place >= first) & (place < end)) / (end - first)

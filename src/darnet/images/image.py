@@ -20,7 +20,7 @@ from darnet.images.arrays import (
     pack,
     unpack,
 )
-from darnet.images.codecs import Content, Encoder, decode, unfinished, write_bytes, write_parts
+from darnet.images.codecs import Content, Encoder, decode, unfinished_picture, write_bytes, write_parts
 from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, opened
 from darnet.images.scratch import Array
 
@@ -163,7 +163,7 @@ class Image:
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         encoder, content = self._encoder(path, format, quality, bit_depth, icc), self._content(metadata)
         if self.array.nbytes > scratch.MOST_BYTES:
-            with unfinished(path) as temporary:
+            with unfinished_picture(path) as temporary:
                 encoder.save(content, temporary)
         else:
             write_bytes(path, encoder.encode(content))

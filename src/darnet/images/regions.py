@@ -27,18 +27,27 @@ class Region:
     height: int
     width: int
 
+    @property
+    def bottom(self) -> int:
+        """The first row below it."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The first column beside it."""
+        return self.left + self.width
+
     def cut(self, pixels: Float[Tensor, "*B C H W"]) -> Float[Tensor, "*B C h w"]:
         """Its pixels, in the same memory."""
-        return pixels[..., self.top : self.top + self.height, self.left : self.left + self.width]
+        return pixels[..., self.top : self.bottom, self.left : self.right]
 
     def of(self, values: Array) -> Array:
         """Its samples of (H, W, ...), not copied."""
-        return values[self.top : self.top + self.height, self.left : self.left + self.width]
+        return values[self.top : self.bottom, self.left : self.right]
 
     def box(self, height: int, width: int) -> Float[Tensor, "1 4"]:
         """Top, left, bottom and right as shares of a picture of that size; above 1 where it was padded."""
-        bottom, right = self.top + self.height, self.left + self.width
-        return torch.tensor([[self.top / height, self.left / width, bottom / height, right / width]])
+        return torch.tensor([[self.top / height, self.left / width, self.bottom / height, self.right / width]])
 
 
 #: Pixels that are read at once where it matters little how many.

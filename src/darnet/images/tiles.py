@@ -5,7 +5,7 @@ Shape letters: C channels, H rows, W columns of the picture; h, w of a tile; N c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import TypeAlias
@@ -157,11 +157,13 @@ def grid_crops(
         ValueError: A size, grid or alignment below 1, or pixels that are not "C H W".
     """
     source = as_source(picture)
+    return crops_at(source, grid_places(source, size_px=size_px, grid=grid, align_px=align_px), size_px)
+
+
+def crops_at(source: RegionSource, places: Sequence[tuple[int, int]], size_px: int) -> Float[Tensor, "N C s s"]:
+    """The crops that begin at (top, left), as `grid_crops` takes them."""
     height, width = min(size_px, source.height), min(size_px, source.width)
-    crops = (
-        source.read(Region(top, left, height, width))
-        for top, left in grid_places(source, size_px=size_px, grid=grid, align_px=align_px)
-    )
+    crops = (source.read(Region(top, left, height, width)) for top, left in places)
     return torch.cat([mirror_pad(crop[None], (0, size_px - height), (0, size_px - width)) for crop in crops])
 
 
@@ -184,9 +186,9 @@ def mosaic(
 
     R and S are at most grid · size_px.
     """
-    where = {"size_px": size_px, "grid": grid, "align_px": align_px}
-    rows = len({top for top, _ in grid_places(picture, **where)})
-    crops = grid_crops(picture, **where)
+    source = as_source(picture)
+    places = grid_places(source, size_px=size_px, grid=grid, align_px=align_px)
+    rows, crops = len({top for top, _ in places}), crops_at(source, places, size_px)
     lines = [torch.cat([*line], dim=2) for line in crops.view(rows, -1, *crops.shape[1:])]
     return torch.cat(lines, dim=1)
 

@@ -27,6 +27,8 @@ from darnet.imaging.steps import Drawn, Step
 
 #: Where what happens changes the light of a scene, which in what is no photo is meant as it is.
 LIT: tuple[Stage, ...] = ("scene", "exposure")
+#: How strong what follows a kind is: of its range.
+FOLLOWING = 0.6
 
 
 def in_order(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
@@ -34,10 +36,9 @@ def in_order(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
     return tuple(kind for stage in STAGES for kind in kinds if kind.stage == stage)
 
 
-#: darnet's own kinds: every photo may meet them, whoever learns from it.
-OWN = in_order([registry.find("kind", name) for name in registry.BUILTIN["kind"]])
-#: Their steps, one of which a photo takes.
-STEPS: Mapping[str, tuple[Step, ...]] = {kind.name: resolve_name(kind.steps) for kind in OWN}
+def steps_of(kinds: Iterable[Kind]) -> Mapping[str, tuple[Step, ...]]:
+    """The steps of each kind, of which a photo takes one."""
+    return {kind.name: resolve_name(kind.steps) for kind in kinds}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Habits:
     sharpened: float = 0.15
     resized: float = 0.06
     dithered: float = 0.2
-    local: float = 0.12  # of the noisy ones for a router: noise in a rectangle alone
+    local: float = 0.12  # of those with a local kind, for a router: in a rectangle alone
     #: Of photos for a router: no kind, one, two, three.
     several: tuple[float, ...] = (0.36, 0.4, 0.16, 0.08)
 
@@ -67,7 +68,7 @@ class Way:
     target: Float[Tensor, "B 3 S S"]
     visibility: Float[Tensor, "B K"]  # at most 0 absent, from 1 present
     severities: Float[Tensor, "B K"]  # in each kind's unit; 0 unknown
-    noisy: Float[Tensor, "B 1 S S"]  # where there is noise, if there is some: 1, elsewhere 0
+    covered: Mapping[str, Float[Tensor, "B 1 S S"]]  # each local kind -> where it is, if it is there: 1, elsewhere 0
 
     @property
     def presence(self) -> Float[Tensor, "B K"]:
@@ -114,11 +115,17 @@ class Chain:
         asked = dict.fromkeys(
             name for name in (*self.kinds, self.repaired) if name and name not in registry.BUILTIN["kind"]
         )
-        return in_order([*OWN, *filter(None, map(find_kind, asked))])
+        return in_order([*registry.own_kinds(), *filter(None, map(find_kind, asked))])
 
     @cached_property
     def _steps(self) -> Mapping[str, tuple[Step, ...]]:
-        return self.steps or {kind.name: resolve_name(kind.steps) for kind in self.order}
+        return self.steps or steps_of(self.order)
+
+    @property
+    def _following(self) -> list[tuple[str, Step]]:
+        """(kind, what comes along with it)."""
+        named = [kind for kind in self.order if kind.followed_by]
+        return [(kind.name, step) for kind in named for step in resolve_name(kind.followed_by)]
 
     @property
     def _exclusive(self) -> list[tuple[str, str]]:
@@ -141,6 +148,7 @@ class Chain:
         """
         walk = _Walk(clean, self.kinds, self.repaired, rng, depth)
         count = len(clean)
+        covered = {kind.name: clean.new_ones(count, 1, *clean.shape[2:]) for kind in self.order if kind.local}
         chosen = self._chosen(count, picks)
         if not self.repaired:
             lit = [kind.name for kind in self.order if kind.stage in LIT]
@@ -149,25 +157,27 @@ class Chain:
         walk.take(noises.Rendering(), _some(count, habits.rendered, picks))
         taken, filed = ([k.name for k in self.order if (k.stage == "file") == last] for last in (False, True))
         for kind in taken:
-            if kind != "noise" or self.repaired:
+            if kind not in covered or self.repaired:
                 self._damage(walk, kind, chosen[kind], picks)
                 continue
             before = walk.degraded.clone()
             self._damage(walk, kind, chosen[kind], picks)
-            walk.confine(before, _of(chosen[kind], habits.local, picks), picks)
-        dark = [row for row in chosen["lowlight"] if row not in chosen["noise"]]
-        walk.take(noises.LightNoise(), _of(dark, 0.6, picks), 0.6)
-        walk.take(noises.CameraDenoising(), _of(chosen["noise"], habits.denoised, picks))
+            walk.confine(covered[kind], before, _of(chosen[kind], habits.local, picks), picks)
+        for name, step in self._following:
+            without = [row for row in chosen[name] if row not in chosen.get(step.kind, ())]
+            walk.take(step, _of(without, step.share, picks), FOLLOWING)
+        denoising = noises.CameraDenoising()
+        walk.take(denoising, _of(chosen[denoising.removes], habits.denoised, picks))
         walk.take(noises.Sharpening(), _some(count, habits.sharpened, picks))
         factor = 0.55 + 0.4 * float(torch.rand(1, generator=picks))
         walk.take(files.Resizing(factor=factor), _some(count, habits.resized, picks))
         walk.take(files.Dither(), _some(count, habits.dithered, picks))
         for kind in filed:
             self._damage(walk, kind, chosen[kind], picks)
-        rest = [row for row in range(count) if row not in chosen["jpeg"]]
-        walk.take(files.File(quality=habits.quality), _of(rest, habits.stored, picks))
+        file = files.File(quality=habits.quality)
+        walk.take(file, _of([row for row in range(count) if row not in chosen[file.kind]], habits.stored, picks))
         degraded = quantise(walk.degraded, "round")
-        return Way(degraded, walk.target.clamp(0, 1), walk.visibility, walk.severities, walk.noisy)
+        return Way(degraded, walk.target.clamp(0, 1), walk.visibility, walk.severities, covered)
 
     def _chosen(self, count: int, picks: Generator) -> dict[str, list[int]]:
         """Which photos have which kinds."""
@@ -196,7 +206,7 @@ class Chain:
         if not rows:
             return
         ways = list(self._steps[kind])
-        if kind == "motion":
+        if kind == steps.MeasuredShake.kind:
             ways += [steps.MeasuredShake(0.3 * len(ways) / len(self.kernels), kernels=path) for path in self.kernels]
         shares = torch.tensor([step.share for step in ways])
         taken = torch.multinomial(shares, len(rows), replacement=True, generator=picks).tolist()
@@ -215,10 +225,12 @@ class _Walk:
         self.kinds, self.repaired, self.rng, self.depth = tuple(kinds), repaired, rng, depth
         self.visibility = clean.new_zeros(len(clean), len(kinds))
         self.severities = clean.new_zeros(len(clean), len(kinds))
-        self.noisy = clean.new_ones(len(clean), 1, *clean.shape[2:])
 
-    def confine(self, before: Tensor, rows: Sequence[int], picks: Generator) -> None:
-        """Take back what happened since `before`, but for a rectangle of a tenth of the picture to half of it."""
+    def confine(self, covered: Tensor, before: Tensor, rows: Sequence[int], picks: Generator) -> None:
+        """Take back what happened since `before`, but for a rectangle of a tenth of the picture to half of it.
+
+        `covered` is told which.
+        """
         side = before.shape[-1]
         for row in rows:
             chance = torch.rand(4, generator=picks).tolist()
@@ -226,11 +238,11 @@ class _Walk:
             height = side * (share + (1 - share) * chance[1])
             width = side * min(1.0, share * side / height)
             top, left = int((side - height) * chance[2]), int((side - width) * chance[3])
-            inside = torch.zeros_like(self.noisy[row])
+            inside = torch.zeros_like(covered[row])
             inside[:, top : top + math.ceil(height), left : left + math.ceil(width)] = 1
-            self.noisy[row] = inside
+            covered[row] = inside
         if rows:
-            self.degraded = torch.where(self.noisy > 0, self.degraded, before)
+            self.degraded = torch.where(covered > 0, self.degraded, before)
 
     def take(self, step: Step, rows: Sequence[int], strength: float = 1.0) -> None:
         """Let some of the photos take a step: the target as well, unless it is what shall be repaired."""
@@ -239,9 +251,8 @@ class _Walk:
         index = torch.tensor(rows, device=self.degraded.device)
         before = self.degraded[index]
         drawn = step.draw(len(rows), before.shape[-1], strength, self.rng)
-        if isinstance(step, steps.HazeStep) and self.depth is not None:
-            depth = self.depth[index]
-            drawn = (*drawn[:2], torch.where(depth.isnan(), drawn[2], depth))
+        if self.depth is not None:
+            drawn = step.at_depth(drawn, self.depth[index])
         kept = bool(self.repaired) and step.kind != self.repaired  # a router's target stays the scene as it was
         if kept and not step.chancy:
             both = torch.cat([before, self.target[index]])

@@ -165,6 +165,7 @@ class LightNoise(NoiseStep):
 class CameraDenoising(Step):
     """The camera's own denoising: it leaves coarse noise, and fine colour washed out; never part of a target."""
 
+    removes: ClassVar[str] = NoiseStep.kind  #: the kind that it is done for
     chancy: ClassVar[bool] = True
 
     def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
@@ -210,6 +211,8 @@ class Rendering(Step):
         return (grey + saturation * (toned - grey)).clamp(0, 1)
 
 
+#: What a sensor adds to photos that have too little light, where they are not noisy anyway.
+OF_LITTLE_LIGHT = (LightNoise(0.6),)
 #: Steps of noise, one of which a photo takes.
 NOISE = (
     WhiteNoise(0.4),

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from darnet.degradations.convolution import convolve
-from darnet.images.geometry import mirror_pad
+from darnet.images.geometry import mirror_pad, mirrored
 from darnet.imaging.light import to_linear, to_srgb
 
 #: How a picture goes on beyond its edge: mirrored without the edge itself, the edge repeated, mirrored with it.
@@ -63,11 +63,11 @@ def extended(
     if border is None:
         return mirror_pad(pictures, (reach, reach), (reach, reach))
     for dim in (2, 3):
-        last = pictures.shape[dim] - 1
-        place = torch.arange(-reach, last + 1 + reach, device=pictures.device)
-        mirrored = last - (place.remainder(2 * last) - last).abs() if last else torch.zeros_like(place)
-        twice = place.remainder(2 * last + 2)
-        ways = torch.stack([mirrored, place.clamp(0, last), torch.minimum(twice, 2 * last + 1 - twice)])
+        length = pictures.shape[dim]
+        place = torch.arange(-reach, length + reach, device=pictures.device)
+        twice = place.remainder(2 * length)
+        symmetric = torch.minimum(twice, 2 * length - 1 - twice)
+        ways = torch.stack([mirrored(place, length), place.clamp(0, length - 1), symmetric])
         index = ways[border.to(ways.device)][:, None]  # (B, 1, H2)
         index = index[..., None] if dim == 2 else index[:, :, None]
         shape = list(pictures.shape)

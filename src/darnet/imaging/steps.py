@@ -28,7 +28,8 @@ Drawn = tuple[Tensor, ...]
 class Step(ABC):
     """One thing that happens to a photo. What is drawn for a sample is drawn first, so that two pictures can share it.
 
-    `share`: how often it is taken among the steps of its kind. `kind` is "" where the step is no damage.
+    `share`: how often it is taken among the steps of its kind; of what follows a kind, by how many of its photos.
+    `kind` is "" where the step is no damage.
     """
 
     share: float = 1.0
@@ -44,6 +45,10 @@ class Step(ABC):
     @abstractmethod
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
         """The pictures, changed; the result lies in [0, 1]."""
+
+    def at_depth(self, drawn: Drawn, depth: Float[Tensor, "B 1 S S"]) -> Drawn:
+        """What was drawn, where the depth of the scenes is known: in [0, 1], NaN where not. Default: as it was."""
+        return drawn
 
     def severity(self, drawn: Drawn) -> Float[Tensor, " B"]:
         """The severity of the kind, in its unit (`darnet.degradations.Kind`); 0 where it has none. Default: unknown."""
@@ -88,6 +93,10 @@ class HazeStep(Step):
         depth = torch.lerp(ramp**curve, smooth_depth(count, side, side, rng), relief)
         depth = nearest + (1 - nearest) * depth
         return uniform(count, self.beta, rng, strength), torch.where(white, torch.ones_like(air), air), depth
+
+    def at_depth(self, drawn: Drawn, depth: Float[Tensor, "B 1 S S"]) -> Drawn:
+        """The depth that is known in place of the drawn one."""
+        return (*drawn[:2], torch.where(depth.isnan(), drawn[2], depth))
 
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:
         """Mix scene and air."""

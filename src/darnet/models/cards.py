@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from darnet import registry
-from darnet.errors import DarnetError, UnknownNameError, WeightsError
+from darnet.errors import DarnetError, UnknownNameError, WeightsError, one_line
 from darnet.models.base import Model
 from darnet.models.meta import on_meta
 
@@ -111,7 +111,7 @@ def load(folder: Path) -> tuple[Model, Card]:
         tensors = {name: t.float() if t.is_floating_point() else t for name, t in load_file(path).items()}
         model.load_state_dict(tensors, strict=True, assign=True)
     except (SafetensorError, RuntimeError, TypeError, ValueError, UnknownNameError) as error:
-        raise WeightsError(path, f"does not fit its card: {_first_line(error)}") from error
+        raise WeightsError(path, f"does not fit its card: {one_line(error)}") from error
     return model.eval().requires_grad_(False), card
 
 
@@ -152,7 +152,7 @@ def check_files(folder: Path) -> None:
         with safe_open(path, "pt"):  # reads the header, and compares it with the size of the file
             pass
     except (SafetensorError, OSError) as error:
-        raise WeightsError(path, f"damaged: {_first_line(error)}") from error
+        raise WeightsError(path, f"damaged: {one_line(error)}") from error
 
 
 def _weights(folder: Path) -> Path:
@@ -216,10 +216,6 @@ def read(path: Path, schema: type[_Schema]) -> _Schema:
 def is_name(place: str) -> bool:
     """Whether it is the name of something in a folder, and no way out of it."""
     return place == Path(place).name and place not in ("", "..")
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from darnet import registry
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import UnknownNameError, UsageError, one_line
 
 if TYPE_CHECKING:  # what names there are is known without torch
     from darnet.models.base import Model
@@ -46,5 +46,5 @@ def create_model(name: str, **config: Any) -> Model:
     try:
         model: Model = network(**config)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{name}: {one_line(error)}") from error
     return model

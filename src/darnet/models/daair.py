@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from darnet.degradations.kind import find_kind
 from darnet.models.abilities import Adopting, Conditional, Measuring, SelfUpdating, Watched
 from darnet.models.base import FAR_OVERLAP_PX, Context, Model, Output
 from darnet.models.layers.backbone import DECODERS, ENCODERS, STAGES, Backbone, check_blocks, upcycled
@@ -27,9 +28,6 @@ from darnet.models.layers.dale import Design, Learner, LowRank, Trace
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import BaseBlock
 from darnet.registry import kinds_of
-
-#: Kinds for which a network looks far: with noise, tiles that share 128 px are 14 and 29 levels off, others at most 4.
-FAR_KINDS = ("haze", "lowlight")
 
 
 @final
@@ -132,7 +130,7 @@ class DaAIR(Adopting, Conditional, Measuring, SelfUpdating, Watched):
                 block.learner.route = None
                 block.learner.specialised = nn.ModuleList([block.learner.specialised[self.kinds.index(kind)]])
         told.kinds, told.stages = (), ()
-        if kind in FAR_KINDS:
+        if (known := find_kind(kind)) is not None and known.looks_far:
             told.overlap_px = FAR_OVERLAP_PX
         return told
 

@@ -12,7 +12,7 @@ H × W pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import final
@@ -102,10 +102,11 @@ class Spectrum:
             for top in range(0, source.height, WINDOW_PX)
         )
         mean = sum(float(strip.float().mean(dim=0).sum()) for strip in strips) / (source.height * source.width)
-        taper = _taper(WINDOW_PX, torch.empty(0))
-        tops = range(0, source.height - WINDOW_PX + 1, WINDOW_PX // 2)
-        rows = (source.read(Region(top, 0, WINDOW_PX, source.width)).float().mean(dim=0) - mean for top in tops)
-        return _scaled(*_mean_powers(_row_powers(row[None], taper) for row in rows))
+
+        def row(top: int) -> Tensor:
+            return source.read(Region(top, 0, WINDOW_PX, source.width)).float().mean(dim=0)[None] - mean
+
+        return _scaled(*_mean_powers(row, source.height))
 
 
 def _scaled(power: Float[Tensor, "B N N"], logarithm: Float[Tensor, "B N N"]) -> Float[Tensor, "B 2 N N"]:
@@ -119,21 +120,21 @@ def _powers(grey: Float[Tensor, "B H W"]) -> tuple[Tensor, Tensor]:
     missing = [max(0, WINDOW_PX - side) for side in grey.shape[1:]]
     grey = mirror_pad(grey[:, None], (0, missing[0]), (0, missing[1]))[:, 0]
     grey = grey - grey.mean(dim=(1, 2), keepdim=True)
-    taper = _taper(WINDOW_PX, grey)
-    tops = range(0, grey.shape[1] - WINDOW_PX + 1, WINDOW_PX // 2)
-    return _mean_powers(_row_powers(grey[:, top : top + WINDOW_PX], taper) for top in tops)
+    return _mean_powers(lambda top: grey[:, top : top + WINDOW_PX], grey.shape[1])
 
 
-def _row_powers(rows: Float[Tensor, "B N W"], taper: Float[Tensor, "N N"]) -> Float[Tensor, "B 2 N N"]:
+def _mean_powers(row: Callable[[int], Tensor], height: int) -> tuple[Tensor, Tensor]:
+    """Means over all windows; `row`: the pixels "B N W" of the row of windows that begins at the top given."""
+    powers = [_row_powers(row(top)) for top in range(0, height - WINDOW_PX + 1, WINDOW_PX // 2)]
+    power, logarithm = torch.stack(powers).mean(dim=0).unbind(dim=1)
+    return power, logarithm
+
+
+def _row_powers(rows: Float[Tensor, "B N W"]) -> Float[Tensor, "B 2 N N"]:
     """Means over a row of windows."""
     windows = rows.unfold(2, WINDOW_PX, WINDOW_PX // 2).transpose(1, 2)
-    power = torch.fft.fft2(windows * taper).abs().square() + FLOOR
+    power = torch.fft.fft2(windows * _taper(WINDOW_PX, rows)).abs().square() + FLOOR
     return torch.stack([power.mean(dim=1), power.log().mean(dim=1)], dim=1)
-
-
-def _mean_powers(rows: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    power, logarithm = torch.stack([*rows]).mean(dim=0).unbind(dim=1)
-    return power, logarithm
 
 
 def _powers_at_once(grey: Float[Tensor, "B H W"]) -> tuple[Float[Tensor, "B N N"], Float[Tensor, "B N N"]]:

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darnet import registry
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.models.abilities import TILE, WHOLE, Adopting, Gated, Measuring, SelfUpdating, Watched
 from darnet.models.base import Context, Model, Output
 from darnet.models.layers.backbone import STAGES, Backbone, check_blocks, upcycled
 from darnet.models.layers.encoders import Encoder
-from darnet.models.layers.fusion import ALIGN_PX, Fusion, Glance, Guidance, unfold_crops
+from darnet.models.layers.fusion import Fusion, Glance, Guidance, unfold_crops
 from darnet.models.layers.spherical import GATES, SOFT, ClassifierRouter, LayerRouter, SphericalRouter
 from darnet.models.layers.statistics import Statistics
 from darnet.models.layers.transformer import TransformerBlock
@@ -267,8 +268,8 @@ class ExpertStage(nn.Module):
 
 def _check(crop_px: int, guided: Sequence[str], fusion: int, selection: str, *, positions: bool) -> None:
     """Raise ValueError for arguments that make no network."""
-    if crop_px < ALIGN_PX or crop_px % ALIGN_PX:
-        raise ValueError(f"crop_px {crop_px} is no multiple of {ALIGN_PX}")
+    if crop_px < JPEG_UNIT_PX or crop_px % JPEG_UNIT_PX:
+        raise ValueError(f"crop_px {crop_px} is no multiple of {JPEG_UNIT_PX}")
     if unknown := sorted({*guided} - {*STAGES}):
         raise ValueError(f"guided: there is no stage {unknown[0]!r} (there are: {', '.join(STAGES)})")
     if fusion and not guided:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.images.geometry import area_means
+from darnet.images.geometry import area_means, cells
 from darnet.images.regions import AT_ONCE, Region, RegionSource, read_all
 
 
@@ -49,7 +49,8 @@ class Thumbnail:
 
     def by_region(self, source: RegionSource) -> Float[Tensor, "1 3 T T"]:
         """Of one picture, some of its cells at a time."""
-        rows, columns = (_cells(length, self.side_px) for length in (source.height, source.width))
+        sides = (source.height, source.width)
+        rows, columns = (torch.stack(cells(length, self.side_px), dim=1).tolist() for length in sides)
         lines = []
         for top, bottom in rows:
             count = max(1, AT_ONCE // ((bottom - top) * (columns[0][1] + 1)))
@@ -62,12 +63,7 @@ class Thumbnail:
         return torch.cat(lines, dim=2)
 
 
-def _cells(length: int, side_px: int) -> list[tuple[int, int]]:
-    """(first, end) of the pixels of each cell along an axis, as `area_means` takes them."""
-    return [(cell * length // side_px, -(-(cell + 1) * length // side_px)) for cell in range(side_px)]
-
-
-def _means(source: RegionSource, top: int, bottom: int, columns: list[tuple[int, int]]) -> Float[Tensor, "1 3 1 T"]:
+def _means(source: RegionSource, top: int, bottom: int, columns: list[list[int]]) -> Float[Tensor, "1 3 1 T"]:
     """Means over the cells of one row that lie in these columns."""
     left, right = columns[0][0], columns[-1][1]
     part = source.read(Region(top, left, bottom - top, right - left))

@@ -62,11 +62,9 @@ class Restorer:
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
-        _share("min_confidence", self.min_confidence)
+        check_limits(self.min_confidence, self.max_steps)
         for kind, confidence in self.min_confidences.items():
             _share(f"min_confidences[{kind!r}]", confidence)
-        if self.max_steps < 1:
-            raise UsageError(f"`max_steps={self.max_steps}`: expected at least 1")
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
@@ -227,6 +225,13 @@ class Work:
     def _large(self) -> bool:
         """Whether it is worth giving memory back: for a small picture, it costs a tenth of the repair to ask again."""
         return self.subject.source.height * self.subject.source.width > AT_ONCE
+
+
+def check_limits(min_confidence: float, max_steps: int) -> None:
+    """Raise UsageError for what no `Restorer` takes."""
+    _share("min_confidence", min_confidence)
+    if max_steps < 1:
+        raise UsageError(f"`max_steps={max_steps}`: expected at least 1")
 
 
 def _share(parameter: str, value: float) -> None:

@@ -17,16 +17,14 @@ from torch import Tensor
 
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.regions import Planes, RegionSource
-from darnet.images.tiles import grid_crops, grid_places
+from darnet.images.tiles import crops_at, grid_places
 from darnet.models.abilities import Classifier
 from darnet.restore.diagnosis import Crop, Diagnosis
 from darnet.restore.severity import severities
 
 Pixels = Float[Tensor, "3 H W"]
-#: The blocks of a JPEG file with colour at half resolution, which begin in its corner. Crops that begin with a block
-#: all show them alike; a router learns that from far fewer examples than blocks anywhere.
-BLOCK_PX = 16
 
 
 @runtime_checkable
@@ -77,8 +75,8 @@ class NetworkRouter(RegionRouter):
     def look(self, source: RegionSource) -> Diagnosis:
         """Diagnose one picture of any size. Raises DarnetError for scores that are not finite."""
         model = self.model
-        where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
-        crops, places = grid_crops(source, **where), grid_places(source, **where)
+        places = grid_places(source, size_px=self.crop_px, grid=self.grid, align_px=JPEG_UNIT_PX)
+        crops = crops_at(source, places, self.crop_px)
         output = self.backend(crops, self.backend.look(source).expand(len(crops)))
         logits = model.verdict(output, len(crops))
         if not bool(logits.isfinite().all()):

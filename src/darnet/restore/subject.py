@@ -19,13 +19,12 @@ from darnet.degradations import find_kind
 from darnet.images import photographic, profiles, scratch
 from darnet.images.arrays import GREY, RGB, Channels, full_scale
 from darnet.images.filling import fill
-from darnet.images.frames import Box, inside
+from darnet.images.formats import JPEG_UNIT_PX
+from darnet.images.frames import inside
 from darnet.images.image import Image
 from darnet.images.regions import Region, RegionSource
 from darnet.images.samples import Samples
 
-#: A part begins where a block of a JPEG file with colour at half resolution begins: experts and routers know them so.
-BLOCK_PX = 16
 SMALLEST_SIDE_PX = 8
 #: A picture whose samples differ by no more than one 8-bit level shows nothing.
 ONE_COLOUR = 1 / 255
@@ -34,13 +33,13 @@ SPARSE = 16
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The part of `image` in `box`, of which the pixels in `seen`, (h, w), are looked at; None: all of them.
+    """The part of `image` in `region`, of which the pixels in `seen`, (h, w), are looked at; None: all of them.
 
-    `vacant` says why there is nothing to judge. Pixels of `box` that are not seen are filled from those that are.
+    `vacant` says why there is nothing to judge. Pixels of `region` that are not seen are filled from those that are.
     """
 
     image: Image
-    box: Box
+    region: Region
     seen: NDArray[np.bool_] | None = None
     vacant: str | None = None
 
@@ -50,16 +49,16 @@ class Subject:
 
         Hidden is what has no opacity at all; alpha is never changed. A frame is looked for where nothing is hidden.
         """
-        everything = Box(0, image.height, 0, image.width)
+        everything = Region(0, 0, image.height, image.width)
         visible = None if image.alpha is None else _visible(image.alpha)
-        box = _bounds(visible) if visible is not None else everything if whole else inside(image.array)
-        if box is None:
+        region = _bounds(visible) if visible is not None else everything if whole else inside(image.array)
+        if region is None:
             return cls(image, everything, visible, "all of it is hidden by alpha")
-        vacant = None if whole else _vacant(image, box, visible)
-        if box == everything and visible is None:
-            return cls(image, box, None, vacant)
-        grown = _outward(box, everything)
-        return cls(image, grown, _within(box, grown) if visible is None else grown.of(visible), vacant)
+        vacant = None if whole else _vacant(image, region, visible)
+        if region == everything and visible is None:
+            return cls(image, region, None, vacant)
+        grown = _outward(region, everything)
+        return cls(image, grown, _within(region, grown) if visible is None else grown.of(visible), vacant)
 
     @cached_property
     def grey(self) -> bool:
@@ -99,7 +98,7 @@ class Subject:
 
     @property
     def _values(self) -> NDArray[np.generic]:
-        return self.box.of(self.image.array)
+        return self.region.of(self.image.array)
 
     @cached_property
     def samples(self) -> Samples:
@@ -130,7 +129,7 @@ class Replacement:
         if self.strength != 1:
             pixels = torch.lerp(subject.source.read(region), pixels, self.strength)
         after = subject.samples.changed(region, pixels)
-        part = region.of(subject.box.of(self.image.array))
+        part = region.of(subject.region.of(self.image.array))
         part[:] = after if subject.seen is None else np.where(region.of(subject.seen)[..., None], after, part)
 
     @cached_property
@@ -139,14 +138,13 @@ class Replacement:
         return replace(self.subject.image, array=scratch.copied(self.subject.image.array))
 
 
-def _vacant(image: Image, box: Box, visible: NDArray[np.bool_] | None) -> str | None:
-    """Why nothing can be said of what lies in `box`."""
-    height, width = box.bottom - box.top, box.right - box.left
-    if min(height, width) < SMALLEST_SIDE_PX:
-        return f"{width} × {height} pixels are too few to judge"
+def _vacant(image: Image, region: Region, visible: NDArray[np.bool_] | None) -> str | None:
+    """Why nothing can be said of what lies in `region`."""
+    if min(region.height, region.width) < SMALLEST_SIDE_PX:
+        return f"{region.width} × {region.height} pixels are too few to judge"
     for step in (SPARSE, 1):
-        values = box.of(image.array)[::step, ::step]
-        shown = None if visible is None else box.of(visible)[::step, ::step]
+        values = region.of(image.array)[::step, ::step]
+        shown = None if visible is None else region.of(visible)[::step, ::step]
         if _spread(values, shown) > ONE_COLOUR * full_scale(values.dtype):
             return None
     return "all of it has one colour"
@@ -170,30 +168,29 @@ def _visible(alpha: NDArray[Any]) -> NDArray[np.bool_] | None:
     return None if all(visible[rows].all() for rows in scratch.strips(visible)) else visible
 
 
-def _within(box: Box, grown: Box) -> NDArray[np.bool_]:
-    """Which pixels of a box that has grown it had before."""
-    inside = np.zeros((grown.bottom - grown.top, grown.right - grown.left), bool)
-    inside[box.top - grown.top : box.bottom - grown.top, box.left - grown.left : box.right - grown.left] = True
-    return inside
+def _within(region: Region, grown: Region) -> NDArray[np.bool_]:
+    """Which pixels of a region that has grown it had before."""
+    shown = np.zeros((grown.height, grown.width), bool)
+    Region(region.top - grown.top, region.left - grown.left, region.height, region.width).of(shown)[:] = True
+    return shown
 
 
-def _bounds(shown: NDArray[np.bool_]) -> Box | None:
-    """The smallest box around everything that is shown, if anything is."""
+def _bounds(shown: NDArray[np.bool_]) -> Region | None:
+    """The smallest region around everything that is shown, if anything is."""
     down, across = np.zeros(shown.shape[0], bool), np.zeros(shown.shape[1], bool)
     for part in scratch.strips(shown):
         down[part] = shown[part].any(axis=1)
         across |= shown[part].any(axis=0)
     if not down.any():
         return None
-    rows, columns = np.flatnonzero(down), np.flatnonzero(across)
-    return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    (top, bottom), (left, right) = (np.flatnonzero(seen)[[0, -1]].tolist() for seen in (down, across))
+    return Region(top, left, bottom + 1 - top, right + 1 - left)
 
 
-def _outward(box: Box, limits: Box) -> Box:
-    """The same or a little more, so that it begins with a block and, inside `limits`, ends with one."""
-    return Box(
-        box.top - box.top % BLOCK_PX,
-        min(box.bottom + -box.bottom % BLOCK_PX, limits.bottom),
-        box.left - box.left % BLOCK_PX,
-        min(box.right + -box.right % BLOCK_PX, limits.right),
-    )
+def _outward(region: Region, limits: Region) -> Region:
+    """The same or a little more, so that it begins with a unit of a JPEG file and, inside `limits`, ends with one."""
+    unit = JPEG_UNIT_PX
+    top, left = region.top - region.top % unit, region.left - region.left % unit
+    bottom = min(region.bottom + -region.bottom % unit, limits.bottom)
+    right = min(region.right + -region.right % unit, limits.right)
+    return Region(top, left, bottom - top, right - left)

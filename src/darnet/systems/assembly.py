@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from darnet.errors import UnknownNameError, UsageError, WeightsError, refusal
+from darnet.errors import ContractError, UnknownNameError, UsageError, WeightsError, one_line, refusal
 from darnet.models import cards
 from darnet.models.cards import Reference
 from darnet.registry import CLEAN, kinds_of
@@ -57,12 +57,12 @@ def _keeps(source: str, what: str, check: Callable[[], None]) -> None:
         check()
     except UnknownNameError as error:
         raise UsageError(f"{source}: neither a folder nor a file, and {error}") from error
-    except AssertionError as error:
+    except ContractError as error:
         raise UsageError(f"{source}: it does not keep the contract of its kind ({what}): {error}") from error
     except (UsageError, WeightsError):
         raise
     except Exception as error:  # whatever a stranger's code brings
-        raise UsageError(f"{source}: no {what} that works: {' '.join(str(error).split())[:200]}") from error
+        raise UsageError(f"{source}: no {what} that works: {one_line(error)}") from error
 
 
 def stage_router(source: str, folder: Path) -> None:

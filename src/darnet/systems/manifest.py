@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
 from darnet.errors import UnknownNameError, UsageError, WeightsError, refusal
+from darnet.files import unfinished
 from darnet.models.cards import FORMAT, is_name, read
 
 SYSTEM = "system.json"
@@ -84,12 +85,11 @@ def alone(folder: Path) -> Iterator[None]:
 def write_system(system: System, folder: Path) -> None:
     """Put `system.json` into a folder, at once; the one that was there is kept as `system.N.json`, N counting up."""
     path = folder / SYSTEM
-    new = path.with_suffix(".new")
-    new.write_text(system.model_dump_json(indent=2, exclude_defaults=False) + "\n", encoding="utf-8")
-    if path.exists():
-        numbers = [int(version.name.split(".")[1]) for version in versions(folder)]
-        shutil.copyfile(path, folder / f"system.{max(numbers, default=0) + 1}.json")
-    new.replace(path)
+    with unfinished(path) as new:
+        new.write_text(system.model_dump_json(indent=2, exclude_defaults=False) + "\n", encoding="utf-8")
+        if path.exists():
+            numbers = [int(version.name.split(".")[1]) for version in versions(folder)]
+            shutil.copyfile(path, folder / f"system.{max(numbers, default=0) + 1}.json")
 
 
 def rollback(folder: Path) -> System:

@@ -13,10 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from darnet.engines.devices import Precision, pick_device, pick_dtype
 from darnet.errors import UnknownNameError, UsageError
 from darnet.models import cards
-from darnet.registry import CLEAN
 from darnet.restore.experts import Tiles
-from darnet.restore.restorer import Restorer
-from darnet.restore.routers import Always
+from darnet.restore.restorer import Restorer, check_limits
 from darnet.systems import manifest
 from darnet.systems.loading import LazyExperts, load_expert, load_router
 
@@ -96,8 +94,7 @@ class RestorerSpec(BaseModel):
             if first["type"] == "extra_forbidden":
                 raise UnknownNameError("field of RestorerSpec", name, cls.model_fields) from None
             raise UsageError(f"`{name}={first['input']!r}`: {reason}") from None
-        confidence = 0.0 if spec.min_confidence is None else spec.min_confidence
-        Restorer(Always(CLEAN), {}, confidence, max_steps=spec.max_steps)  # which refuses what is out of range
+        check_limits(0.0 if spec.min_confidence is None else spec.min_confidence, spec.max_steps)
         return spec
 
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from darnet.errors import WeightsError
+from darnet.files import unfinished
 
 TENSOR = "__tensor__"
 PAIRS = "__pairs__"
@@ -20,9 +21,8 @@ def save_checkpoint(path: Path, state: Any) -> None:
     """Write a nest of dicts, lists, numbers and tensors; atomically, so that a kill leaves the last one whole."""
     tensors: dict[str, Tensor] = {}
     skeleton = _take_out(state, "", tensors)
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata={"state": json.dumps(skeleton)})
-    partial.replace(path)
+    with unfinished(path) as temporary:
+        save_file(tensors, temporary, metadata={"state": json.dumps(skeleton)})
 
 
 def load_checkpoint(path: Path) -> Any:

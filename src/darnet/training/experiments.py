@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from darnet.training.ablation import Ablation
 from darnet.training.continual import ClassIncremental
 from darnet.training.launch import Hardware
 from darnet.training.plan import Budget
-from darnet.training.recipe import Recipe, load_recipe
+from darnet.training.recipe import Recipe, parse_recipe, read_document
 from darnet.training.series import SeriesPlan
 
 #: Plans of several runs.
@@ -89,14 +88,11 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 
     Raises RecipeError naming the file and key.
     """
-    try:
-        keys = tomllib.loads(path.read_text(encoding="utf-8")).keys()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        keys = {}.keys()  # whoever reads it as a recipe says what is wrong with it
+    document = read_document(path)
     for plan in SERIES:
-        if plan.KEY in keys:
-            return plan.load(path, overrides)
-    return Single(load_recipe(path, overrides))
+        if plan.KEY in document:
+            return plan.parse(document, str(path), overrides)
+    return Single(parse_recipe(document, str(path), overrides))
 
 
 def resume(

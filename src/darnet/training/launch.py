@@ -29,6 +29,7 @@ from darnet.data.material import Material, load_material
 from darnet.data.memory import Memory, load_memory
 from darnet.engines.devices import environment, exact_float32, pick_device
 from darnet.errors import RecipeError, UsageError
+from darnet.files import unfinished
 from darnet.models import cards
 from darnet.models.abilities import FeatureExtractor
 from darnet.models.base import Model
@@ -184,9 +185,8 @@ def resume(
     learner = Learner.of(recipe, material, hardware.fabric(), begin, DTYPES[hardware.muon])
     if moved and learner.fabric.global_rank == 0:
         setting["hardware"], setting["hardware_before"] = new, [*setting.get("hardware_before", []), old]
-        partial = run / f".{SETTING}"
-        partial.write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
-        partial.replace(run / SETTING)
+        with unfinished(run / SETTING) as temporary:
+            temporary.write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
     budget = Budget(setting["minutes"]) if "minutes" in setting else None
     return _run(learner, run, hardware, budget, quiet=quiet, moved=moved)
 

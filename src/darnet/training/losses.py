@@ -71,7 +71,7 @@ def classification(output: Output, batch: Batch) -> Scalar:
 
     The logits are every router's (DaR-Net's classifier; DaAIR §3.1, auxiliary loss), or those of a head that names the
     kind beside routers which do not (L_cls of SLER-IR, Table 3).
-    Logits of crops of one picture are averaged first, as `darnet.restore.routers.NetworkRouter` averages them.
+    Logits of crops of one picture are averaged first: a verdict begins with their mean (`Calibrated.evidence`).
     """
     answers = [routing.logits for routing in output.routings if routing.embedding is None]
     answers = answers if output.kinds is None else [output.kinds]

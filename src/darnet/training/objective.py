@@ -1,6 +1,6 @@
 """What a stage minimises, and how it is scored: the network and its losses as one module.
 
-Shapes: see `darnet.data.synthesis.Batch`; E kinds.
+Shapes: see `darnet.data.batch.Batch`; E kinds.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
-from darnet.errors import MissingPackageError, RecipeError, UnknownNameError, UsageError
+from darnet.errors import MissingPackageError, RecipeError, UnknownNameError, UsageError, one_line
 from darnet.models.abilities import Adopting, Calibrated, Classifier, FeatureExtractor, Gated
 from darnet.models.base import Model
 from darnet.models.creation import create_model
@@ -36,8 +36,8 @@ def build_model(recipe: Recipe, start: Model | None = None) -> Model:
         try:
             adopt(model, start)
         except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise RecipeError(f"model {recipe.model.kind!r} cannot start from these weights: {reason}") from error
+            reason = f"cannot start from these weights: {one_line(error)}"
+            raise RecipeError(f"model {recipe.model.kind!r} {reason}") from error
     return model
 
 

@@ -186,24 +186,28 @@ class Recipe(Strict):
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe and apply `stage.0.epochs=2`-like overrides (values are TOML; a bare word is a string).
+    """The recipe in a file, its keys changed by `overrides`. Raises RecipeError naming the file and key."""
+    return parse_recipe(read_document(path), str(path), overrides)
 
-    Raises RecipeError naming the file and key.
-    """
+
+def read_document(path: Path) -> dict[str, Any]:
+    """What a TOML file says. Raises RecipeError naming the file and the reason."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not TOML: {error}") from error
+
+
+def parse_recipe(document: dict[str, Any], source: str = "recipe", overrides: Sequence[str] = ()) -> Recipe:
+    """Apply `stage.0.epochs=2`-like overrides (values are TOML; a bare word is a string), and check the document.
+
+    Raises RecipeError naming the first wrong key and the nearest known one.
+    """
     document = _whole(document)  # what a stage takes from the one before can be overridden in it alone
     for text in overrides:
         override(document, text)
-    return parse_recipe(document, str(path))
-
-
-def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
-    """Check a document. Raises RecipeError naming the first wrong key and the nearest known one."""
     try:
         recipe = Recipe.model_validate(_whole(document))
     except ValidationError as error:

@@ -73,9 +73,8 @@ class SeriesPlan(Strict, ABC):
         """All runs that are not done, and a report on them in the folder of the series."""
 
     @classmethod
-    def load(cls, path: Path, overrides: Sequence[str] = ()) -> Self:
-        """Read a document, and change it as a recipe is changed (`recipe.stage.0.epochs=2`). Raises RecipeError."""
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    def parse(cls, document: dict[str, Any], source: str, overrides: Sequence[str] = ()) -> Self:
+        """Change a document as a recipe is changed (`recipe.stage.0.epochs=2`), and check it. Raises RecipeError."""
         for text in overrides:
             override(document, text)
         try:
@@ -83,7 +82,7 @@ class SeriesPlan(Strict, ABC):
             plan.check()
         except ValidationError as error:
             first = error.errors()[0]
-            raise RecipeError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise RecipeError(f"{source}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
         return plan
 
     def start(

@@ -27,14 +27,19 @@ CHECKPOINT_SECONDS = 120.0
 
 
 class Trainer:
-    """Drives the stages of one run in `folder`; nothing is written before `run`."""
+    """Drives the stages of one run in `folder`; nothing is written before `run`.
+
+    Which finds out where it stands (`position`), how many steps there are (`plan`), and who keeps it to its time
+    (`pace`).
+    """
+
+    position: Position
+    plan: Plan
+    pace: Pace
 
     def __init__(self, learner: Learner, folder: Path, journal: Journal) -> None:
         self.learner, self.journal = learner, journal
         self.checkpoint = folder / "checkpoints" / "last.safetensors"
-        self.position = Position()
-        self.plan = self._recipe_plan()
-        self.pace = Pace(learner, self.plan, journal, None)
 
     def run(self, budget: Budget | None = None, *, moved: bool = False) -> Model:
         """All stages that the last checkpoint leaves; returns the network, averaged, in evaluation mode.
@@ -64,16 +69,15 @@ class Trainer:
 
     def _settle(self, state: dict[str, Any] | None, budget: Budget | None, *, moved: bool) -> None:
         """Where it stands, and how many steps there are."""
+        self.position = Position() if state is None else Position(**state["position"])
         if state is not None:
             self.learner.model.load_state_dict(state["model"])
-            self.position = Position(**state["position"])
             self.journal.started -= state.get("seconds", 0.0)
         elif budget is not None:
             self.journal.started = budget.began
-        planned = state is not None and state.get("plan") is not None
-        if state is not None and planned:
-            self.plan = Plan.read(state["plan"])
-        within = budget.seconds if budget is not None and (moved or not planned) else None
+        planned = None if state is None else state.get("plan")
+        self.plan = self._recipe_plan() if planned is None else Plan.read(planned)
+        within = budget.seconds if budget is not None and (moved or planned is None) else None
         self.pace = Pace(self.learner, self.plan, self.journal, within)
         if within is not None:
             self.pace.fit(self.position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.tiles import grid_crops
 from darnet.models.layers.fusion import GRID, MAP_SIDE, Fusion, Glance, Guidance, unfold_crops
 
@@ -13,7 +14,7 @@ def test_a_glance_holds_the_crops_of_the_grid_as_they_are() -> None:
     pictures = torch.rand(2, 3, 200, 130)
     seen = Glance(32)(pictures)
     assert seen.shape == (2, 6, GRID * 32, GRID * 32)
-    crops = torch.cat([grid_crops(one, size_px=32, grid=GRID, align_px=16) for one in pictures])
+    crops = torch.cat([grid_crops(one, size_px=32, grid=GRID, align_px=JPEG_UNIT_PX) for one in pictures])
     assert torch.equal(unfold_crops(seen[:, :3]), crops)
     assert torch.equal(seen[1, :3, :32, 32:64], crops[GRID**2 + 1])  # the second of its first row
     torch.testing.assert_close(seen[:, 3:].mean(dim=(2, 3)), pictures.mean(dim=(2, 3)), atol=2e-3, rtol=0)

@@ -20,15 +20,21 @@ from darnet.benchmark.run import NOBODY, Progress
 from darnet.benchmark.suite import AnyDocument, AnySuite, Request
 from darnet.errors import DarnetError, UnknownNameError
 
+#: The module whose suites are named by kinds of damage.
+KINDS = "kinds"
+
 
 def known() -> dict[str, AnySuite]:
-    """Every suite by its name. Raises DarnetError where two have the same."""
+    """Every suite by its name. A kind that is called as another suite has none: any package may bring kinds.
+
+    Raises DarnetError where two others have the same name.
+    """
     found: dict[str, AnySuite] = {}
-    for module in iter_modules(__path__):
+    for module in sorted(iter_modules(__path__), key=lambda module: module.name == KINDS):
         for suite in getattr(import_module(f"{__name__}.{module.name}"), "suites", tuple)():
-            if suite.name in found:
+            if suite.name in found and module.name != KINDS:
                 raise DarnetError(f"{module.name}: there is a suite {suite.name} already")
-            found[suite.name] = suite
+            found.setdefault(suite.name, suite)
     return found
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darnet.errors import WeightsError
+from darnet.errors import WeightsError, one_line
 from darnet.models.layers.encoders import Encoder
 from darnet.registry import optional
 
@@ -74,4 +74,4 @@ class ClipEncoder(Encoder):
         except KeyError as error:
             raise WeightsError(path, f"has no {error.args[0]!r}: another model, or another prefix") from error
         except Exception as error:  # readers of foreign files raise what they like, an unpickling error among it
-            raise WeightsError(path, f"no weights of this tower: {' '.join(str(error).split())[:200]}") from error
+            raise WeightsError(path, f"no weights of this tower: {one_line(error)}") from error

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.geometry import mirrored
 from darnet.images.regions import Region, RegionSource
 from darnet.models.layers.transformer import ChannelNorm
@@ -23,8 +24,6 @@ from darnet.models.views import Thumbnail
 
 #: Crops a side (§3.4).
 GRID = 4
-#: Crops begin at multiples of this, where the blocks of a JPEG file do, as those that a router looks at.
-ALIGN_PX = 16
 #: Side of the DSP map: twice as fine as what it is made from. Finer ones hold no more.
 MAP_SIDE = 2 * GRID
 #: softplus(NEARNESS) = 1: a cell that lies the side of a crop away counts e times less at first.
@@ -69,9 +68,9 @@ def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:
     By indices alone, in whole numbers, so that a graph of it (`darnet.engines.onnx`) takes pictures of any size.
     """
     steps = GRID - 1
-    slack = torch.full((GRID, 1), length, device=device).clamp(min=crop_px + steps * ALIGN_PX) - crop_px
+    slack = torch.full((GRID, 1), length, device=device).clamp(min=crop_px + steps * JPEG_UNIT_PX) - crop_px
     starts = (2 * torch.arange(GRID, device=device)[:, None] * slack + steps) // (2 * steps)  # rounded
-    return mirrored((starts - starts % ALIGN_PX + torch.arange(crop_px, device=device)).flatten(), length)
+    return mirrored((starts - starts % JPEG_UNIT_PX + torch.arange(crop_px, device=device)).flatten(), length)
 
 
 def unfold_crops(crops: Float[Tensor, "B 3 S4 S4"]) -> Float[Tensor, "BG2 3 S S"]:

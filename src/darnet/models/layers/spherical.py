@@ -20,7 +20,8 @@ from torch.nn import functional as F
 from darnet.routing import Routing
 
 #: Ways to decide: by the best expert alone (eq. 3), or by all of them (eq. 2), which gradients flow through.
-HARD, SOFT = GATES = ("hard", "soft")
+SOFT = "soft"
+GATES = ("hard", SOFT)
 #: Of the assignment: small is hard. Cosines lie in [-1, 1].
 SOFTNESS = 0.1
 SINKHORN_STEPS = 10

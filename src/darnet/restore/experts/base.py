@@ -18,6 +18,7 @@ from torch import Tensor
 
 from darnet.errors import DarnetError, UsageError
 from darnet.images import geometry
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.regions import Grown, Piece, Planes, Region, RegionSource, Viewed, gather, read_beyond, turned
 from darnet.images.tiles import TileFunction, TilePlan, by_tiles
 
@@ -85,7 +86,8 @@ class Tiles:
 
     The overlap follows from what agrees with the untiled answer: at 56 px from a tile's edge most shipped experts are
     within 1 level of it, at 32 px some are off by 5 (those that need more say so, `Model.overlap_px`). The size follows
-    from the overlap: no common picture costs more than 1.2 pixels per pixel.
+    from the overlap, and from the memory that a tile takes: at 4000×3000 1.19 pixels are computed per pixel, up to 1.22
+    where sides are multiples of 32, and 1.42 or 1.43 where tiles share 224 px (docs/adr/0029).
 
     Example:
         >>> plan = Tiles(size_px=512, overlap_px=64).plan(height=800, width=1000)
@@ -151,10 +153,6 @@ def check_finite(name: str, restored: Tensor) -> None:
         raise DarnetError(f"{name} answered with pixels that are not finite")
 
 
-#: A flipped picture keeps the blocks of a JPEG file (8 px, colour 16) where they were if its sides are multiples of it.
-ENSEMBLE_MULTIPLE_PX = 16
-
-
 @dataclass(frozen=True)
 class SelfEnsemble(TiledExpert):
     """The mean of what an expert makes of the eight flips and quarter turns of a picture, turned back.
@@ -167,13 +165,16 @@ class SelfEnsemble(TiledExpert):
     expert: Expert
 
     def plan(self, height: int, width: int) -> TilePlan:
-        """As the expert does for a picture whose sides are multiples of 16; the rest is left out."""
-        grown = (side + -side % ENSEMBLE_MULTIPLE_PX for side in (height, width))
+        """As the expert does for a picture of whole units of a JPEG file; the rest is left out.
+
+        Flipped, it then has its blocks where they were.
+        """
+        grown = (side + -side % JPEG_UNIT_PX for side in (height, width))
         return replace(tiled(self.expert).plan(*grown), height=height, width=width)
 
     def look(self, source: RegionSource) -> TileFunction:
         """Repair a tile eight times."""
-        grown = Grown(source, ENSEMBLE_MULTIPLE_PX)
+        grown = Grown(source, JPEG_UNIT_PX)
         repairs = [tiled(self.expert).look(Viewed(grown, way)) for way in range(geometry.COUNT)]
 
         def repair(tile: Tensor, region: Region) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from darnet import registry
 from darnet.engines.devices import pick_device
 from darnet.engines.onnx import BOX, CONTEXT, MULTIPLE_OF, OVERLAP_PX
-from darnet.errors import DarnetError, WeightsError
+from darnet.errors import DarnetError, WeightsError, one_line
 from darnet.images.regions import Region, RegionSource, read_all
 from darnet.images.tiles import TileFunction, TilePlan, pad_to
 from darnet.restore.experts.base import TILES, TiledExpert, Tiles
@@ -50,7 +50,7 @@ class ForeignExpert(TiledExpert):
     network: nn.Module | None = None  # where it is one of torch's
     multiple_of: int = 1  # sides of a tile, and where it lies
     context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
-    placed: bool = False  # whether its last argument is the box (`darnet.images.tiles.Region.box`)
+    placed: bool = False  # whether its last argument is the box (`darnet.images.regions.Region.box`)
 
     def plan(self, height: int, width: int) -> TilePlan:
         """Tiles of sides that the network takes."""
@@ -93,7 +93,7 @@ def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> For
         known = spandrel.canonicalize_state_dict(tensors)
         descriptor = spandrel.ModelLoader(device=pick_device(device)).load_from_state_dict(known)
     except Exception as error:  # whatever a stranger's file brings
-        raise WeightsError(path, f"no network that is known ({_line(error)}){'' if restricted else MORE}") from error
+        raise WeightsError(path, f"no network that is known ({one_line(error)}){'' if restricted else MORE}") from error
     name = descriptor.architecture.name
     if descriptor.scale != 1 or descriptor.input_channels != CHANNELS or descriptor.output_channels != CHANNELS:
         raise WeightsError(path, f"{name} does not map a colour picture to one of its size")
@@ -155,7 +155,7 @@ class _Graph:
         try:
             self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # whatever a stranger's file brings
-            raise WeightsError(path, f"no ONNX graph ({_line(error)})") from error
+            raise WeightsError(path, f"no ONNX graph ({one_line(error)})") from error
 
     def __call__(self, *given: Tensor) -> Tensor:
         names = (item.name for item in self.session.get_inputs())
@@ -163,7 +163,7 @@ class _Graph:
             arrays = {name: values.cpu().numpy() for name, values in zip(names, given, strict=True)}
             return torch.from_numpy(self.session.run(None, arrays)[0])
         except Exception as error:  # whatever a stranger's graph brings
-            raise DarnetError(f"{self.name}: {_line(error)}") from error
+            raise DarnetError(f"{self.name}: {one_line(error)}") from error
 
 
 def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, int, _Graph | None]:
@@ -172,14 +172,10 @@ def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, int, _Graph | 
         multiple_of, overlap_px = int(found.get(MULTIPLE_OF, MULTIPLE_PX)), int(found.get(OVERLAP_PX, 0))
         look = b64decode(found[CONTEXT], validate=True) if CONTEXT in found else None
     except ValueError as error:
-        raise WeightsError(path, f"metadata of darnet's that cannot be read ({_line(error)})") from error
+        raise WeightsError(path, f"metadata of darnet's that cannot be read ({one_line(error)})") from error
     if multiple_of < 1:
         raise WeightsError(path, f"{MULTIPLE_OF} is {multiple_of}")
     return multiple_of, overlap_px, None if look is None else _Graph(path, look)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 #: Who reads a file, by how its name ends.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
+from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.regions import Region, RegionSource, read_all
 from darnet.images.tiles import TileFunction, TilePlan, mosaic, pad_to
 from darnet.models.abilities import Conditional
@@ -19,7 +20,7 @@ from darnet.restore.experts.base import TILES, TiledExpert, Tiles, check_finite
 
 #: Of a picture with more pixels than a tile, layers measure their statistics on 4 × 4 crops of 128 px: as good for what
 #: is restored as all of it (docs/adr/0029), a fiftieth of the work at 12 MP, and in memory less than a tile.
-WHOLE_PX, GRID, CROP_PX, ALIGN_PX = TILES.size_px**2, 4, 128, 16
+WHOLE_PX, GRID, CROP_PX = TILES.size_px**2, 4, 128
 
 
 @dataclass(frozen=True)
@@ -62,5 +63,5 @@ class NetworkExpert(TiledExpert):
         small = source.height * source.width <= WHOLE_PX
         if small and len(self.plan(source.height, source.width).regions) == 1:
             return context  # the one tile is all there is to measure
-        sample = read_all(source) if small else mosaic(source, size_px=CROP_PX, grid=GRID, align_px=ALIGN_PX)
+        sample = read_all(source) if small else mosaic(source, size_px=CROP_PX, grid=GRID, align_px=JPEG_UNIT_PX)
         return self.backend.measure(pad_to(sample, self.backend.model.multiple_of)[None], context)
