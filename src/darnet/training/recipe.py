@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from darnet.data.memory import PAIRS
 from darnet.degradations.base import Rounding
 from darnet.errors import RecipeError, UnknownNameError
-from darnet.training.sources import FileName, SourceSpec, Strict
+from darnet.training.sources import SourceSpec, Strict
 
 MOST_JPEG_QUALITY = 100
 
@@ -74,7 +74,7 @@ class Schedule(Strict):
 class Stage(Strict):
     """One stage of training, run to its end before the next begins."""
 
-    name: FileName
+    name: str
     epochs: int = Field(gt=0)
     steps_per_epoch: int | None = Field(None, gt=0)
     crops_per_photo: int | None = Field(None, gt=0)  # the other way to say how long an epoch is
@@ -159,8 +159,8 @@ class MemorySpec(Strict):
 class Recipe(Strict):
     """All of a training run but the pictures."""
 
-    name: FileName
-    seed: int = Field(0, ge=0, lt=2**63)
+    name: str
+    seed: int = 0
     handles: tuple[str, ...] = ()  # kinds that an expert repairs; empty for a router
     model: ModelSpec
     data: Data = Data()

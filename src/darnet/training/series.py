@@ -22,7 +22,7 @@ from darnet.training import launch
 from darnet.training.launch import Hardware
 from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe, override
-from darnet.training.sources import FileName, Strict
+from darnet.training.sources import Strict
 
 SETTING = "setting"
 HARDWARE = Hardware()
@@ -57,7 +57,7 @@ class SeriesPlan(Strict, ABC):
     KEY: ClassVar[str]  # of its tables: what tells its document from a recipe
     DOCUMENT: ClassVar[str]  # the file that it is written into
 
-    name: FileName
+    name: str
 
     @property
     @abstractmethod

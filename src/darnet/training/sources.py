@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from darnet import registry
 from darnet.data.material import Material
@@ -16,26 +16,16 @@ from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
 from darnet.errors import RecipeError, UnknownNameError
 from darnet.imaging.chain import Chain, Habits
-from darnet.models.cards import is_name
 from darnet.registry import CLEAN
 
-
-def _as_file(name: str) -> str:
-    if not is_name(name):
-        raise ValueError(f"{name!r} cannot be the name of a folder")
-    return name
-
-
-#: A name that files and folders of a run are called by: it must not lead out of it.
-FileName: TypeAlias = Annotated[str, AfterValidator(_as_file)]
 #: The name of the source that sends photos their way.
 CHAIN = "chain"
 
 
 class Strict(BaseModel):
-    """A part of a recipe: unknown keys are errors, numbers are finite, values do not change."""
+    """A part of a recipe: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SourceSpec(Strict):
