@@ -12,7 +12,7 @@ DarnetError              1
 └── ResourceError        5   memory or device limit
 
 A text names a parameter in backticks, with its value where that matters: `strength=2`. Whoever it was set through, such
-as the command line, knows what it is called there.
+as the command line, knows what it is called there. Backticks of a file's name are escaped (`named`): it is none.
 """
 
 from __future__ import annotations
@@ -54,6 +54,15 @@ class DarnetError(Exception):
         return _made_anew, (type(self), self.args), vars(self)
 
 
+def named(path: Path | str) -> str:
+    r"""A file as a text names it, so that no part of its name is taken for a parameter.
+
+    >>> print(named("`strength=2`.png"))
+    \`strength=2\`.png
+    """
+    return str(path).replace("`", r"\`")
+
+
 def _made_anew(kind: type[DarnetError], arguments: tuple[Any, ...]) -> DarnetError:
     return kind.__new__(kind, *arguments)
 
@@ -71,7 +80,7 @@ class ImageError(DarnetError):
     """
 
     def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{named(path)}: {reason}")
         self.path, self.reason = Path(path), reason
 
 
@@ -168,21 +177,25 @@ class WeightsError(DarnetError):
     exit_code = 4
 
     def __init__(self, path: Path | str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{named(path)}: {reason}")
         self.path, self.reason = Path(path), reason
 
 
 class ResourceError(DarnetError):
-    """A memory or device limit was reached.
+    """A memory or device limit was reached: the `reason`, and the `path` of the picture, if it was one picture's.
 
     Example:
         >>> is_out_of_memory(RuntimeError("CUDA out of memory"))
         True
-        >>> ResourceError.exit_code
-        5
+        >>> print(ResourceError("out of memory", "a.jpg"), ResourceError.exit_code)
+        a.jpg: out of memory 5
     """
 
     exit_code = 5
+
+    def __init__(self, reason: str, path: Path | str | None = None) -> None:
+        super().__init__(reason if path is None else f"{named(path)}: {reason}")
+        self.path, self.reason = None if path is None else Path(path), reason
 
 
 def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
@@ -191,14 +204,15 @@ def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
     >>> explain(ImageError("a.jpg", "the file is empty"), Path("a.jpg"))
     ('the file is empty', 1)
     """
-    if isinstance(error, ImageError) and error.path == path:
+    if isinstance(error, ImageError | ResourceError) and path is not None and error.path == path:
         return error.reason, error.exit_code
     if isinstance(error, DarnetError):
         return str(error), error.exit_code
     if is_out_of_memory(error):
         return "out of memory", ResourceError.exit_code
     if isinstance(error, OSError) and error.strerror:
-        where = "" if path is not None and error.filename == str(path) else f"{error.filename}: "
+        unnamed = error.filename is None or (path is not None and error.filename == str(path))
+        where = "" if unnamed else f"{named(error.filename)}: "
         return where + error.strerror.lower(), DarnetError.exit_code
     return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
 
@@ -238,7 +252,7 @@ class ImageWarning(UserWarning):
 
     def __str__(self) -> str:
         """One line that names the picture."""
-        return f"{self.path or 'picture'}: {self.reason}"
+        return f"{named(self.path or 'picture')}: {self.reason}"
 
     def beside(self, path: Path | None) -> str:
         """The text where `path` is named beside it, and so not in it."""

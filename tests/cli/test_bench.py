@@ -55,6 +55,14 @@ def test_tables_files_and_a_page(bench, tmp_path):
     assert document["command"].endswith(" --set CBSD68 --limit 1")
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+    files = {"--html": page, "--report": report}
+    before = {file: file.read_bytes() for file in files.values()}
+    for option, other in zip(files, reversed(files.values()), strict=True):  # each in the place of the other
+        refused = bench("router", "--set", "CBSD68", "--limit", 1, option, other)
+        assert (refused.code, refused.out) == (1, "")
+        assert refused.err == f"darnet: {other}: exists already and is no such report of darnet's; give another name\n"
+    assert bench("router", "--set", "CBSD68", "--limit", 1, "--html", page, "--report", report, "-j", 1).code == 0
+    assert {file: file.read_bytes()[:9] for file in before} == {file: data[:9] for file, data in before.items()}
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -114,6 +122,7 @@ def test_what_is_left_out_is_named(darnet, sets_root):
         (["5-task", "--set", "LOLv1"], 3, "LOLv1: no such test set"),
         (["noise", "--limit", "0"], 2, "limit"),
         (["noise", "--html", "."], 1, ".: is a directory"),
+        (["noise", "--html", "x", "--report", "x"], 2, "--html and --report: both would be x"),
         (["noise", "--device", "tpu"], 2, "--device tpu"),
         (["noise", "--model", "nobody"], 2, "no method called 'nobody'"),
     ],

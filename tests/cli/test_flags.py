@@ -11,6 +11,7 @@ import pytest
 
 import darnet
 from darnet.cli.flags import commands, spoken
+from darnet.errors import named
 
 SOURCE = Path(darnet.__file__).parent
 FLAGS = {
@@ -34,6 +35,12 @@ FLAGS = {
         ("make `tiles` smaller", ("diagnose",), "make --tile smaller"),
         ("`inputs` and `registered` are no options", (), "`inputs` and `registered` are no options"),
         ("a`b.jpg: kinds", (), "a`b.jpg: kinds"),
+        (f"{named('`strength=2`.png')}: give `out`", ("train",), "`strength=2`.png: give --out"),
+        (f"{named('`assembly.add`')}: no such file", (), "`assembly.add`: no such file"),
+        ("`strength=2`: no such folder, `data`", ("train", "`strength=2`"), "`strength=2`: no such folder, --data"),
+        ("x/`out`/a: gone", ("train", "--data=x/`out`"), "x/`out`/a: gone"),
+        ("`output='a`b.tar'`: unknown", ("restore",), "--output a`b.tar: unknown"),
+        ("""`output="it's `out`"`: unknown""", ("restore",), "--output it's `out`: unknown"),
         ("an expert for it with `assembly.add`", ("extend",), "an expert for it with `darnet experts add`"),
     ],
 )

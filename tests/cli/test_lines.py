@@ -79,6 +79,14 @@ def test_a_verdict_is_coloured_on_a_terminal_alone(monkeypatch):
             assert line.on(Terminal()) == coloured(str(line), "red", Terminal()) == str(line)
 
 
+def test_names_do_not_steer_a_terminal():
+    line = Line("a\x1b[31m\n\u202e.png", "noise 98 %", output="b\r.png")
+    assert line.on(io.StringIO()) == r"a\x1b[31m\n\u202e.png  noise 98 % -> b\r.png"
+    assert "写真 \u202f\xa0é👩\u200d🔬.png" in str(
+        Line("写真 \u202f\xa0é👩\u200d🔬.png", "")
+    )  # what is no danger stays
+
+
 def test_trouble_is_one_line_on_stderr(monkeypatch):
     for stream, wanted in ((io.StringIO(), "darnet: a b\n"), (Terminal(), "\x1b[31mdarnet:\x1b[0m a b\n")):
         monkeypatch.setattr(sys, "stderr", stream)

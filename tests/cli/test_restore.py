@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -523,3 +525,91 @@ def test_a_report_that_cannot_be_written_stops_before_the_work(pictures, restore
     assert (ran.code, ran.out) == (1, "")
     assert "not a directory" in ran.err
     assert not Path("a.restored.png").exists()
+
+
+def test_a_pipe_called_like_a_picture_is_no_picture_and_stops_nobody(pictures, restore, darnet, tiny_system):
+    pictures("in/a.png")
+    os.mkfifo("in/p.png")
+    ran = restore("in", "-o", "out")
+    assert ran.code == 1
+    assert ran.err.splitlines()[0] == "darnet: in/p.png: not a regular file"
+    assert files(Path("out")) == ["a.png"]
+    for command in (
+        ("diagnose", "--model", tiny_system, "in/p.png"),
+        ("degrade", "noise", "in/p.png"),
+        ("compare", "in/a.png", "in/p.png"),
+    ):
+        ran = darnet(*command)
+        assert (ran.code, ran.err) == (1, "darnet: in/p.png: not a regular file\n")
+
+
+@pytest.mark.parametrize("option", [(), ("--dry-run",), ("--overwrite",)])
+def test_a_report_replaces_no_photo(pictures, restore, option):
+    pictures("photo.png")
+    keep = pictures("keep.png")
+    before = keep.read_bytes()
+    ran = restore("photo.png", "--report", "keep.png", *option)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == "darnet: keep.png: exists already and is no such report of darnet's; give another name\n"
+    assert keep.read_bytes() == before
+    assert files(pictures.folder) == ["keep.png", "photo.png"]
+
+
+def test_a_dry_run_writes_its_report_and_the_run_replaces_it(pictures, restore):
+    pictures("photo.png")
+    assert restore("photo.png", "--report", "r.json", "--dry-run").code == 0
+    assert files(pictures.folder) == ["photo.png", "r.json"]
+    assert restore("photo.png", "--report", "r.json").code == 0
+    assert json.loads(Path("r.json").read_text())["pictures"][0]["output"] == "photo.restored.png"
+
+
+STEERING = "e\x1b[31mred\n.png"
+
+
+def test_names_reach_a_terminal_escaped_and_json_exactly(pictures, restore, darnet, tiny_system):
+    pictures(STEERING)
+    Path("x\x1b.png").write_bytes(b"no picture")
+    ran = restore(".")
+    assert ran.out.startswith(r"e\x1b[31mred\n.png  noise 98 %")
+    assert ran.out.count("\n") == 1
+    assert ran.err.startswith(r"darnet: x\x1b.png: not a JPEG")
+    assert "\x1b" not in ran.out + ran.err
+    ran = darnet("diagnose", "--json", "--model", tiny_system, STEERING)
+    assert json.loads(ran.out)["input"] == STEERING
+
+
+def test_backticks_of_a_name_are_no_parameter(pictures, restore):
+    pictures("in/`strength=2`.png")
+    assert restore("in", "-o", "`kinds`").code == 0
+    for option in ((), ("--json",)):
+        ran = restore("in", "-o", "`kinds`", *option)
+        assert ran.code == 1
+        reason = "`kinds`/`strength=2`.png: exists already; --overwrite replaces it"
+        assert ran.err == f"darnet: in/`strength=2`.png: {reason}\n"
+        assert not option or json.loads(ran.out)["error"] == reason
+    assert restore("`kinds`/`strength=2`.jpg").err == "darnet: `kinds`/`strength=2`.jpg: no such file or folder\n"
+    assert restore("in/`strength=2`.png", "-o", "in/`strength=2`.png").err.startswith("darnet: in/`strength=2`.png: ")
+
+
+def test_a_system_whose_router_is_an_expert_is_refused_once(pictures, darnet, tiny_system, tmp_path):
+    pictures("a.png")
+    pictures("b.png")
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "system"))
+    system = json.loads((folder / "system.json").read_text())
+    (folder / "system.json").write_text(json.dumps({**system, "router": "noise"}))
+    for command in ("restore", "diagnose"):
+        ran = darnet(command, "--model", folder, "-d", "cpu", "a.png", "b.png")
+        assert (ran.code, ran.out) == (4, "")
+        assert ran.err == f"darnet: {folder}/noise: CompactUNet names no kinds of damage: it is no router\n"
+
+
+def test_larger_pictures_than_allowed_are_not_decoded(pictures, restore, darnet, tiny_system):
+    photo = pixels(pictures("photo.png"))
+    pixel_count = photo.shape[0] * photo.shape[1]
+    diagnose = ("diagnose", "--model", tiny_system, "-d", "cpu", "photo.png")
+    for ran in (restore("photo.png", "--max-pixels", pixel_count - 1), darnet(*diagnose, "--max-pixels", 1)):
+        assert (ran.code, ran.out) == (1, "")
+        assert "is more than" in ran.err
+    for ran in (restore("photo.png", "--max-pixels", pixel_count), darnet(*diagnose, "--max-pixels", pixel_count)):
+        assert (ran.code, ran.err) == (0, "")
+    assert restore("photo.png", "--max-pixels", 0).code == 2

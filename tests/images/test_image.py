@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import resource
+import socket
 import struct
 import subprocess
 import sys
@@ -20,9 +22,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import ImageCms
 
-from darnet.errors import ImageError, ResourceError, UsageError
+from darnet.errors import ImageError, ResourceError, UsageError, explain
 from darnet.images import image as image_module
 from darnet.images.arrays import full_scale, rescale
+from darnet.images.formats import read_size
 from darnet.images.image import SUFFIXES, Image
 
 LOSSY = {".jpg": np.uint8, ".webp": np.uint8, ".avif": np.uint16}
@@ -430,6 +433,64 @@ def test_libvips_out_of_memory_is_no_damaged_file(tmp_path, monkeypatch):
             Image.read(path) if picture is None else picture.write(path)
 
 
+@pytest.mark.parametrize("field", ["directory", "strips"])
+def test_a_damaged_tiff_is_not_short_of_memory(tmp_path, field):
+    """libtiff says that it has no memory for tables whose sizes are damaged: none at all, or the impossible."""
+    data = bytearray(Image.of(noise()).encode("tiff"))
+    place = struct.unpack_from("<I", data, 4)[0]
+    if field == "directory":
+        data[place : place + 2] = b"\0\0"
+    else:
+        entries = struct.unpack_from("<H", data, place)[0]
+        for entry in range(place + 2, place + 2 + 12 * entries, 12):
+            if struct.unpack_from("<H", data, entry)[0] in {257, 278}:  # rows of the picture, and of a strip
+                data[entry + 2 : entry + 12] = struct.pack("<HII", 4, 1, 2**31 - 1)
+    (tmp_path / "x.tif").write_bytes(data)
+    with pytest.raises(ImageError) as caught:
+        Image.read(tmp_path / "x.tif")
+    assert "memory" not in str(caught.value)
+
+
+def test_a_picture_short_of_memory_is_named_once(monkeypatch):
+    def short(*_args: object, **_options: object) -> None:
+        raise pyvips.Error("unable to call", "vips_tracked: out of memory --- size == 120MB\n")
+
+    data = Image.of(noise()).encode("png")
+    monkeypatch.setattr(pyvips.Image, "pngload_buffer", short, raising=False)
+    with pytest.raises(ResourceError) as caught:
+        Image.decode(data, name="x.png")
+    assert explain(caught.value, Path("x.png")) == ("out of memory", 5)
+    assert explain(caught.value, Path("y.png")) == ("x.png: out of memory", 5)
+
+
+def test_lab_of_8_bits_is_called_so(tmp_path):
+    """libvips refuses such a file, its own as well; of 16 bits it reads it."""
+    PIL.Image.fromarray(smooth()).convert("LAB").save(tmp_path / "pillow.tif")
+    picture = pyvips.Image.new_from_array(smooth()).copy(interpretation="srgb")
+    picture.colourspace("labq").tiffsave(str(tmp_path / "labq.tif"))
+    for name in ("pillow.tif", "labq.tif"):
+        refused(tmp_path / name, "TIFF files in Lab of 8 bits are not supported")
+        with pytest.raises(ImageError, match="Lab of 8 bits"):
+            read_size(tmp_path / name)
+    picture.colourspace("labs").tiffsave(str(tmp_path / "labs.tif"))
+    np.testing.assert_allclose(light(Image.read(tmp_path / "labs.tif").array), light(smooth()), atol=2 / 255)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path, kind):
+    path = tmp_path / "x.png"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    else:
+        path.symlink_to("/dev/zero")
+    refused(path, "not a regular file")
+    with pytest.raises(ImageError, match="not a regular file"):
+        read_size(path)
+
+
 def test_gigapixels_are_refused_before_decoding(tmp_path):
     header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
     parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(b"")), chunk(b"IEND", b"")]
@@ -628,6 +689,7 @@ def test_with_pixels_rounds_and_clamps_and_leaves_its_argument():
     assert torch.equal(values, before)
 
 
+@pytest.mark.filterwarnings("ignore:.*ICC profile")  # of RGB
 def test_with_pixels_keeps_grey_grey_and_everything_else(tmp_path):
     picture = Image.read(photo(tmp_path / "x.png", noise(channels=1)[..., 0]))
     colours = torch.tensor([0.1, 0.2, 0.6]).reshape(3, 1, 1).expand(3, 31, 37)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import struct
-import warnings
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import pyvips
 import torch
 from PIL import ImageCms
 
+from darnet.errors import overheard
 from darnet.images import profiles
 from darnet.images.arrays import full_scale, rescale
 from darnet.images.image import Image
@@ -149,10 +150,44 @@ def test_a_damaged_profile_is_named_and_taken_for_srgb(profile: bytes) -> None:
 
 @pytest.mark.parametrize("space", [b"CMYK", b"Lab ", b"GRAY"])
 def test_a_profile_of_other_channels_is_left_out(space: bytes) -> None:
-    image = Image(samples(), profile=P3[:16] + space + P3[20:])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    image = Image(samples(), profile=P3[:16] + space + P3[20:], path=Path("photo.png"))
+    with pytest.warns(UserWarning, match=r"photo\.png: the ICC profile is damaged or of other channels"):
         np.testing.assert_array_equal(planes(image.pixels()), rescale(image.array, np.float32))
+    for icc in ("keep", "srgb"):
+        with pytest.warns(UserWarning, match=r"photo\.png: the ICC profile is not written"):
+            assert Image.decode(image.encode("tiff", icc=icc)).profile is None
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("profile", [b"garbage" * 30, b"x"])
+def test_a_file_with_a_profile_that_is_none_is_said_to_have_one(tmp_path: Path, suffix: str, profile: bytes) -> None:
+    path = tmp_path / f"x{suffix}"
+    PIL.Image.fromarray(samples()).save(path, icc_profile=profile)
+    with overheard() as said:
+        Image.read(path).pixels()
+    assert [one.beside(path) for one in said] == [profiles.UNFIT]
+
+
+def test_a_grey_file_with_a_profile_of_rgb_loses_it_with_a_warning(tmp_path: Path) -> None:
+    PIL.Image.fromarray(samples()[..., 0]).save(tmp_path / "x.jpg", icc_profile=P3)
+    with overheard() as said:
+        Image.read(tmp_path / "x.jpg").write(tmp_path / "y.jpg")
+    assert [str(one) for one in said] == [
+        f"{tmp_path / 'y.jpg'}: the ICC profile is not written: it is damaged or of other channels"
+    ]
+
+
+def test_cmyk_with_a_profile_that_is_none(tmp_path: Path) -> None:
+    picture, path = PIL.Image.fromarray(samples()).convert("CMYK"), tmp_path / "x.jpg"
+    for profile, reasons in (
+        (None, []),
+        (bytes(pyvips.Image.profile_load("cmyk")), []),
+        (b"garbage" * 30, ["the ICC profile is damaged or none of CMYK; a common one is taken"]),
+    ):
+        picture.save(path, icc_profile=profile)
+        with overheard() as said:
+            Image.read(path).pixels()
+        assert [one.reason for one in said] == reasons
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,21 @@ def test_a_report_replaces_no_picture_of_its_run(pictures):
     with pytest.raises(ImageError, match="not a directory"):
         check_report(Path("a.png/report.json"), tasks)
     check_report(Path("new/report.json"), tasks)
+
+
+@pytest.mark.parametrize("content", [b"photo", b'{"darnet": 1}', b"{}"])
+def test_a_report_replaces_reports_alone(pictures, content):
+    Ledger(Job()).write("report.json")
+    Path("empty.json").touch()
+    Path("other.json").write_bytes(content)
+    os.mkfifo("pipe")
+    for path in ("report.json", "empty.json"):
+        check_report(Path(path), ())
+        Ledger(Job(strength=0.5)).write(path)
+        assert json.loads(Path(path).read_text())["settings"]["strength"] == 0.5
+    for path, reason in (("other.json", "is no such report of darnet's"), ("pipe", "not a regular file")):
+        with pytest.raises(ImageError, match=reason):
+            check_report(Path(path), ())
+        with pytest.raises(ImageError, match=reason):
+            Ledger(Job()).write(path)
+    assert Path("other.json").read_bytes() == content

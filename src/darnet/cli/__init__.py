@@ -7,12 +7,12 @@ Nothing heavy is imported before a command runs, so that `darnet --help` answers
 from __future__ import annotations
 
 import gc
-import io
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from darnet.cli import streams
 from darnet.cli.lines import tell
 from darnet.errors import DarnetError, UsageError, explain
 
@@ -21,10 +21,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run `darnet` with the arguments of the process, and end the process."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file name or a σ that the terminal cannot show
-    exit_code = run(sys.argv[1:])
+    streams.take()
+    exit_code = streams.finish(run(sys.argv[1:]))
     gc.freeze()  # else Python looks through all that is there for garbage once more, before all of it goes
     sys.exit(exit_code)
 

@@ -13,9 +13,16 @@ from darnet.cli import options as o
 from darnet.cli.flags import spoken
 from darnet.cli.lines import tell
 from darnet.cli.session import Session
+from darnet.errors import UsageError
 
 if TYPE_CHECKING:
     from darnet.benchmark.suite import AnyDocument, Request
+
+#: What an earlier report and an earlier page begin with, which alone are replaced.
+DOCUMENT, PAGE = (
+    b'{\n "suite": "',
+    b'<!doctype html>\n<html lang="en">\n<head>\n<meta name="generator" content="darnet bench">',
+)
 
 SuiteName: TypeAlias = Annotated[
     str,
@@ -65,10 +72,11 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     from darnet.benchmark.suite import Request
     from darnet.jobs import outputs
 
-    for file in (html, report):
+    for file, beginning in ((html, PAGE), (report, DOCUMENT)):
         if file is not None:
-            outputs.check_writable(file)
-
+            outputs.check_earlier(file, beginning)
+    if html is not None and report is not None and html.absolute() == report.absolute():
+        raise UsageError(f"--html and --report: both would be {report}")
     chosen = suites.find(suite)
     request = Request(
         suite,

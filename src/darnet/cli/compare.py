@@ -62,10 +62,11 @@ def compare(
         with session.listening(str(path), path):
             pixels.append((replace(picture, profile=None) if shared else picture).pixels())
     make_folder(output)
-    _sheet(pixels, gain, shared).write(output)
+    with session.listening(str(output), output):
+        replace(_sheet(pixels, gain, shared), path=output).write(output)
     decibels = float(psnr(pixels[1][None], pixels[0][None]))
     verdict = f"PSNR {decibels:.2f} dB" if math.isfinite(decibels) else "the same pixels"
-    print(f"{before} | {after}  {verdict} -> {output}")
+    session.say(f"{before} | {after}  {verdict} -> {output}")
     return 0
 
 

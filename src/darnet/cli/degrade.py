@@ -58,9 +58,10 @@ def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
     for name, reason in found.missing:
         session.fail(name, reason)
     for task in session.each(tasks, len(tasks)):
-        with session.attempt(task.source.name, task.source.path):
+        with session.attempt(task.source.name, task.source.path) as attempt:
             task.check(overwrite=overwrite)
             drawn = _degrade(degradation, task, seed, rounding)
+        if attempt.error is None:
             session.say(Line(task.source.name, " ".join([kind, *drawn]), output=task.name))
             session.count("degraded")
     return session.finish(found.total if found.sources else 0)

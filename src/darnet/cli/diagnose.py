@@ -8,9 +8,10 @@ from darnet.cli.lines import Line
 from darnet.cli.session import Session, as_json
 
 
-def diagnose(
+def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     inputs: o.Inputs,
     json: o.AsJson = False,
+    max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
     device: o.Device = "auto",
     precision: o.Precision = "auto",
@@ -19,6 +20,7 @@ def diagnose(
     """Say what is wrong with pictures, without changing anything."""
     session = Session()
     with o.no_collection():
+        from darnet.images.formats import MAX_PIXELS
         from darnet.jobs.inputs import Search
 
         found = Search(recursive=recursive)(inputs)
@@ -34,7 +36,9 @@ def diagnose(
     for source in session.each(found.sources, len(found.sources)):
         diagnosis = None
         with session.attempt(source.name, source.path) as attempt:
-            result = restorer(source.picture(), strength=0)  # looks, and says what speaks against a repair
+            result = restorer(
+                source.picture(max_pixels or MAX_PIXELS), strength=0
+            )  # looks, and says what speaks against a repair
             diagnosis = result.diagnosis
             for text in result.warnings:
                 session.warn(source.name, text)

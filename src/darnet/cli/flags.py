@@ -13,17 +13,31 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-PARAMETER = re.compile(r"`(?P<name>[a-z_]+)(?:=(?P<value>[^`]*))?`")
-
 #: Functions of the core that a text of it may name, and what does the same on the command line.
 COMMANDS = {"`assembly.add`": "`darnet experts add`"}
+#: A parameter; its value, which is written as Python writes it, may hold backticks itself.
+LITERAL = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^`'"]"""
+PARAMETER = rf"`(?P<name>[a-z_]+)(?:=(?P<value>(?:{LITERAL})*))?`"
+#: What is looked for beside it: a backtick of a file's name (`darnet.errors.named`), and functions.
+SPOKEN = rf"(?P<escaped>\\`)|(?P<function>{'|'.join(map(re.escape, COMMANDS))})|{PARAMETER}"
 
 
 def spoken(text: str, arguments: Sequence[str] = ()) -> str:
-    """A text of the core, with flags in place of parameters; `arguments`: the command line it is about."""
-    for function, command in COMMANDS.items():
-        text = text.replace(function, command)
-    return PARAMETER.sub(lambda found: _flag(found, tuple(arguments)), text)
+    """A text of the core, with flags in place of parameters; `arguments`: the command line it is about.
+
+    What of them the text repeats is left as it was given.
+    """
+    values = [part for argument in arguments for part in (argument, argument.partition("=")[2]) if "`" in part]
+    given = "|".join(map(re.escape, values)) or "(?!)"
+
+    def say(found: re.Match[str]) -> str:
+        if found["escaped"]:
+            return "`"
+        if found["function"]:
+            return COMMANDS[found["function"]]
+        return _flag(found, tuple(arguments)) if found["name"] else found[0]
+
+    return re.sub(rf"{given}|{SPOKEN}", say, text)
 
 
 def _flag(found: re.Match[str], arguments: tuple[str, ...]) -> str:

@@ -13,6 +13,8 @@ from typing import Literal, TextIO, TypeAlias
 
 Hue: TypeAlias = Literal["green", "yellow", "red"]
 
+#: Control characters, ends of lines, and what turns the direction of writing.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 #: Of a name that is cut in its middle this much is left at least.
 SHORTEST_NAME = 12
 
@@ -29,6 +31,11 @@ class Line:
     action: str = ""
     output: str = ""
     hue: Hue | None = None  # of the verdict
+
+    def __post_init__(self) -> None:
+        """Names may hold anything."""
+        object.__setattr__(self, "name", visible(self.name))
+        object.__setattr__(self, "output", visible(self.output))
 
     def __str__(self) -> str:
         """All of it."""
@@ -80,6 +87,15 @@ def _cut(name: str, columns: int) -> str:
     return f"{set_cell_size(name, columns - columns // 2 - 1)}…{tail}"
 
 
+def visible(text: str) -> str:
+    r"""Text with what would steer a terminal escaped: a name may hold control characters, and turns of direction.
+
+    >>> visible("\x1b[31mred\n.png")
+    '\\x1b[31mred\\n.png'
+    """
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def coloured(text: str, hue: Hue | None, stream: TextIO) -> str:
     """Text in a colour where a person sees it who has not set NO_COLOR (no-color.org)."""
     if hue is None or not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -91,4 +107,4 @@ def coloured(text: str, hue: Hue | None, stream: TextIO) -> str:
 
 def tell(text: str, hue: Hue | None = None) -> None:
     """One line to stderr, under the program's name."""
-    print(coloured("darnet:", hue, sys.stderr), " ".join(text.splitlines()), file=sys.stderr, flush=True)
+    print(coloured("darnet:", hue, sys.stderr), visible(" ".join(text.splitlines())), file=sys.stderr, flush=True)

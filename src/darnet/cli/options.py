@@ -92,7 +92,16 @@ Metadata: TypeAlias = Annotated[
 ]
 Icc: TypeAlias = Annotated[ProfileChoice, typer.Option("--icc", help="Colour profile: keep it, or convert to sRGB.")]
 ReportFile: TypeAlias = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE", help="Write what was done to each picture, as JSON.")
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Write what was done to each picture, as JSON; replaces only a report."
+    ),
+]
+MaxPixels: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels", metavar="N", min=1, help="Larger pictures are refused, and not decoded; default: a billion."
+    ),
 ]
 TestSets: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")
@@ -101,7 +110,7 @@ Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and severity.")
 ]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Diagnose, say what would be done, and write nothing.")
+    bool, typer.Option("--dry-run", help="Diagnose and say what would be done; write nothing but --report.")
 ]
 
 

@@ -34,6 +34,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     bit_depth: o.Depth = "auto",
     metadata: o.Metadata = "keep",
     icc: o.Icc = "keep",
+    max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
@@ -47,10 +48,12 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     effort, file_quality = o.split_quality(quality)
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
+        from darnet.images.formats import MAX_PIXELS
         from darnet.jobs import Encoding, Job, Ledger, check_report
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
-        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run, fail_fast)
+        most = max_pixels or MAX_PIXELS
+        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run, fail_fast, most)
         plan = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
         if any(task.streamed for task in plan.tasks):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
-from darnet.cli.lines import Line, tell
+from darnet.cli.lines import Line, tell, visible
 from darnet.errors import NoInputError, explain, overheard
 
 Item = TypeVar("Item")
@@ -64,7 +64,7 @@ class Session:
         """A line about a picture."""
         if not self.quiet:
             stream = self.lines or sys.stdout
-            print(line.on(stream) if isinstance(line, Line) else line, file=stream, flush=True)
+            print(line.on(stream) if isinstance(line, Line) else visible(line), file=stream, flush=True)
 
     def count(self, outcome: str, kind: str = "") -> None:
         """One picture more of which the closing summary says this."""
@@ -73,17 +73,17 @@ class Session:
     def warn(self, name: str, text: str) -> None:
         """Something a reader should know although nothing failed."""
         if not self.quiet:
-            tell(f"{name}: warning: {spoken(text)}", "yellow")
+            tell(f"{visible(name)}: warning: {spoken(text)}", "yellow")
 
     def detail(self, name: str, text: str) -> None:
         """What only --verbose shows."""
         if self.verbose:
-            tell(f"{name}: {text}")
+            tell(f"{visible(name)}: {text}")
 
     def fail(self, name: str, reason: str, exit_code: int = 1) -> None:
         """Count a failure and say why, in one line."""
         self.exit_codes.append(exit_code)
-        tell(f"{name}: {spoken(reason)}", "red")
+        tell(f"{visible(name)}: {spoken(reason)}", "red")
 
     @contextmanager
     def attempt(self, name: str, path: Path | None = None) -> Iterator[Attempt]:

@@ -34,6 +34,9 @@ KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-descripti
 DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
 STALE = re.compile(r"orientation|jpeg-thumbnail-data|exif-ifd1-|exif-ifd0-(Orientation|Image(Width|Length))$")
+# libtiff has no memory for the tables of a file, which are smaller than the file: one that is damaged asks for none,
+# or for more than there can be.
+LIBTIFF_TABLE = re.compile(r"allocate memory for .*\(\d+ elements of \d+ bytes each\)")
 XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))[2-8]""")
 
 
@@ -230,8 +233,8 @@ def vips_failed(path: Path, error: Any, what: str) -> DarnetError:
 
     It says `what`, and the last of the lines libvips complains in without the name of its module.
     """
-    if is_out_of_memory(error):
-        return ResourceError(f"{path}: out of memory")
+    if is_out_of_memory(error) and not LIBTIFF_TABLE.search(str(error)):
+        return ResourceError("out of memory", path)
     lines = [line.strip() for line in error.detail.splitlines() if re.search("[a-z]{3}", line)]
     return ImageError(path, what + (f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""))
 

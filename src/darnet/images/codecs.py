@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from darnet.errors import ImageError, refusal
+from darnet.errors import ImageError, refusal, warn
 from darnet.files import unfinished
 from darnet.images import exif, profiles, rows, scratch
 from darnet.images.arrays import (
@@ -55,11 +55,19 @@ def decode(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
             refuse(path, stored, head, max_pixels)
             image = rows.upright(stored)
             channels = _channels(path, image, format)
-            profile = image.get("icc-profile-data") if "icc-profile-data" in header_fields(image) else None
+            own, profile = _profile(stored), _profile(image)
+            if stored.interpretation == "cmyk" and own is not None and own[16:20] != b"CMYK":
+                warn(path, "the ICC profile is damaged or none of CMYK; a common one is taken", stacklevel=4)
             metadata = header(image)
     except pyvips.Error as error:
         raise not_decoded(path, error, format) from None
+    if format == "png" and profile is None and b"iCCP" in head[: head.find(b"IDAT")]:
+        warn(path, profiles.UNFIT, stacklevel=4)  # which libvips has left out itself
     return Content(channels, profile, {**metadata, **(exif.read(path, file) if format == "tiff" else {})})
+
+
+def _profile(image: Any) -> bytes | None:
+    return bytes(image.get(profiles.PROFILE)) if profiles.PROFILE in header_fields(image) else None
 
 
 def _channels(path: Path, image: Any, format: str) -> Channels:
@@ -145,7 +153,8 @@ class Encoder:
             dtype = np.dtype(np.uint16)
         array, profile = rescale(array, dtype), picture.profile
         if profile and profile[16:20] != (b"GRAY" if array.shape[2] == GREY else b"RGB "):
-            profile = None  # it describes other channels than these
+            warn(self.name, "the ICC profile is not written: it is damaged or of other channels", stacklevel=5)
+            profile = None
         if profile and self.icc == "srgb":
             array, profile = profiles.as_srgb(array, profile), None
         if alpha is None or self.format == "jpeg":

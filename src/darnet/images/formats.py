@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +77,7 @@ def read_size(path: Path) -> tuple[int, int]:
     Raises ImageError as `Image.read` does, but for what is damaged behind the header.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
@@ -96,6 +97,14 @@ def read_size(path: Path) -> tuple[int, int]:
     return (image.width, image.height) if turned else (image.height, image.width)
 
 
+def regular(path: Path) -> BinaryIO:
+    """A picture's file, to be read. Raises OSError, and ImageError for a pipe, socket or device: no wait would end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # of a folder the system says itself what it is
+        raise ImageError(path, "not a regular file")
+    return path.open("rb")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
     """A file's format and what is in it, read at once; a large one as it lies, to be read where it is wanted.
@@ -103,7 +112,7 @@ def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
     It is not mapped: were it shortened meanwhile, that would end the process. Raises ImageError for what is no picture.
     """
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             head = file.read(SIGNATURE_BYTES)
             format = known_format(path, head)
             if os.fstat(file.fileno()).st_size > scratch.MOST_BYTES:
@@ -135,4 +144,6 @@ def not_decoded(path: Path, error: Any, format: str) -> DarnetError:
     """What to raise where libvips could not read a file."""
     if format == "tiff" and raw.is_called_raw(path) and not is_out_of_memory(error):
         return ImageError(path, raw.ADVICE)
+    if "labq" in str(error):  # libvips takes three samples for its own packed four, and then refuses them
+        return ImageError(path, "TIFF files in Lab of 8 bits are not supported; save it in RGB, or in Lab of 16 bits")
     return vips_failed(path, error, f"damaged or incomplete {format.upper()} file")

@@ -70,7 +70,7 @@ class Image:
     def read(cls, path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Image:
         """Decode a JPEG, PNG, TIFF, WebP or AVIF file, known by its content; the file is not needed afterwards.
 
-        CMYK, Lab and palettes become RGB, one bit becomes 8-bit grey, 10- and 12-bit AVIF becomes uint16.
+        CMYK, palettes and Lab (not of 8 bits) become RGB, one bit becomes 8-bit grey, 10- and 12-bit AVIF uint16.
         Raises ImageError if the file is missing, empty, damaged, truncated, animated, of several pages, larger than
         `max_pixels` or in another format, ResourceError where memory runs out.
         """

@@ -34,12 +34,13 @@ SAME = 257
 LOOKED_AT, AT_ONCE = 2**16, 2**20
 WAY = {"intent": "relative", "black_point_compensation": True}
 PROFILE = "icc-profile-data"
+UNFIT = "the ICC profile is damaged or of other channels; colours are taken for sRGB"
 
 
 def seen_as(channels: Channels, profile: bytes | None, path: Path | None, *, fitted: bool) -> bytes | None:
     """The profile of sRGB, or where `fitted` of a wider space; None where the numbers are to be taken as they are.
 
-    They are without a profile, with one of sRGB or of other channels, and with one that is damaged or leads only one
+    They are without a profile and with one of sRGB; and with one that is damaged, of other channels, or leads only one
     way: then with a warning (ImageWarning) that names the picture's `path`.
 
     A space is fitted to the colours that are visible: nearest to sRGB of those that hold them, with the curve of sRGB
@@ -49,7 +50,10 @@ def seen_as(channels: Channels, profile: bytes | None, path: Path | None, *, fit
     in ProPhoto RGB. Fitted stays within 0.25 dB of the better one (docs/adr/0032-network-sees-srgb.md).
     """
     grey = channels.array.shape[2] == GREY
-    if not profile or profile[16:20] not in {b"RGB ", b"GRAY" if grey else b"RGB "}:
+    if not profile:
+        return None
+    if profile[16:20] not in {b"RGB ", b"GRAY" if grey else b"RGB "}:
+        warn(path, UNFIT, stacklevel=4)
         return None
     import pyvips
 

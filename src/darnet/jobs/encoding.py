@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from darnet.errors import UsageError
+from darnet.errors import UsageError, named
 from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice, check_options
 from darnet.jobs.outputs import Task, make_folder
 
@@ -45,7 +45,8 @@ class Encoding:
     def check(self, task: Task) -> None:
         """Raise UsageError for a depth that the output's format cannot hold."""
         if self.bit_depth == "16" and task.format is not None and FORMATS[task.format].bits == 8:
-            raise UsageError(f"`bit_depth='16'`: {task.name} would be a {task.format.upper()} file, which holds 8 bits")
+            what = f"{named(task.name)} would be a {task.format.upper()} file, which holds 8 bits"
+            raise UsageError(f"`bit_depth='16'`: {what}")
 
     def write(self, result: Result[Any], task: Task) -> None:
         """Write the result; what was left alone stays the very same file. Raises and warns as `Image.write` does."""

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, refusal
-from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES
+from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, regular
 from darnet.images.image import Image
 
 #: As an input stdin, as an output stdout.
@@ -35,10 +35,10 @@ class Source:
         return self.data is not None
 
     def head(self) -> bytes:
-        """The bytes that its format is known by. Raises OSError."""
+        """The bytes that its format is known by. Raises OSError and ImageError."""
         if self.data is not None:
             return self.data[:SIGNATURE_BYTES]
-        with self.path.open("rb") as file:
+        with regular(self.path) as file:
             return file.read(SIGNATURE_BYTES)
 
     def parts(self) -> Iterator[bytes]:
@@ -47,7 +47,7 @@ class Source:
             yield self.data
             return
         try:
-            with self.path.open("rb") as file:
+            with regular(self.path) as file:
                 yield from iter(partial(file.read, PART_BYTES), b"")
         except OSError as error:
             raise ImageError(self.path, refusal(error)) from None

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from darnet.errors import UsageError
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, check_writable, is_same_file, write_file
+from darnet.jobs.outputs import Task, check_earlier, is_same_file, write_file
 from darnet.version import __version__
 
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
+
+#: Of the JSON of every report, which an earlier one is known by.
+BEGINNING = b'{\n  "darnet": "'
 
 
 @dataclass
@@ -45,13 +48,17 @@ class Ledger:
         }
 
     def write(self, path: Path | str) -> None:
-        """Write the report, at once or not at all. Raises ImageError."""
+        """Write the report, at once or not at all, in place of an earlier one and no other file. Raises ImageError."""
+        check_earlier(Path(path), BEGINNING)
         write_file(Path(path), (json.dumps(self.to_dict(), indent=2) + "\n").encode())
 
 
 def check_report(path: Path, tasks: Iterable[Task]) -> None:
-    """Raise UsageError if a report would replace a picture of these tasks, ImageError if it cannot be written."""
+    """Raise UsageError if a report would replace a picture of these tasks.
+
+    ImageError if it would replace any other file but an earlier report, or cannot be written.
+    """
     pictures = [place for task in tasks for place in (task.source.path, task.output)]
     if path in pictures or is_same_file(path, pictures):
         raise UsageError(f"`report={str(path)!r}`: that is a picture of this run")
-    check_writable(path)
+    check_earlier(path, BEGINNING)

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from darnet.errors import ImageError, UsageError, refusal
-from darnet.images.formats import SUFFIXES, recognise
+from darnet.errors import ImageError, UsageError, named, refusal
+from darnet.images.formats import SUFFIXES, recognise, regular
 from darnet.images.image import write_bytes, write_parts
 from darnet.jobs.inputs import STREAM, Found, Source
 
@@ -86,7 +86,9 @@ class Destination:
         for task in tasks:
             other = taken.setdefault(task.place, task)
             if other is not task:
-                raise UsageError(f"{other.source.name} and {task.source.name} would both become {task.name}")
+                raise UsageError(
+                    f"{named(other.source.name)} and {named(task.source.name)} would both become {named(task.name)}"
+                )
         return tasks
 
     def _task(self, source: Source, stem: str) -> Task:
@@ -138,7 +140,7 @@ class Destination:
 
 def sniff(source: Source) -> str | None:
     """A picture's format by its first bytes; None where it cannot be told."""
-    with suppress(OSError):
+    with suppress(OSError, ImageError):
         return recognise(source.head())
     return None
 
@@ -161,6 +163,23 @@ def check_writable(path: Path) -> None:
         raise ImageError(path, "not a directory")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ImageError(path, "permission denied")
+
+
+def check_earlier(path: Path, beginning: bytes) -> None:
+    """Raise ImageError if a report at `path` would replace more than an earlier one, or cannot be written.
+
+    An earlier one begins so, or is empty: it was made so that a report has a place.
+    """
+    check_writable(path)
+    if not os.path.lexists(path):
+        return
+    try:
+        with regular(path) as file:
+            head = file.read(len(beginning))
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+    if head not in {b"", beginning}:
+        raise ImageError(path, "exists already and is no such report of darnet's; give another name")
 
 
 def make_folder(path: Path) -> None:
@@ -195,4 +214,4 @@ def _refuse_inputs(tasks: Sequence[Task]) -> None:
     inputs = _identities([task.source.path for task in tasks])
     for task in tasks:
         if _identities([task.output]) & inputs:
-            raise UsageError(f"{task.name}: the output would be an input; originals are never touched")
+            raise UsageError(f"{named(task.name)}: the output would be an input; originals are never touched")
