@@ -114,7 +114,7 @@ class UnknownNameError(UsageError):
 
 
 class MissingPackageError(UsageError):
-    """Something that only an extra of darnet brings, and that is not installed.
+    """Something that only an extra of darnet brings, and that is not installed, or does not fit what is.
 
     Example:
         >>> from darnet.registry import optional
