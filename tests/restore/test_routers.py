@@ -155,7 +155,7 @@ def test_scores_that_are_not_finite_are_an_error(router: NetworkRouter) -> None:
 
 def test_a_network_that_names_nothing_is_no_router() -> None:
     with pytest.raises(DarnetError, match="CompactUNet names no kinds"):
-        NetworkRouter(TorchBackend(CompactUNet(4, (1, 1)).eval(), "cpu"))(torch.rand(3, 16, 16))
+        NetworkRouter(TorchBackend(CompactUNet(4, (1, 1)).eval(), "cpu"))
 
 
 def test_always() -> None:

@@ -22,6 +22,14 @@ def test_a_card_is_a_network(tiny_system: Path) -> None:
     assert isinstance(load_expert(tiny_system / "noise", "cpu"), NetworkExpert)
 
 
+def test_a_network_of_the_other_sort_is_refused_when_it_is_loaded(tiny_system: Path) -> None:
+    """It was an error of every picture once."""
+    with pytest.raises(WeightsError, match="noise: CompactUNet names no kinds of damage: it is no router"):
+        load_router(tiny_system / "noise", "cpu")
+    with pytest.raises(WeightsError, match="router: DegradationClassifier makes no image: it is no expert"):
+        load_expert(tiny_system / "router", "cpu")
+
+
 def test_a_reference_by_name_takes_its_settings(tmp_path: Path) -> None:
     reference = Reference(name="median", registered="median", config={"size_px": 5})
     cards.write_reference(reference, tmp_path / "median")

@@ -55,17 +55,28 @@ class NetworkRouter(RegionRouter):
     """A classifier on grid × grid crops spread over the whole picture; its verdict weighs their evidence together.
 
     That is logits, not probabilities: a crop of plain sky, which could be anything, then counts for little.
+    Raises DarnetError if the network is no classifier.
     """
 
     backend: TorchBackend
     crop_px: int = 128
     grid: int = 4
 
-    def look(self, source: RegionSource) -> Diagnosis:
-        """Diagnose one picture of any size. Raises DarnetError if the network is no classifier."""
+    def __post_init__(self) -> None:
+        """Raise DarnetError if the network is no classifier."""
+        _ = self.model
+
+    @property
+    def model(self) -> Classifier:
+        """The network. Raises DarnetError for one that is no classifier."""
         model = self.backend.model
         if not (isinstance(model, Classifier) and model.kinds):
             raise DarnetError(f"{type(model).__name__} names no kinds of damage: it is no router")
+        return model
+
+    def look(self, source: RegionSource) -> Diagnosis:
+        """Diagnose one picture of any size. Raises DarnetError for scores that are not finite."""
+        model = self.model
         where = {"size_px": self.crop_px, "grid": self.grid, "align_px": BLOCK_PX}
         crops, places = grid_crops(source, **where), grid_places(source, **where)
         output = self.backend(crops, self.backend.look(source).expand(len(crops)))

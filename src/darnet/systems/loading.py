@@ -12,12 +12,18 @@ import torch
 from darnet import registry
 from darnet.engines.devices import Precision
 from darnet.engines.pytorch import TorchBackend
-from darnet.errors import WeightsError
+from darnet.errors import DarnetError, WeightsError
+from darnet.images.tiles import pad_to
 from darnet.models import cards
+from darnet.models.abilities import Classifier
+from darnet.models.base import Model
 from darnet.restore.experts.base import TILES, Checked, Expert, SelfEnsemble, Tiles
 from darnet.restore.experts.foreign import FILES
 from darnet.restore.experts.network import NetworkExpert
 from darnet.restore.routers import NetworkRouter, Router
+
+#: Whether a classifier makes pictures is tried with one of this side.
+TRIED_PX = 64
 
 
 def load_router(folder: Path, device: str = "auto", precision: Precision = "auto") -> Router:
@@ -27,7 +33,11 @@ def load_router(folder: Path, device: str = "auto", precision: Precision = "auto
     """
     reference = cards.read_reference(folder)
     if reference is None:
-        return NetworkRouter(TorchBackend(cards.load(folder)[0], device, precision))
+        backend = TorchBackend(cards.load(folder)[0], device, precision)
+        try:
+            return NetworkRouter(backend)
+        except DarnetError as error:
+            raise WeightsError(folder, str(error)) from error
     if reference.file:
         raise WeightsError(folder / reference.file, "no router: a file can only be an expert")
     try:
@@ -47,7 +57,10 @@ def load_expert(
     """
     reference = cards.read_reference(folder)
     if reference is None:
-        return NetworkExpert(TorchBackend(cards.load(folder)[0], device, precision), tiles or TILES)
+        model, _ = cards.load(folder)
+        if isinstance(model, Classifier) and not _repairs(model):
+            raise WeightsError(folder, f"{type(model).__name__} makes no image: it is no expert")
+        return NetworkExpert(TorchBackend(model, device, precision), tiles or TILES)
     if reference.file:
         path = folder / reference.file
         if path.suffix.lower() not in FILES:
@@ -58,6 +71,13 @@ def load_expert(
     except TypeError as error:
         raise WeightsError(folder / cards.REFERENCE, f"{reference.registered}: {error}") from error
     return Checked(reference.name, expert)
+
+
+def _repairs(model: Model) -> bool:
+    """Whether a network answers with a picture."""
+    picture = pad_to(torch.zeros(1, 3, TRIED_PX, TRIED_PX), model.multiple_of)
+    with torch.inference_mode():
+        return model(picture, model.look(picture)).image is not None
 
 
 class LazyExperts(Mapping[str, Expert]):
