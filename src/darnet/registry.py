@@ -80,7 +80,7 @@ def find(group: Group, name: str, *, places: bool = False) -> Any:
         try:
             return _at(name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise UnknownNameError(group, f"{name} ({error})", names(group)) from error
+            raise UnknownNameError(group, name, names(group), reason=str(error)) from error
     for found in _named(group, name):
         return found
     raise UnknownNameError(group, name, names(group))

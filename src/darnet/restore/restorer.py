@@ -160,8 +160,9 @@ class Restorer:
             elif not present:  # nothing is refused: it is not called that
                 found.append(f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`")
             else:
-                least = f"below the least confidence of {100 * self._least(kind):.0f} %"
-                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try `kinds={[kind]}`")
+                digits = _telling_apart(diagnosis.scores[kind], self._least(kind))
+                least = f"below the least confidence of {100 * self._least(kind):.{digits}f} %"
+                found.append(f"left alone: {diagnosis.describe(kind, digits)} is {least}; try `kinds={[kind]}`")
         return found
 
     def _least(self, kind: str) -> float:
@@ -227,6 +228,11 @@ class Work:
     def _large(self) -> bool:
         """Whether it is worth giving memory back: for a small picture, it costs a tenth of the repair to ask again."""
         return self.subject.source.height * self.subject.source.width > AT_ONCE
+
+
+def _telling_apart(score: float, least: float) -> int:
+    """How many digits two percentages need so that they do not look the same."""
+    return next((digits for digits in range(9) if f"{100 * score:.{digits}f}" != f"{100 * least:.{digits}f}"), 9)
 
 
 def _share(parameter: str, value: float) -> None:

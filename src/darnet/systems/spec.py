@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from darnet.engines.devices import Precision, pick_device, pick_dtype
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import UnknownNameError, UsageError, fault
 from darnet.models import cards
 from darnet.registry import CLEAN
 from darnet.restore.experts import Tiles
@@ -92,7 +92,8 @@ class RestorerSpec(BaseModel):
             spec = check(given)
         except ValidationError as error:
             first = error.errors()[0]
-            name, reason = ".".join(map(str, first["loc"])), first["msg"].replace("Input should be", "expected")
+            name, reason = fault(error)
+            reason = reason.replace("Input should be", "expected")
             if first["type"] == "extra_forbidden":
                 raise UnknownNameError("field of RestorerSpec", name, cls.model_fields) from None
             raise UsageError(f"`{name}={first['input']!r}`: {reason}") from None

@@ -18,10 +18,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from darnet.data.memory import PAIRS
 from darnet.degradations.base import Rounding
-from darnet.errors import RecipeError, UnknownNameError
+from darnet.errors import RecipeError, UnknownNameError, fault
 from darnet.training.sources import SourceSpec, Strict
 
 MOST_JPEG_QUALITY = 100
+#: torch's generators take no more.
+MOST_SEED = 2**63 - 1
 
 
 def _refuse_idle(spec: Optimizer | Schedule, idle: set[str]) -> None:
@@ -159,8 +161,8 @@ class MemorySpec(Strict):
 class Recipe(Strict):
     """All of a training run but the pictures."""
 
-    name: str
-    seed: int = 0
+    name: str = Field(pattern=r"^[^/\\.][^/\\]*$")  # of a folder
+    seed: int = Field(0, ge=0, le=MOST_SEED)
     handles: tuple[str, ...] = ()  # kinds that an expert repairs; empty for a router
     model: ModelSpec
     data: Data = Data()
@@ -207,10 +209,10 @@ def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
     try:
         recipe = Recipe.model_validate(_whole(document))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = _nearest(first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
-        raise RecipeError(f"{source}: {where}: {reason}") from error
+        (where, reason), first = fault(error), error.errors()[0]
+        if first["type"] == "extra_forbidden":
+            reason = _nearest(first["loc"])
+        raise RecipeError(": ".join(filter(None, (source, where, reason)))) from error
     for stage in recipe.stage:
         for spec in stage.degradations:
             spec.check()
