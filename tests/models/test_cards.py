@@ -104,3 +104,9 @@ def test_a_fault_of_the_whole_document_has_no_empty_place(tmp_path: Path) -> Non
     with pytest.raises(WeightsError) as caught:
         cards.read_reference(tmp_path)
     assert str(caught.value) == f"{path}: file '../up' does not lie beside it"
+
+
+def test_json_that_is_too_deep(tmp_path: Path) -> None:
+    (tmp_path / cards.REFERENCE).write_text("[" * 100000)
+    with pytest.raises(WeightsError, match="not JSON"):
+        cards.read_reference(tmp_path)

@@ -208,7 +208,7 @@ def read(path: Path, schema: type[_Schema]) -> _Schema:
         raise
     except ValidationError as error:
         raise WeightsError(path, ": ".join(filter(None, fault(error)))) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(path, "not JSON") from error
 
 

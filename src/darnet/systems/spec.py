@@ -54,7 +54,7 @@ class RestorerSpec(BaseModel):
         """The spec that `to_json` wrote; fields that it leaves out are the default. Raises UsageError."""
         try:
             document = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise UsageError("no RestorerSpec: expected a JSON object")
