@@ -147,6 +147,12 @@ class Data(Strict):
     calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's verdict is fitted to; 0: it is not
     clean_alarms: float = Field(1.0, gt=0, le=1)  # share of clean ones that a calibrated router may call damaged
 
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Data:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation {self.validation:g} and test {self.test:g} leave nothing to train on")
+        return self
+
 
 class MemorySpec(Strict):
     """What a router remembers once it is trained (`darnet.data.memory`), so that it can be taught more later."""
@@ -213,9 +219,12 @@ def parse_recipe(document: dict[str, Any], source: str = "recipe") -> Recipe:
         if first["type"] == "extra_forbidden":
             reason = _nearest(first["loc"])
         raise RecipeError(": ".join(filter(None, (source, where, reason)))) from error
-    for stage in recipe.stage:
-        for spec in stage.degradations:
-            spec.check()
+    for number, stage in enumerate(recipe.stage):
+        for index, spec in enumerate(stage.degradations):
+            try:
+                spec.check()
+            except RecipeError as error:
+                raise RecipeError(f"{source}: stage.{number}.degradations.{index}: {error}") from error
     return recipe
 
 
