@@ -16,7 +16,7 @@ import torch
 
 import darnet
 from darnet import errors
-from darnet.errors import overheard, warn
+from darnet.errors import UnknownNameError, overheard, warn
 from darnet.images.image import Image
 from darnet.systems import manifest
 
@@ -155,3 +155,13 @@ def test_a_warning_names_no_picture_twice() -> None:
     assert [warning.beside(None) for warning in said] == ["a.tif: is sad", "is grey"]
     again = ForkingPickler.loads(ForkingPickler.dumps(said[0]))
     assert (str(again), again.path) == ("a.tif: is sad", Path("a.tif"))
+
+
+def test_a_name_in_other_letters_is_near() -> None:
+    assert "did you mean 'noise'?" in str(UnknownNameError("expert", "NOISE", ["blur", "noise"]))
+    assert "did you mean 'DaAIR'?" in str(UnknownNameError("network", "daair", ["DaAIR", "unet"]))
+
+
+def test_why_a_name_stands_for_nothing_is_said_beside_it() -> None:
+    error = UnknownNameError("degradation", "mine:Nope", ["noise"], reason="module 'mine' has no attribute 'Nope'")
+    assert str(error) == "no degradation called 'mine:Nope': module 'mine' has no attribute 'Nope' (there are: noise)"

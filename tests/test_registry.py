@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -78,3 +80,39 @@ def test_a_package_of_an_extra() -> None:
     assert registry.optional("json", "train").dumps({}) == "{}"
     with pytest.raises(MissingPackageError, match=r"gone_module.*darnet\[train\]"):
         registry.optional("gone_module", "train")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Packages that consist of one module and of what they say of themselves."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def install(name: str, code: str, needs: str = "numpy") -> None:
+        (tmp_path / f"{name}.py").write_text(code)
+        about = tmp_path / f"{name}-1.5.dist-info" / "METADATA"
+        about.parent.mkdir()
+        about.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\nRequires-Dist: {needs}\n")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+    return install
+
+
+@pytest.mark.parametrize("raised", ["RuntimeError('no\\nnms')", "ImportError('no nms')", "OSError('no nms')"])
+def test_a_package_that_is_installed_and_cannot_be_imported(installed: Callable[..., None], raised: str) -> None:
+    installed("vision_of_old", f"raise {raised}", needs="torch==1.0")
+    installed("architectures", "import vision_of_old")
+    wanted = (
+        rf"^needs architectures, which is installed \(no nms\): vision_of_old 1.5 .*pip install .*{version('torch')}"
+    )
+    with pytest.raises(MissingPackageError, match=wanted.replace("+", r"\+")) as caught:
+        registry.optional("architectures", "foreign")
+    assert "darnet[" not in str(caught.value)
+    installed("filters", f"raise {raised}")
+    with pytest.raises(MissingPackageError, match=r"filters 1\.5 cannot be imported$"):
+        registry.optional("filters", "classical")
+
+
+def test_a_package_one_of_whose_needs_is_missing(installed: Callable[..., None]) -> None:
+    installed("half_installed", "import gone_module")
+    with pytest.raises(MissingPackageError, match=r"^needs half_installed .*gone_module.*darnet\[train\]"):
+        registry.optional("half_installed", "train")

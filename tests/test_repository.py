@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import shlex
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,8 @@ from darnet.benchmark import suites
 from darnet.benchmark.footprint import idle
 from darnet.models import cards
 from darnet.systems import manifest
+from darnet.training import experiments
+from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe, shipped_recipes
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = {path.stem: suites.read(path) for path in sorted((ROOT / "benchmarks").glob("*.json"))}
@@ -72,10 +78,37 @@ def test_every_shipped_system_is_complete(name: str) -> None:
 
 
 def test_every_shipped_expert_was_trained_by_the_recipe_in_the_repository() -> None:
-    from darnet.training.recipe import find_recipe, load_recipe, parse_recipe
-
     for folder in FOLDERS:
         assert parse_recipe(cards.read_card(folder).training["recipe"]) == load_recipe(find_recipe(folder.name))
+
+
+def needs(recipes: Sequence[Recipe]) -> set[str]:
+    """What they learn from besides clean photos, below the folder of material."""
+    sources = [spec for recipe in recipes for stage in recipe.stage for spec in stage.degradations]
+    pairs = {f"pairs/{kind}/" for recipe in recipes for kind in recipe.paired}
+    depth = {"depth/" for recipe in recipes if recipe.deep}
+    return pairs | depth | {path for spec in sources for path in spec.files.values()}
+
+
+def test_the_page_on_training_says_what_each_recipe_needs() -> None:
+    page = (ROOT / "docs" / "how-to" / "train.md").read_text(encoding="utf-8")
+    table = page.partition("| recipe | needs besides clean photos |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = [[cell.replace("`", "").split(", ") for cell in row.strip("| ").split(" | ")] for row in table.splitlines()]
+    told = {name: set(what) - {"–"} for names, what in rows for name in names}
+    trained = {name: path for name, path in shipped_recipes().items() if not name.startswith("extend/")}
+    assert told == {name: needs(experiments.load(path).recipes) for name, path in trained.items()}
+
+
+def test_what_the_pages_train_on_photos_needs_nothing_but_photos() -> None:
+    commands = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        lines = page.read_text(encoding="utf-8").splitlines()
+        commands += [line for line in lines if re.search(r"^(?=[\w.]).*darnet train .*--data (~/photos|PHOTOS)", line)]
+    assert len(commands) > 5
+    for command in commands:
+        name, *options = shlex.split(command.partition("darnet train ")[2], comments=True)
+        changes = [value for option, value in pairwise(options) if option == "--set"]
+        assert needs(experiments.load(find_recipe(name), changes).recipes) == set(), command
 
 
 def test_a_dependency_has_a_lower_bound_and_peers_are_pulled_in_by_nobody() -> None:

@@ -111,22 +111,23 @@ class RecipeError(UsageError):
 
 
 class UnknownNameError(UsageError):
-    """A name that nothing is registered under; the text lists what there is and the nearest match.
+    """A name that nothing is registered under; the text lists what there is, and the nearest match or the `reason`.
 
     Example:
         >>> print(UnknownNameError("system", "darnett", ["slerir", "darnet"]))
         no system called 'darnett'; did you mean 'darnet'? (there are: darnet, slerir)
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], reason: str = "") -> None:
         known = sorted(known)
-        near = get_close_matches(name, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        spelt = {one.casefold(): one for one in reversed(known)}
+        near = [] if reason else get_close_matches(name.casefold(), spelt, n=1)
+        hint = f"; did you mean {spelt[near[0]]!r}?" if near else reason and f": {reason}"
         super().__init__(f"no {what} called {name!r}{hint} (there are: {', '.join(known) or 'none'})")
 
 
 class MissingPackageError(UsageError):
-    """Something that only an extra of darnet brings, and that is not installed.
+    """Something that only an extra of darnet brings, and that is not installed, or does not fit what is.
 
     Example:
         >>> from darnet.registry import optional
@@ -215,6 +216,12 @@ def explain(error: Exception, path: Path | None = None) -> tuple[str, int]:
         where = "" if unnamed else f"{named(error.filename)}: "
         return where + error.strerror.lower(), DarnetError.exit_code
     return f"unexpected {type(error).__name__}: {error}", DarnetError.exit_code
+
+
+def fault(error: Any) -> tuple[str, str]:
+    """Of pydantic's ValidationError: where the first fault is, empty where it is the whole, and what it is."""
+    first = error.errors()[0]
+    return ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
 
 
 def refusal(error: OSError) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -181,10 +182,8 @@ def extend(
         report = json.dumps(documented(before, after), indent=2)
         (router.parent / REPORT).write_text(report + "\n", encoding="utf-8")
         _refuse_forgetting(before, after, settings.max_forgetting)
-        names = [assembly.free_name(folder, name) for name in (f"router-{lesson.kind}", lesson.kind)]
-        experts = {**system.experts, lesson.kind: names[1]}
-        new = system.model_copy(update={"router": names[0], "experts": experts})
-        target = assembly.commit(folder, out, (system, new), dict(zip(names, (router, staged), strict=True)))
+        parts = {f"router-{lesson.kind}": router, lesson.kind: staged}
+        target = assembly.commit(folder, out, partial(assembly.taught, lesson.kind, system.router), parts)
     return Outcome(target, before, after)
 
 

@@ -8,18 +8,22 @@ it, since they are data that travels.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points, version
 from operator import attrgetter
 from pathlib import Path
 from pkgutil import resolve_name
+from traceback import walk_tb
 from typing import Any, Literal
 
 from darnet.errors import MissingPackageError, UnknownNameError, UsageError, one_line
 
 #: The kind that means none.
 CLEAN = "clean"
+#: What Python calls the code of a module.
+BODY = "<module>"
 
 Group = Literal["model", "encoder", "kind", "degradation", "expert", "router"]
 
@@ -76,7 +80,7 @@ def find(group: Group, name: str, *, places: bool = False) -> Any:
         try:
             return _at(name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise UnknownNameError(group, f"{name} ({error})", names(group)) from error
+            raise UnknownNameError(group, name, names(group), reason=str(error)) from error
     for found in _named(group, name):
         return found
     raise UnknownNameError(group, name, names(group))
@@ -144,8 +148,30 @@ def _at(place: str) -> Any:
 
 
 def optional(module: str, extra: str) -> Any:
-    """A module that only an extra of darnet brings. Raises MissingPackageError, which says how to install it."""
+    """A module that only an extra of darnet brings.
+
+    Raises MissingPackageError, which says how to install it; or, where it is installed and cannot be imported, why.
+    """
     try:
         return importlib.import_module(module)
-    except (ImportError, RuntimeError) as error:  # RuntimeError: a torchvision that does not fit its torch
-        raise MissingPackageError(f"needs {module} ({one_line(error)}): pip install 'darnet[{extra}]'") from error
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(f"needs {module} ({error}): pip install 'darnet[{extra}]'") from error
+    except Exception as error:  # compiled code, or a version, that does not fit what else is installed
+        reason = one_line(error)
+        raise MissingPackageError(f"needs {module}, which is installed ({reason}): {_misfit(error)}") from error
+
+
+def _misfit(error: Exception) -> str:
+    """Which package it is that cannot be imported, and how to get one that can where that is known."""
+    begun = [frame.f_globals["__name__"] for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == BODY]
+    name = begun[-1].partition(".")[0] if begun else ""
+    try:
+        package, torch = distribution(name), version("torch")
+    except (PackageNotFoundError, ValueError):
+        return "it cannot be imported"
+    if not any(re.match(r"torch\b(?!-)", needed) for needed in package.requires or ()):
+        return f"{name} {package.version} cannot be imported"
+    build = torch.partition("+")[2]
+    index = f" --index-url https://download.pytorch.org/whl/{build}" if build else ""
+    beside = f"{name} {package.version} cannot be imported beside torch {torch}"
+    return f"{beside}; for one that can: pip install --force-reinstall {name} torch=={torch}{index}"

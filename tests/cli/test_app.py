@@ -140,3 +140,9 @@ def test_an_empty_argument_is_named_and_is_not_this_folder(darnet, pictures, com
     assert (ran.code, ran.out) == (2, "")
     assert named in ran.err
     assert [path.name for path in pictures.folder.iterdir()] == ["a.png"]
+
+
+def test_what_is_no_choice_is_said_without_the_words_of_a_library(darnet):
+    ran = darnet("restore", "a.png", "--ext", "gif")
+    assert ran.code == 2
+    assert ran.err.startswith("darnet: Invalid value for '--ext': 'gif' is not one of 'auto', 'jpg'")

@@ -91,7 +91,7 @@ def test_outputs_are_kept_and_inputs_untouched(pictures, darnet):
         (("fog",), "poisson-noise"),
         (("noise", "--set", "sigma=5"), "sigma_255"),
         (("noise", "--set", "sigma_255=x"), "NUMBER"),
-        (("noise", "--set", "sigma_255=-1"), "0 <= low <= high"),
+        (("noise", "--set", "sigma_255=-1"), "0 or more"),
         (("noise", "--set", "sigma_255=inf"), "NUMBER"),
         (("noise", "--ev", "1"), "overexposure"),
         (("overexposure", "--ev", "1", "--set", "gain=2"), "one of them"),
@@ -140,3 +140,18 @@ def test_a_profile_is_kept_and_what_is_not_damaged_stays(pictures, darnet):
 def test_help_names_every_kind(darnet):
     shown = darnet("degrade", "--help").out
     assert [kind for kind in registry.BUILTIN["kind"] if kind != "clean" and kind not in shown] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "setting", "bounds"),
+    [
+        ("jpeg", "quality=500", "1 to 100"),
+        ("haze", "airlight=1.5", "0 to 1"),
+        ("noise", "sigma_255=-1", "0 or more"),
+    ],
+)
+def test_a_value_that_a_parameter_cannot_have(pictures, darnet, kind, setting, bounds):
+    """It was taken, cut down in silence, and reported as it was given."""
+    pictures("photo.png")
+    ran = darnet("degrade", kind, "photo.png", "--set", setting)
+    assert ran == (2, "", f"darnet: --set {setting}: expected {bounds}\n")

@@ -61,8 +61,13 @@ def test_where_large_pictures_lie_is_shown(darnet, monkeypatch, tmp_path):
 class Installed:
     """What `importlib.metadata` says of darnet where only some of it is installed."""
 
-    metadata: ClassVar = Message()
-    requires = ("torch>=2.6", 'numpy>=1; extra == "one"', "no-such-package>=1; extra == 'two'", "numpy; extra == 'two'")
+    metadata: ClassVar[Message]
+    requires: ClassVar = (
+        "torch>=2.6",
+        'numpy>=1; extra == "one"',
+        "no-such-package>=1; extra == 'two'",
+        "numpy; extra == 'two'",
+    )
 
 
 def test_which_extras_are_installed(darnet, shipped, tiny_system, monkeypatch):
@@ -70,6 +75,7 @@ def test_which_extras_are_installed(darnet, shipped, tiny_system, monkeypatch):
         return Installed if name == "darnet" else distribution(name)
 
     shipped(tiny_system)
+    Installed.metadata = Message()
     Installed.metadata["Provides-Extra"] = "one"
     Installed.metadata["Provides-Extra"] = "two"
     monkeypatch.setattr(doctor, "distribution", look)
@@ -78,6 +84,28 @@ def test_which_extras_are_installed(darnet, shipped, tiny_system, monkeypatch):
     assert json.loads(darnet("doctor", "--json").out)["extras"] == wanted
     lines = [line.split(maxsplit=1) for line in darnet("doctor").out.splitlines()]
     assert all([extra, state] in lines for extra, state in wanted.items())
+
+
+def test_what_an_extra_brings_is_imported(darnet, shipped, tiny_system, monkeypatch, tmp_path):
+    """Once it was only looked for: an installation in which nothing ran was called sound."""
+    shipped(tiny_system)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, code in {"sound_one": "", "broken_one": "raise RuntimeError('no nms')"}.items():
+        (tmp_path / f"{name}.py").write_text(code)
+        about = tmp_path / f"{name}-1.5.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 1.5\n")
+        (about / "top_level.txt").write_text(f"{name}\n_{name}\n")
+    needed = ("sound-one; extra == 'one'", "sound-one; extra == 'two'", "broken-one>=1; extra == 'two'")
+    Installed.metadata = Message()
+    Installed.metadata["Provides-Extra"] = "one"
+    Installed.metadata["Provides-Extra"] = "two"
+    monkeypatch.setattr(Installed, "requires", needed)
+    monkeypatch.setattr(doctor, "distribution", lambda name: Installed if name == "darnet" else distribution(name))
+    monkeypatch.setattr(doctor, "_machine", dict)
+    extras = json.loads(darnet("doctor", "--json").out)["extras"]
+    wanted = "needs broken_one, which is installed (no nms): broken_one 1.5 cannot be imported"
+    assert extras == {"one": "ok", "two": wanted}
 
 
 def test_damaged_and_missing_weights_are_4(darnet, shipped, damaged_system):

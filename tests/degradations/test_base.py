@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Generator
 
+from darnet import registry
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, quantise
 from darnet.degradations.base import turn_grey
 from darnet.images.geometry import mirror_pad
@@ -65,3 +66,22 @@ def test_mirrored_padding_is_numpys_reflection(size: int, before: int, after: in
     row = torch.arange(size, dtype=torch.float)
     padded = mirror_pad(row.reshape(1, 1, 1, size), (0, 0), (before, after)).flatten()
     assert padded.tolist() == np.pad(row.numpy(), (before, after), "reflect" if size > 1 else "edge").tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "bounds"),
+    [
+        ("jpeg", {"quality": (500, 500)}, "1 <= low <= high <= 100"),
+        ("jpeg", {"quality": (0, 50)}, "1 <= low <= high <= 100"),
+        ("haze", {"airlight": (0.5, 1.5)}, "0 <= low <= high <= 1"),
+        ("rain", {"opacity": (2, 3)}, "0 <= low <= high <= 1"),
+        ("motion", {"shake": (0, 2)}, "0 <= low <= high <= 1"),
+        ("lowlight", {"exposure": (0.5, 2)}, "0 <= low <= high <= 1"),
+    ],
+)
+def test_values_beyond_what_a_parameter_can_be_are_refused(
+    name: str, given: dict[str, tuple[float, float]], bounds: str
+) -> None:
+    """They were cut down in silence, and reported as they had been given."""
+    with pytest.raises(ValueError, match=f"{next(iter(given))} must be a range .* with {bounds}$"):
+        registry.find("degradation", name)(**given)

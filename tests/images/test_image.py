@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import ImageCms
 
-from darnet.errors import ImageError, ResourceError, UsageError, explain
+from darnet.errors import ImageError, ResourceError, UsageError, explain, overheard
 from darnet.images import image as image_module
 from darnet.images.arrays import full_scale, rescale
 from darnet.images.formats import read_size
@@ -709,3 +709,33 @@ def test_importing_is_light():
     code = "import sys, darnet.images.image; sys.exit(bool({'torch', 'PIL', 'pyvips'} & set(sys.modules)))"
     source = Path(image_module.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(source)}, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a\0b.png", "\0", "a\ud800.png"])
+def test_a_name_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(ImageError, match="no file can be called so"):
+        Image.read(name)
+    with pytest.raises(ImageError, match="no file can be called so"):
+        Image.of(np.zeros((2, 2, 3), np.uint8)).write(name)
+
+
+def test_bytes_may_lie_in_any_buffer_and_their_name_is_kept() -> None:
+    picture = Image.of(np.zeros((2, 2, 4), np.uint8))
+    data = picture.encode("png")
+    for buffer in (bytearray(data), memoryview(data)):
+        np.testing.assert_array_equal(Image.decode(buffer).array, picture.array)
+    assert Image.decode(data).path is None
+    with overheard() as said:
+        Image.decode(data, name="upload 7").encode("jpeg")
+    assert [str(warning) for warning in said] == ["upload 7: JPEG files are written without transparency"]
+
+
+@pytest.mark.parametrize("tensor", [torch.zeros(3, 2, 2, device="meta"), torch.zeros(3, 2, 2).to_sparse()])
+def test_a_tensor_without_pixels(tensor: torch.Tensor) -> None:
+    with pytest.raises(UsageError, match=r"value for each pixel.*(meta|torch\.sparse_coo)"):
+        Image.of(tensor)
+
+
+def test_true_is_no_quality() -> None:
+    with pytest.raises(UsageError, match="`quality=True`: expected 1 to 100"):
+        Image.of(np.zeros((2, 2, 3), np.uint8)).encode("jpeg", quality=True)

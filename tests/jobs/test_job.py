@@ -284,3 +284,8 @@ def test_a_pool_of_processes_restores_by_a_spec_that_was_sent(pictures, tiny_sys
     list(restore_many("in", "alone", restorer))
     for name in ("a.png", "c.png"):
         assert Path("out", name).read_bytes() == Path("alone", name).read_bytes()
+
+
+def test_a_name_that_no_file_can_have_is_an_outcome_as_any_other() -> None:
+    done = list(restore_many(["a\0b.png", "a\ud800.png"]))
+    assert [one.error for one in done] == ["no file can be called so"] * 2

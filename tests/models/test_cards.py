@@ -96,3 +96,17 @@ def test_a_reference_names_a_file_beside_it(tmp_path: Path, file: str) -> None:
     (tmp_path / "mine" / "reference.json").write_text(json.dumps(document))
     with pytest.raises(WeightsError, match=r"reference\.json: .*does not lie beside it"):
         cards.read_reference(tmp_path / "mine")
+
+
+def test_a_fault_of_the_whole_document_has_no_empty_place(tmp_path: Path) -> None:
+    path = tmp_path / cards.REFERENCE
+    path.write_text(json.dumps({"format": 1, "name": "x", "file": "../up"}))
+    with pytest.raises(WeightsError) as caught:
+        cards.read_reference(tmp_path)
+    assert str(caught.value) == f"{path}: file '../up' does not lie beside it"
+
+
+def test_json_that_is_too_deep(tmp_path: Path) -> None:
+    (tmp_path / cards.REFERENCE).write_text("[" * 100000)
+    with pytest.raises(WeightsError, match="not JSON"):
+        cards.read_reference(tmp_path)

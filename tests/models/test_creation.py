@@ -48,10 +48,15 @@ def test_a_network_is_made_of_its_arguments() -> None:
     [
         ("compact-unett", {}, UnknownNameError, "no model called 'compact-unett'; did you mean 'compact-unet'"),
         ("daair", {"kind": ["noise"]}, UnknownNameError, "no argument of daair called 'kind'; did you mean 'kinds'"),
-        ("daair", {}, UsageError, "daair: .*missing .*argument: 'kinds'"),
-        ("daair", {"kinds": []}, UsageError, "daair: kinds: "),
+        ("daair", {}, UsageError, r"daair\(\): .*missing .*argument: 'kinds'"),
+        ("daair", {"kinds": []}, UsageError, r"daair\(kinds=\[\]\): kinds: "),
+        ("unet", {"width": -1}, UsageError, r"unet\(width=-1\): .*negative"),
+        ("compact-unet", {"width": 0}, UsageError, r"compact-unet\(width=0\): a layer has no weights"),
+        ("slerir", {"kinds": ["noise"], "width": 0}, UsageError, r"slerir\(.*width=0\): "),
+        ("compact-unet", {"blocks": 3}, UsageError, r"compact-unet\(blocks=3\): "),
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_what_makes_no_network_says_why(name: str, config: dict[str, object], kind: type, reason: str) -> None:
     with pytest.raises(kind, match=reason):
         darnet.create_model(name, **config)

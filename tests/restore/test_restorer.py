@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +126,13 @@ def test_below_the_least_confidence_a_picture_is_left_alone() -> None:
     np.testing.assert_array_equal(result.image, PICTURE)
     assert result.steps[0].expert is None
     assert result.warnings == ("left alone: noise 60 % is below the least confidence of 70 %; try `kinds=['noise']`",)
+
+
+@pytest.mark.parametrize(("score", "told"), [(0.597, "59.7 % is .* 60.0 %"), (0.59996, "59.996 % is .* 60.000 %")])
+def test_what_is_just_below_does_not_look_the_same(score: float, told: str) -> None:
+    """It was "60 % is below the least confidence of 60 %" once."""
+    unsure = Restorer(lambda _: Diagnosis({"noise": score, "clean": 1 - score}), EXPERTS, min_confidence=0.6)
+    assert re.match(f"left alone: noise {told};", unsure(PICTURE).warnings[0])
 
 
 @pytest.mark.parametrize(("least", "experts"), [({"noise": 0.5}, ("noise",)), ({"blur": 0.5}, ())])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError
+from threading import Barrier
 
 import pytest
 import torch
@@ -17,7 +19,9 @@ import torch
 from darnet import registry
 from darnet.errors import DarnetError, UnknownNameError, UsageError, WeightsError
 from darnet.models import cards
+from darnet.restore.experts import Expert
 from darnet.systems import assembly, manifest
+from darnet.systems.manifest import System
 from darnet.systems.spec import load
 
 
@@ -188,46 +192,106 @@ def test_an_interrupt_after_the_change_was_made_leaves_the_changed_system(
     assert load(system)(torch.zeros(3, 9, 9), kinds=["salt"]).image.shape == (3, 9, 9)
 
 
-def test_a_folder_that_somebody_else_made_is_not_removed(system: Path) -> None:
-    found, folder = manifest.read_system(str(system))
-    with pytest.raises(FileExistsError):
-        assembly.commit(folder, None, (found, found), {"blur": system / "noise"})
-    assert cards.verify(system / "blur")
+def unchanged(system: System, _: Mapping[str, str]) -> System:
+    """A change that changes nothing."""
+    return system
 
 
-def test_a_system_that_somebody_else_changed_meanwhile(system: Path) -> None:
-    found, folder = manifest.read_system(str(system))
-    assembly.remove(str(system), "blur")
-    with pytest.raises(UsageError, match="meanwhile"):
-        assembly.commit(folder, None, (found, found), {})
+def test_no_folder_that_is_there_is_written_to(system: Path) -> None:
+    before = hashes(system / "blur")
+    assembly.commit(system, None, unchanged, {"blur": system / "noise"})
+    assert hashes(system / "blur") == before
+    assert hashes(system / "blur-2") == hashes(system / "noise")
 
 
-def test_of_two_changes_at_the_same_time_one_is_refused(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each would write a system.json without the other's expert."""
-    found, folder = manifest.read_system(str(system))
-    copytree, meeting = shutil.copytree, Barrier(2)
+def test_what_somebody_else_changed_meanwhile_stays(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an expert was looked at, another was removed; the same expert was added, too."""
+    check = assembly.check_expert
 
-    def slow(*arguments: Path) -> Path:
-        with suppress(BrokenBarrierError):  # alone here, as it should be
-            meeting.wait(0.5)
-        return copytree(*arguments)
+    def slow(expert: Expert) -> None:
+        check(expert)
+        monkeypatch.setattr(assembly, "check_expert", check)
+        assembly.remove(str(system), "blur")
+        assembly.add(str(system), "median", ["pepper"])
 
-    def change(kind: str) -> str:
-        new = found.model_copy(update={"experts": {**found.experts, kind: kind}})
-        try:
-            assembly.commit(folder, None, (found, new), {kind: system / "noise"})
-        except UsageError as error:
-            return str(error)
-        return kind
+    monkeypatch.setattr(assembly, "check_expert", slow)
+    assembly.add(str(system), "median", ["salt"])
+    assert set(manifest.read_system(str(system))[0].experts) == {"noise", "overexposure", "salt", "pepper"}
+    before = len(manifest.versions(system))
+    monkeypatch.setattr(assembly, "check_expert", lambda _: add_with(system, "rain", monkeypatch, check))
+    with pytest.raises(UsageError, match="'rain': the system has an expert for it"):
+        assembly.add(str(system), "median", ["rain"])
+    assert len(manifest.versions(system)) == before + 1
 
-    monkeypatch.setattr(shutil, "copytree", slow)
-    with ThreadPoolExecutor(2) as pool:
-        said = set(pool.map(change, ("salt", "pepper")))
-    (winner,) = said & {"salt", "pepper"}
-    (refused,) = said - {winner}
-    assert "changed by somebody else meanwhile" in refused
-    assert {"salt", "pepper"} & set(manifest.read_system(str(system))[0].experts) == {winner}
-    assert not (system / ("pepper" if winner == "salt" else "salt")).exists()
+
+def add_with(system: Path, kind: str, monkeypatch: pytest.MonkeyPatch, check: Callable[[Expert], None]) -> None:
+    """Somebody else, who is faster."""
+    monkeypatch.setattr(assembly, "check_expert", check)
+    assembly.add(str(system), "median", [kind])
+
+
+def test_changes_at_the_same_time_are_made_one_after_the_other(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would write a system.json without the others' experts; all but one were refused once."""
+    kinds, check = ("salt", "pepper", "rain"), assembly.check_expert
+    meeting = Barrier(len(kinds))  # all have opened the system when the first changes it
+
+    def together(expert: Expert) -> None:
+        check(expert)
+        meeting.wait(60)
+
+    monkeypatch.setattr(assembly, "check_expert", together)
+    with ThreadPoolExecutor(len(kinds)) as pool:
+        list(pool.map(lambda kind: assembly.add(str(system), "median", [kind]), kinds))
+    assert set(kinds) < set(manifest.read_system(str(system))[0].experts)
+    for _ in kinds:
+        assembly.rollback(str(system))
+    assert not set(kinds) & set(manifest.read_system(str(system))[0].experts)
+
+
+@pytest.mark.parametrize("kinds", [["salt"], ["router"]])
+def test_what_was_given_is_named_and_not_its_copy(system: Path, tmp_path: Path, kinds: list[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    damaged = shutil.copytree(system / "noise", tmp_path / "damaged")
+    (damaged / cards.WEIGHTS).write_bytes((system / "noise" / cards.WEIGHTS).read_bytes()[:-1] + b"\1")
+    changed, reference = tmp_path / "changed", cards.Reference(name="mine", file="net.pth", sha256="0")
+    changed.mkdir()
+    (changed / "net.pth").touch()
+    (changed / cards.REFERENCE).write_text(reference.model_dump_json())
+    odd = shutil.copytree(system / "noise", tmp_path / "odd")
+    os.mkfifo(odd / "pipe")
+    wanted = {"empty": cards.CARD, "damaged": cards.WEIGHTS, "changed": "net.pth", "odd": ""}
+    for name, file in wanted.items():
+        with pytest.raises(WeightsError) as caught:
+            assembly.add(str(system), str(tmp_path / name), kinds)
+        assert str(caught.value).startswith(f"{tmp_path / name / file}: ")
+    assert f"cannot be copied: `{odd / 'pipe'}` is a named pipe" in str(caught.value)
+
+
+def test_a_router_that_learnt_is_not_given_to_a_system_that_has_another_by_now(system: Path) -> None:
+    change = partial(assembly.taught, "salt", "router")
+    parts = {"router-salt": system / "router", "salt": system / "noise"}
+    assembly.commit(system, None, change, parts)
+    found = manifest.read_system(str(system))[0]
+    assert (found.router, found.experts["salt"]) == ("router-salt", "salt")
+    before = hashes(system)
+    with pytest.raises(UsageError, match="another router meanwhile"):
+        assembly.commit(system, None, change, parts)
+    assert hashes(system) == before
+
+
+@pytest.mark.parametrize("name", ["noisy.png", "junk.onnx"])
+def test_a_file_is_named_as_it_was_given(
+    system: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"junk")
+    with pytest.raises(WeightsError, match=f"^{name}: "):
+        assembly.add(str(system), name, ["salt"])
+
+
+def test_no_kind(system: Path) -> None:
+    with pytest.raises(UsageError, match="`kinds`"):
+        assembly.add(str(system), "median", [])
 
 
 HOLD = """
@@ -254,12 +318,12 @@ def test_whoever_holds_the_lock_is_waited_for_and_the_lock_of_the_dead_means_not
 
 
 def test_a_copy_to_where_somebody_else_put_something_meanwhile(system: Path, tmp_path: Path) -> None:
-    found, folder = manifest.read_system(str(system))
+    folder = system
     out = tmp_path / "new" / "copy"
-    assembly.commit(folder, out, (found, found), {})
+    assembly.commit(folder, out, unchanged, {})
     before = hashes(out)
     with pytest.raises(UsageError, match="copy"):
-        assembly.commit(folder, out, (found, found), {})
+        assembly.commit(folder, out, unchanged, {})
     assert hashes(out) == before
     assert list(out.parent.iterdir()) == [out]
 

@@ -98,3 +98,8 @@ def test_everything_is_handed_on(tiny_system: Path) -> None:
     assert (expert.tiles, str(expert.backend.dtype)) == (Tiles(64, 16), "torch.bfloat16")
     same = darnet.load(tiny_system, device="cpu", min_confidence=0.25, max_steps=3, quality="best")
     assert (same.min_confidence, same.max_steps) == (restorer.min_confidence, restorer.max_steps)
+
+
+def test_json_that_is_too_deep() -> None:
+    with pytest.raises(UsageError, match="expected a JSON object"):
+        RestorerSpec.from_json("[" * 100000)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from darnet import registry
 from darnet.errors import DarnetError, RecipeError
+from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.training.preparation import build_model, check
 from darnet.training.recipe import Recipe, parse_recipe
@@ -61,9 +66,34 @@ def test_another_networks_weights_do_not_fit() -> None:
 )
 def test_what_cannot_be_trained_is_refused(stage: dict[str, object], message: str) -> None:
     recipe = router("clean", "noise", **stage)
-    model = build_model(recipe)
     with pytest.raises(DarnetError, match=message):
-        check(recipe, model, model.kinds)
+        check(recipe, (model := build_model(recipe)), model.kinds)
+
+
+@pytest.mark.parametrize("kind", ["compact-unet", "deconvolution-unet", "unet"])
+@pytest.mark.parametrize("config", [{"width": 0}, {"width": -1}, {"width": 10**30}, {"width": "x"}, {"width": 2.5}])
+@pytest.mark.filterwarnings("error")
+def test_what_makes_no_network_names_the_key(kind: str, config: dict[str, object]) -> None:
+    document = router("clean").model_dump()
+    recipe = parse_recipe({**document, "model": {"kind": kind, "config": config}})
+    with pytest.raises(RecipeError, match=rf"^model\.config: {kind}\(width="):
+        build_model(recipe)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_that_does_not_work_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can be made, and fails on the first picture."""
+
+    class Broken(DegradationClassifier):
+        def forward(self, *_: object) -> Output:
+            raise RuntimeError("mat1 and mat2 shapes\ncannot be multiplied")
+
+    monkeypatch.setitem(registry.BUILTIN["model"], "broken", "broken_module:Broken")
+    monkeypatch.setitem(sys.modules, "broken_module", SimpleNamespace(Broken=Broken))
+    document = router("clean").model_dump()
+    document["model"]["kind"] = "broken"
+    with pytest.raises(RecipeError, match=r"model\.config: broken\(.* fails on crops of 16 px: mat1 and mat2 shapes c"):
+        build_model(parse_recipe(document))
 
 
 def test_distillation_needs_a_teacher_whose_kinds_come_first() -> None:

@@ -166,3 +166,34 @@ def test_the_first_weights_follow_from_the_seed(path: Path) -> None:
         return float(build_model(load_recipe(path, [f"seed={seed}"])).head.weight.detach().sum())
 
     assert first(1) == first(1) != first(2)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("seed=-1", "seed"),
+        ("seed=99999999999999999999", "seed"),
+        ("stage.0.degradations.0.share=inf", r"stage\.0\.degradations\.0\.share"),
+        ("stage.0.optimizer.lr=inf", r"stage\.0\.optimizer\.lr"),
+        ("stage.0.losses.l1=nan", r"stage\.0\.losses\.l1"),
+        ("data.test=0.95", "data"),
+        ("stage.0.degradations=[{name='jpeg', ranges={quality=[5, 500]}}]", r"stage\.0\.degradations\.0"),
+        ("stage.0.degradations=[{name='chain', of='noise', habits={none=7}}]", r".*habits\.none=.*"),
+        ("stage.0.degradations=[{name='chain', of='noise', habits={none=[0, 1]}}]", r".*habits\.none=.*"),
+        ("stage.0.degradations=[{name='chain', of='noise', habits={quality=[1]}}]", r".*habits\.quality=.*"),
+        ("stage.0.degradations=[{name='chain', habits={several=[0, 0, 0, 0]}}]", r".*habits\.several=.*"),
+        ("name=../elsewhere", "name"),
+        ('name=""', "name"),
+    ],
+)
+def test_values_that_could_only_fail_later_are_refused_and_their_key_is_named(
+    path: Path, change: str, key: str
+) -> None:
+    with pytest.raises(RecipeError, match=rf"tiny\.toml: {key}: "):
+        load_recipe(path, [change])
+
+
+def test_what_we_say_of_a_value_is_said_as_it_is(path: Path) -> None:
+    """pydantic puts "Value error, " before it."""
+    with pytest.raises(RecipeError, match=r"tiny\.toml: stage\.0: give one of steps_per_epoch and crops_per_photo$"):
+        load_recipe(path, ["stage.0.crops_per_photo=3"])

@@ -66,7 +66,7 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
 
 def _explain(error: Any) -> int:
     """A usage error of typer's, and where to read on; a command that was given nothing at all answers with its help."""
-    text = error.format_message().strip()
+    text = error.format_message().strip().replace(": Value error, ", ": ")  # pydantic's, which typer asks
     if "\n" in text:
         print(text, file=sys.stderr)
         return UsageError.exit_code

@@ -103,6 +103,10 @@ def _parse(setting: str, degradation: type[Degradation]) -> tuple[str, tuple[flo
         value = math.nan
     if not math.isfinite(value):
         raise UsageError(f"--set {setting}: expected {name}=NUMBER")
+    least, most = degradation.limits.get(name, (0, math.inf))
+    if not least <= value <= most:
+        bounds = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
+        raise UsageError(f"--set {setting}: expected {bounds}")
     return name, (value, value)
 
 

@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +17,8 @@ from darnet import __version__
 from darnet.cli import options as o
 from darnet.cli.experts import parts
 from darnet.cli.lines import tell
-from darnet.errors import WeightsError, explain
+from darnet.errors import MissingPackageError, WeightsError, explain
+from darnet.registry import optional
 
 SAMPLE_PX = 16
 
@@ -67,7 +68,7 @@ def _versions() -> dict[str, str]:
 
 
 def _extras() -> dict[str, str]:
-    """Each extra of darnet, `ok` or which of its packages are not installed, as far as this installation can tell."""
+    """Each extra of darnet, `ok` or which of its packages are missing or broken, as far as that can be told here."""
     try:
         about = distribution("darnet")
     except PackageNotFoundError:
@@ -77,17 +78,32 @@ def _extras() -> dict[str, str]:
         package, extra = re.match(r"[\w.-]+", requirement), re.search(r"extra == ['\"]([\w-]+)", requirement)
         if package and extra:
             needed[extra[1]].append(package[0])
-    return {extra: _absent(extra, packages) for extra, packages in needed.items()}
+    brought = packages_distributions()
+    return {extra: _state(extra, packages, brought) for extra, packages in needed.items()}
 
 
-def _absent(extra: str, packages: Sequence[str]) -> str:
-    absent = []
+def _state(extra: str, packages: Sequence[str], brought: Mapping[str, Sequence[str]]) -> str:
+    """`brought`: modules -> packages. What is there is imported: it may not fit what else is."""
+    absent, broken = [], []
     for package in packages:
         try:
-            distribution(package)
+            name = distribution(package).name
+            if package != "darnet":  # which names other extras: they are told of in their own lines
+                optional(_module(name, [module for module, owners in brought.items() if name in owners]), extra)
         except PackageNotFoundError:
             absent.append(package)
-    return f"not installed: {', '.join(absent)} (pip install 'darnet[{extra}]')" if absent else "ok"
+        except MissingPackageError as error:
+            broken.append(str(error))
+    if absent:
+        return f"not installed: {', '.join(absent)} (pip install 'darnet[{extra}]')"
+    return "; ".join(broken) or "ok"
+
+
+def _module(package: str, modules: Sequence[str]) -> str:
+    """What is imported of a package: what is called like it, else what has the shortest name of all."""
+    public = [module for module in modules if module.isidentifier() and not module.startswith("_")]
+    called = package.replace("-", "_").lower()
+    return min(public, key=lambda module: (module.lower() != called, len(module)), default=called)
 
 
 def _machine() -> dict[str, Any]:

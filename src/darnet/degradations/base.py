@@ -5,9 +5,12 @@ Shapes: B batch, P parameters of one sample, H × W pixels. Pictures are sRGB in
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
@@ -29,14 +32,19 @@ class Degradation(ABC):
 
     kind: ClassVar[str]  #: the kind of damage, the class a router learns
     parameters: ClassVar[tuple[str, ...]] = ()  #: names of the P parameters, in order
+    limits: ClassVar[Mapping[str, Range]] = MappingProxyType({})  #: of parameters that more than 0 bounds
     needs_scene: ClassVar[bool] = False  #: whether a crop degraded alone differs from a crop of a degraded picture
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a range that is reversed or negative."""
+        """Raise ValueError for a range that is reversed, or beyond its limits."""
         for name in self.parameters:
             low, high = getattr(self, name)
-            if not 0 <= low <= high:
-                raise ValueError(f"{self.kind}: {name} must be a range [low, high] with 0 <= low <= high")
+            least, most = self.limits.get(name, (0, math.inf))
+            if not least <= low <= high <= most:
+                above = f" <= {most:g}" if most < math.inf else ""
+                raise ValueError(
+                    f"{self.kind}: {name} must be a range [low, high] with {least:g} <= low <= high{above}"
+                )
 
     @property
     def margin_px(self) -> int:

@@ -5,6 +5,7 @@ Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ class Haze(Degradation):
     tint: Range = (0.0, 0.06)
     kind: ClassVar[str] = "haze"
     parameters: ClassVar[tuple[str, ...]] = ("beta", "airlight", "tint")
+    limits: ClassVar[Mapping[str, Range]] = {"airlight": (0, 1), "tint": (0, 1)}
     needs_scene: ClassVar[bool] = True
 
     def apply(

@@ -6,6 +6,7 @@ Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,7 @@ class Jpeg(Degradation):
     quality: Range = (5.0, 60.0)
     kind: ClassVar[str] = "jpeg"
     parameters: ClassVar[tuple[str, ...]] = ("quality",)
+    limits: ClassVar[Mapping[str, Range]] = {"quality": (1, 100)}
 
     @property
     def margin_px(self) -> int:

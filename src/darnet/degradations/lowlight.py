@@ -5,6 +5,7 @@ Shapes: B batch, P parameters, H × W pixels. Pictures are sRGB in [0, 1].
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,6 +36,7 @@ class LowLight(Degradation):
     read_sigma_255: Range = (0.3, 3.0)
     kind: ClassVar[str] = "lowlight"
     parameters: ClassVar[tuple[str, ...]] = ("exposure", "gamma", "unevenness", "shot", "read_sigma_255")
+    limits: ClassVar[Mapping[str, Range]] = {"exposure": (0, 1), "unevenness": (0, 1)}
     needs_scene: ClassVar[bool] = True
 
     def apply(

@@ -6,6 +6,7 @@ Shapes: B batch, P parameters, T moments, H × W pixels, K side of a kernel. Pic
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +41,7 @@ class MotionBlur(Degradation):
     shake: Range = (0.0, 1.0)
     kind: ClassVar[str] = "motion"
     parameters: ClassVar[tuple[str, ...]] = ("length_px", "shake")
+    limits: ClassVar[Mapping[str, Range]] = {"shake": (0, 1)}
 
     @property
     def margin_px(self) -> int:

@@ -6,6 +6,7 @@ Shapes: B batch, P parameters, H × W pixels, K side of a kernel. Pictures are s
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +43,7 @@ class Rain(Degradation):
     veil: Range = (0.0, 0.15)
     kind: ClassVar[str] = "rain"
     parameters: ClassVar[tuple[str, ...]] = ("streaks", "length_px", "width_px", "angle_deg", "opacity", "veil")
+    limits: ClassVar[Mapping[str, Range]] = {"opacity": (0, 1), "veil": (0, 1)}
 
     def apply(
         self, clean: Float[Tensor, "B C H W"], parameters: Float[Tensor, "B P"], rng: Generator

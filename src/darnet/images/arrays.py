@@ -213,6 +213,8 @@ def _from_tensor(source: Any) -> Channels:
         raise UsageError(f"a tensor picture has shape (3, H, W), (1, H, W) or (H, W), not {tuple(tensor.shape)}")
     if not (tensor.is_floating_point() or tensor.dtype == torch.uint8):
         raise UsageError(f"tensor pixels are uint8 or floats in [0, 1], not {tensor.dtype}")
+    if tensor.is_meta or tensor.layout != torch.strided:
+        raise UsageError(f"a tensor picture has a value for each pixel, and not: {tensor.device}, {tensor.layout}")
     tensor = tensor.detach().cpu()
     values: Array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
     return _from_array(values if values.ndim == 2 else np.moveaxis(values, 0, -1))

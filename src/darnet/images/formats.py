@@ -111,6 +111,7 @@ def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
 
     It is not mapped: were it shortened meanwhile, that would end the process. Raises ImageError for what is no picture.
     """
+    check_name(path)
     try:
         with regular(path) as file:
             head = file.read(SIGNATURE_BYTES)
@@ -122,6 +123,16 @@ def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
                 yield format, io.BytesIO(head + file.read())
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
+
+
+def check_name(path: Path) -> None:
+    """Raise ImageError for a name that the system takes for none."""
+    try:
+        possible = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise ImageError(path, "no file can be called so")
 
 
 def refuse(path: Path, image: Any, head: bytes, max_pixels: int = MAX_PIXELS) -> None:

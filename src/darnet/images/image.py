@@ -21,7 +21,7 @@ from darnet.images.arrays import (
     unpack,
 )
 from darnet.images.codecs import Content, Encoder, decode, unfinished_picture, write_bytes, write_parts
-from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, known_format, opened
+from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
 
 if TYPE_CHECKING:
@@ -79,15 +79,20 @@ class Image:
             return replace(cls._decoded(path, format, file, max_pixels), path=path)
 
     @classmethod
-    def decode(cls, data: bytes, *, name: Path | str = "picture", max_pixels: int = MAX_PIXELS) -> Image:
+    def decode(
+        cls, data: bytes | bytearray | memoryview, *, name: Path | str | None = None, max_pixels: int = MAX_PIXELS
+    ) -> Image:
         """The picture whose file holds these bytes; as `read`, with the same errors, in which it is called `name`.
+
+        So it is in what is said of it later: `name` becomes its `path`.
 
         >>> import numpy as np
         >>> Image.decode(Image.of(np.zeros((4, 6, 3), np.uint8)).encode("png")).width
         6
         """
-        format = known_format(Path(name), data)
-        return cls._decoded(Path(name), format, io.BytesIO(data), max_pixels)
+        held, called = bytes(data), Path("picture" if name is None else name)
+        found = cls._decoded(called, known_format(called, held), io.BytesIO(held), max_pixels)
+        return replace(found, path=None if name is None else called)
 
     @classmethod
     def _decoded(cls, path: Path, format: str, file: BinaryIO, max_pixels: int) -> Image:
@@ -157,6 +162,7 @@ class Image:
         that cannot be written: then a file already there stays as it was.
         """
         path = Path(path)
+        check_name(path)
         format = SUFFIXES.get(path.suffix.lower())
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
@@ -214,5 +220,5 @@ def check_options(quality: int | None, **options: str) -> None:
     for name, given in options.items():
         if given not in get_args(choices[name]):
             raise UsageError(f"`{name}={given!r}`: expected one of {', '.join(get_args(choices[name]))}")
-    if quality is not None and quality not in range(1, 101):
+    if quality is not None and (isinstance(quality, bool) or quality not in range(1, 101)):
         raise UsageError(f"`quality={quality}`: expected 1 to 100")

@@ -43,7 +43,10 @@ def steps_of(kinds: Iterable[Kind]) -> Mapping[str, tuple[Step, ...]]:
 
 @dataclass(frozen=True)
 class Habits:
-    """How often photos take the steps that are no damage, and what comes along with damage: shares of the photos."""
+    """How often photos take the steps that are no damage, and what comes along with damage: shares of the photos.
+
+    Raises ValueError for what is no share, or no quality of a JPEG file.
+    """
 
     stored: float = 0.65  # kept as a JPEG file, where compression is not the damage
     quality: tuple[float, float] = (98.0, 60.0)
@@ -58,6 +61,16 @@ class Habits:
     local: float = 0.12  # of those with a local kind, for a router: in a rectangle alone
     #: Of photos for a router: no kind, one, two, three.
     several: tuple[float, ...] = (0.36, 0.4, 0.16, 0.08)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what is no share, or no quality."""
+        for name, value in vars(self).items():
+            least, most = (1, 100) if name == "quality" else (0, 1)
+            many, given = name in {"quality", "several"}, value if isinstance(value, tuple) else (value,)
+            possible = isinstance(value, tuple) == many and all(least <= one <= most for one in given)
+            if not possible or (many and not sum(given)) or (name == "quality" and len(given) != 2):
+                numbers = "two numbers" if name == "quality" else "numbers" if many else "a number"
+                raise ValueError(f"habits.{name}={value!r}: expected {numbers} from {least} to {most}")
 
 
 @dataclass(frozen=True)

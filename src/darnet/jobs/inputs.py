@@ -158,6 +158,8 @@ def _absence(one: str) -> str:
         pass
     except OSError as error:
         return refusal(error)
+    except ValueError:  # a NUL, or what is no text
+        return "no file can be called so"
     return "no such file or folder"
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from darnet import registry
-from darnet.errors import DarnetError, UnknownNameError, WeightsError, one_line
+from darnet.errors import DarnetError, UnknownNameError, WeightsError, fault, one_line
 from darnet.models.base import Model
 from darnet.models.meta import on_meta
 
@@ -207,9 +207,8 @@ def read(path: Path, schema: type[_Schema]) -> _Schema:
     except DarnetError:
         raise
     except ValidationError as error:
-        first = error.errors()[0]
-        raise WeightsError(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except ValueError as error:
+        raise WeightsError(path, ": ".join(filter(None, fault(error)))) from error
+    except (ValueError, RecursionError) as error:
         raise WeightsError(path, "not JSON") from error
 
 

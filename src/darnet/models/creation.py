@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from darnet import registry
-from darnet.errors import UnknownNameError, UsageError, one_line
+from darnet.errors import DarnetError, UnknownNameError, UsageError, is_out_of_memory
 
 if TYPE_CHECKING:  # what names there are is known without torch
     from darnet.models.base import Model
@@ -43,8 +44,22 @@ def create_model(name: str, **config: Any) -> Model:
         for key in config:
             if key not in parameters:
                 raise UnknownNameError(f"argument of {name}", key, parameters)
+    from darnet.models.meta import with_weights
+
     try:
-        model: Model = network(**config)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{name}: {one_line(error)}") from error
-    return model
+        return with_weights(network, config)
+    except DarnetError:
+        raise
+    except Exception as error:  # whatever torch, or a stranger's constructor, makes of a value
+        if is_out_of_memory(error):
+            raise
+        raise UsageError(f"{described(name, config)}: {' '.join(str(error).split())}") from error
+
+
+def described(name: str, config: Mapping[str, Any]) -> str:
+    """A network with its arguments.
+
+    >>> described("compact-unet", {"width": 8})
+    'compact-unet(width=8)'
+    """
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in config.items())})"

@@ -75,9 +75,9 @@ class Diagnosis:
         """Estimated severity of `label`, or None where the kind has none."""
         return self.severities.get(self.label)
 
-    def describe(self, kind: str) -> str:
-        """One kind for a reader: `noise 93 % (σ ≈ 24)`."""
-        text = f"{kind} {100 * self.scores.get(kind, self.confidence):.0f} %"
+    def describe(self, kind: str, digits: int = 0) -> str:
+        """One kind for a reader: `noise 93 % (σ ≈ 24)`; `digits`: of the percentage, after its point."""
+        text = f"{kind} {100 * self.scores.get(kind, self.confidence):.{digits}f} %"
         if kind not in self.severities:
             return text
         from darnet.degradations import find_kind  # which brings torch: nobody has a severity without a network

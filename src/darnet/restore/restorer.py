@@ -158,8 +158,9 @@ class Restorer:
             elif not present:  # nothing is refused: it is not called that
                 found.append(f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`")
             else:
-                least = f"below the least confidence of {100 * self._least(kind):.0f} %"
-                found.append(f"left alone: {diagnosis.describe(kind)} is {least}; try `kinds={[kind]}`")
+                digits = _telling_apart(diagnosis.scores[kind], self._least(kind))
+                least = f"below the least confidence of {100 * self._least(kind):.{digits}f} %"
+                found.append(f"left alone: {diagnosis.describe(kind, digits)} is {least}; try `kinds={[kind]}`")
         return found
 
     def _least(self, kind: str) -> float:
@@ -232,6 +233,11 @@ def check_limits(min_confidence: float, max_steps: int) -> None:
     _share("min_confidence", min_confidence)
     if max_steps < 1:
         raise UsageError(f"`max_steps={max_steps}`: expected at least 1")
+
+
+def _telling_apart(score: float, least: float) -> int:
+    """How many digits two percentages need so that they do not look the same."""
+    return next((digits for digits in range(9) if f"{100 * score:.{digits}f}" != f"{100 * least:.{digits}f}"), 9)
 
 
 def _share(parameter: str, value: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from darnet.engines.devices import Precision, pick_device, pick_dtype
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import UnknownNameError, UsageError, fault
 from darnet.models import cards
 from darnet.restore.experts import Tiles
 from darnet.restore.restorer import Restorer, check_limits
@@ -52,7 +52,7 @@ class RestorerSpec(BaseModel):
         """The spec that `to_json` wrote; fields that it leaves out are the default. Raises UsageError."""
         try:
             document = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict):
             raise UsageError("no RestorerSpec: expected a JSON object")
@@ -90,7 +90,8 @@ class RestorerSpec(BaseModel):
             spec = check(given)
         except ValidationError as error:
             first = error.errors()[0]
-            name, reason = ".".join(map(str, first["loc"])), first["msg"].replace("Input should be", "expected")
+            name, reason = fault(error)
+            reason = reason.replace("Input should be", "expected")
             if first["type"] == "extra_forbidden":
                 raise UnknownNameError("field of RestorerSpec", name, cls.model_fields) from None
             raise UsageError(f"`{name}={first['input']!r}`: {reason}") from None

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import torch
 
-from darnet.errors import MissingPackageError, RecipeError, UnknownNameError, UsageError, one_line
+from darnet.errors import MissingPackageError, RecipeError, UnknownNameError, UsageError, is_out_of_memory, one_line
 from darnet.models.abilities import Adopting, Calibrated, Classifier, FeatureExtractor, Gated
 from darnet.models.base import Model
-from darnet.models.creation import create_model
+from darnet.models.creation import create_model, described
 from darnet.registry import CLEAN
 from darnet.training.losses import LOSSES
 from darnet.training.recipe import Recipe, Stage
@@ -22,7 +22,8 @@ from darnet.training.recipe import Recipe, Stage
 def build_model(recipe: Recipe, start: Model | None = None) -> Model:
     """The network of a recipe, its first weights drawn from the seed, or taken over from another network.
 
-    Raises RecipeError for a wrong config, or where the other network is of another shape.
+    Raises RecipeError for a wrong config, crops that the network does not take, or where the other one is of another
+    shape.
     """
     with torch.random.fork_rng():  # torch's initialisers know only the global generator
         torch.default_generator.manual_seed(recipe.seed)
@@ -31,7 +32,8 @@ def build_model(recipe: Recipe, start: Model | None = None) -> Model:
         except MissingPackageError:
             raise
         except UsageError as error:
-            raise RecipeError(f"model: {error}") from error
+            raise RecipeError(f"model.config: {error}") from error
+    _try(recipe, model)
     if start is not None:
         try:
             adopt(model, start)
@@ -39,6 +41,30 @@ def build_model(recipe: Recipe, start: Model | None = None) -> Model:
             reason = f"cannot start from these weights: {one_line(error)}"
             raise RecipeError(f"model {recipe.model.kind!r} {reason}") from error
     return model
+
+
+def _try(recipe: Recipe, model: Model) -> None:
+    """Show the network one of the smallest crops of the recipe. Raises RecipeError where it fails.
+
+    Not every config that makes a network makes one that works.
+    """
+    for stage in recipe.stage:
+        if stage.crop_px % model.multiple_of:
+            raise RecipeError(f"stage {stage.name!r}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
+    side = min(stage.crop_px for stage in recipe.stage)
+    crop = torch.zeros(1, 3, side, side)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(crop, model.look(crop))
+    except Exception as error:  # whatever torch makes of its values
+        if is_out_of_memory(error):
+            raise
+        network = described(recipe.model.kind, recipe.model.config)
+        reason = one_line(error)
+        raise RecipeError(f"model.config: {network} fails on crops of {side} px: {reason}") from error
+    model.train(was_training)
 
 
 def adopt(model: Model, other: Model) -> None:
@@ -77,8 +103,6 @@ def _check_network(stage: Stage, model: Model) -> None:
             raise UnknownNameError("loss", name, LOSSES)
     if "presence" in stage.losses and not (isinstance(model, Classifier) and CLEAN in model.kinds):
         raise RecipeError(f"{where}: loss 'presence' needs a router, one of whose kinds is {CLEAN!r}")
-    if stage.crop_px % model.multiple_of:
-        raise RecipeError(f"{where}: crop_px {stage.crop_px} is no multiple of {model.multiple_of}")
     gates = model.gates if isinstance(model, Gated) else ()
     if stage.gate is not None and stage.gate not in gates:
         known = f"gates: {', '.join(gates)}" if gates else "no gates"

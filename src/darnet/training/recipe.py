@@ -18,10 +18,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from darnet.data.memory import PAIRS
 from darnet.degradations.base import Rounding
-from darnet.errors import RecipeError, UnknownNameError
+from darnet.errors import RecipeError, UnknownNameError, fault
 from darnet.training.sources import SourceSpec, Strict
 
 MOST_JPEG_QUALITY = 100
+#: torch's generators take no more.
+MOST_SEED = 2**63 - 1
 
 
 def _refuse_idle(spec: Optimizer | Schedule, idle: set[str]) -> None:
@@ -145,6 +147,12 @@ class Data(Strict):
     calibration_pictures: int = Field(0, ge=0)  # of validation, that a router's verdict is fitted to; 0: it is not
     clean_alarms: float = Field(1.0, gt=0, le=1)  # share of clean ones that a calibrated router may call damaged
 
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Data:
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation {self.validation:g} and test {self.test:g} leave nothing to train on")
+        return self
+
 
 class MemorySpec(Strict):
     """What a router remembers once it is trained (`darnet.data.memory`), so that it can be taught more later."""
@@ -159,8 +167,8 @@ class MemorySpec(Strict):
 class Recipe(Strict):
     """All of a training run but the pictures."""
 
-    name: str
-    seed: int = 0
+    name: str = Field(pattern=r"^[^/\\.][^/\\]*$")  # of a folder
+    seed: int = Field(0, ge=0, le=MOST_SEED)
     handles: tuple[str, ...] = ()  # kinds that an expert repairs; empty for a router
     model: ModelSpec
     data: Data = Data()
@@ -211,13 +219,16 @@ def parse_recipe(document: dict[str, Any], source: str = "recipe", overrides: Se
     try:
         recipe = Recipe.model_validate(_whole(document))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        reason = _nearest(first["loc"]) if first["type"] == "extra_forbidden" else first["msg"]
-        raise RecipeError(f"{source}: {where}: {reason}") from error
-    for stage in recipe.stage:
-        for spec in stage.degradations:
-            spec.check()
+        (where, reason), first = fault(error), error.errors()[0]
+        if first["type"] == "extra_forbidden":
+            reason = _nearest(first["loc"])
+        raise RecipeError(": ".join(filter(None, (source, where, reason)))) from error
+    for number, stage in enumerate(recipe.stage):
+        for index, spec in enumerate(stage.degradations):
+            try:
+                spec.check()
+            except RecipeError as error:
+                raise RecipeError(f"{source}: stage.{number}.degradations.{index}: {error}") from error
     return recipe
 
 

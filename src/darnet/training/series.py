@@ -17,7 +17,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from darnet.data.cache import Cache
-from darnet.errors import RecipeError, UsageError
+from darnet.errors import RecipeError, UsageError, fault
 from darnet.training import launch
 from darnet.training.launch import Hardware
 from darnet.training.plan import Budget
@@ -81,8 +81,7 @@ class SeriesPlan(Strict, ABC):
             plan = cls.model_validate(document)
             plan.check()
         except ValidationError as error:
-            first = error.errors()[0]
-            raise RecipeError(f"{source}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+            raise RecipeError(": ".join(filter(None, (source, *fault(error))))) from error
         return plan
 
     def start(

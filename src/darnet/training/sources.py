@@ -23,9 +23,9 @@ CHAIN = "chain"
 
 
 class Strict(BaseModel):
-    """A part of a recipe: unknown keys are errors, values do not change."""
+    """A part of a recipe: unknown keys are errors, numbers are finite, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class SourceSpec(Strict):
