@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from darnet.cli.session import Session
-from darnet.errors import warn
+from darnet.notices import warn
 
 
 class Terminal(io.StringIO):

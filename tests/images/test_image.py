@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import ImageCms
 
-from darnet.errors import ImageError, ResourceError, UsageError, explain, overheard
+from darnet.errors import ImageError, ResourceError, UsageError, explain
 from darnet.images import image as image_module
 from darnet.images.arrays import full_scale, rescale
 from darnet.images.formats import read_size
 from darnet.images.image import SUFFIXES, Image
+from darnet.notices import overheard
 
 LOSSY = {".jpg": np.uint8, ".webp": np.uint8, ".avif": np.uint16}
 EXIF_FORMATS = ("jpeg", "png", "webp", "avif")

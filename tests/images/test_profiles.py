@@ -12,10 +12,10 @@ import pyvips
 import torch
 from PIL import ImageCms
 
-from darnet.errors import overheard
 from darnet.images import profiles
 from darnet.images.arrays import full_scale, rescale
 from darnet.images.image import Image
+from darnet.notices import overheard
 
 DTYPES = (np.uint8, np.uint16, np.float32)
 SRGB = bytes(pyvips.Image.profile_load("srgb"))

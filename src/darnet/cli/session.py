@@ -15,7 +15,8 @@ from typing import Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line, tell, visible
-from darnet.errors import NoInputError, explain, overheard
+from darnet.errors import NoInputError, explain
+from darnet.notices import overheard
 
 Item = TypeVar("Item")
 #: What rich calls the first task of a `Progress`, which here is the only one.

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from darnet.errors import ImageError, refusal, warn
+from darnet.errors import ImageError, refusal
 from darnet.files import unfinished
 from darnet.images import exif, profiles, rows, scratch
 from darnet.images.arrays import (
@@ -31,6 +31,7 @@ from darnet.images.arrays import (
 )
 from darnet.images.formats import FORMATS, HEAD_BYTES, not_decoded, refuse
 from darnet.images.scratch import Array
+from darnet.notices import warn
 
 
 @dataclass(frozen=True, eq=False)

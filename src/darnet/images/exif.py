@@ -16,7 +16,8 @@ from pathlib import Path
 from threading import Lock, get_ident
 from typing import Any, BinaryIO, TypeAlias
 
-from darnet.errors import one_line, warn
+from darnet.errors import one_line
+from darnet.notices import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to

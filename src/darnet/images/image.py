@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
 
-from darnet.errors import ImageError, UsageError, warn
+from darnet.errors import ImageError, UsageError
 from darnet.images import profiles, scratch
 from darnet.images.arrays import (
     RGB,
@@ -23,6 +23,7 @@ from darnet.images.arrays import (
 from darnet.images.codecs import Content, Encoder, decode, unfinished_picture, write_bytes, write_parts
 from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
+from darnet.notices import warn
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from darnet.errors import warn
 from darnet.images import scratch
 from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes, to_vips
 from darnet.images.scratch import Array
+from darnet.notices import warn
 
 #: Of a picture's pixels, so many may lie outside a space that is said to hold it, and all of them by so much: noise and
 #: the rounding of dark pixels reach far, and mean little.

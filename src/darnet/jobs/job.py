@@ -10,11 +10,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darnet.errors import ImageError, explain, overheard, warn
+from darnet.errors import ImageError, explain
 from darnet.images.formats import MAX_PIXELS
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task
+from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.diagnosis import Treatment
 

@@ -11,11 +11,12 @@ from typing import Any, overload
 import torch
 
 from darnet.degradations import resolve
-from darnet.errors import UnknownNameError, UsageError, overheard
+from darnet.errors import UnknownNameError, UsageError
 from darnet.images import scratch
 from darnet.images.arrays import RGB, copied
 from darnet.images.image import Image
 from darnet.images.regions import AT_ONCE, Kept, Piece, RegionSink, RegionSource, parts, read_all
+from darnet.notices import overheard
 from darnet.registry import CLEAN, kinds_of
 from darnet.restore.diagnosis import Diagnosis, Picture, Result, Step
 from darnet.restore.experts.base import Experts, tiled
