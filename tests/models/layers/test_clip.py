@@ -111,7 +111,7 @@ def test_models_that_cannot_be_encoders() -> None:
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(module: str) -> object:
-        raise ImportError("gone")
+        raise ModuleNotFoundError("gone")
 
     monkeypatch.setattr(registry.importlib, "import_module", gone)
     with pytest.raises(MissingPackageError, match=r"darnet\[clip\]"):
