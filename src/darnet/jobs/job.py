@@ -135,7 +135,7 @@ class Job:
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self.encoding.write(result, task)
-            large = image.height * image.width > scratch.AT_ONCE
+            large = image.array.size > scratch.AT_ONCE
             del image, result
             if large:
                 scratch.trim()  # else what was freed stays, in pieces: 100 MB more after 40 photos of 12 MP

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from darnet import registry
-from darnet.errors import DarnetError, UnknownNameError, UsageError, is_out_of_memory
+from darnet.errors import DarnetError, UnknownNameError, UsageError, is_out_of_memory, one_line
 
 if TYPE_CHECKING:  # what names there are is known without torch
     from darnet.models.base import Model
@@ -53,7 +53,7 @@ def create_model(name: str, **config: Any) -> Model:
     except Exception as error:  # whatever torch, or a stranger's constructor, makes of a value
         if is_out_of_memory(error):
             raise
-        raise UsageError(f"{described(name, config)}: {' '.join(str(error).split())}") from error
+        raise UsageError(f"{described(name, config)}: {one_line(error)}") from error
 
 
 def described(name: str, config: Mapping[str, Any]) -> str:

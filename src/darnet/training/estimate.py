@@ -8,7 +8,6 @@ Shapes: B batch, H × W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,9 +17,10 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from darnet.data.batch import Batch
 from darnet.engines.devices import pick_device
 from darnet.errors import UsageError
-from darnet.models.base import Model
+from darnet.models.base import Model, Output
 from darnet.models.creation import create_model
 from darnet.models.meta import on_meta
 from darnet.training import launch
@@ -29,12 +29,12 @@ from darnet.training.launch import Hardware
 from darnet.training.precision import Precision, fastest, network_seconds
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, Stage
+from darnet.training.series import HARDWARE
 
 #: Bytes of a number: all is counted in float32. In bf16 most activations take half.
 NUMBER = 4
 #: What an optimiser keeps of each weight that it moves (Adam's two moments; Muon keeps less).
 MOMENTS = 2
-HARDWARE = Hardware()
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def estimate(recipe: Recipe, photos: int, device: torch.device, precision: Preci
     tried = network_seconds(model, device, first.crop_px, first.scene_px or first.crop_px)
     chosen = fastest(tried) if precision == "auto" else precision
     shape = on_meta(partial(create_model, recipe.model.kind), recipe.model.config)
-    once = _work(shape, first.model_copy(update={"batch": 1, "gate": None}))
+    once, _ = _pass(shape, first.model_copy(update={"batch": 1, "gate": None}))
     stages = tuple(_stage(shape, stage, photos, tried[chosen] / once) for stage in recipe.stage)
     return Estimate(recipe.name, sum(weight.numel() for weight in model.parameters()), chosen, stages)
 
@@ -132,8 +132,7 @@ def _stage(model: Model, stage: Stage, photos: int, seconds: float) -> StageEsti
         return tensor
 
     with saved_tensors_hooks(keep, lambda tensor: tensor):
-        held = _pass(model, stage)  # while its answer lives, so does what is kept
-    macs = _work(model, stage)
+        macs, held = _pass(model, stage)  # while its answer lives, so does what is kept
     whose = {weight.untyped_storage()._cdata for weight in model.parameters()}
     activations = sum(size for storage, size in kept.items() if storage not in whose)
     del held
@@ -147,16 +146,12 @@ def _stage(model: Model, stage: Stage, photos: int, seconds: float) -> StageEsti
     )
 
 
-def _work(model: Model, stage: Stage) -> int:
-    """Multiply–adds of the forward pass of one step."""
-    with FlopCounterMode(display=False) as counter:
-        _pass(model, stage)
-    return int(counter.get_total_flops()) // 2
-
-
-def _pass(model: Model, stage: Stage) -> Sequence[object]:
-    """One batch through a network without values."""
+def _pass(model: Model, stage: Stage) -> tuple[int, Output]:
+    """Multiply–adds of the forward pass of one step, of a network without values, and its answer."""
     scene_px = stage.scene_px or stage.crop_px
     crops = torch.empty(stage.batch, 3, stage.crop_px, stage.crop_px, device="meta")
-    context = model.look(torch.empty(stage.batch, 3, scene_px, scene_px, device="meta"))
-    return context, model(crops, context, None, **({} if stage.gate is None else {"gate": stage.gate}))
+    views = None if model.views is None else model.views(crops.new_empty(stage.batch, 3, scene_px, scene_px))
+    label = torch.empty(stage.batch, dtype=torch.int64, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        output = Batch(crops, crops, label, label.float(), views).shown_to(model, stage.gate)
+    return int(counter.get_total_flops()) // 2, output
