@@ -31,14 +31,18 @@ if TYPE_CHECKING:
     from darnet.images.metrics import psnr, ssim
     from darnet.jobs import restore_many
     from darnet.models.creation import create_model, list_models
-    from darnet.restore.diagnosis import Diagnosis, Result, Step
+    from darnet.restore.blending import Strength
+    from darnet.restore.diagnosis import Diagnosis
     from darnet.restore.experts import Tiles
     from darnet.restore.restorer import Restorer
+    from darnet.restore.result import Result, Step
     from darnet.routing import Routing, dispatch
     from darnet.systems.spec import RestorerSpec, load
 
 _HOME = {
-    "restore.diagnosis": ("Diagnosis", "Result", "Step"),
+    "restore.blending": ("Strength",),
+    "restore.diagnosis": ("Diagnosis",),
+    "restore.result": ("Result", "Step"),
     "errors": (
         "DarnetError",
         "ImageError",
@@ -73,6 +77,7 @@ __all__ = [
     "Result",
     "Routing",
     "Step",
+    "Strength",
     "Tiles",
     "UnknownNameError",
     "UsageError",

@@ -7,7 +7,8 @@ import pytest
 
 from darnet.images.image import Image
 from darnet.registry import kinds_of
-from darnet.restore.diagnosis import Diagnosis, Result, Step
+from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.result import Result, Step
 
 SEEN = Diagnosis({"clean": 0.05, "noise": 0.93, "blur": 0.02}, {"noise": 24.3, "blur": 1.23})
 

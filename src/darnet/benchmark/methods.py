@@ -128,7 +128,7 @@ class OnlyRouter(Method):
     def __call__(self, observed: Pixels, case: Case) -> Answer:
         """Diagnose."""
         diagnosis = self.restorer.diagnose(observed.clamp(0, 1))
-        return Answer(None, diagnosis, self.restorer.chooses(diagnosis) is None)
+        return Answer(None, diagnosis, not self.restorer.planner.plan(diagnosis))
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The router."""
@@ -183,7 +183,7 @@ def load_system(name: str, device: str) -> Method:
     if f":{variant}" == ROUTER:
         return OnlyRouter(restorer)
     if f":{variant}" == AGAIN:
-        return System(replace(restorer, max_steps=len(restorer.experts)))
+        return System(replace(restorer, max_steps=None))
     if variant and f":{variant}" != BEST:
         restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
     return System(restorer)

@@ -23,29 +23,31 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs.inputs import Search
 
-        found = Search(recursive=recursive)(inputs)
-        for name, reason in found.missing:
+        search = Search(recursive=recursive)(inputs)
+        for name, reason in search.missing:
             session.fail(name, reason)
             if json:
                 print(as_json({"input": name, "diagnosis": None, "error": spoken(reason)}))
-        if not found.sources:
+        if not search.sources:
             return session.finish(0)
+        from darnet.restore.result import Plan
         from darnet.systems.spec import RestorerSpec
 
         restorer = RestorerSpec(system=model, device=device, precision=precision).build()
-    for source in session.each(found.sources, len(found.sources)):
-        diagnosis = None
+    for source in session.each(search.sources, len(search.sources)):
+        diagnosis, plan = None, Plan()
         with session.attempt(source.name, source.path) as attempt:
             result = restorer(
                 source.picture(max_pixels or MAX_PIXELS), strength=0
             )  # looks, and says what speaks against a repair
-            diagnosis = result.diagnosis
+            diagnosis, plan = result.diagnosis, result.plan
             for text in result.warnings:
                 session.warn(source.name, text)
         if json:
-            document = None if diagnosis is None else diagnosis.to_dict()
-            session.say(as_json({"input": source.name, "diagnosis": document, "error": attempt.error}))
+            found = None if diagnosis is None else diagnosis.to_dict() | {"plan": [repair.to_dict() for repair in plan]}
+            session.say(as_json({"input": source.name, "diagnosis": found, "error": attempt.error}))
         elif diagnosis is not None:
-            session.say(Line(source.name, str(diagnosis), hue="yellow" if diagnosis.present else "green"))
+            action = f"to repair: {', then '.join(map(str, plan))}" if plan else ""
+            session.say(Line(source.name, str(diagnosis), action, hue="yellow" if diagnosis.present else "green"))
             session.count(diagnosis.label)
-    return session.finish(found.total)
+    return session.finish(search.total)

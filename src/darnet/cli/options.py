@@ -63,7 +63,8 @@ MinConfidence: TypeAlias = Annotated[
     ),
 ]
 MaxSteps: TypeAlias = Annotated[
-    int, typer.Option("--max-steps", metavar="N", help="Mixed damage: look again after each repair, up to N times.")
+    int | None,
+    typer.Option("--max-steps", metavar="N", help="Repair at most N kinds of damage; default: as many as are planned."),
 ]
 Kinds: TypeAlias = Annotated[
     list[str] | None,

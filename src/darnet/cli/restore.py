@@ -15,7 +15,7 @@ from darnet.errors import UsageError
 
 if TYPE_CHECKING:
     from darnet.jobs import Done, Job
-    from darnet.restore.diagnosis import Treatment
+    from darnet.restore.result import Treatment
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -24,7 +24,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     kinds: o.Kinds = None,
     model: o.Model = "darnet",
     strength: o.Strength = 1.0,
-    max_steps: o.MaxSteps = 1,
+    max_steps: o.MaxSteps = None,
     min_confidence: o.MinConfidence = None,
     tiles: o.Tile = "auto",
     device: o.Device = "auto",
@@ -125,14 +125,19 @@ class Telling:
         if not self.json:
             self.session.say(self._line(name, treatment, output))
             repaired = "would be repaired" if self.job.dry_run else "repaired"
-            kinds = treatment.experts
+            kinds = self._kinds(treatment)
             self.session.count(*((repaired, " + ".join(kinds)) if kinds else ("left alone",)))
+
+    def _kinds(self, treatment: Treatment) -> tuple[str, ...]:
+        """What was repaired, or would be."""
+        return tuple(repair.kind for repair in treatment.plan) if self.job.dry_run else treatment.experts
 
     def _line(self, name: str, treatment: Treatment, output: str) -> Line:
         """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
-        job, kinds = self.job, treatment.experts
+        job, kinds = self.job, self._kinds(treatment)
         verdict = f"as {', '.join(job.kinds)}" if job.kinds else str(treatment.diagnosis)
-        action = ", ".join(f"{kind} expert" for kind in kinds) or "left alone"
+        shares = {step.expert: step.share for step in treatment.steps}
+        action = ", ".join(f"{kind} expert{_where(shares.get(kind, 1.0))}" for kind in kinds) or "left alone"
         if kinds and job.strength != 1:
             action += f" at strength {job.strength:g}"
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
@@ -148,9 +153,14 @@ def _spoken(done: Done) -> Done:
     return replace(done, treatment=treatment, error=None if error is None else spoken(error))
 
 
+def _where(share: float) -> str:
+    """Of a step that repaired a part of a picture alone, how much of it."""
+    return "" if share == 1 else f" in {100 * share:.0f} %"
+
+
 def _detail(treatment: Treatment) -> str:
     """What --verbose adds: every score, and the seconds of every step."""
     scores = treatment.diagnosis.scores if treatment.diagnosis else {}
     parts = [f"{kind} {score:.3f}" for kind, score in sorted(scores.items(), key=lambda item: -item[1])]
-    parts += [f"{step.expert or 'left alone'} {step.seconds:.2f} s" for step in treatment.steps]
+    parts += [f"{step.note or step.expert or 'left alone'} {step.seconds:.2f} s" for step in treatment.steps]
     return ", ".join(parts)

@@ -10,7 +10,7 @@ from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice
 from darnet.jobs.outputs import Task, make_folder
 
 if TYPE_CHECKING:
-    from darnet.restore.diagnosis import Result
+    from darnet.restore.result import Result
 
 Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
 

@@ -18,7 +18,7 @@ from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
-from darnet.restore.diagnosis import Treatment
+from darnet.restore.result import Treatment
 
 if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
@@ -111,10 +111,7 @@ class Job:
         restored with, WeightsError for an expert that every picture needs.
         """
         kinds = restorer.check(self.kinds, self.strength)
-        if self.dry_run:  # a rehearsal: the same decisions, and experts that do nothing
-            idle = {kind: lambda pixels: pixels for kind in restorer.experts}
-            restorer = replace(restorer, experts=idle, max_steps=1)
-        for kind in kinds:
+        for kind in () if self.dry_run else kinds:
             restorer.experts[kind]  # is needed for every picture: what is wrong with it is said once
         return self.ending(self._restore(task, restorer) for task in tasks)
 
@@ -131,7 +128,7 @@ class Job:
             with overheard() as said:
                 self._check(task)
                 image = source.picture(self.max_pixels)
-                result = restorer(image, kinds=self.kinds, strength=self.strength)
+                result = restorer(image, kinds=self.kinds, strength=0.0 if self.dry_run else self.strength)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self.encoding.write(result, task)

@@ -1,17 +1,12 @@
-"""What is wrong with a picture, and what was done about it: plain values that turn into JSON."""
+"""What is wrong with a picture: plain values that turn into JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from darnet.images.image import Image
 from darnet.registry import CLEAN
-
-#: The kind of picture that was given, and so comes back.
-Picture = TypeVar("Picture")
 
 #: A kind counts as present above this.
 PRESENT = 0.5
@@ -100,108 +95,3 @@ class Diagnosis:
             "levels": {kind: self.severities[kind] for kind in self.present if kind in self.severities},
             "scores": dict(self.scores),
         }
-
-
-@dataclass(frozen=True)
-class Step:
-    """One look at the picture and what followed. `expert` is None where the picture was left alone.
-
-    `diagnosis` is None where the user said what is wrong and nobody looked.
-
-    Example:
-        >>> Step(None, "noise", seconds=0.8).to_dict()
-        {'diagnosis': None, 'expert': 'noise', 'seconds': 0.8}
-    """
-
-    diagnosis: Diagnosis | None
-    expert: str | None
-    seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        diagnosis = None if self.diagnosis is None else self.diagnosis.to_dict()
-        return {"diagnosis": diagnosis, "expert": self.expert, "seconds": self.seconds}
-
-
-@dataclass(frozen=True)
-class Treatment:
-    """What was done to a picture, without the picture: what is kept of thousands of them."""
-
-    steps: tuple[Step, ...]
-    seconds: float
-    changed: bool  # whether any pixel may differ from the input
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def diagnosis(self) -> Diagnosis | None:
-        """The first look; None where the user named the damage."""
-        return self.steps[0].diagnosis if self.steps else None
-
-    @property
-    def experts(self) -> tuple[str, ...]:
-        """Who repaired the picture, in order; empty where it was left alone."""
-        return tuple(step.expert for step in self.steps if step.expert is not None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "steps": [step.to_dict() for step in self.steps],
-            "experts": list(self.experts),
-            "changed": self.changed,
-            "seconds": self.seconds,
-            "warnings": list(self.warnings),
-        }
-
-
-@dataclass(frozen=True)
-class Result(Generic[Picture]):
-    """A restored picture that explains itself.
-
-    `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor.
-
-    Example:
-        >>> import numpy as np, darnet
-        >>> result = darnet.load()(np.full((64, 64, 3), 128, np.uint8))
-        >>> type(result.image).__name__, result.changed, result.experts
-        ('ndarray', False, ())
-        >>> result.warnings
-        ('left alone: all of it has one colour',)
-    """
-
-    image: Picture
-    steps: tuple[Step, ...]
-    seconds: float
-    source: Image  # the picture as it came in, with its file's metadata
-    restored: Image  # the same picture after the last step; `source` itself where nothing was done
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def treatment(self) -> Treatment:
-        """All of this but the pictures."""
-        return Treatment(self.steps, self.seconds, self.changed, self.warnings)
-
-    @property
-    def diagnosis(self) -> Diagnosis | None:
-        """The first look; None where the user named the damage."""
-        return self.treatment.diagnosis
-
-    @property
-    def experts(self) -> tuple[str, ...]:
-        """Who repaired the picture, in order; empty where it was left alone."""
-        return self.treatment.experts
-
-    @property
-    def changed(self) -> bool:
-        """Whether any pixel may differ from the input."""
-        return self.restored is not self.source
-
-    def save(self, path: Path | str, **options: Any) -> Path:
-        """Write the picture with the metadata it came with; options as in `Image.write`.
-
-        Raises ImageError if it cannot be written; then nothing is left behind.
-        """
-        return self.restored.write(path, **options)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form, without pixels."""
-        return self.treatment.to_dict()

@@ -8,6 +8,7 @@ Shapes: N crops, E kinds, H × W pixels, sRGB in [0, 1].
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -15,16 +16,26 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darnet.degradations import find_kind
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
 from darnet.images.formats import JPEG_UNIT_PX
-from darnet.images.regions import Planes, RegionSource
+from darnet.images.regions import Planes, RegionSource, read_all
 from darnet.images.tiles import crops_at, grid_places
 from darnet.models.abilities import Classifier
+from darnet.models.base import Context, Output
+from darnet.registry import CLEAN
 from darnet.restore.diagnosis import Crop, Diagnosis
 from darnet.restore.severity import severities
 
 Pixels = Float[Tensor, "3 H W"]
+Place = tuple[int, int]  #: top and left of a crop
+
+#: What one crop alone says counts from this presence on: of 102 clean pictures of 34 validation photos (as they are, as
+#: JPEG 90, as JPEG 75 and halved), 16 crops each, one had a crop that was so certain of noise.
+CERTAIN = 0.95
+#: Crops of a closer look: so many a side at most, and so many at once.
+MOST_CROPS, AT_ONCE = 24, 32
 
 
 @runtime_checkable
@@ -43,9 +54,18 @@ class RegionRouter(ABC):
     def look(self, source: RegionSource) -> Diagnosis:
         """What is wrong with the picture."""
 
+    def look_closely(self, source: RegionSource) -> Sequence[Crop]:
+        """What is where, by smaller crops on a grid, row by row; empty where the router cannot say."""
+        return ()
+
     def __call__(self, pixels: Pixels) -> Diagnosis:
         """What is wrong with a picture in memory."""
         return self.look(Planes(pixels))
+
+
+def judge(router: Router, source: RegionSource) -> Diagnosis:
+    """What a router says of a picture; one that is not asked by region sees all of it."""
+    return router.look(source) if isinstance(router, RegionRouter) else router(read_all(source))
 
 
 @dataclass(frozen=True)
@@ -76,19 +96,60 @@ class NetworkRouter(RegionRouter):
         """Diagnose one picture of any size. Raises DarnetError for scores that are not finite."""
         model = self.model
         places = grid_places(source, size_px=self.crop_px, grid=self.grid, align_px=JPEG_UNIT_PX)
-        crops = crops_at(source, places, self.crop_px)
-        output = self.backend(crops, self.backend.look(source).expand(len(crops)))
-        logits = model.verdict(output, len(crops))
+        output = self._ask(source, places, self.crop_px, self.backend.look(source))
+        logits = model.verdict(output, len(places))
         if not bool(logits.isfinite().all()):
             raise DarnetError(f"{type(model).__name__} answered with scores that are not finite")
         parts = model.verdict(output, 1)
         estimated, strange = severities(model, output, model.presence(parts))
-        scores, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
-        found = (
-            Crop(top, left, self.crop_px, dict(zip(model.kinds, seen, strict=True)))
-            for (top, left), seen in zip(places, presence, strict=True)
-        )
-        return Diagnosis(dict(zip(model.kinds, scores, strict=True)), estimated, tuple(found))
+        whole, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
+        scores = dict(zip(model.kinds, whole, strict=True))
+        found = _crops(model.kinds, places, self.crop_px, presence)
+        return Diagnosis(_with_parts(scores, found), estimated, found)
+
+    def look_closely(self, source: RegionSource) -> Sequence[Crop]:
+        """Crops of half the side that overlap by half, as far as there are not too many: what is in each alone."""
+        model, side = self.model, self.crop_px // 2
+        grid = min(MOST_CROPS, max(source.height, source.width) // (side // 2))
+        places = grid_places(source, size_px=side, grid=max(grid, 1), align_px=JPEG_UNIT_PX // 2)
+        context = self.backend.look(source)
+        presence = [
+            seen
+            for first in range(0, len(places), AT_ONCE)
+            for seen in model.presence(
+                model.verdict(self._ask(source, places[first : first + AT_ONCE], side, context), 1)
+            ).tolist()
+        ]
+        return _crops(model.kinds, places, side, presence)
+
+    def _ask(self, source: RegionSource, places: Sequence[Place], side: int, context: Context) -> Output:
+        return self.backend(crops_at(source, places, side), context.expand(len(places)))
+
+
+def _crops(
+    kinds: Sequence[str], places: Sequence[Place], side: int, presence: Sequence[Sequence[float]]
+) -> tuple[Crop, ...]:
+    return tuple(
+        Crop(top, left, side, dict(zip(kinds, seen, strict=True)))
+        for (top, left), seen in zip(places, presence, strict=True)
+    )
+
+
+def _with_parts(scores: Mapping[str, float], crops: Sequence[Crop]) -> dict[str, float]:
+    """The scores of a picture, in which what is certain of one crop counts, for kinds that may befall a part alone."""
+    parts = {kind: max(crop.presence[kind] for crop in crops) for kind in scores if _is_local(kind)}
+    found = {
+        kind: max(score, parts.get(kind, 0.0)) if parts.get(kind, 0.0) >= CERTAIN else score
+        for kind, score in scores.items()
+    }
+    if CLEAN in found:
+        found[CLEAN] = 1 - max((score for kind, score in found.items() if kind != CLEAN), default=0.0)
+    return found
+
+
+def _is_local(kind: str) -> bool:
+    known = find_kind(kind)
+    return known is not None and known.local
 
 
 @dataclass(frozen=True)

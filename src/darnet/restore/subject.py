@@ -36,29 +36,36 @@ class Subject:
     """The part of `image` in `region`, of which the pixels in `seen`, (h, w), are looked at; None: all of them.
 
     `vacant` says why there is nothing to judge. Pixels of `region` that are not seen are filled from those that are.
+    `weights`, (H, W) in [0, 1]: how much of what is restored of each pixel is taken; None: all of it.
     """
 
     image: Image
     region: Region
     seen: NDArray[np.bool_] | None = None
     vacant: str | None = None
+    weights: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, image: Image, *, whole: bool = False) -> Subject:
+    def of(cls, image: Image, *, whole: bool = False, weights: NDArray[np.float32] | None = None) -> Subject:
         """What is visible of a picture, inside its frame. `whole`: the frame too, and however little there is.
 
-        Hidden is what has no opacity at all; alpha is never changed. A frame is looked for where nothing is hidden.
+        Hidden is what has no opacity at all; alpha is never changed. What has no weight (`weights_of` a mask) is not
+        looked at either. A frame is looked for where nothing is hidden.
         """
         everything = Region(0, 0, image.height, image.width)
         visible = None if image.alpha is None else _visible(image.alpha)
+        if weights is not None:
+            meant = _visible(weights)
+            visible = meant if visible is None else visible if meant is None else visible & meant
         region = _bounds(visible) if visible is not None else everything if whole else inside(image.array)
         if region is None:
-            return cls(image, everything, visible, "all of it is hidden by alpha")
+            hidden = "hidden by alpha" if weights is None else "hidden by alpha or the mask"
+            return cls(image, everything, visible, f"all of it is {hidden}")
         vacant = None if whole else _vacant(image, region, visible)
         if region == everything and visible is None:
-            return cls(image, region, None, vacant)
+            return cls(image, region, None, vacant, weights)
         grown = _outward(region, everything)
-        return cls(image, grown, _within(region, grown) if visible is None else grown.of(visible), vacant)
+        return cls(image, grown, _within(region, grown) if visible is None else grown.of(visible), vacant, weights)
 
     @cached_property
     def grey(self) -> bool:
@@ -84,9 +91,15 @@ class Subject:
         """What is judged and repaired. What is not seen is made up from all that is seen."""
         return self.samples if self.seen is None else fill(self.samples, self.seen, GREY if self.grey else RGB)
 
-    def sink(self, strength: float = 1.0) -> Replacement:
+    def sink(self) -> Replacement:
         """The whole picture, in which what is restored may be put."""
-        return Replacement(self, strength)
+        return Replacement(self)
+
+    def spread(self, marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Marked pixels of the region, (h, w), as such of the whole picture, (H, W); hidden ones are not marked."""
+        spread = np.zeros((self.image.height, self.image.width), bool)
+        self.region.of(spread)[:] = marked if self.seen is None else marked & self.seen
+        return spread
 
     def refuses(self, kind: str) -> str | None:
         """Why the picture should not be repaired as a photo with this kind of damage, or None."""
@@ -117,17 +130,17 @@ class Subject:
 class Replacement:
     """A picture with what was restored of a subject in it; whatever is not written or not seen is as it was.
 
-    Grey stays grey: R = G = B, the mean of what was restored. `strength` blends what was and what is restored.
+    Grey stays grey: R = G = B, the mean of what was restored.
     """
 
     subject: Subject
-    strength: float = 1.0
 
     def write(self, region: Region, pixels: Float[Tensor, "3 h w"]) -> None:
         """Put pixels of the subject where they belong."""
         subject = self.subject
-        if self.strength != 1:
-            pixels = torch.lerp(subject.source.read(region), pixels, self.strength)
+        if subject.weights is not None:
+            weights = torch.from_numpy(region.of(subject.region.of(subject.weights)))
+            pixels = torch.lerp(subject.source.read(region).to(pixels), pixels, weights.to(pixels))
         after = subject.samples.changed(region, pixels)
         part = region.of(subject.region.of(self.image.array))
         part[:] = after if subject.seen is None else np.where(region.of(subject.seen)[..., None], after, part)

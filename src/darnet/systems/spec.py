@@ -40,7 +40,7 @@ class RestorerSpec(BaseModel):
     precision: Precision = "auto"
     tiles: Tiles | None = None
     min_confidence: float | None = None
-    max_steps: int = 1
+    max_steps: int | None = None
     quality: Quality = "fast"
 
     def to_json(self) -> str:
@@ -79,7 +79,7 @@ class RestorerSpec(BaseModel):
             experts=LazyExperts(folders, loading, ensemble=best),
             min_confidence=system.min_confidence if self.min_confidence is None else self.min_confidence,
             min_confidences={} if said else system.min_confidences,
-            max_steps=self.max_steps,
+            max_steps=system.max_steps if self.max_steps is None else self.max_steps,
         )
 
     @model_validator(mode="wrap")
@@ -106,7 +106,7 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
     precision: Precision = "auto",
     tiles: Tiles | None = None,
     min_confidence: float | None = None,
-    max_steps: int = 1,
+    max_steps: int | None = None,
     quality: Quality = "fast",
 ) -> Restorer:
     """A system by the name it ships under, or by its folder, ready to restore: `RestorerSpec.build` at once.

@@ -1,0 +1,129 @@
+"""Where damage is: what crops say of each part of a picture, and how far what an expert changes confirms it.
+
+Shapes: H × W pixels, h × w of a region, R × K crops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from darnet.images import scratch
+from darnet.images.regions import AT_ONCE, Region, RegionSource
+from darnet.restore.diagnosis import Crop
+
+#: Logits of presence: below the first a place is certainly free of a kind, whatever is changed there; below the second
+#: it is taken for an example of that; and what lies so far below the highest is no example of the kind any more.
+FREE, EXAMPLE, HIGHEST = -4.0, -2.0, 3.0
+#: How many examples tell how much changes on the average; so much of what changes there is enough to be damaged.
+ENOUGH, SHARE = 500, 0.15
+#: Of examples without damage, nine of ten change less; and an 8-bit level is no change.
+MOST, LEVEL = 0.9, 1 / 255
+#: A pixel is damaged where most of those so far around it are.
+AROUND_PX = 3
+SMALLEST = 1e-6
+
+
+@dataclass(frozen=True)
+class Map:
+    """How certain one kind of damage is at every pixel: the findings of crops, linear between their centres.
+
+    `rows`, `columns`: those of the centres, ascending; `logits`: of its presence in each crop.
+
+    >>> crops = [Crop(0, left, 4, {"noise": seen}) for left, seen in ((0, 0.1), (4, 0.9))]
+    >>> found = Map.of(crops, "noise").read(Region(0, 0, 1, 8)).sigmoid()
+    >>> [round(float(value), 1) for value in found[0]]
+    [0.1, 0.1, 0.1, 0.4, 0.6, 0.9, 0.9, 0.9]
+    """
+
+    rows: tuple[float, ...]
+    columns: tuple[float, ...]
+    logits: Float[Tensor, "R K"]
+
+    @classmethod
+    def of(cls, crops: Sequence[Crop], kind: str) -> Map:
+        """The map that crops on a grid make, row by row."""
+        rows = sorted({crop.top + crop.side / 2 for crop in crops})
+        columns = sorted({crop.left + crop.side / 2 for crop in crops})
+        seen = torch.tensor([crop.presence.get(kind, 0.0) for crop in crops], dtype=torch.float64)
+        return cls(tuple(rows), tuple(columns), seen.logit(eps=SMALLEST).float().view(len(rows), len(columns)))
+
+    def read(self, region: Region) -> Float[Tensor, "h w"]:
+        """The logits of a part of the picture."""
+        down = _linear(self.rows, region.top, region.bottom)
+        across = _linear(self.columns, region.left, region.right)
+        return down @ self.logits @ across.T
+
+
+def confine(before: RegionSource, after: RegionSource, found: Map) -> NDArray[np.bool_]:
+    """Which pixels, (H, W), have a kind of damage, from what its expert changed: far more there than elsewhere.
+
+    `found` tells examples of both, and where there is none for certain. Between the two lies the geometric mean of what
+    changes in each, in squared levels; a pixel goes with most of the 7 × 7 around it, so that a straight border is
+    found to the pixel.
+    """
+    damaged, free = _examples(before, after, found)
+    least = max(free, LEVEL**2)
+    bar = min((damaged * least) ** 0.5, SHARE * damaged)
+    marked = scratch.empty((before.height, before.width), np.bool_)
+    for region in _strips(before):
+        around = _grown(region, before)
+        changed = (_change(before, after, around) > bar).float()[None, None]
+        votes = functional.avg_pool2d(
+            functional.pad(changed, [AROUND_PX] * 4, mode="replicate"), 2 * AROUND_PX + 1, stride=1
+        )[0, 0]
+        inside = Region(region.top - around.top, 0, region.height, region.width)
+        most = inside.cut(votes) > 0.5
+        region.of(marked)[:] = (most & (found.read(region) > FREE)).numpy()
+    return marked
+
+
+def _examples(before: RegionSource, after: RegionSource, found: Map) -> tuple[float, float]:
+    """How much an expert changes, in squares: where its damage certainly is, and at most where it is not."""
+    step = max(1, round((before.height * before.width / AT_ONCE) ** 0.5))
+    damaged, free = [], []
+    highest = float(found.logits.max()) - HIGHEST
+    for region in _strips(before):
+        change = _change(before, after, region)[::step, ::step]
+        logits = found.read(region)[::step, ::step]
+        damaged.append(change[logits > highest])
+        free.append(change[logits < EXAMPLE])
+    there, elsewhere = torch.cat(damaged), torch.cat(free)
+    return float(there.median()), float(elsewhere.quantile(MOST)) if len(elsewhere) >= ENOUGH else 0.0
+
+
+def _change(before: RegionSource, after: RegionSource, region: Region) -> Float[Tensor, "h w"]:
+    """Mean square over the colours."""
+    change: Tensor = (after.read(region) - before.read(region)).square().mean(dim=0)
+    return change
+
+
+def _strips(source: RegionSource) -> list[Region]:
+    rows = max(1, AT_ONCE // source.width)
+    return [Region(top, 0, min(rows, source.height - top), source.width) for top in range(0, source.height, rows)]
+
+
+def _grown(region: Region, source: RegionSource) -> Region:
+    """As many rows more as votes come from, where there are any."""
+    top, bottom = max(0, region.top - AROUND_PX), min(source.height, region.bottom + AROUND_PX)
+    return Region(top, region.left, bottom - top, region.width)
+
+
+def _linear(centres: Sequence[float], first: int, end: int) -> Float[Tensor, "L R"]:
+    """How much each centre counts at each pixel from `first` to `end`; beyond the last one, that one alone."""
+    at, known = torch.arange(first, end) + 0.5, torch.tensor(centres, dtype=torch.float32)
+    if len(known) == 1:
+        return at.new_ones(len(at), 1)
+    upper = torch.searchsorted(known, at).clamp(1, len(known) - 1)
+    share = ((at - known[upper - 1]) / (known[upper] - known[upper - 1])).clamp(0, 1)
+    weights = at.new_zeros(len(at), len(known))
+    weights.scatter_(1, upper[:, None], share[:, None])
+    weights.scatter_(1, upper[:, None] - 1, 1 - share[:, None])
+    return weights

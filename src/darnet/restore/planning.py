@@ -1,0 +1,129 @@
+"""What is repaired, in which order and where: from what is wrong with a picture to a plan, revised after each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from darnet.degradations import find_kind
+from darnet.degradations.kind import STAGES
+from darnet.restore.diagnosis import PRESENT, Diagnosis
+from darnet.restore.result import Plan, Repair
+
+#: From this presence on, a kind that is not repaired is worth a word, and one more look at what a step made of the
+#: picture; a kind of the plan that falls below it went along with another one.
+SUSPICION = 0.2
+#: A kind that may befall a part alone does, where at least such a share of the crops has less than such a presence.
+PART, ABSENT = 1 / 8, 0.1
+#: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).
+Objects = Callable[[str], str | None]
+
+
+def _unopposed(kind: str) -> None:
+    """Nothing speaks against it."""
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Turns a diagnosis into a plan: the way of a photo backwards, what befell it last is repaired first.
+
+    A kind is repaired that is present, that an expert serves, and that is at least as certain as `min_confidences` says
+    of it, or `min_confidence`. Where two kinds befall a photo at the same stage, the more certain is repaired first.
+
+    >>> planner = Planner({"noise", "haze", "jpeg"})
+    >>> found = Diagnosis({"clean": 0.1, "noise": 0.8, "haze": 0.9, "jpeg": 0.7, "rain": 0.3})
+    >>> [repair.kind for repair in planner.plan(found)]
+    ['jpeg', 'noise', 'haze']
+    >>> found = Diagnosis({"clean": 0.2, "noise": 0.0, "haze": 0.4, "rain": 0.8})
+    >>> [repair.kind for repair in planner.revise(planner.plan(found), found, ["jpeg"])]
+    []
+    """
+
+    experts: Container[str]
+    min_confidence: float = 0.6
+    min_confidences: Mapping[str, float] = field(default_factory=dict)
+
+    def plan(self, diagnosis: Diagnosis, objects: Objects = _unopposed) -> Plan:
+        """What is to be repaired of a picture that nobody has touched."""
+        kinds = [kind for kind in diagnosis.present if diagnosis.scores[kind] >= self.least(kind)]
+        return self._in_order(diagnosis, (kind for kind in kinds if self._may(kind, objects)))
+
+    def revise(self, plan: Plan, diagnosis: Diagnosis, treated: Collection[str], objects: Objects = _unopposed) -> Plan:
+        """What is left to be repaired, from another look after some kinds were `treated`.
+
+        What was planned stays, also where it is less certain now: an expert answers with pictures that no router has
+        seen. It is dropped where it is gone. What nobody saw before has to be sure by the measure for all kinds.
+        """
+        planned = {repair.kind for repair in plan if diagnosis.scores.get(repair.kind, 0.0) >= SUSPICION}
+        found = {
+            kind
+            for kind in diagnosis.present
+            if diagnosis.scores[kind] >= max(self.min_confidence, self.least(kind)) and self._may(kind, objects)
+        }
+        return self._in_order(diagnosis, (kind for kind in diagnosis.suspected if kind in planned | found), treated)
+
+    def refusals(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
+        """Why kinds that are present are not repaired."""
+        reasons = (self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in treated)
+        return [reason for reason in reasons if reason]
+
+    def hints(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
+        """What to try with a picture that is left alone although it may not be clean."""
+        return [
+            f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`"
+            for kind in diagnosis.suspected
+            if kind not in (*treated, *diagnosis.present)
+            and diagnosis.scores[kind] >= SUSPICION
+            and self._may(kind, objects)
+        ]
+
+    def least(self, kind: str) -> float:
+        """How certain a kind has to be."""
+        return self.min_confidences.get(kind, self.min_confidence)
+
+    def _may(self, kind: str, objects: Objects) -> bool:
+        return kind in self.experts and objects(kind) is None
+
+    def _refusal(self, kind: str, diagnosis: Diagnosis, objects: Objects) -> str | None:
+        if kind not in self.experts:
+            return f"left alone: there is no expert for {kind}"
+        if (objection := objects(kind)) is not None:
+            return objection
+        score, least = diagnosis.scores[kind], self.least(kind)
+        if score >= least:
+            return None
+        digits = _telling_apart(score, least)
+        short = f"below the least confidence of {100 * least:.{digits}f} %"
+        return f"left alone: {diagnosis.describe(kind, digits)} is {short}; try `kinds={[kind]}`"
+
+    def _in_order(self, diagnosis: Diagnosis, kinds: Iterable[str], treated: Collection[str] = ()) -> Plan:
+        """Repairs of kinds that come with the most certain first."""
+        left = sorted((kind for kind in kinds if kind not in treated), key=_backwards)
+        return tuple(
+            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), _share(diagnosis, kind))
+            for kind in left
+        )
+
+
+def suspects(diagnosis: Diagnosis, besides: Sequence[str]) -> bool:
+    """Whether anything may be there besides some kinds: then a picture is looked at again when these are repaired."""
+    return any(diagnosis.scores[kind] >= SUSPICION for kind in diagnosis.suspected if kind not in besides)
+
+
+def _backwards(kind: str) -> int:
+    """When a kind is repaired: what befell the photo last comes first, and before all what nobody knows more of."""
+    known = find_kind(kind)
+    return -STAGES.index(known.stage) if known and known.stage else -len(STAGES)
+
+
+def _share(diagnosis: Diagnosis, kind: str) -> float:
+    """Of the picture that has a kind, as its crops tell; 1 for what befalls whole pictures."""
+    known, seen = find_kind(kind), [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
+    if known is None or not known.local or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
+        return 1.0
+    return sum(there > PRESENT for there in seen) / len(seen)
+
+
+def _telling_apart(score: float, least: float) -> int:
+    """How many digits two percentages need so that they do not look the same."""
+    return next((digits for digits in range(9) if f"{100 * score:.{digits}f}" != f"{100 * least:.{digits}f}"), 9)

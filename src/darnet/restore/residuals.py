@@ -1,0 +1,31 @@
+"""Residuals: what each step changed of a picture, kept, so that it can be blended anew without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from darnet.images.image import Image
+from darnet.images.regions import RegionSource, parts
+from darnet.restore.blending import Blend, Strength
+from darnet.restore.subject import Subject
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """A subject, and what steps, each of a kind, made of it one after the other: `darnet.restore.blending.Blend`."""
+
+    subject: Subject
+    steps: Sequence[tuple[str, RegionSource]]
+
+    def blend(self, strength: Strength) -> Image:
+        """The whole picture at a strength; as it came, to the bit, at none."""
+        if strength.none:
+            return self.subject.image
+        answer: RegionSource = self.steps[-1][1]
+        if not strength.full:
+            answer = Blend(self.subject.source, self.steps, strength)
+        sink = self.subject.sink()
+        for region, pixels in parts(answer):
+            sink.write(region, pixels)
+        return sink.image

@@ -1,0 +1,209 @@
+"""What was done about the damage of a picture, and why: plain values that turn into JSON, and the picture itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darnet.errors import UnknownNameError, UsageError
+from darnet.images.image import Image
+from darnet.restore.blending import Strength, Weights
+from darnet.restore.diagnosis import Diagnosis
+
+if TYPE_CHECKING:
+    from darnet.restore.residuals import Residuals
+
+#: The kind of picture that was given, and so comes back.
+Picture = TypeVar("Picture")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One step of a plan: a kind of damage, how certain it is, its severity, and where it is.
+
+    `confidence`: presence, in [0, 1]. `severity`: in the kind's unit, None where it has none. `share`: of the picture
+    that is to be repaired, in [0, 1]; below 1 the rest is left as it is.
+
+    >>> Repair("noise", 0.93, 24.3, share=0.5).to_dict()
+    {'kind': 'noise', 'confidence': 0.93, 'severity': 24.3, 'share': 0.5}
+    """
+
+    kind: str
+    confidence: float
+    severity: float | None = None
+    share: float = 1.0
+
+    @property
+    def local(self) -> bool:
+        """Whether it concerns a part of the picture alone."""
+        return self.share < 1
+
+    def __str__(self) -> str:
+        """For a reader: `noise (σ ≈ 24) in 50 % of the picture`."""
+        from darnet.degradations import find_kind  # which brings torch: nobody plans a repair without it
+
+        known = find_kind(self.kind)
+        severity = known.written(self.severity) if known and self.severity is not None else ""
+        where = f" in {100 * self.share:.0f} % of the picture" if self.local else ""
+        return self.kind + (f" ({severity})" if severity else "") + where
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"kind": self.kind, "confidence": self.confidence, "severity": self.severity, "share": self.share}
+
+
+#: What is to be repaired, in this order.
+Plan = tuple[Repair, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One look at the picture and what followed. `expert` is None where the picture was left alone.
+
+    `diagnosis` is None where the user said what is wrong and nobody looked. `plan`: what was to be repaired after that
+    look; the first of it followed. `share`: of the picture that was repaired, in [0, 1]. `note`: why nothing followed
+    although it was planned.
+
+    Example:
+        >>> Step(None, "noise", seconds=0.8).to_dict()["expert"]
+        'noise'
+    """
+
+    diagnosis: Diagnosis | None
+    expert: str | None
+    seconds: float
+    plan: Plan = ()
+    share: float = 1.0
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "diagnosis": None if self.diagnosis is None else self.diagnosis.to_dict(),
+            "plan": [repair.to_dict() for repair in self.plan],
+            "expert": self.expert,
+            "share": self.share,
+            "note": self.note,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What was done to a picture, without the picture: what is kept of thousands of them."""
+
+    steps: tuple[Step, ...]
+    seconds: float
+    changed: bool  # whether any pixel may differ from the input
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """The first look; None where the user named the damage."""
+        return self.steps[0].diagnosis if self.steps else None
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Who repaired the picture, in order; empty where it was left alone."""
+        return tuple(step.expert for step in self.steps if step.expert is not None)
+
+    @property
+    def plan(self) -> Plan:
+        """What was to be repaired, and in which order, after the first look."""
+        return self.steps[0].plan if self.steps else ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "steps": [step.to_dict() for step in self.steps],
+            "experts": list(self.experts),
+            "changed": self.changed,
+            "seconds": self.seconds,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class Result(Generic[Picture]):
+    """A restored picture that explains itself.
+
+    `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor. `places`: of each
+    kind that was repaired in a part alone the pixels, (H, W), that were. `residuals`: what each step changed, where
+    they were to be kept.
+
+    Example:
+        >>> import numpy as np, darnet
+        >>> result = darnet.load()(np.full((64, 64, 3), 128, np.uint8))
+        >>> type(result.image).__name__, result.changed, result.experts
+        ('ndarray', False, ())
+        >>> result.warnings
+        ('left alone: all of it has one colour',)
+    """
+
+    image: Picture
+    steps: tuple[Step, ...]
+    seconds: float
+    source: Image  # the picture as it came in, with its file's metadata
+    restored: Image  # the same picture after the last step; `source` itself where nothing was done
+    warnings: tuple[str, ...] = ()
+    places: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
+    residuals: Residuals | None = field(default=None, repr=False)
+
+    @property
+    def treatment(self) -> Treatment:
+        """All of this but the pictures."""
+        return Treatment(self.steps, self.seconds, self.changed, self.warnings)
+
+    @property
+    def diagnosis(self) -> Diagnosis | None:
+        """The first look; None where the user named the damage."""
+        return self.treatment.diagnosis
+
+    @property
+    def plan(self) -> Plan:
+        """What was to be repaired, and in which order, after the first look."""
+        return self.treatment.plan
+
+    @property
+    def experts(self) -> tuple[str, ...]:
+        """Who repaired the picture, in order; empty where it was left alone."""
+        return self.treatment.experts
+
+    @property
+    def changed(self) -> bool:
+        """Whether any pixel may differ from the input."""
+        return self.restored is not self.source
+
+    def save(self, path: Path | str, **options: Any) -> Path:
+        """Write the picture with the metadata it came with; options as in `Image.write`.
+
+        Raises ImageError if it cannot be written; then nothing is left behind.
+        """
+        return self.restored.write(path, **options)
+
+    def blend(self, strength: Weights) -> Result[Picture]:
+        """The same at another strength, without a network: as if the picture had been restored so.
+
+        Raises UsageError for a strength out of range or of a kind that was not repaired, or where what each step
+        changed was not kept (`keep=True`).
+        """
+        chosen = Strength.of(strength)
+        for kind in chosen.by_kind:
+            if kind not in self.experts:
+                raise UnknownNameError("repair", kind, self.experts)
+        if self.residuals is None:
+            if self.changed:
+                raise UsageError("what each step changed was not kept: restore with `keep=True`")
+            return self
+        restored = self.residuals.blend(chosen)
+        image: Any = restored.like(self.image)
+        return replace(self, image=image, restored=restored)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, without pixels."""
+        return self.treatment.to_dict()

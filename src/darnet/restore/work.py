@@ -1,0 +1,182 @@
+"""A picture under repair: what is planned is done, and revised by what is seen after each step.
+
+Shapes: H × W pixels, h × w of a piece, sRGB in [0, 1].
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from darnet.images import scratch
+from darnet.images.arrays import RGB
+from darnet.images.filling import fill
+from darnet.images.image import Image
+from darnet.images.regions import AT_ONCE, Kept, Piece, RegionSink, RegionSource
+from darnet.restore.blending import Strength
+from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.experts.base import Experts, tiled
+from darnet.restore.places import LEVEL, Map, confine
+from darnet.restore.planning import Planner, suspects
+from darnet.restore.residuals import Residuals
+from darnet.restore.result import Plan, Repair, Step
+from darnet.restore.routers import RegionRouter, Router, judge
+from darnet.restore.subject import Replacement, Subject
+
+#: A step is worth having that changes more than such a share of the pixels by more than an 8-bit level.
+WORTH = 1e-3
+
+
+@dataclass
+class Work:
+    """A subject, who looks at it and who repairs it: each step reads what the one before wrote.
+
+    The last one writes into the picture itself, where it is known to be the last and nothing is to be blended.
+    """
+
+    subject: Subject
+    router: Router
+    experts: Experts
+    planner: Planner
+    strength: Strength
+    keep: bool = False
+    #: The kinds that were repaired, and what each step made of the picture; the last one may be in the sink instead.
+    answers: list[tuple[str, RegionSource]] = field(default_factory=list)
+    #: Of kinds that were repaired in a part alone, the pixels of the subject that were.
+    places: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    sink: Replacement | None = None
+
+    def prescribed(self, kinds: Sequence[str]) -> list[Step]:
+        """Treat these, whatever is seen."""
+        source, steps = self.subject.source, list[Step]()
+        plan = tuple(Repair(kind, confidence=1.0) for kind in kinds)
+        if self.strength.none:
+            return [Step(None, None, 0.0, plan)]
+        for kind in kinds:
+            started = time.perf_counter()
+            pieces = tiled(self.experts[kind]).by_region(source)
+            source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(kinds))
+            steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :]))
+        return steps
+
+    def diagnosed(self, max_steps: int | None) -> tuple[list[Step], list[str]]:
+        """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
+
+        It is looked again after a step where more was planned, or where something else may be there.
+        """
+        source, plan, steps, said = self.subject.source, Plan(), list[Step](), dict[str, None]()
+        tried = list[str]()
+        diagnosis: Diagnosis | None = None
+        objects = self.subject.refuses
+        while True:
+            started = time.perf_counter()
+            if diagnosis is None:
+                diagnosis = judge(self.router, source)
+                said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects))
+            plan = (
+                self.planner.revise(plan, diagnosis, tried, objects) if tried else self.planner.plan(diagnosis, objects)
+            )
+            if not plan or self.strength.none:
+                steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
+                break
+            tried.append(plan[0].kind)
+            allowed = max_steps is None or len(tried) < max_steps
+            more = allowed and (len(plan) > 1 or suspects(diagnosis, tried))
+            after, share = self._repair(source, plan[0], last=not more)
+            note = "" if share else f"{plan[0]}: nothing worth having changed"
+            steps.append(
+                Step(diagnosis, plan[0].kind if share else None, time.perf_counter() - started, plan, share, note)
+            )
+            if share:
+                source, diagnosis = after, None
+            if not more:
+                said |= dict.fromkeys(_left_over(plan[1:], max_steps))
+                break
+        if not plan and not self.answers and self.sink is None:
+            assert diagnosis is not None
+            said |= dict.fromkeys(self.planner.hints(diagnosis, tried, objects))
+        return steps, list(said)
+
+    @property
+    def residuals(self) -> Residuals | None:
+        """What each step changed, where it is to be kept."""
+        return Residuals(self.subject, self.answers) if self.keep and self.answers else None
+
+    def finish(self) -> Image:
+        """The picture after the last step, blended; as it came where nothing was done."""
+        if self.sink is not None:
+            return self.sink.image
+        return Residuals(self.subject, self.answers).blend(self.strength) if self.answers else self.subject.image
+
+    def _repair(self, source: RegionSource, repair: Repair, *, last: bool) -> tuple[RegionSource, float]:
+        """What an expert makes of a picture, and the share of it that was repaired; 0 where that is not worth it."""
+        expert = tiled(self.experts[repair.kind])
+        share, pieces = 1.0, expert.by_region(source)
+        if repair.local and isinstance(self.router, RegionRouter) and (crops := self.router.look_closely(source)):
+            first = self._empty()
+            self._fill(first, pieces, source)
+            marked = confine(source, first, Map.of(crops, repair.kind))
+            share = float(marked.mean())
+            if not share:
+                return source, 0.0
+            self.places[repair.kind] = marked
+            pieces = _within(marked, expert.by_region(fill(source, marked)), source)
+        after, changed = self._write(pieces, repair.kind, source, last=last)
+        if changed > WORTH * share:
+            return after, share
+        self._undo()
+        return source, 0.0
+
+    def _write(
+        self, pieces: Iterable[Piece], kind: str, source: RegionSource, *, last: bool
+    ) -> tuple[RegionSource, float]:
+        """Put what an expert answers where it is read next, and the last into the picture; the share that changes."""
+        if last and self.strength.full and not self.keep:
+            self.sink = self.subject.sink()
+            return source, self._fill(self.sink, pieces, source)
+        after = self._empty()
+        self.answers.append((kind, after))
+        return after, self._fill(after, pieces, source)
+
+    def _undo(self) -> None:
+        """Forget the last step."""
+        if self.sink is not None:
+            self.sink = None
+        else:
+            self.answers.pop()
+
+    def _empty(self) -> Kept:
+        return Kept.empty(RGB, self.subject.source.height, self.subject.source.width)
+
+    @torch.inference_mode()
+    def _fill(self, sink: RegionSink, pieces: Iterable[Piece], source: RegionSource) -> float:
+        """Write pieces, grey where the subject is; the share of pixels that change by more than an 8-bit level."""
+        large = source.height * source.width > AT_ONCE  # else giving memory back costs a tenth of the repair
+        changed = 0
+        for region, pixels in pieces:
+            grey = pixels.mean(dim=0, keepdim=True).expand(RGB, -1, -1) if self.subject.grey else pixels
+            changed += int(((grey - source.read(region).to(grey)).abs().amax(dim=0) > LEVEL).sum())
+            sink.write(region, grey)
+            del pixels, grey
+            if large:
+                scratch.trim()
+        if large:
+            scratch.trim()  # once more, when the last tile is no longer needed
+        return changed / (source.height * source.width)
+
+
+def _within(marked: NDArray[np.bool_], pieces: Iterable[Piece], source: RegionSource) -> Iterator[Piece]:
+    """Pieces of an answer where it is marked; elsewhere what was there."""
+    for region, pixels in pieces:
+        yield region, torch.where(torch.from_numpy(region.of(marked)), pixels, source.read(region).to(pixels))
+
+
+def _left_over(plan: Plan, max_steps: int | None) -> list[str]:
+    """What is said of repairs that there was no step left for."""
+    names = ", ".join(repair.kind for repair in plan)
+    return [f"{names} not repaired: `max_steps={max_steps}`"] if plan else []
