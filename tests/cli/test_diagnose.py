@@ -18,7 +18,7 @@ def diagnose(darnet, tiny_system):
 def test_one_line_a_picture(pictures, diagnose):
     pictures("a.png")
     pictures("a.restored.png")
-    line = "noise 98 % (σ ≈ 24)\n"
+    line = "noise 98 % (σ ≈ 24) -> to repair: noise (σ ≈ 24)\n"
     ran = diagnose("a.png", "a.restored.png")
     assert ran[:2] == (0, f"a.png  {line}a.restored.png  {line}")
     assert ran.err.startswith("darnet: 2 pictures: 2 noise, in ")
@@ -34,6 +34,7 @@ def test_json(pictures, diagnose):
     diagnosis = document["diagnosis"]
     assert diagnosis["label"] == "noise"
     assert diagnosis["level"] == pytest.approx(24, rel=1e-3)
+    assert [repair["kind"] for repair in diagnosis["plan"]] == ["noise"]
     assert set(diagnosis["scores"]) == {"clean", "noise", "blur", "overexposure"}
 
 

@@ -491,7 +491,7 @@ def test_a_report_says_every_setting(pictures, restore, tiny_system):
     assert expected.items() <= report["settings"].items()
     assert {"ext": "webp", "quality": 80, "icc": "keep"}.items() <= report["settings"]["encoding"].items()
     tiles = {"size_px": 32, "overlap_px": 16}
-    expected = {"tiles": tiles, "precision": "auto", "device": "cpu", "quality": "best", "max_steps": 1}
+    expected = {"tiles": tiles, "precision": "auto", "device": "cpu", "quality": "best", "max_steps": None}
     assert expected.items() <= report["settings"]["restorer"].items()
 
 

@@ -58,7 +58,8 @@ def test_a_result_explains_itself_in_json() -> None:
     result = Result(picture, (Step(SEEN, "noise", 0.5), Step(None, None, 0.1)), 0.7, picture, picture, ("careful",))
     document = json.loads(json.dumps(result.to_dict()))
     assert document["steps"][0]["diagnosis"]["label"] == "noise"
-    assert document["steps"][1] == {"diagnosis": None, "expert": None, "seconds": 0.1}
+    step = {"diagnosis": None, "plan": [], "expert": None, "share": 1.0, "note": "", "seconds": 0.1}
+    assert document["steps"][1] == step
     assert document["experts"] == ["noise"]
     assert document["changed"] is False
     assert document["warnings"] == ["careful"]

@@ -160,9 +160,13 @@ def test_a_clean_verdict_is_not_refused() -> None:
 
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     diagnosis = Diagnosis({"clean": 0.05, "haze": 0.95, "blur": 0.7, "noise": 0.9})
-    assert Restorer(lambda _: diagnosis, EXPERTS)(PICTURE).experts == ("noise",)  # there is no expert for haze
-    assert Restorer(lambda _: diagnosis, EXPERTS, 0.6, {"noise": 0.92})(PICTURE).experts == ("blur",)
-    again = Restorer(lambda _: diagnosis, EXPERTS, max_steps=5)(PICTURE)
+    once = Restorer(lambda _: diagnosis, EXPERTS, max_steps=1)(PICTURE)
+    assert once.experts == ("noise",)  # there is no expert for haze
+    assert once.warnings == ("left alone: there is no expert for haze", "blur not repaired: `max_steps=1`")
+    unsure = Restorer(lambda _: diagnosis, EXPERTS, 0.6, {"noise": 0.92})(PICTURE)
+    assert unsure.experts == ("blur",)
+    assert "left alone: noise 90 % is below the least confidence of 92 %; try `kinds=['noise']`" in unsure.warnings
+    again = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert again.experts == ("noise", "blur")  # each once
     assert again.warnings == ("left alone: there is no expert for haze",)
 
@@ -174,13 +178,14 @@ def test_a_kind_without_an_expert_is_left_alone() -> None:
 
 
 class Script:
-    """A router that gives prepared answers, one a look."""
+    """A router that gives prepared answers, one a look; it suspects whatever it says later."""
 
     def __init__(self, *labels: str) -> None:
         self.labels = list(labels)
 
     def __call__(self, pixels: Tensor) -> Diagnosis:
-        return Diagnosis({self.labels.pop(0): 1.0})
+        label = self.labels.pop(0)
+        return Diagnosis(dict.fromkeys(self.labels, 0.3) | {label: 1.0})
 
 
 @pytest.mark.parametrize(
