@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from darnet.cli import options as o
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line
 from darnet.cli.session import Session, as_json
+from darnet.errors import UsageError
+
+if TYPE_CHECKING:
+    from darnet.jobs.inputs import Found, Source
 
 
 def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -16,6 +23,8 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     device: o.Device = "auto",
     precision: o.Precision = "auto",
     model: o.Model = "darnet",
+    heat_map: o.HeatMap = None,
+    overwrite: o.Overwrite = False,
 ) -> int:
     """Say what is wrong with pictures, without changing anything."""
     session = Session()
@@ -30,6 +39,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
                 print(as_json({"input": name, "diagnosis": None, "error": spoken(reason)}))
         if not search.sources:
             return session.finish(0)
+        maps = None if heat_map is None else _maps(heat_map, search, overwrite=overwrite)
         from darnet.restore.result import Plan
         from darnet.systems.spec import RestorerSpec
 
@@ -37,10 +47,11 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     for source in session.each(search.sources, len(search.sources)):
         diagnosis, plan = None, Plan()
         with session.attempt(source.name, source.path) as attempt:
-            result = restorer(
-                source.picture(max_pixels or MAX_PIXELS), strength=0
-            )  # looks, and says what speaks against a repair
+            image = source.picture(max_pixels or MAX_PIXELS)
+            result = restorer(image, strength=0)  # looks, and says what speaks against a repair
             diagnosis, plan = result.diagnosis, result.plan
+            if maps is not None:
+                restorer.heat_map(image).write(maps[source])
             for text in result.warnings:
                 session.warn(source.name, text)
         if json:
@@ -51,3 +62,16 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
             session.say(Line(source.name, str(diagnosis), action, hue="yellow" if diagnosis.present else "green"))
             session.count(diagnosis.label)
     return session.finish(search.total)
+
+
+def _maps(path: str, found: Found, *, overwrite: bool) -> dict[Source, Path]:
+    """Where the heat map of each picture goes. Raises UsageError and ImageError, before any work."""
+    from darnet.jobs.outputs import Destination, make_folder
+
+    tasks = Destination(path, "map").plan(found)
+    for task in tasks:
+        if task.streamed:
+            raise UsageError("--map: stdout holds what is said; give a file or a folder")
+        task.check(overwrite=overwrite)
+        make_folder(task.output)
+    return {task.source: task.output for task in tasks}

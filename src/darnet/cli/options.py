@@ -66,6 +66,14 @@ MaxSteps: TypeAlias = Annotated[
     int | None,
     typer.Option("--max-steps", metavar="N", help="Repair at most N kinds of damage; default: as many as are planned."),
 ]
+HeatMap: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--map", metavar="PATH", help="Draw where the damage is, over the picture: a file, or a folder."),
+]
+Mask: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--mask", metavar="FILE", help="Repair where this picture is white, not where it is black."),
+]
 Kinds: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(

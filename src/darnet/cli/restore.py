@@ -24,6 +24,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     kinds: o.Kinds = None,
     model: o.Model = "darnet",
     strength: o.Strength = 1.0,
+    mask: o.Mask = None,
     max_steps: o.MaxSteps = None,
     min_confidence: o.MinConfidence = None,
     tiles: o.Tile = "auto",
@@ -53,7 +54,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
         most = max_pixels or MAX_PIXELS
-        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run, fail_fast, most)
+        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run, fail_fast, most, mask)
         plan = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
         if any(task.streamed for task in plan.tasks):

@@ -70,7 +70,7 @@ class Job:
     `kinds`, `strength`: as `Restorer` takes them. `encoding`: what kind of file is written. `recursive`: subfolders as
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
-    `max_pixels`: larger pictures are refused before they are decoded.
+    `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -85,6 +85,7 @@ class Job:
     dry_run: bool = False
     fail_fast: bool = False
     max_pixels: int = MAX_PIXELS
+    mask: str | None = None
 
     def __post_init__(self) -> None:
         """One kind may be a plain string."""
@@ -128,7 +129,9 @@ class Job:
             with overheard() as said:
                 self._check(task)
                 image = source.picture(self.max_pixels)
-                result = restorer(image, kinds=self.kinds, strength=0.0 if self.dry_run else self.strength)
+                result = restorer(
+                    image, kinds=self.kinds, strength=0.0 if self.dry_run else self.strength, mask=self.mask
+                )
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self.encoding.write(result, task)

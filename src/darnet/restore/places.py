@@ -20,12 +20,13 @@ from darnet.images.regions import AT_ONCE, Region, RegionSource
 from darnet.restore.diagnosis import Crop
 
 #: Logits of presence: below the first a place is certainly free of a kind, whatever is changed there; below the second
-#: it is taken for an example of that; and what lies so far below the highest is no example of the kind any more.
-FREE, EXAMPLE, HIGHEST = -4.0, -2.0, 3.0
-#: How many examples tell how much changes on the average; so much of what changes there is enough to be damaged.
-ENOUGH, SHARE = 500, 0.15
-#: Of examples without damage, nine of ten change less; and an 8-bit level is no change.
-MOST, LEVEL = 0.9, 1 / 255
+#: it is an example of that, and above the third perhaps one of the damage.
+FREE, WITHOUT, PERHAPS = -4.0, -2.0, 0.0
+#: Most of what changes without damage: of pixels; and with it: of means over blocks. Faint damage beside a strong one
+#: is none of it, and neither is what a router takes for it; so much of what changes in the latter is.
+MOST, BLOCK_PX, SHARE = 0.9, 16, 0.15
+#: How many examples are enough; and an 8-bit level is no change.
+ENOUGH, LEVEL = 500, 1 / 255
 #: A pixel is damaged where most of those so far around it are.
 AROUND_PX = 3
 SMALLEST = 1e-6
@@ -57,8 +58,14 @@ class Map:
 
     def read(self, region: Region) -> Float[Tensor, "h w"]:
         """The logits of a part of the picture."""
-        down = _linear(self.rows, region.top, region.bottom)
-        across = _linear(self.columns, region.left, region.right)
+        down = _linear(self.rows, torch.arange(region.top, region.bottom) + 0.5)
+        across = _linear(self.columns, torch.arange(region.left, region.right) + 0.5)
+        return down @ self.logits @ across.T
+
+    def scaled(self, height: int, width: int, rows: int, columns: int) -> Float[Tensor, "R2 K2"]:
+        """The logits of a picture of `height` × `width` pixels, at `rows` × `columns` places of it."""
+        down = _linear(self.rows, (torch.arange(rows) + 0.5) * (height / rows))
+        across = _linear(self.columns, (torch.arange(columns) + 0.5) * (width / columns))
         return down @ self.logits @ across.T
 
 
@@ -86,17 +93,21 @@ def confine(before: RegionSource, after: RegionSource, found: Map) -> NDArray[np
 
 
 def _examples(before: RegionSource, after: RegionSource, found: Map) -> tuple[float, float]:
-    """How much an expert changes, in squares: where its damage certainly is, and at most where it is not."""
+    """How much an expert changes, in squares: where its damage is, and at most where it is not."""
     step = max(1, round((before.height * before.width / AT_ONCE) ** 0.5))
     damaged, free = [], []
-    highest = float(found.logits.max()) - HIGHEST
     for region in _strips(before):
-        change = _change(before, after, region)[::step, ::step]
-        logits = found.read(region)[::step, ::step]
-        damaged.append(change[logits > highest])
-        free.append(change[logits < EXAMPLE])
+        change, logits = _change(before, after, region), found.read(region)
+        damaged.append(_blocks(change)[_blocks(logits) > PERHAPS])
+        free.append(change[::step, ::step][logits[::step, ::step] < WITHOUT])
     there, elsewhere = torch.cat(damaged), torch.cat(free)
-    return float(there.median()), float(elsewhere.quantile(MOST)) if len(elsewhere) >= ENOUGH else 0.0
+    strong = float(there.quantile(MOST)) if len(there) else 0.0
+    return strong, float(elsewhere.quantile(MOST)) if len(elsewhere) >= ENOUGH else 0.0
+
+
+def _blocks(values: Float[Tensor, "h w"]) -> Float[Tensor, "r k"]:
+    """Means over blocks; those that the part's end cuts off are smaller."""
+    return functional.avg_pool2d(values[None], BLOCK_PX, ceil_mode=True, count_include_pad=False)[0]
 
 
 def _change(before: RegionSource, after: RegionSource, region: Region) -> Float[Tensor, "h w"]:
@@ -106,7 +117,7 @@ def _change(before: RegionSource, after: RegionSource, region: Region) -> Float[
 
 
 def _strips(source: RegionSource) -> list[Region]:
-    rows = max(1, AT_ONCE // source.width)
+    rows = max(BLOCK_PX, AT_ONCE // source.width)
     return [Region(top, 0, min(rows, source.height - top), source.width) for top in range(0, source.height, rows)]
 
 
@@ -116,9 +127,9 @@ def _grown(region: Region, source: RegionSource) -> Region:
     return Region(top, region.left, bottom - top, region.width)
 
 
-def _linear(centres: Sequence[float], first: int, end: int) -> Float[Tensor, "L R"]:
-    """How much each centre counts at each pixel from `first` to `end`; beyond the last one, that one alone."""
-    at, known = torch.arange(first, end) + 0.5, torch.tensor(centres, dtype=torch.float32)
+def _linear(centres: Sequence[float], at: Float[Tensor, " L"]) -> Float[Tensor, "L R"]:
+    """How much each centre counts at each place; beyond the last one, that one alone."""
+    known = torch.tensor(centres, dtype=torch.float32)
     if len(known) == 1:
         return at.new_ones(len(at), 1)
     upper = torch.searchsorted(known, at).clamp(1, len(known) - 1)

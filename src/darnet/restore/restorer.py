@@ -17,10 +17,11 @@ from darnet.registry import CLEAN, kinds_of
 from darnet.restore.blending import Strength, Weights
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts.base import Experts
+from darnet.restore.heatmap import heat_map
 from darnet.restore.masks import weights_of
 from darnet.restore.planning import Planner
 from darnet.restore.result import Picture, Result, Step
-from darnet.restore.routers import Router, judge
+from darnet.restore.routers import RegionRouter, Router, judge
 from darnet.restore.subject import Subject
 from darnet.restore.work import Work
 
@@ -70,6 +71,23 @@ class Restorer:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
         subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else judge(self.router, subject.source)
+
+    def heat_map(self, source: object, kinds: Sequence[str] = ()) -> Image:
+        """The picture in grey with its damage in colour: where each of the kinds is, or of those that are present.
+
+        Raises UsageError where there is nothing to judge, or for a router that does not say where damage is.
+        """
+        image = Image.of(source)
+        subject = Subject.of(image)
+        if subject.vacant:
+            raise UsageError(f"no heat map: {subject.vacant}")
+        crops = self.router.look_closely(subject.source) if isinstance(self.router, RegionRouter) else ()
+        if not crops:
+            raise UsageError(f"no heat map: {type(self.router).__name__} does not say where damage is")
+        moved = [
+            replace(crop, top=crop.top + subject.region.top, left=crop.left + subject.region.left) for crop in crops
+        ]
+        return heat_map(image, moved, kinds_of(kinds) or judge(self.router, subject.source).present)
 
     def check(self, kinds: Sequence[str] = (), strength: Weights = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.

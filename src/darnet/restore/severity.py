@@ -26,13 +26,13 @@ def severities(
 ) -> tuple[dict[str, float], Bool[Tensor, " E"]]:
     """The severity of each kind in its unit, within its range, and which kinds lie so far outside that it is none.
 
-    `presence`: of each kind in each crop, in [0, 1]. Crops count by how certain the kind is there: what shows in a
-    corner is judged by the corner.
+    `presence`: of each kind in each crop, in [0, 1]. Crops count by the square of it: what shows in a corner is judged
+    by the corner.
     """
     strange = torch.zeros(len(model.kinds), dtype=torch.bool, device=presence.device)
     if output.severities is None:
         return {}, strange
-    weight = presence.clamp(min=DOUBT)
+    weight = presence.square().clamp(min=DOUBT)
     logs = (output.severities.float().log() * weight).sum(dim=0) / weight.sum(dim=0)
     found = {}
     for index, (kind, severity) in enumerate(zip(model.kinds, logs.exp().tolist(), strict=True)):

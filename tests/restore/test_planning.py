@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from darnet.restore.diagnosis import Crop, Diagnosis
+from darnet.restore.planning import Planner, suspects
+from darnet.restore.result import Repair
+
+EVERY = {"noise", "blur", "haze", "rain", "jpeg", "lowlight", "motion"}
+
+
+def kinds(plan: tuple[Repair, ...]) -> list[str]:
+    return [repair.kind for repair in plan]
+
+
+def found(**scores: float) -> Diagnosis:
+    return Diagnosis({"clean": 1 - max(scores.values()), **scores}, {"noise": 25.0})
+
+
+def test_what_befell_a_photo_last_is_repaired_first() -> None:
+    plan = Planner(EVERY).plan(found(haze=0.99, blur=0.7, lowlight=0.8, noise=0.9, jpeg=0.65))
+    assert kinds(plan) == ["jpeg", "noise", "lowlight", "blur", "haze"]
+    assert plan[1] == Repair("noise", 0.9, 25.0)
+
+
+def test_of_one_stage_the_more_certain_comes_first() -> None:
+    assert kinds(Planner(EVERY).plan(found(haze=0.7, rain=0.8))) == ["rain", "haze"]
+    assert kinds(Planner(EVERY).plan(found(haze=0.8, rain=0.7))) == ["haze", "rain"]
+
+
+def test_what_nobody_knows_more_of_comes_first() -> None:
+    assert kinds(Planner({"moss", "jpeg"}).plan(found(jpeg=0.9, moss=0.7))) == ["moss", "jpeg"]
+
+
+def test_what_was_planned_stays_until_it_is_gone() -> None:
+    planner = Planner(EVERY)
+    plan = planner.plan(found(jpeg=0.9, noise=0.8, lowlight=0.9))
+    after = planner.revise(plan, found(jpeg=0.9, noise=0.01, lowlight=0.3), ["jpeg"])
+    assert kinds(after) == ["lowlight"]  # noise went with the file's damage; nothing is repaired twice
+    assert after[0].confidence == 0.3
+
+
+@pytest.mark.parametrize(("score", "planned"), [(0.55, []), (0.65, ["blur"])])
+def test_what_nobody_saw_at_first_must_be_sure(score: float, planned: list[str]) -> None:
+    """An expert answers with pictures that no router has seen: its own bar may be lower, the common one holds."""
+    planner = Planner(EVERY, 0.6, {"blur": 0.5})
+    assert kinds(planner.plan(found(blur=0.55))) == ["blur"]
+    assert kinds(planner.revise(planner.plan(found(noise=0.9)), found(noise=0.0, blur=score), ["noise"])) == planned
+
+
+def test_what_something_speaks_against_is_not_planned() -> None:
+    planner = Planner(EVERY)
+    assert kinds(planner.plan(found(haze=0.9, noise=0.9), lambda kind: "no" if kind == "haze" else None)) == ["noise"]
+    assert planner.refusals(found(haze=0.9), (), lambda _: "a page") == ["a page"]
+    assert planner.hints(found(haze=0.4), (), lambda _: "a page") == []
+
+
+def crops(*presence: float) -> tuple[Crop, ...]:
+    return tuple(Crop(0, 64 * place, 128, {"noise": seen, "blur": seen}) for place, seen in enumerate(presence))
+
+
+@pytest.mark.parametrize(
+    ("presence", "share"),
+    [((0.9, 0.9, 0.9, 0.9), 1.0), ((0.9, 0.9, 0.9, 0.3), 1.0), ((0.9, 0.9, 0.9, 0.01), 0.75), ((0.9, 0, 0, 0), 0.25)],
+)
+def test_a_kind_that_befalls_parts_is_repaired_where_it_is(presence: tuple[float, ...], share: float) -> None:
+    """A crop that could be anything is no sign that the damage is not there."""
+    seen = Diagnosis({"clean": 0.1, "noise": 0.9, "blur": 0.8}, {}, crops(*presence))
+    shares = {repair.kind: repair.share for repair in Planner(EVERY).plan(seen)}
+    assert shares == {"noise": share, "blur": 1.0}  # a soft background is no blur
+
+
+def test_it_is_looked_again_where_more_may_be_there() -> None:
+    assert suspects(found(noise=0.9, blur=0.25), ["noise"])
+    assert not suspects(found(noise=0.9, blur=0.15), ["noise"])
+    assert not suspects(found(noise=0.9, blur=0.25), ["noise", "blur"])
+
+
+def test_a_repair_says_where() -> None:
+    assert str(Repair("noise", 0.9, 24.3, 0.5)) == "noise (σ ≈ 24) in 50 % of the picture"
+    assert str(Repair("haze", 0.9)) == "haze"
