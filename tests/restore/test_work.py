@@ -1,0 +1,185 @@
+"""What a plan comes down to: steps, parts of pictures, and what is not worth having."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from darnet.errors import ImageError, UsageError
+from darnet.images.image import Image
+from darnet.images.regions import RegionSource
+from darnet.restore.blending import Strength
+from darnet.restore.diagnosis import Crop, Diagnosis
+from darnet.restore.restorer import Restorer
+from darnet.restore.routers import Always, RegionRouter
+
+RNG = np.random.default_rng(0)
+CLEAN = RNG.integers(60, 190, (96, 128, 3), dtype=np.uint8)
+
+
+class Script(RegionRouter):
+    """Gives prepared scores, one a look; the crops of a closer look are all that a picture of halves is."""
+
+    def __init__(self, *scores: dict[str, float], crops: Sequence[Crop] = ()) -> None:
+        self.scores, self.crops, self.looks = list(scores), tuple(crops), 0
+
+    def look(self, source: RegionSource) -> Diagnosis:
+        self.looks += 1
+        scores = self.scores.pop(0)
+        return Diagnosis({"clean": 1 - max(scores.values()), **scores}, {}, self.crops)
+
+    def look_closely(self, source: RegionSource) -> Sequence[Crop]:
+        return self.crops
+
+
+def add(levels: float):
+    return lambda pixels: (pixels + levels / 255).clamp(0, 1)
+
+
+EXPERTS = {"noise": add(20), "jpeg": add(-10), "haze": add(0.4), "blur": add(5)}
+
+
+def test_a_picture_with_one_kind_is_looked_at_once() -> None:
+    router = Script({"noise": 0.9, "blur": 0.1})
+    result = Restorer(router, EXPERTS)(CLEAN)
+    assert (result.experts, router.looks, len(result.steps)) == (("noise",), 1, 1)
+
+
+def test_a_plan_is_revised_by_what_each_step_leaves() -> None:
+    router = Script({"noise": 0.9, "jpeg": 0.8}, {"noise": 0.4, "jpeg": 0.0, "blur": 0.7}, {"blur": 0.3, "noise": 0.0})
+    result = Restorer(router, EXPERTS)(CLEAN)
+    assert result.experts == ("jpeg", "noise", "blur")
+    assert [[repair.kind for repair in step.plan] for step in result.steps] == [
+        ["jpeg", "noise"],
+        ["noise", "blur"],
+        ["blur"],
+    ]
+    np.testing.assert_array_equal(result.image, CLEAN - 10 + 20 + 5)
+    assert [repair.kind for repair in result.plan] == ["jpeg", "noise"]
+
+
+def test_a_step_that_changes_nothing_worth_having_is_taken_back() -> None:
+    """Less than half a level: the picture is what it was, and the plan goes on."""
+    router = Script({"haze": 0.9})
+    result = Restorer(router, EXPERTS)(CLEAN)
+    assert not result.changed
+    assert result.experts == ()
+    assert result.steps[0].note == "haze: nothing worth having changed"
+    again = Restorer(Script({"haze": 0.9, "noise": 0.9}, {"haze": 0.9}), EXPERTS)(CLEAN)
+    assert again.experts == ("noise",)
+    np.testing.assert_array_equal(again.image, CLEAN + 20)
+    faint = Restorer(Script({"jpeg": 0.9, "blur": 0.9}, {"blur": 0.9}), EXPERTS | {"jpeg": add(0.1)})(CLEAN)
+    np.testing.assert_array_equal(faint.image, CLEAN + 5)
+
+
+def test_who_says_what_is_wrong_gets_it_whatever_it_changes() -> None:
+    result = Restorer(Always("clean"), EXPERTS)(CLEAN, kinds=["haze"])
+    assert result.experts == ("haze",)
+
+
+def noisy_half() -> tuple[np.ndarray, Script]:
+    noise = np.zeros(CLEAN.shape)
+    noise[48:] = RNG.normal(0, 25, (48, 128, 3))
+    crops = [
+        Crop(top, left, 32, {"noise": 0.99 if top >= 48 else 0.5 if top > 16 else 0.001})
+        for top in range(0, 65, 16)
+        for left in range(0, 97, 16)
+    ]
+    return (CLEAN + noise).clip(0, 255).round().astype(np.uint8), Script({"noise": 0.9}, crops=crops)
+
+
+def test_what_befell_a_part_is_repaired_there_and_nothing_else_changes() -> None:
+    """An expert that sees a clean part beside the damage is shown a picture that has the damage everywhere."""
+    picture, router = noisy_half()
+    seen = list[Tensor]()
+
+    def expert(pixels: Tensor) -> Tensor:
+        seen.append(pixels.clone())
+        return torch.from_numpy(CLEAN / 255).permute(2, 0, 1).float() + 0.5 / 255
+
+    result = Restorer(router, {"noise": expert})(picture)
+    assert result.experts == ("noise",)
+    assert result.steps[0].share == pytest.approx(0.5, abs=0.02)
+    places = result.places["noise"]
+    assert places.shape == (96, 128)
+    np.testing.assert_array_equal(result.image[~places], picture[~places])
+    assert (result.image[:46] == picture[:46]).all()
+    assert np.abs(result.image[50:].astype(int) - CLEAN[50:]).max() <= 1
+    first, second = seen
+    assert float((second[:, :40] - first[:, :40]).abs().mean()) > 0.02  # filled as noisy
+    assert torch.equal(second[:, 52:], first[:, 52:])
+
+
+def test_a_part_in_which_nothing_is_found_is_left_alone() -> None:
+    picture, router = noisy_half()
+    result = Restorer(router, {"noise": lambda pixels: pixels})(picture)
+    assert not result.changed
+    assert "nothing worth having" in result.steps[0].note
+
+
+def test_a_mask_says_where_to_the_pixel() -> None:
+    mask = np.zeros((96, 128), np.uint8)
+    mask[10:50, 20:70], mask[50:60, 20:70] = 255, 51
+    result = Restorer(Always("noise"), {"noise": add(20)})(CLEAN, mask=mask)
+    np.testing.assert_array_equal(result.image[mask == 0], CLEAN[mask == 0])
+    np.testing.assert_array_equal(result.image[mask == 255], CLEAN[mask == 255] + 20)
+    np.testing.assert_array_equal(result.image[mask == 51], CLEAN[mask == 51] + 4)  # a fifth
+    told = Restorer(Always("clean"), {"noise": add(20)})(CLEAN, kinds=["noise"], mask=mask)
+    np.testing.assert_array_equal(told.image, result.image)
+
+
+def test_what_is_masked_is_not_judged() -> None:
+    seen = list[Tensor]()
+
+    def router(pixels: Tensor) -> Diagnosis:
+        seen.append(pixels)
+        return Diagnosis({"clean": 1.0})
+
+    mask = np.zeros((96, 128), bool)
+    mask[16:48, 32:64] = True
+    Restorer(router, EXPERTS)(CLEAN, mask=mask)
+    assert seen[0].shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize("shape", [(96, 127), (1, 1)])
+def test_a_mask_of_another_size_is_refused(shape: tuple[int, int]) -> None:
+    with pytest.raises(UsageError, match=rf"`mask`: it has {shape[1]} × {shape[0]} pixels, and the picture has 128 × 96"):
+        Restorer(Always("noise"), EXPERTS)(CLEAN, mask=np.ones(shape, np.uint8))
+
+
+def test_a_mask_that_cannot_be_read_is_named(tmp_path) -> None:
+    (tmp_path / "mask.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"mask\.png"):
+        Restorer(Always("noise"), EXPERTS)(CLEAN, mask=tmp_path / "mask.png")
+
+
+def test_a_black_mask_leaves_everything() -> None:
+    result = Restorer(Always("noise"), EXPERTS)(CLEAN, mask=np.zeros((96, 128), np.uint8))
+    assert not result.changed
+    assert result.warnings == ("left alone: all of it is hidden by alpha or the mask",)
+
+
+def test_at_no_strength_only_a_plan_is_made() -> None:
+    result = Restorer(Script({"noise": 0.9, "jpeg": 0.8}), EXPERTS)(CLEAN, strength=0)
+    assert not result.changed
+    assert [repair.kind for repair in result.plan] == ["jpeg", "noise"]
+    told = Restorer(Always("clean"), EXPERTS)(CLEAN, kinds=["haze"], strength=Strength(luma=0, chroma=0))
+    assert [repair.kind for repair in told.plan] == ["haze"]
+    assert not told.changed
+
+
+def test_a_heat_map_shows_where() -> None:
+    picture, router = noisy_half()
+    system = Restorer(router, EXPERTS)
+    drawn = system.heat_map(picture, ["noise"]).array.astype(int)
+    assert drawn.shape == picture.shape
+    coloured = drawn.max(axis=2) - drawn.min(axis=2)
+    assert coloured[:12].max() < 10 < coloured[56:80].min()
+    with pytest.raises(UsageError, match="Always does not say where"):
+        Restorer(Always("noise"), EXPERTS).heat_map(picture)
+    with pytest.raises(UsageError, match="all of it has one colour"):
+        system.heat_map(Image.of(np.full((64, 64, 3), 7, np.uint8)))
