@@ -126,6 +126,6 @@ def cases() -> Iterator[object]:
         yield pytest.param(*repair, marks=marks, id="-".join(filter(None, repair)))
 
 
-@pytest.mark.parametrize(("name", "kind"), cases())
+@pytest.mark.parametrize(("name", "kind"), list(cases()))
 def test_what_was_written_can_be_read_after_a_repair(name: str, kind: str) -> None:
     assert {page: (before, after) for page, before, after in repaired(name, kind) if lost(before, after)} == {}
