@@ -58,12 +58,9 @@ class Composites(Findings):
     local: tuple[parts.Local, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "levels": self.severities,
-            "paths": [asdict(path) for path in self.paths],
-            "local": [entry.to_dict() for entry in self.local],
-        }
+        """JSON form; local damage that nobody measured is left out."""
+        found = {"levels": self.severities, "paths": [asdict(path) for path in self.paths]}
+        return {**found, "local": [entry.to_dict() for entry in self.local]} if self.local else found
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Composites:
