@@ -36,7 +36,7 @@ TITLES = {
     "study-daair": "Parts of DaAIR in small, after 1900 steps each",
     "study-slerir": "Parts of SLER-IR in small, after 1900 steps each",
     "study-3-task": "The same and those of DaAIR's study, on three of their tasks",
-    "composite": "Two kinds of damage at once",
+    "composite": "Several kinds of damage at once, and damage in one part",
     "real": "Real damage: pairs of photos",
     "stored": "Damage that went through a JPEG file",
     "sensor": "Noise of a sensor, through a JPEG file",

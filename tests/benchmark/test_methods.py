@@ -50,6 +50,30 @@ def test_an_oracle_repairs_the_kind_it_is_told(tiny_clean_system: Path) -> None:
         assert torch.equal(method(PICTURE, case(unserved)).pixels, PICTURE)
 
 
+def test_a_system_can_be_told_a_plan_whatever_the_damage_is(tiny_clean_system: Path) -> None:
+    restorer = load_system(str(tiny_clean_system), "cpu").restorer
+    method = load_system(f"{tiny_clean_system}:as=blur+noise", "cpu")
+    assert method.told == "plan"
+    for kind in ("noise", "blur+noise", "rain", "clean"):
+        assert torch.equal(method(PICTURE, case(kind)).pixels, restorer(PICTURE, kinds=["blur", "noise"]).image)
+    alone = load_system(f"{tiny_clean_system}:as=noise", "cpu")
+    assert torch.equal(alone(PICTURE, case("blur")).pixels, restorer(PICTURE, kinds=["noise"]).image)
+    expert = load_network(tiny_clean_system / "noise", "cpu").cost(case("noise"))
+    assert alone.cost(case("blur")) == expert
+    assert method.cost(case("blur")).params == 2 * expert.params
+    with pytest.raises(UnknownNameError, match="fog"):
+        load_system(f"{tiny_clean_system}:as=fog", "cpu")
+
+
+def test_a_plan_loads_its_own_experts_alone(tiny_system: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_system, tmp_path / "damaged"))
+    path = folder / "blur" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert load_system(f"{folder}:as=noise", "cpu")(PICTURE, case("noise")).pixels is not None
+    with pytest.raises(WeightsError, match="damaged"):
+        load_system(f"{folder}:as=noise+blur", "cpu")
+
+
 def test_a_router_alone_says_whether_it_would_leave_the_picture(tiny_system: Path, tiny_clean_system: Path) -> None:
     for folder, left_alone in ((tiny_system, False), (tiny_clean_system, True)):
         answer = load_system(f"{folder}:router", "cpu")(PICTURE, case("noise"))

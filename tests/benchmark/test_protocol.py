@@ -172,6 +172,20 @@ def test_the_border_is_not_scored():
     assert Protocol(border_px=3).score(restored, clean).psnr < 40
 
 
+def test_a_part_is_scored_as_the_picture_is():
+    clean = torch.randint(256, (3, 20, 24), generator=Generator().manual_seed(0)) / 255
+    restored = (clean + 0.05 * torch.randn(3, 20, 24, generator=Generator().manual_seed(1))).clamp(0, 1)
+    restored[:, :10] = clean[:, :10]
+    everywhere, upper = torch.ones(20, 24, dtype=torch.bool), torch.arange(20)[:, None].expand(20, 24) < 10
+    for protocol in (*PROTOCOLS.values(), Protocol(border_px=3)):
+        whole = protocol.score(restored, clean).psnr
+        assert protocol.psnr_of(everywhere, restored, clean) == pytest.approx(whole)
+        lower = protocol.psnr_of(~upper, restored, clean)
+        assert lower == pytest.approx(whole - 10 * math.log10(2), abs=1e-4)
+        assert protocol.psnr_of(upper, restored, clean) == math.inf
+        assert math.isnan(protocol.psnr_of(~everywhere, restored, clean))
+
+
 def test_luma_alone_is_scored_in_its_studio_range():
     black, grey = torch.zeros(3, 16, 16), torch.full((3, 16, 16), 0.2)
     studio = 0.2 * 219 / 255  # black is 16 and white is 235

@@ -72,6 +72,10 @@ class Case:
             raise ImageError(self.degraded, f"differs in size from its clean picture ({sizes})")
         return Scene(protocol.prepare(damaged), clean)
 
+    def figures(self, restored: Pixels, scene: Scene, protocol: Protocol) -> dict[str, float]:
+        """What is measured of an answer beside its scores, by name: of most cases nothing."""
+        return {}
+
 
 def kind_suites() -> list[str]:
     """Every suite over one kind of damage, sorted."""

@@ -6,7 +6,7 @@ Shapes: H × W pixels, sRGB in [0, 1] (a float protocol's noise reaches beyond).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from darnet.benchmark.cases import Case
+from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.protocol import Pixels
 from darnet.engines.pytorch import TorchBackend
 from darnet.models import cards
@@ -28,7 +28,7 @@ from darnet.systems.loading import load_router
 from darnet.systems.spec import Quality, load
 
 COST_PX = 256
-ORACLE, ROUTER, BEST, AGAIN, OTHER = ":oracle", ":router", ":best", ":again", "@"
+ORACLE, ROUTER, BEST, AGAIN, AS, OTHER = ":oracle", ":router", ":best", ":again", ":as=", "@"
 
 
 class Answer(NamedTuple):
@@ -52,7 +52,7 @@ class Cost(NamedTuple):
 
 
 class Method(ABC):
-    """Anything that repairs a picture. `told` says what it knows beforehand: nothing, the kind, or kind and level."""
+    """Anything that repairs a picture. `told` says what it knows beforehand: nothing, the kind (and level), a plan."""
 
     told: str | None = None
 
@@ -120,6 +120,23 @@ class Oracle(Method):
 
 
 @dataclass
+class Prescribed(Method):
+    """A system that is told which kinds to repair, in this order, whatever the damage is: a plan that may be wrong."""
+
+    restorer: Restorer
+    kinds: tuple[str, ...]
+    told = "plan"
+
+    def __call__(self, observed: Pixels, case: Case) -> Answer:
+        """Repair what the plan says."""
+        return Answer(self.restorer(observed.clamp(0, 1), kinds=self.kinds).image)
+
+    def networks(self, case: Case) -> tuple[nn.Module, ...]:
+        """The experts of the plan."""
+        return _networks_of(self.restorer, self.kinds)
+
+
+@dataclass
 class OnlyRouter(Method):
     """A system that is asked what is wrong, and repairs nothing."""
 
@@ -170,13 +187,15 @@ def load_system(name: str, device: str) -> Method:
     """A system by `NAME`, or one of its variants.
 
     `NAME:best` (quality), `NAME:again` (which looks again after a repair), `NAME:oracle`, `NAME:router`,
-    `NAME:clean+noise` (a router limited to these kinds), or `NAME@FOLDER` (the router of another folder).
-    Raises UnknownNameError or WeightsError.
+    `NAME:as=blur+noise` (told to repair these, in this order), `NAME:clean+noise` (a router limited to these kinds), or
+    `NAME@FOLDER` (the router of another folder). Raises UnknownNameError or WeightsError.
     """
     if OTHER in name and not Path(name).exists():
         system, _, router = name.partition(OTHER)
         return System(replace(loaded(system, device), router=load_router(Path(router), device)))
     folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
+    if f":{variant}".startswith(AS):
+        return prescribed(folder, device, variant.partition("=")[2].split(TOGETHER))
     restorer = loaded(folder, device, "best" if f":{variant}" == BEST else "fast")
     if f":{variant}" == ORACLE:
         return Oracle(restorer)
@@ -187,6 +206,13 @@ def load_system(name: str, device: str) -> Method:
     if variant and f":{variant}" != BEST:
         restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
     return System(restorer)
+
+
+def prescribed(name: str, device: str, kinds: Sequence[str]) -> Method:
+    """A system that follows a plan, and loads its experts alone. Raises UnknownNameError or WeightsError."""
+    restorer = load(name, device=device)
+    plan = restorer.check(kinds)
+    return Prescribed(replace(restorer, experts={kind: restorer.experts[kind] for kind in plan}), plan)
 
 
 def loaded(name: str, device: str, quality: Quality = "fast") -> Restorer:
@@ -221,6 +247,10 @@ def _serving(restorer: Restorer, case: Case) -> list[str]:
 def _expert_networks(restorer: Restorer, case: Case) -> tuple[nn.Module, ...]:
     if case.kind == CLEAN:
         return ()
-    experts = [restorer.experts[name] for name in _serving(restorer, case)]
+    return _networks_of(restorer, _serving(restorer, case))
+
+
+def _networks_of(restorer: Restorer, kinds: Iterable[str]) -> tuple[nn.Module, ...]:
+    experts = [restorer.experts[kind] for kind in kinds]
     inner = [expert.expert if isinstance(expert, SelfEnsemble) else expert for expert in experts]
     return tuple(expert.backend.model for expert in inner if isinstance(expert, NetworkExpert))

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
 from darnet.degradations import ClippedNoise, Degradation, named_generator, quantise
@@ -115,10 +115,8 @@ class Protocol:
         """
         rng = named_generator(name, self.seed)
         for earlier in before:
-            clean = earlier(clean, rng)
-        noise = isinstance(degradation, ClippedNoise)
-        if noise and self.photos == "grey":  # one noise for the three channels: it is a grey picture
-            clean = clean[:1]
+            clean = earlier(self._sensed(clean, earlier), rng).expand(3, -1, -1)
+        clean = self._sensed(clean, degradation)
         if after:
             picture = degradation(clean, rng).expand(3, -1, -1)
             for later in after:
@@ -130,8 +128,23 @@ class Protocol:
             return quantise(noisy, ROUNDING[self.noise])
         return quantise(degradation(clean, rng), "round")
 
+    def _sensed(self, picture: Pixels, step: Step) -> Float[Tensor, "C H W"]:
+        """What a step is given: a grey picture has one noise for its three channels."""
+        return picture[:1] if self.photos == "grey" and isinstance(step, ClippedNoise) else picture
+
     def score(self, restored: Pixels, clean: Pixels) -> Scores:
         """PSNR in dB and SSIM of one picture. Raises ValueError where the two differ in shape."""
+        found, wanted = self._compared(restored, clean)
+        return Scores(float(psnr(found, wanted)), float(ssim(found, wanted, self.window)))
+
+    def psnr_of(self, part: Bool[Tensor, "H W"], restored: Pixels, clean: Pixels) -> float:
+        """PSNR in dB of the pixels in a part of one picture; NaN where it has none. Raises ValueError as `score`."""
+        found, wanted = self._compared(restored, clean)
+        scored = part[self.border_px : part.shape[0] - self.border_px, self.border_px : part.shape[1] - self.border_px]
+        return float(psnr(found[..., scored, None], wanted[..., scored, None]))
+
+    def _compared(self, restored: Pixels, clean: Pixels) -> tuple[Tensor, Tensor]:
+        """What of both is scored, "1 C H W" each."""
         if restored.shape != clean.shape:
             raise ValueError(f"the pictures differ in shape: {tuple(restored.shape)} and {tuple(clean.shape)}")
         restored = restored.clamp(0, 1)
@@ -142,8 +155,7 @@ class Protocol:
             pair = pair[..., self.border_px : -self.border_px, self.border_px : -self.border_px]
         if self.channel == "Y":
             pair = (pair * pair.new_tensor(STUDIO_Y)[:, None, None]).sum(dim=1, keepdim=True) + STUDIO_OFFSET
-        found, wanted = pair[:1].double(), pair[1:].double()
-        return Scores(float(psnr(found, wanted)), float(ssim(found, wanted, self.window)))
+        return pair[:1].double(), pair[1:].double()
 
 
 PROTOCOLS: Mapping[str, Protocol] = {

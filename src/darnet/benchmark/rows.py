@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import isfinite
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ class Record:
     way: str = ""  # of the case
     experts: tuple[str, ...] | None = None  # who repaired it; None where nobody says
     present: tuple[str, ...] = ()  # every kind that was found
+    figures: Mapping[str, float] = field(default_factory=dict)  # what its case measures of it beside the scores
 
     @property
     def group(self) -> tuple[str, str, str, float, str]:

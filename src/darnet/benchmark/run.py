@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -62,6 +62,16 @@ class Measured:
     def failures(self) -> list[Record]:
         """Pictures that some method could not be measured on."""
         return [record for record in self.records if record.error is not None]
+
+    @classmethod
+    def of(cls, parts: Iterable[Measured]) -> Measured:
+        """Several as one."""
+        whole = cls()
+        for one in parts:
+            whole.rows += one.rows
+            whole.records += one.records
+            whole.left_out |= one.left_out
+        return whole
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,7 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         answer = repair(scene.observed, case)
         seconds = time.perf_counter() - started
         scores = None if answer.pixels is None else protocol.score(answer.pixels, scene.clean)
+        figures = {} if answer.pixels is None else case.figures(answer.pixels, scene, protocol)
     except Exception as error:  # one picture's failure is nobody else's
         text = str(error) if isinstance(error, DarnetError) else f"{type(error).__name__}: {error}"
         return failed(method, case, text)
@@ -179,6 +190,7 @@ def evaluate(method: str, device: str, protocol: Protocol, case: Case) -> Record
         way=case.way,
         experts=answer.experts,
         present=() if diagnosis is None else diagnosis.present,
+        figures=figures,
     )
 
 

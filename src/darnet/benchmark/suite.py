@@ -102,10 +102,20 @@ def measured(
     protocol: Protocol | None = None,
 ) -> Part:
     """Measure methods on cases, in a protocol or the request's. Raises UsageError where no method is left."""
-    protocol = protocol or request.or_else()
+    return part(benched(request, progress, methods, chosen, protocol), protocol or request.or_else())
+
+
+def benched(
+    request: Request,
+    progress: Progress,
+    methods: Sequence[str],
+    chosen: Sequence[Case],
+    protocol: Protocol | None = None,
+) -> Measured:
+    """The same, picture by picture, for suites that look at more than rows. It may be that no method is left."""
     progress.expect(len(methods) * len(chosen))
-    bench = Bench(protocol, request.device, request.jobs, request.load)
-    return part(bench(methods, chosen, progress.advance), protocol)
+    bench = Bench(protocol or request.or_else(), request.device, request.jobs, request.load)
+    return bench(methods, chosen, progress.advance)
 
 
 def part(measured: Measured, protocol: Protocol) -> Part:

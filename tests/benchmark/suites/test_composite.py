@@ -1,59 +1,79 @@
-"""Two kinds of damage at once: what is measured, and whose way such a picture takes."""
+"""Several kinds of damage at once, and damage in one part: what is measured, and what a wrong plan costs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
-from benchmark_rows import row as a_row
 from darnet.benchmark import suites
-from darnet.benchmark.cases import severities
-from darnet.benchmark.methods import Answer, Method
-from darnet.benchmark.peers import Identity
+from darnet.benchmark.cases import TOGETHER, Case, severities
+from darnet.benchmark.local import MASKS
 from darnet.benchmark.protocol import PROTOCOLS
-from darnet.benchmark.rows import PerImage
+from darnet.benchmark.report.plans import wrong
 from darnet.benchmark.suite import Request
 from darnet.benchmark.suites import composite
-from darnet.benchmark.suites.composite import BOTH, EVERY, NEITHER, alone, cases, paths
+from darnet.benchmark.suites.composite import STRENGTHS, cases
+from darnet.benchmark.suites.paths import alone
+from darnet.degradations import Jpeg, find_kind
+from darnet.degradations.kind import STAGES
 from darnet.errors import NoInputError
-from darnet.models.abilities import Watched
-from darnet.models.base import Context, Output
 from darnet.models.cards import Card, save
 from darnet.models.slerir import SLERIR
-from darnet.routing import Routing
 
 PROMPTIR = PROTOCOLS["promptir"]
-KINDS = ["haze+rain", "lowlight+noise", "blur+noise"]
+PAIRS = ["haze+rain", "lowlight+noise", "blur+noise"]
+KINDS = [*PAIRS, "noise+jpeg", "blur+noise+jpeg", "lowlight+noise+jpeg"]
+
+
+def together(root: Path) -> list[Case]:
+    """A photo under every composite."""
+    return [case for case in cases(root, limit=1) if TOGETHER in case.kind]
 
 
 def test_the_damage_comes_in_the_order_of_physics(sets_root: Path) -> None:
-    found = cases(sets_root, limit=1)
-    assert [case.kind for case in found] == KINDS
-    assert [[part.kind for part in case.before] for case in found] == [["haze"], ["lowlight"], ["blur"]]
+    found = together(sets_root)
+    assert [(case.kind, case.way) for case in found] == [(kind, way) for way in STRENGTHS for kind in KINDS]
+    for case in found:
+        assert [part.kind for part in (*case.before, case.degradation)] == list(case.kinds)
+        stages = [STAGES.index(find_kind(kind).stage) for kind in case.kinds]
+        assert stages == sorted(stages)
     assert {case.severity for case in found} == {None}
-    assert len(cases(sets_root)) == 9
+    assert len(cases(sets_root)) == 3 * (len(found) + len(MASKS))
     with pytest.raises(NoInputError, match="Kodak24"):
         cases(sets_root, ["Kodak24"])
 
 
 def test_each_kind_is_at_a_level_of_its_own_suite(sets_root: Path) -> None:
-    for case in cases(sets_root, limit=1):
+    for case in together(sets_root):
         parts = alone(case)
         assert [part.kind for part in parts] == list(case.kinds)
         for part in parts:
             assert part.degradation in severities(part.kind)
             assert (part.name, part.before) == (case.name, ())
-    assert composite.severities()["lowlight+noise"] == {"lowlight": 0.25, "noise": 15}
+
+
+def test_the_pairs_are_those_of_older_documents(sets_root: Path) -> None:
+    old = {"haze": 1.4, "rain": 3}, {"lowlight": 0.25, "noise": 15}, {"blur": 1.5, "noise": 15}
+    assert [composite.severities()[pair] for pair in PAIRS] == list(old)
+    assert [case.way for case in together(sets_root)[:3]] == ["", "", ""]
+
+
+def test_what_is_stronger_is_further_from_the_photo(sets_root: Path) -> None:
+    error = {}
+    for case in together(sets_root):
+        observed, clean = case.load(PROMPTIR)
+        error[case.kind, case.way] = float((observed - clean).square().mean())
+    for kind in KINDS:
+        for weaker, stronger in pairwise(STRENGTHS):
+            assert error[kind, weaker] < error[kind, stronger]
 
 
 def test_a_composite_is_what_its_kinds_make_one_after_the_other(sets_root: Path) -> None:
-    case = cases(sets_root, limit=1)[2]
+    case = next(case for case in together(sets_root) if case.kind == "blur+noise")
     observed, clean = case.load(PROMPTIR)
     blurred, noisy = (part.load(PROMPTIR).observed for part in alone(case))
     detail = [float((picture - clean).square().mean()) for picture in (observed, blurred, noisy)]
@@ -61,48 +81,12 @@ def test_a_composite_is_what_its_kinds_make_one_after_the_other(sets_root: Path)
     assert detail[0] == pytest.approx(detail[1] + detail[2], rel=0.2)  # noise does not depend on what it is added to
 
 
-class Looks(Watched):
-    """Four stages: what is dark, what is rough, what is both, and one that sends all the same way."""
-
-    stages = ("dark", "rough", "dark and rough", "blind")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Conv2d(3, 3, 1)
-
-    def encode(self, views: torch.Tensor) -> Context:
-        return Context({"views": views})
-
-    def forward(
-        self, degraded: torch.Tensor, context: Context | None = None, box: torch.Tensor | None = None
-    ) -> Output:
-        dark = degraded.mean(dim=(1, 2, 3)) < 0.25
-        rough = (degraded[..., 1:] - degraded[..., :-1]).abs().mean(dim=(1, 2, 3)) > 0.03
-        chosen = (dark, rough, dark & rough, torch.zeros_like(dark))
-        return Output(degraded, tuple(Routing.hard(torch.stack([~c, c], dim=1).float()) for c in chosen))
-
-    def parts(self) -> Mapping[str, Mapping[str, nn.Module]]:
-        return {"dark": {"experts": self.layer}}
-
-
-class Routed(Method):
-    def __call__(self, observed: torch.Tensor, case: object) -> Answer:
-        return Answer(observed)
-
-    def networks(self, case: object) -> tuple[nn.Module, ...]:
-        return (nn.Conv2d(1, 1, 1), Looks())
-
-
-def test_whose_way_a_composite_takes(sets_root: Path) -> None:
-    images = (PerImage("0.png"), PerImage("1.png"), PerImage("2.png", error="no file"))
-    row = a_row("looks", kind="lowlight+noise", per_image=images)
-    rows = [row, replace(row, method="other"), replace(row, kind="blur+noise", per_image=images[2:])]
-    (found,) = paths(rows, {"looks": Routed(), "other": Identity()}, cases(sets_root), PROMPTIR, "cpu")
-    assert (found.method, found.kind, found.pictures) == ("looks", "lowlight+noise", 2)
-    whose = {stage: max(row, key=row.get) for stage, row in found.places.items() if stage != EVERY}
-    assert whose == {"dark": "lowlight", "rough": "noise", "dark and rough": NEITHER, "blind": BOTH}
-    assert {max(row.values()) for stage, row in found.places.items() if stage != EVERY} == {1}
-    assert found.places[EVERY] == {"lowlight": 0.25, "noise": 0.25, BOTH: 0.25, NEITHER: 0.25}
+def test_a_file_comes_last_and_holds_what_the_sensor_saw(sets_root: Path) -> None:
+    pair = next(case for case in together(sets_root) if case.kind == "noise+jpeg")
+    assert isinstance(pair.degradation, Jpeg)
+    for protocol, grey in ((PROMPTIR, False), (PROTOCOLS["darnet"], True)):
+        observed = pair.load(protocol).observed
+        assert torch.equal(observed[0], observed[1]) is grey  # a grey picture has one noise for its channels
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -111,22 +95,60 @@ def test_the_suite(sets_root: Path, tiny_system: Path, tmp_path: Path) -> None:
     config |= {"degradation": {"width": 4}, "fusion": 0}
     handles = ("haze", "rain", "noise", "lowlight")  # but no blur
     save(SLERIR(**config), Card(name="slerir", kind="slerir", config=config, handles=handles), tmp_path / "slerir")
-    names = ("identity", str(tiny_system), str(tmp_path / "slerir"), str(tiny_system / "noise"))
+    names = ("identity", str(tiny_system), str(tmp_path / "slerir"), str(tiny_system / "blur"))
     document = suites.run(Request("composite", sets_root, names, limit=2))
-    json.dumps(document.to_dict(), allow_nan=False)
+    written = json.loads(json.dumps(document.to_dict(), allow_nan=False))
+    assert suites.from_dict(written) == document
     assert document.failures == ()
-    assert list(document.left_out) == [str(tiny_system / "noise")]  # it repairs half of it
-    rows = {(row.method, row.kind): row for row in document.part.rows}
-    assert {kind for name, kind in rows if name == "identity"} == set(KINDS)
-    assert {kind for name, kind in rows if name == names[2]} == set(KINDS[:2])
-    for kind in KINDS:
-        worst = rows["identity", kind]
+    assert list(document.left_out) == [names[3]]  # it repairs a part of it
+    rows = {(row.method, row.kind, row.way): row for row in document.part.rows}
+    both = [*((kind, way) for way in STRENGTHS for kind in KINDS), *(("noise", mask) for mask in MASKS)]
+    assert {(kind, way) for name, kind, way in rows if name == "identity"} == set(both)
+    handled = {(kind, way) for kind, way in both if {*kind.split("+")} <= {*handles}}
+    assert {(kind, way) for name, kind, way in rows if name == names[2]} == handled
+    for place in both:
+        worst = rows["identity", *place]
         assert worst.n == 2
         assert worst.psnr < 40
-    assert [(entry.method, entry.kind) for entry in document.found.paths] == [(names[2], kind) for kind in KINDS[:2]]
+    assert [(entry.method, entry.kind) for entry in document.found.paths] == [(names[2], kind) for kind in PAIRS[:2]]
     for entry in document.found.paths:
         for row in entry.places.values():
             assert sum(row.values()) == pytest.approx(1, abs=1e-3)
+    assert {(entry.method, entry.mask) for entry in document.found.local} == {
+        (name, mask) for name in names[:3] for mask in list(MASKS)[:-1]
+    }
     text = suites.markdown(document)
     assert f"| {names[2]}, CBSD68, haze+rain: expert of | haze | rain | both | neither |" in text
-    assert "haze 1.4, then rain 3;" in text
+    assert "haze+rain: haze 1.4, then rain 3;" in text
+    assert "lowlight+noise+jpeg, stronger: lowlight 0.12, then noise 25, then jpeg 20." in text
+    assert "| identity | CBSD68 | blur+noise, stronger | –" in text
+    assert "| identity | CBSD68 | noise 25 | corner |" in text
+    assert "told order" not in text  # nobody was told a plan
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_who_is_told_the_kinds_is_told_wrong_plans_too(sets_root: Path, tiny_system: Path) -> None:
+    """Of those kinds that it has experts for: noise and blur."""
+    name = str(tiny_system)
+    document = suites.run(Request("composite", sets_root, (f"{name}:oracle",), limit=1))
+    assert document.failures == ()
+    told: dict[str, set[str]] = {}
+    for row in document.part.rows:
+        told.setdefault(row.kind, set()).add(row.method.removeprefix(name))
+    wrong_ones = {f":as={'+'.join(plan)}" for plan in wrong(["blur", "noise"])}
+    assert wrong_ones == {":as=blur+noise", ":as=blur", ":as=noise"}
+    for kind, methods in told.items():
+        assert methods == {":oracle", *(wrong_ones if {"blur", "noise"} <= {*kind.split("+")} else ())}
+    text = suites.markdown(document)
+    assert f"| {name} | CBSD68 | blur+noise | told order | noise, blur |" in text
+    assert f"| {name} | CBSD68 | blur+noise | reversed | blur, noise |" in text
+
+
+def test_an_older_document_knows_no_local_damage() -> None:
+    old = {"levels": {"haze+rain": {"haze": 1.4, "rain": 3.0}}, "paths": []}
+    assert composite.Composites.from_dict(old).local == ()
+
+
+def test_who_is_measured_where_nobody_is_named() -> None:
+    (suite,) = composite.suites()
+    assert suite.methods == ("identity", "darnet", "darnet:again", "darnet:oracle", "daair", "slerir")

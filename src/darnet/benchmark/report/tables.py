@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from darnet.benchmark.protocol import Protocol
-from darnet.benchmark.report.cells import counted, millions, number, table, with_interval
+from darnet.benchmark.report.cells import counted, damage, millions, number, table, with_interval
 from darnet.benchmark.rows import Row, one_protocol
 
 
@@ -35,7 +35,7 @@ def plain(rows: Sequence[Row]) -> str:
         (
             row.method,
             row.set,
-            row.kind,
+            damage(row.kind, None, row.way),
             number(row.level, "g"),
             with_interval(row.psnr, row.psnr_interval, ".2f"),
             with_interval(row.ssim, row.ssim_interval, ".4f"),

@@ -1,7 +1,7 @@
-"""Two kinds of damage in one picture: what is left of it, and which way it goes through a network that routes.
+"""Several kinds of damage in one picture, and damage in one part of it: what is left, and what a wrong plan costs.
 
-Each kind comes as its own suite has it, in the order in which physics brings them: what lies between scene and lens,
-then the lens, then the sensor.
+Kinds come in the order in which physics brings them: what lies between scene and lens, then the lens, light, sensor and
+file.
 """
 
 from __future__ import annotations
@@ -11,181 +11,146 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from darnet.benchmark import local
 from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, severity_of
 from darnet.benchmark.cases import severities as severities_of
 from darnet.benchmark.documents import Document, Findings
-from darnet.benchmark.methods import Method
+from darnet.benchmark.methods import AGAIN, ORACLE, Oracle
 from darnet.benchmark.peers import INPUT
-from darnet.benchmark.protocol import Protocol
-from darnet.benchmark.report.cells import number, table
+from darnet.benchmark.report import local as parts
+from darnet.benchmark.report import plans
+from darnet.benchmark.report.cells import damage, number
 from darnet.benchmark.report.tables import closed, plain
-from darnet.benchmark.rows import Row, parse
-from darnet.benchmark.run import Progress
-from darnet.benchmark.subjects import Subject
-from darnet.benchmark.suite import Outcome, Request, Suite, documented, measured
+from darnet.benchmark.rows import parse
+from darnet.benchmark.run import Measured, Progress
+from darnet.benchmark.suite import Outcome, Request, Suite, benched, documented, part
+from darnet.benchmark.suites.paths import Served, path_tables, paths
 from darnet.degradations import Degradation
-from darnet.engines.pytorch import TorchBackend
-from darnet.models.abilities import Watched
 from darnet.systems import manifest
 
 #: The first befalls the picture first. Fog lies behind the rain that is seen; photons are few before they are counted.
-COMPOSITES: tuple[tuple[Degradation, Degradation], ...] = (
-    (severities_of("haze")[1], severities_of("rain")[1]),
-    (severities_of("lowlight")[1], severities_of("noise")[0]),
-    (severities_of("blur")[1], severities_of("noise")[0]),
+TOGETHER_IN_ORDER = (
+    ("haze", "rain"),
+    ("lowlight", "noise"),
+    ("blur", "noise"),
+    ("noise", "jpeg"),
+    ("blur", "noise", "jpeg"),
+    ("lowlight", "noise", "jpeg"),
 )
-#: Whose expert a composite has, beside that of one of its kinds; and the row of means.
-#: Keys of `Served.places` and of its rows.
-BOTH, NEITHER, EVERY = "both", "neither", "every place"
+#: How strong, by the way of its rows: which of the severities of the kind's own suite.
+STRENGTHS: Mapping[str, Mapping[str, int]] = {
+    "": {"haze": 1, "rain": 1, "lowlight": 1, "blur": 1, "noise": 0, "jpeg": 2},
+    "stronger": {"haze": 2, "rain": 2, "lowlight": 2, "blur": 2, "noise": 1, "jpeg": 1},
+}
 
 Severities = Mapping[str, Mapping[str, float | None]]
-Shares = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Served:
-    """Whose expert serves the pictures of a row. `places`: stage -> whose -> share of the pictures; last their mean."""
+class Composites(Findings):
+    """Composite -> kind -> its severity, in the kind's own unit; paths through networks that route; and local damage.
 
-    method: str
-    set: str
-    kind: str
-    pictures: int
-    places: Shares
-
-
-@dataclass(frozen=True)
-class Paths(Findings):
-    """Composite -> kind -> its severity, in the kind's own unit; and the paths through networks that route."""
+    Older documents know no local damage.
+    """
 
     severities: Severities
     paths: tuple[Served, ...]
+    local: tuple[parts.Local, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {"levels": self.severities, "paths": [asdict(path) for path in self.paths]}
+        """JSON form; local damage that nobody measured is left out."""
+        found = {"levels": self.severities, "paths": [asdict(path) for path in self.paths]}
+        return {**found, "local": [entry.to_dict() for entry in self.local]} if self.local else found
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Paths:
+    def from_dict(cls, document: Mapping[str, Any]) -> Composites:
         """Back from the JSON form."""
-        return cls(document["levels"], tuple(parse(Served, path) for path in document["paths"]))
+        served = tuple(parse(Served, path) for path in document["paths"])
+        return cls(document["levels"], served, tuple(map(parts.Local.from_dict, document.get("local", []))))
 
 
-def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome[Paths]:
-    """Two kinds of damage in one picture, and which way it goes through networks that route."""
-    part = measured(request, progress, request.methods, chosen)
-    found = paths(part.rows, documented(request, part), chosen, part.protocol, request.device)
-    return Outcome((part,), Paths(severities(), tuple(found)))
+def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome[Composites]:
+    """Every method on every picture, wrong plans of those that are told the kinds, and paths through networks."""
+    tasks = [(request.methods, chosen), *(([name], own) for name, own in wrong_plans(request, chosen).items())]
+    found = Measured.of([benched(request, progress, names, own) for names, own in tasks])
+    whole = part(found, request.or_else())
+    pairs = [row for row in whole.rows if row.kind.count(TOGETHER) == 1 and not row.way]
+    routed = paths(pairs, documented(request, whole), chosen, whole.protocol, request.device)
+    return Outcome((whole,), Composites(severities(), tuple(routed), tuple(parts.local(found.records))))
 
 
-def tables(document: Document[Paths]) -> str:
-    """One line a row, a table of stages for each path, and what befalls the pictures."""
-    found = document.found
-    said = (plain(document.part.rows), *path_tables(found.paths), described(found.severities))
-    return closed(document.part.protocol, *said)
+def wrong_plans(request: Request, chosen: Sequence[Case]) -> dict[str, list[Case]]:
+    """For each method that is told the kinds: those that are told a wrong plan -> the pictures that it is wrong for."""
+    found: dict[str, list[Case]] = {}
+    for name in (name for name in request.methods if name.endswith(ORACLE)):
+        method = request.load(name)
+        assert isinstance(method, Oracle)
+        for case in chosen:
+            for plan in plans.wrong([kind for kind in case.kinds if kind in method.restorer.experts]):
+                found.setdefault(plans.named(name.removesuffix(ORACLE), plan), []).append(case)
+    return found
 
 
-def kind(parts: Iterable[Degradation]) -> str:
+def tables(document: Document[Composites]) -> str:
+    """One line a row, plans, local damage, a table of stages for each path, and what befalls the pictures."""
+    found, rows = document.found, document.part.rows
+    said = (
+        plain(plans.by_damage(rows)),
+        plans.markdown(rows),
+        parts.markdown(found.local) if found.local else "",
+        *path_tables(found.paths),
+        described(found.severities),
+    )
+    return closed(document.part.protocol, *filter(None, said))
+
+
+def composites() -> list[tuple[str, tuple[Degradation, ...]]]:
+    """What befalls the pictures, in order, and the way of its rows."""
+    return [
+        (way, tuple(severities_of(kind)[strengths[kind]] for kind in kinds))
+        for way, strengths in STRENGTHS.items()
+        for kinds in TOGETHER_IN_ORDER
+    ]
+
+
+def kind(together: Iterable[Degradation]) -> str:
     """What several kinds of damage together are called."""
-    return TOGETHER.join(part.kind for part in parts)
+    return TOGETHER.join(one.kind for one in together)
 
 
 def severities() -> Severities:
     """Composite -> kind -> its severity, in the kind's own unit."""
-    return {kind(parts): {part.kind: severity_of(part) for part in parts} for parts in COMPOSITES}
+    return {
+        damage(kind(together), None, way): {one.kind: severity_of(one) for one in together}
+        for way, together in composites()
+    }
 
 
 def cases(root: Path, sets: Sequence[str] = (), limit: int | None = None) -> list[Case]:
-    """Photos under each composite, CBSD68 or the photo sets that are named. Raises NoInputError."""
-    return [
-        replace(case, kind=kind(parts), severity=None, before=parts[:-1])
-        for parts in COMPOSITES
-        for name in sets or DEFAULT_SETS
-        for case in damaged(parts[-1], root, name, limit)
-    ]
+    """Photos under each composite, and under local noise: CBSD68 or the photo sets that are named.
 
-
-def alone(case: Case) -> list[Case]:
-    """The photo of a composite under each of its kinds by itself."""
-    assert case.degradation is not None
-    return [replace(case, kind=part.kind, degradation=part, before=()) for part in (*case.before, case.degradation)]
-
-
-def paths(
-    rows: Iterable[Row],
-    methods: Mapping[str, Method],
-    chosen: Sequence[Case],
-    protocol: Protocol,
-    device: str,
-) -> list[Served]:
-    """Whose expert serves a composite, stage by stage: an entry for each row whose method routes inside.
-
-    Of a photo three paths are compared: under both kinds of damage, and under each alone. A share of the photos has the
-    expert of the first kind only, of the second only, of `both` where they share it, or of `neither`.
+    Raises NoInputError.
     """
-    found = []
-    for row in rows:
-        whole = {image.name for image in row.per_image if image.error is None}
-        own = [case for case in chosen if (case.set, case.kind) == (row.set, row.kind) and case.name in whole]
-        for network in methods[row.method].networks(own[0]) if own else ():
-            if isinstance(network, Watched) and network.stages:
-                subject = Subject(row.method, (), TorchBackend(network, device, "fp32"))
-                compared = [_compare(subject, case, protocol) for case in own]
-                shares = _shares(network.stages, compared, (*own[0].kinds, BOTH, NEITHER))
-                found.append(Served(row.method, row.set, row.kind, len(own), shares))
-    return found
-
-
-def _compare(subject: Subject, case: Case, protocol: Protocol) -> list[str]:
-    """Whose expert serves it, at every stage."""
-    mixed, *single = (
-        [int(routing.weights[0].argmax()) for routing in subject(one.load(protocol).observed).routings]
-        for one in (case, *alone(case))
-    )
-    whose = []
-    for stage, expert in enumerate(mixed):
-        fitting = [kind for kind, path in zip(case.kinds, single, strict=True) if path[stage] == expert]
-        whose.append(BOTH if len(fitting) > 1 else fitting[0] if fitting else NEITHER)
-    return whose
-
-
-def _shares(stages: Sequence[str], compared: Sequence[Sequence[str]], whose: Sequence[str]) -> Shares:
-    """Stage -> whose -> share of the photos; last the mean over the stages."""
-    shares = {
-        stage: {name: found.count(name) / len(found) for name in whose}
-        for stage, found in zip(stages, zip(*compared, strict=True), strict=True)
-    }
-    shares[EVERY] = {name: sum(row[name] for row in shares.values()) / len(stages) for name in whose}
-    return {stage: {name: round(share, 4) for name, share in row.items()} for stage, row in shares.items()}
-
-
-def path_tables(paths: Iterable[Served]) -> list[str]:
-    """A table for each path: stages down, whose expert across."""
-    found = []
-    for path in paths:
-        title = (f"{path.method}, {path.set}, {path.kind}: expert of", *next(iter(path.places.values())))
-        lines = [(stage, *(f"{100 * share:.0f} %" for share in row.values())) for stage, row in path.places.items()]
-        found.append(table(title, lines))
-    return found
+    found = [
+        replace(case, kind=kind(together), severity=None, before=together[:-1], way=way)
+        for way, together in composites()
+        for name in sets or DEFAULT_SETS
+        for case in damaged(together[-1], root, name, limit)
+    ]
+    return found + local.cases(root, sets, limit)
 
 
 def described(severities: Severities) -> str:
     """What befalls the pictures, in words."""
-    parts = (
-        ", then ".join(f"{kind} {number(severity, 'g')}" for kind, severity in both.items())
-        for both in severities.values()
-    )
-    return f"Damage: {'; '.join(parts)}."
+    said = []
+    for name, each in severities.items():
+        steps = ", then ".join(f"{kind} {number(severity, 'g')}" for kind, severity in each.items())
+        said.append(f"{name}: {steps}")
+    return f"Damage: {'; '.join(said)}."
 
 
-def suites() -> tuple[Suite[Paths], ...]:
+def suites() -> tuple[Suite[Composites], ...]:
     """The one."""
-    return (
-        Suite(
-            "composite",
-            lambda request: cases(*request.pictures),
-            measure,
-            tables,
-            Paths,
-            methods=(INPUT, manifest.DEFAULT),
-        ),
-    )
+    system = manifest.DEFAULT
+    methods = (INPUT, system, f"{system}{AGAIN}", f"{system}{ORACLE}", "daair", "slerir")
+    return (Suite("composite", lambda request: cases(*request.pictures), measure, tables, Composites, methods=methods),)

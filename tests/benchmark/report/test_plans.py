@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from benchmark_rows import cells, row
+from darnet.benchmark.report.plans import by_damage, markdown, named, wrong
+
+KIND = "blur+noise+jpeg"
+
+
+def told(method: str, psnr: float | None, kind: str = KIND, way: str = "") -> object:
+    return row(method, kind=kind, way=way, level=None, psnr=psnr)
+
+
+ROWS = [
+    told("darnet", 26.0),
+    told("darnet:again", 27.5),
+    told("darnet:oracle", 28.0),
+    told("darnet:oracle", 30.0, "noise"),  # one kind: no plan is wrong
+    told("slerir", 25.0),
+    told("darnet:as=noise", 26.5),
+    told("darnet:as=jpeg", 27.0),
+    told("darnet:as=noise+blur", 27.996),
+    told("darnet:as=blur+noise+jpeg", 24.0),
+    told("darnet:as=blur", None),
+]
+
+
+def test_wrong_plans_are_wrong_in_one_way_each() -> None:
+    assert wrong(["noise"]) == []
+    assert wrong(["blur", "noise"]) == [("blur", "noise"), ("blur",), ("noise",)]
+    assert wrong(["blur", "noise", "jpeg"]) == [
+        ("blur", "noise", "jpeg"),
+        *(("noise", "blur"), ("jpeg", "blur"), ("jpeg", "noise")),
+        *(("jpeg",), ("noise",), ("blur",)),
+    ]
+    assert named("darnet", ("noise", "blur")) == "darnet:as=noise+blur"
+
+
+def test_what_plans_cost() -> None:
+    lines = [line[3:] for line in cells(markdown(ROWS))]
+    assert lines == [
+        ["as diagnosed", "–", "26.00", "-2.00", "-1.00"],
+        ["looks again", "–", "27.50", "-0.50", "+0.50"],
+        ["told order", "jpeg, noise, blur", "28.00", "+0.00", "+1.00"],
+        ["reversed", "blur, noise, jpeg", "24.00", "-4.00", "-3.00"],
+        ["without jpeg", "noise, blur", "28.00", "+0.00", "+1.00"],
+        ["jpeg alone", "jpeg", "27.00", "-1.00", "+0.00"],
+        ["noise alone", "noise", "26.50", "-1.50", "-0.50"],
+        ["blur alone", "blur", "–", "–", "–"],
+        ["best single expert", "jpeg", "27.00", "-1.00", "+0.00"],
+    ]
+    assert {tuple(line[:3]) for line in cells(markdown(ROWS))} == {("darnet", "CBSD68", KIND)}
+
+
+def test_strengths_are_kept_apart() -> None:
+    rows = [told("darnet:oracle", 28.0), told("darnet:as=noise", 26.0, way="stronger")]
+    assert markdown(rows) == ""
+    assert markdown([*rows, told("darnet:oracle", 20.0, way="stronger")]).count("noise+jpeg, stronger |") == 3
+
+
+def test_methods_stand_beside_each_other() -> None:
+    rows = [told("darnet", 1.0, "haze"), told("darnet", 2.0, "blur"), told("other", 3.0, "blur")]
+    assert [one.psnr for one in by_damage([*rows, told("other", 4.0, "haze")])] == [1.0, 4.0, 2.0, 3.0]
