@@ -28,7 +28,7 @@ from darnet.systems.loading import load_router
 from darnet.systems.spec import Quality, load
 
 COST_PX = 256
-ORACLE, ROUTER, BEST, AGAIN, AS, OTHER = ":oracle", ":router", ":best", ":again", ":as=", "@"
+ORACLE, ROUTER, BEST, ONCE, AS, OTHER = ":oracle", ":router", ":best", ":once", ":as=", "@"
 
 
 class Answer(NamedTuple):
@@ -186,7 +186,7 @@ class Limited:
 def load_system(name: str, device: str) -> Method:
     """A system by `NAME`, or one of its variants.
 
-    `NAME:best` (quality), `NAME:again` (which looks again after a repair), `NAME:oracle`, `NAME:router`,
+    `NAME:best` (quality), `NAME:once` (one repair at most), `NAME:oracle`, `NAME:router`,
     `NAME:as=blur+noise` (told to repair these, in this order), `NAME:clean+noise` (a router limited to these kinds), or
     `NAME@FOLDER` (the router of another folder). Raises UnknownNameError or WeightsError.
     """
@@ -201,8 +201,8 @@ def load_system(name: str, device: str) -> Method:
         return Oracle(restorer)
     if f":{variant}" == ROUTER:
         return OnlyRouter(restorer)
-    if f":{variant}" == AGAIN:
-        return System(replace(restorer, max_steps=None))
+    if f":{variant}" == ONCE:
+        return System(replace(restorer, max_steps=1))
     if variant and f":{variant}" != BEST:
         restorer = replace(restorer, router=Limited(restorer.router, tuple(variant.split("+"))))
     return System(restorer)

@@ -12,7 +12,7 @@ def told(method: str, psnr: float | None, kind: str = KIND, way: str = "") -> ob
 
 ROWS = [
     told("darnet", 26.0),
-    told("darnet:again", 27.5),
+    told("darnet:once", 27.5),
     told("darnet:oracle", 28.0),
     told("darnet:oracle", 30.0, "noise"),  # one kind: no plan is wrong
     told("slerir", 25.0),
@@ -39,7 +39,7 @@ def test_what_plans_cost() -> None:
     lines = [line[3:] for line in cells(markdown(ROWS))]
     assert lines == [
         ["as diagnosed", "–", "26.00", "-2.00", "-1.00"],
-        ["looks again", "–", "27.50", "-0.50", "+0.50"],
+        ["one step", "–", "27.50", "-0.50", "+0.50"],
         ["told order", "jpeg, noise, blur", "28.00", "+0.00", "+1.00"],
         ["reversed", "blur, noise, jpeg", "24.00", "-4.00", "-3.00"],
         ["without jpeg", "noise, blur", "28.00", "+0.00", "+1.00"],

@@ -151,4 +151,4 @@ def test_an_older_document_knows_no_local_damage() -> None:
 
 def test_who_is_measured_where_nobody_is_named() -> None:
     (suite,) = composite.suites()
-    assert suite.methods == ("identity", "darnet", "darnet:again", "darnet:oracle", "daair", "slerir")
+    assert suite.methods == ("identity", "darnet", "darnet:once", "darnet:oracle", "daair", "slerir")

@@ -14,6 +14,6 @@ def test_a_system_is_measured_told_the_kind_as_well(tiny_system: Path) -> None:
     name = str(tiny_system)
     assert methods((manifest.DEFAULT,)) == (INPUT, manifest.DEFAULT, f"{manifest.DEFAULT}{ORACLE}")
     assert methods((name,)) == (INPUT, name, f"{name}{ORACLE}")
-    alone = ("gaussian", str(tiny_system / "noise"), "weights.pth", f"{manifest.DEFAULT}:again", f"{name}@run")
+    alone = ("gaussian", str(tiny_system / "noise"), "weights.pth", f"{manifest.DEFAULT}:once", f"{name}@run")
     assert methods(alone) == (INPUT, *alone)
     assert methods((INPUT, f"{name}{ORACLE}", name)) == (INPUT, f"{name}{ORACLE}", name)

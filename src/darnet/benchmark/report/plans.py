@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from darnet.benchmark.cases import TOGETHER
-from darnet.benchmark.methods import AGAIN, AS, ORACLE
+from darnet.benchmark.methods import ONCE, AS, ORACLE
 from darnet.benchmark.report.cells import damage, number, table
 from darnet.benchmark.rows import Place, Row
 
@@ -62,7 +62,7 @@ def _lines(system: str, told: Row, found: Mapping[tuple[str, Place], Row]) -> It
     best = max(single, key=lambda plan: single[plan].psnr or 0.0, default=None)
     shown = [
         ("as diagnosed", (), found.get((system, told.place))),
-        ("looks again", (), found.get((f"{system}{AGAIN}", told.place))),
+        ("one step", (), found.get((f"{system}{ONCE}", told.place))),
         ("told order", right, told),
         *((_called(plan, right), plan, row) for plan, row in followed.items()),
         *([] if best is None else [("best single expert", best, single[best])]),

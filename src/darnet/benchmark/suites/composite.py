@@ -15,7 +15,7 @@ from darnet.benchmark import local
 from darnet.benchmark.cases import DEFAULT_SETS, TOGETHER, Case, damaged, severity_of
 from darnet.benchmark.cases import severities as severities_of
 from darnet.benchmark.documents import Document, Findings
-from darnet.benchmark.methods import AGAIN, ORACLE, Oracle
+from darnet.benchmark.methods import ONCE, ORACLE, Oracle
 from darnet.benchmark.peers import INPUT
 from darnet.benchmark.report import local as parts
 from darnet.benchmark.report import plans
@@ -152,5 +152,5 @@ def described(severities: Severities) -> str:
 def suites() -> tuple[Suite[Composites], ...]:
     """The one."""
     system = manifest.DEFAULT
-    methods = (INPUT, system, f"{system}{AGAIN}", f"{system}{ORACLE}", "daair", "slerir")
+    methods = (INPUT, system, f"{system}{ONCE}", f"{system}{ORACLE}", "daair", "slerir")
     return (Suite("composite", lambda request: cases(*request.pictures), measure, tables, Composites, methods=methods),)
