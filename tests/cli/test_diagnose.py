@@ -9,6 +9,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from darnet.images.image import Image
+
 
 @pytest.fixture
 def diagnose(darnet, tiny_system):
@@ -69,3 +71,22 @@ def test_what_would_be_left_alone_is_said(pictures, darnet, tiny_system):
     assert (ran.code, ran.out.count("\n")) == (0, 2)
     assert "code.png: warning: left alone: two colours, not a photo" in ran.err
     assert "plain.png: warning: left alone: all of it has one colour" in ran.err
+
+
+def test_a_map_of_where_damage_is(pictures, diagnose):
+    """A file for one picture, a folder for several; nothing is replaced unasked, and no input ever."""
+    pictures("a.png")
+    pictures("in/b.png")
+    assert diagnose("a.png", "--map", "where.png").code == 0
+    assert Image.read("where.png").array.shape == (24, 24, 3)
+    before = Path("where.png").read_bytes()
+    ran = diagnose("a.png", "--map", "where.png")
+    assert (ran.code, "where.png: exists already; --overwrite replaces it" in ran.err) == (1, True)
+    assert Path("where.png").read_bytes() == before
+    assert diagnose("a.png", "--map", "where.png", "--overwrite").code == 0
+    assert diagnose("a.png", "in", "--map", "maps").code == 0
+    assert sorted(path.name for path in Path("maps").rglob("*.png")) == ["a.png", "b.png"]
+    for output in ("a.png", "-"):
+        ran = diagnose("a.png", "--map", output, "--overwrite")
+        assert ran.code == 2, output
+        assert ran.err.strip()

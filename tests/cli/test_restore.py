@@ -251,6 +251,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
     pictures("in/photo.png")
     job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
+    job += ("--mask", "in/photo.png")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
     assert restore("in", "-o", "out", *job, *flags, *spec).code == 0
     settings = json.loads(Path("report.json").read_text())["settings"]
@@ -265,10 +266,28 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "dry_run": True,
         "fail_fast": True,
         "max_pixels": Job().max_pixels,
+        "mask": "in/photo.png",
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}
     assert same == set()
+
+
+def test_a_mask_says_where(pictures, restore):
+    """What is black in it stays, to the bit."""
+    photo = pictures("photo.png")
+    mask = np.zeros((24, 24), np.uint8)
+    mask[:12] = 255
+    PIL.Image.fromarray(mask).save("mask.png")
+    assert restore("photo.png", "--mask", "mask.png", "--as", "noise").code == 0
+    before, after = (Image.read(name).array for name in (photo, "photo.restored.png"))
+    np.testing.assert_array_equal(after[12:], before[12:])
+    assert (after[:12] != before[:12]).any()
+    PIL.Image.fromarray(mask[:20]).save("small.png")
+    ran = restore("photo.png", "--mask", "small.png", "-o", "b.png")
+    assert ran.code == 2
+    assert "--mask: small.png has 24 × 20 pixels, and the picture has 24 × 24" in ran.err
+    assert not Path("b.png").exists()
 
 
 def test_dry_run_writes_nothing(pictures, restore):

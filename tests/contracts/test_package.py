@@ -122,6 +122,9 @@ def test_the_public_names_exist_and_are_few() -> None:
 TESTED_ELSEWHERE = {
     "testing": "contracts",
     "images/codecs": "images/test_image.py",
+    "restore/result": "restore/test_diagnosis.py",
+    "restore/masks": "restore/test_work.py",
+    "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
 }
 

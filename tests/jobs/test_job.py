@@ -171,7 +171,8 @@ def test_a_rehearsal_decides_the_same_and_writes_nothing(pictures, restorer):
     warned = {None: ("a.restored.png: exists already; `overwrite=True` replaces it",), "new/b.png": ()}
     for output, warnings in warned.items():
         (done,) = restore_many("a.png", output, restorer, job)
-        assert (done.output, done.error, done.treatment.experts) == (None, None, ("noise",))
+        assert (done.output, done.error, done.treatment.changed) == (None, None, False)
+        assert [repair.kind for repair in done.treatment.plan] == ["noise"]
         assert done.treatment.warnings == warnings
     assert files(".") == ["a.png", "a.restored.png"]
 

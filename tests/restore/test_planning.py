@@ -48,6 +48,17 @@ def test_what_nobody_saw_at_first_must_be_sure(score: float, planned: list[str])
     assert kinds(planner.revise(planner.plan(found(noise=0.9)), found(noise=0.0, blur=score), ["noise"])) == planned
 
 
+def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
+    planner = Planner(EVERY, max_steps=2)
+    diagnosis = found(haze=0.99, noise=0.9, jpeg=0.65)
+    plan = planner.plan(diagnosis)
+    assert kinds(plan) == ["noise", "haze"]
+    assert planner.refusals(diagnosis) == ["jpeg not repaired: `max_steps=2`"]
+    assert kinds(planner.revise(plan, diagnosis, ["noise"])) == ["haze"]
+    assert planner.done(["noise", "haze"])
+    assert planner.revise(plan, diagnosis, ["noise", "haze"]) == ()
+
+
 def test_what_something_speaks_against_is_not_planned() -> None:
     planner = Planner(EVERY)
     assert kinds(planner.plan(found(haze=0.9, noise=0.9), lambda kind: "no" if kind == "haze" else None)) == ["noise"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,14 @@ import torch
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError, WeightsError
 from darnet.images.formats import JPEG_UNIT_PX
+from darnet.images.regions import Planes
 from darnet.images.tiles import grid_crops
 from darnet.models import cards
 from darnet.models.base import Output
 from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.views import Thumbnail
+from darnet.restore import routers
 from darnet.restore.routers import Always, NetworkRouter
 from darnet.routing import Routing
 from darnet.systems.loading import load_router
@@ -194,3 +197,38 @@ def test_every_crop_is_told_of_the_whole_picture() -> None:
     assert all(torch.equal(row, overview[0]) for row in overview)
     with torch.inference_mode():
         torch.testing.assert_close(overview[:1], spy.encode(Thumbnail(16)(pixels[None])).encoded["overview"])
+
+
+def spotted(degraded, context=None, box=None):
+    """A router that sees noise, and blur, in bright crops alone."""
+    bright = (degraded.mean(dim=(1, 2, 3)) > 0.5).float()
+    logits = torch.stack([0 * bright, 20 * bright - 10, 20 * bright - 10], dim=1)
+    return Output(routings=(Routing.hard(logits),), severities=torch.ones_like(logits), clean=0)
+
+
+def test_what_one_crop_is_certain_of_is_there_where_it_may_be_in_a_part() -> None:
+    """Its mean over sixteen crops is far below."""
+    pixels = torch.zeros(3, 128, 128)
+    pixels[:, :32, :32] = 1
+    model = DegradationClassifier(KINDS, 4).eval()
+    model.forward = spotted
+    model.measure_from_clean()
+    router = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32)
+    found = router(pixels)
+    assert found.scores["noise"] == routers.IN_PART
+    assert found.scores["blur"] < 0.1  # a soft background is no blurred photo
+    assert found.scores["clean"] == pytest.approx(1 - routers.IN_PART)
+    assert router(torch.zeros(3, 128, 128)).label == "clean"
+
+
+@pytest.mark.parametrize("size", [(128, 128), (16, 16), (3, 40), (2000, 64)])
+def test_a_closer_look_has_smaller_crops_on_a_grid(router: NetworkRouter, size: tuple[int, int]) -> None:
+    crops = router.look_closely(Planes(torch.rand(3, *size)))
+    assert {crop.side for crop in crops} == {16}
+    rows, columns = (sorted({getattr(crop, side) for crop in crops}) for side in ("top", "left"))
+    assert [(crop.top, crop.left) for crop in crops] == [(top, left) for top in rows for left in columns]
+    assert rows[0] == columns[0] == 0
+    assert rows[-1] == max(0, size[0] - 16) // 8 * 8
+    assert len(rows) <= routers.MOST_CROPS
+    assert size[0] > 1000 or all(below - above <= 8 for above, below in pairwise(rows))  # they overlap by half
+    assert set(crops[0].presence) == set(KINDS)

@@ -41,7 +41,7 @@ class Map:
     >>> crops = [Crop(0, left, 4, {"noise": seen}) for left, seen in ((0, 0.1), (4, 0.9))]
     >>> found = Map.of(crops, "noise").read(Region(0, 0, 1, 8)).sigmoid()
     >>> [round(float(value), 1) for value in found[0]]
-    [0.1, 0.1, 0.1, 0.4, 0.6, 0.9, 0.9, 0.9]
+    [0.1, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.9]
     """
 
     rows: tuple[float, ...]

@@ -29,6 +29,7 @@ class Planner:
 
     A kind is repaired that is present, that an expert serves, and that is at least as certain as `min_confidences` says
     of it, or `min_confidence`. Where two kinds befall a photo at the same stage, the more certain is repaired first.
+    `max_steps`: only so many, the most certain ones; None: all of them.
 
     >>> planner = Planner({"noise", "haze", "jpeg"})
     >>> found = Diagnosis({"clean": 0.1, "noise": 0.8, "haze": 0.9, "jpeg": 0.7, "rain": 0.3})
@@ -42,11 +43,11 @@ class Planner:
     experts: Container[str]
     min_confidence: float = 0.6
     min_confidences: Mapping[str, float] = field(default_factory=dict)
+    max_steps: int | None = None
 
     def plan(self, diagnosis: Diagnosis, objects: Objects = _unopposed) -> Plan:
         """What is to be repaired of a picture that nobody has touched."""
-        kinds = [kind for kind in diagnosis.present if diagnosis.scores[kind] >= self.least(kind)]
-        return self._in_order(diagnosis, (kind for kind in kinds if self._may(kind, objects)))
+        return self._in_order(diagnosis, self._wanted(diagnosis, objects))
 
     def revise(self, plan: Plan, diagnosis: Diagnosis, treated: Collection[str], objects: Objects = _unopposed) -> Plan:
         """What is left to be repaired, from another look after some kinds were `treated`.
@@ -64,8 +65,11 @@ class Planner:
 
     def refusals(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
         """Why kinds that are present are not repaired."""
-        reasons = (self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in treated)
-        return [reason for reason in reasons if reason]
+        reasons = [self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in treated]
+        wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
+        beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
+        limited = [f"{kind} not repaired: `max_steps={self.max_steps}`" for kind in beyond]
+        return [*filter(None, reasons), *limited]
 
     def hints(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
         """What to try with a picture that is left alone although it may not be clean."""
@@ -80,6 +84,15 @@ class Planner:
     def least(self, kind: str) -> float:
         """How certain a kind has to be."""
         return self.min_confidences.get(kind, self.min_confidence)
+
+    def done(self, treated: Collection[str]) -> bool:
+        """Whether there is no step left."""
+        return self.max_steps is not None and len(treated) >= self.max_steps
+
+    def _wanted(self, diagnosis: Diagnosis, objects: Objects) -> list[str]:
+        """What is sure and may be repaired, the most certain first."""
+        sure = [kind for kind in diagnosis.present if diagnosis.scores[kind] >= self.least(kind)]
+        return [kind for kind in sure if self._may(kind, objects)]
 
     def _may(self, kind: str, objects: Objects) -> bool:
         return kind in self.experts and objects(kind) is None
@@ -98,10 +111,12 @@ class Planner:
 
     def _in_order(self, diagnosis: Diagnosis, kinds: Iterable[str], treated: Collection[str] = ()) -> Plan:
         """Repairs of kinds that come with the most certain first."""
-        left = sorted((kind for kind in kinds if kind not in treated), key=_backwards)
+        left = [kind for kind in kinds if kind not in treated]
+        if self.max_steps is not None:
+            left = left[: max(0, self.max_steps - len(treated))]
         return tuple(
             Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), _share(diagnosis, kind))
-            for kind in left
+            for kind in sorted(left, key=_backwards)
         )
 
 

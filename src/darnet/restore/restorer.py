@@ -65,7 +65,7 @@ class Restorer:
     @property
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
-        return Planner(self.experts, self.min_confidence, self.min_confidences)
+        return Planner(self.experts, self.min_confidence, self.min_confidences, self.max_steps)
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
@@ -158,7 +158,7 @@ class Restorer:
         elif kinds:
             steps, warnings = work.prescribed(kinds), []
         else:
-            steps, warnings = work.diagnosed(self.max_steps)
+            steps, warnings = work.diagnosed()
         answer = work.finish()
         # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
         untouched = answer is image and not isinstance(source, str | Path | Image)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
-from darnet.restore.blending import Strength, Weights
 from darnet.restore.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from darnet.restore.blending import Weights
     from darnet.restore.residuals import Residuals
 
 #: The kind of picture that was given, and so comes back.
@@ -192,6 +192,8 @@ class Result(Generic[Picture]):
         Raises UsageError for a strength out of range or of a kind that was not repaired, or where what each step
         changed was not kept (`keep=True`).
         """
+        from darnet.restore.blending import Strength  # which brings torch
+
         chosen = Strength.of(strength)
         for kind in chosen.by_kind:
             if kind not in self.experts:

@@ -64,7 +64,7 @@ class Work:
             steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :]))
         return steps
 
-    def diagnosed(self, max_steps: int | None) -> tuple[list[Step], list[str]]:
+    def diagnosed(self) -> tuple[list[Step], list[str]]:
         """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
 
         It is looked again after a step where more was planned, or where something else may be there.
@@ -85,8 +85,7 @@ class Work:
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
                 break
             tried.append(plan[0].kind)
-            allowed = max_steps is None or len(tried) < max_steps
-            more = allowed and (len(plan) > 1 or suspects(diagnosis, tried))
+            more = not self.planner.done(tried) and (len(plan) > 1 or suspects(diagnosis, tried))
             after, share = self._repair(source, plan[0], last=not more)
             note = "" if share else f"{plan[0]}: nothing worth having changed"
             steps.append(
@@ -95,7 +94,6 @@ class Work:
             if share:
                 source, diagnosis = after, None
             if not more:
-                said |= dict.fromkeys(_left_over(plan[1:], max_steps))
                 break
         if not plan and not self.answers and self.sink is None:
             assert diagnosis is not None
@@ -174,9 +172,3 @@ def _within(marked: NDArray[np.bool_], pieces: Iterable[Piece], source: RegionSo
     """Pieces of an answer where it is marked; elsewhere what was there."""
     for region, pixels in pieces:
         yield region, torch.where(torch.from_numpy(region.of(marked)), pixels, source.read(region).to(pixels))
-
-
-def _left_over(plan: Plan, max_steps: int | None) -> list[str]:
-    """What is said of repairs that there was no step left for."""
-    names = ", ".join(repair.kind for repair in plan)
-    return [f"{names} not repaired: `max_steps={max_steps}`"] if plan else []

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from darnet.benchmark.cases import TOGETHER
-from darnet.benchmark.methods import ONCE, AS, ORACLE
+from darnet.benchmark.methods import AS, ONCE, ORACLE
 from darnet.benchmark.report.cells import damage, number, table
 from darnet.benchmark.rows import Place, Row
 
