@@ -5,15 +5,17 @@ Shapes: H × W pixels, h × w of a region, sRGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, Union
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.errors import UsageError
+from darnet.degradations import resolve
+from darnet.errors import UnknownNameError, UsageError
 from darnet.images.regions import Region, RegionSource
 
 #: ITU-R BT.601: the luma of R, G and B.
@@ -33,7 +35,7 @@ class Strength:
     (0.5, 1.0)
     """
 
-    by_kind: Mapping[str, float] = field(default_factory=dict)
+    by_kind: Mapping[str, float] = field(default_factory=dict, hash=False)
     others: float = 1.0
     luma: float = 1.0
     chroma: float = 1.0
@@ -51,6 +53,24 @@ class Strength:
         if isinstance(weights, Strength):
             return weights
         return cls(dict(weights)) if isinstance(weights, Mapping) else cls(others=weights)
+
+    def among(self, names: Collection[str], what: str = "expert") -> Strength:
+        """The same, with kinds called as `names` are that people call otherwise (`darnet.degradations.resolve`).
+
+        Raises UnknownNameError for a kind that is none of them (`what`: of what), UsageError for one that is meant
+        twice.
+
+        >>> Strength.of({"grainy": 0.5}).among(["noise", "jpeg"]).by_kind
+        {'noise': 0.5}
+        """
+        meant = {kind: resolve(kind, names) for kind in self.by_kind}
+        for kind, name in meant.items():
+            if name not in names:
+                raise UnknownNameError(what, kind, names)
+        twice = [name for name, count in Counter(meant.values()).items() if count > 1]
+        if twice:
+            raise UsageError(f"`strength`: {' and '.join(kind for kind in meant if meant[kind] in twice)} are one kind")
+        return replace(self, by_kind={meant[kind]: share for kind, share in self.by_kind.items()})
 
     def weight(self, kind: str) -> float:
         """How much is kept of a step that repaired a kind."""

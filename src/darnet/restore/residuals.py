@@ -13,14 +13,18 @@ from darnet.restore.subject import Subject
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """A subject, and what steps, each of a kind, made of it one after the other: `darnet.restore.blending.Blend`."""
+    """A subject, and what steps, each of a kind, made of it one after the other: `darnet.restore.blending.Blend`.
+
+    `given`: the picture as it was given, once more (`darnet.restore.result.handed_back`).
+    """
 
     subject: Subject
     steps: Sequence[tuple[str, RegionSource]]
+    given: object = None
 
     def blend(self, strength: Strength) -> Image:
-        """The whole picture at a strength; as it came, to the bit, at none."""
-        if strength.none:
+        """The whole picture at a strength; as it came, to the bit, where nothing is kept of any step."""
+        if strength.none or not any(strength.weight(kind) for kind, _ in self.steps):
             return self.subject.image
         answer: RegionSource = self.steps[-1][1]
         if not strength.full:
