@@ -44,7 +44,7 @@ def blend(  # noqa: PLR0913, PLR0917  one parameter an option
     verbose: o.Verbose = False,
     quiet: o.Quiet = False,
 ) -> int:
-    """Blend restored pictures anew, at another strength: as restoring them would, but at once, without a network."""
+    """Give restored pictures another strength. It is as if they were restored so, but at once: no network runs."""
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
         from darnet.jobs import blend_many

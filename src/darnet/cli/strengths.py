@@ -38,11 +38,11 @@ def strength_of(given: str, luma: float, chroma: float) -> Weights:
     """
     from darnet.restore.blending import Strength
 
-    parts = [part.partition("=") for part in given.split(",")]
+    parts = [part.strip().partition("=") for part in given.split(",")]
     if len(parts) == 1 and not parts[0][1]:
         share = _share(given, given)
         return share if luma == chroma == 1 else Strength(others=share, luma=luma, chroma=chroma)
-    by_kind = {kind.strip(): _share(text, given) for kind, _, text in parts}
+    by_kind = {kind: _share(text, given) for kind, _, text in parts}
     if len(by_kind) < len(parts):
         raise UsageError(f"--strength {given}: a kind is named twice")
     if not all(kind and equals for (kind, equals, _) in parts):

@@ -48,6 +48,8 @@ UNKNOWN = "no file of residuals, as `keep=True` writes them"
 MOST_BYTES, MARGIN_BYTES, MOST_PLANES = 2**20, 2**12, 4
 #: Residuals of noise are noise, in which nothing is found twice: looking for it takes time, and saves 3 %.
 EFFORT = 1
+#: Integers are stored as bytes.
+BYTES = np.dtype("u1")
 #: How far weights of a mask are rounded.
 WEIGHTS = np.dtype("<u2")
 #: What reading a damaged archive, or an array of it, raises. Of zipfile: RuntimeError for one that is encrypted.
@@ -143,9 +145,7 @@ class Archive:
         """What each step made of a strip of what was `before`."""
         if self.last is None or self.last[0] != strip:
             shape = (GREY if self.header.grey else RGB, strip.height, strip.width)
-            changes = [
-                _from_bytes(self._get(_name(k, strip), np.dtype("u1"), shape)) for k in range(len(self.header.steps))
-            ]
+            changes = [_from_bytes(self._get(_name(k, strip), BYTES, shape)) for k in range(len(self.header.steps))]
             quanta = torch.from_numpy(np.cumsum(changes, axis=0, dtype=np.int32))
             self.last = strip, (before.read(strip).double() + quanta * self.header.quantum).float()
         return self.last[1]
@@ -167,7 +167,8 @@ class Archive:
             found: Array = np.lib.format.read_array(io.BytesIO(self.members.read(info)), allow_pickle=False)
         except (*DAMAGE, OSError) as error:
             raise self._damaged(one_line(error)) from None
-        if found.dtype != dtype or found.shape[-len(shape) :] != shape:
+        planes = [(count,) for count in range(1, MOST_PLANES + 1)] if dtype == BYTES else [()]
+        if found.dtype != dtype or found.shape not in [(*more, *shape) for more in planes]:
             raise self._damaged(f"{name} is of another type or size")
         return found
 
