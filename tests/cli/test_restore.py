@@ -265,6 +265,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "dry_run": True,
         "fail_fast": True,
         "max_pixels": Job().max_pixels,
+        "keep": False,
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}

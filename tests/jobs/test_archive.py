@@ -110,6 +110,17 @@ def test_what_is_read_blends_as_what_was_kept_to_one_level(tmp_path: Path, name:
         assert archive.residuals(picture).blend(Strength(others=0)) is picture
 
 
+@pytest.mark.parametrize("kinds", [KINDS[:1], KINDS[:2], KINDS])
+def test_where_all_is_kept_8_bits_are_the_same(tmp_path: Path, kinds: tuple[str, ...]) -> None:
+    picture = of("uint8")
+    result = restorer(picture, kinds=kinds, keep=True)
+    assert result.residuals is not None
+    source = Source("a", tmp_path / "a", Path("a"), data=b"a")
+    write(tmp_path / "kept", result.residuals, describe(result, source, Encoding(), tmp_path))
+    with opened(tmp_path / "kept") as archive:
+        np.testing.assert_array_equal(archive.residuals(picture).blend(Strength()).array, result.restored.array)
+
+
 def test_any_part_of_a_step_is_what_the_whole_has_there(tmp_path: Path) -> None:
     picture = of("uint8")
     keep(tmp_path / "kept", picture)

@@ -145,9 +145,12 @@ class Archive:
         """What each step made of a strip of what was `before`."""
         if self.last is None or self.last[0] != strip:
             shape = (GREY if self.header.grey else RGB, strip.height, strip.width)
-            changes = [_from_bytes(self._get(_name(k, strip), BYTES, shape)) for k in range(len(self.header.steps))]
-            quanta = torch.from_numpy(np.cumsum(changes, axis=0, dtype=np.int32))
-            self.last = strip, (before.read(strip).double() + quanta * self.header.quantum).float()
+            so_far: Array = np.zeros((), np.int32)
+            found, source = torch.empty(len(self.header.steps), RGB, strip.height, strip.width), before.read(strip)
+            for k, answer in enumerate(found):
+                so_far = so_far + _from_bytes(self._get(_name(k, strip), BYTES, shape))
+                answer.copy_(torch.from_numpy(so_far)).mul_(self.header.quantum).add_(source)
+            self.last = strip, found
         return self.last[1]
 
     def _whole(self, name: str, dtype: np.dtype[Any]) -> Array:

@@ -22,13 +22,14 @@ from darnet.restore.result import Result
 from darnet.restore.subject import Subject
 from darnet.version import __version__
 
-#: A level of what is blended is so many quanta for each step. Errors of K steps, whose strengths may all differ, add
-#: up to less than half a level so.
+#: A level is so many quanta for each step, and one more. Errors of K steps, whose strengths may all differ, add up to
+#: less than half a level so. And the number is even and one: where a level ends a quantum ends, too, so that nothing is
+#: rounded to another level where all is kept.
 FINENESS = 4
-#: Where an ICC profile lies between, whose curve may be far steeper in black than the one that is blended in.
+#: The same at 8 bits where an ICC profile lies between, whose curve may be far steeper in black.
 FINENESS_OF_CURVES = 32
-#: The level of floats is that of 16 bits, and so is the least there is: profiles are converted at 16 bits.
-LEAST_LEVEL = 1 / full_scale(np.uint16)
+#: Floats are taken as fine as 16 bits.
+LEVEL_OF_16 = 1 / full_scale(np.uint16)
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -126,8 +127,8 @@ def _relative(path: Path, folder: Path) -> str | None:
 
 
 def _quantum(subject: Subject, steps: int) -> float:
-    dtype = subject.image.array.dtype
-    level = 1 / full_scale(dtype) if dtype.kind == "u" else LEAST_LEVEL
-    usual = level / FINENESS
-    finest = max(level / FINENESS_OF_CURVES, LEAST_LEVEL)
-    return (usual if subject.samples.seen is None else min(usual, finest)) / steps
+    """What integers count."""
+    deep = subject.image.array.dtype != np.uint8
+    level = LEVEL_OF_16 if deep else 1 / full_scale(np.uint8)
+    fine = FINENESS if deep or subject.samples.seen is None else FINENESS_OF_CURVES
+    return level / (fine * steps + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from darnet.images import scratch
 from darnet.images.image import Image
 from darnet.images.regions import RegionSource, parts
 from darnet.restore.blending import Blend, Strength
@@ -32,4 +33,7 @@ class Residuals:
         sink = self.subject.sink()
         for region, pixels in parts(answer):
             sink.write(region, pixels)
+            del pixels
+            if answer.height > region.height:  # of a large picture, what each part took would stay, in pieces
+                scratch.trim()
         return sink.image
