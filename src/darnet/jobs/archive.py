@@ -72,16 +72,17 @@ def write(path: Path, residuals: Residuals, header: Header) -> None:
             for number, change in enumerate(_changes(residuals, header, strip)):
                 shown = change if seen is None else change * seen
                 _put(archive, _name(number, strip), _saved(_as_bytes(shown)))
-            scratch.release()
+            if strip.height < subject.region.height:  # of a large picture, what each took would stay, in pieces
+                scratch.trim()
 
 
 def _changes(residuals: Residuals, header: Header, strip: Region) -> Iterator[NDArray[np.int32]]:
     """What each step changed there in quanta, (C, h, w), of what the one before it comes to when it is read."""
-    before = residuals.subject.source.read(strip).double()
+    before = residuals.subject.source.read(strip)
     so_far: Array = np.zeros((1, 1, 1), np.int32)
     channels = GREY if header.grey else RGB
     for _, step in residuals.steps:
-        quanta = (step.read(strip).double() - before)[:channels].div_(header.quantum).round_()
+        quanta = (step.read(strip) - before)[:channels].div_(header.quantum).round_()
         change = quanta.numpy().astype(np.int32) - so_far
         so_far = so_far + change
         yield change
