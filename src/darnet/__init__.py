@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from darnet.images.metrics import psnr, ssim
     from darnet.jobs import restore_many
     from darnet.models.creation import create_model, list_models
-    from darnet.restore.blending import Strength
     from darnet.restore.diagnosis import Diagnosis
     from darnet.restore.experts import Tiles
     from darnet.restore.restorer import Restorer
     from darnet.restore.result import Result, Step
+    from darnet.restore.strength import Strength
     from darnet.routing import Routing, dispatch
     from darnet.systems.spec import RestorerSpec, load
 
 _HOME = {
-    "restore.blending": ("Strength",),
+    "restore.strength": ("Strength",),
     "restore.diagnosis": ("Diagnosis",),
     "restore.result": ("Result", "Step"),
     "errors": (

@@ -267,6 +267,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "fail_fast": True,
         "max_pixels": Job().max_pixels,
         "mask": "in/photo.png",
+        "keep": False,
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}

@@ -12,10 +12,10 @@ from torch import Tensor
 from darnet.errors import ImageError, UsageError
 from darnet.images.image import Image
 from darnet.images.regions import RegionSource
-from darnet.restore.blending import Strength
 from darnet.restore.diagnosis import Crop, Diagnosis
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always, RegionRouter
+from darnet.restore.strength import Strength
 
 RNG = np.random.default_rng(0)
 CLEAN = RNG.integers(60, 190, (96, 128, 3), dtype=np.uint8)

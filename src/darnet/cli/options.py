@@ -82,8 +82,9 @@ Kinds: TypeAlias = Annotated[
         help="Skip the diagnosis: this is what is wrong (noise, blur, haze, …). Repeat for several, in order.",
     ),
 ]
-Strength: TypeAlias = Annotated[
-    float, typer.Option("--strength", "-s", metavar="0..1", help="Blend of input (0) and result (1).")
+Keep: TypeAlias = Annotated[
+    bool,
+    typer.Option("--keep", help="Write what each step changed to OUTPUT.residuals, for darnet blend."),
 ]
 Ext: TypeAlias = Annotated[Extension, typer.Option("--ext", help="Format of the output; auto: what came in.")]
 Quality: TypeAlias = Annotated[

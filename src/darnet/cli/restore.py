@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
-from darnet.cli.flags import spoken
 from darnet.cli.lines import Hue, Line
-from darnet.cli.session import Session, as_json
+from darnet.cli.session import Session, as_json, as_user
+from darnet.cli.strengths import Chroma, Given, Luma, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     output: o.Output = None,
     kinds: o.Kinds = None,
     model: o.Model = "darnet",
-    strength: o.Strength = 1.0,
+    strength: Given = "1",
+    luma: Luma = 1.0,
+    chroma: Chroma = 1.0,
     mask: o.Mask = None,
+    keep: o.Keep = False,
     max_steps: o.MaxSteps = None,
     min_confidence: o.MinConfidence = None,
     tiles: o.Tile = "auto",
@@ -54,7 +57,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
         most = max_pixels or MAX_PIXELS
-        job = Job(tuple(kinds or ()), strength, encoding, recursive, overwrite, dry_run, fail_fast, most, mask)
+        weights = strength_of(strength, luma, chroma)
+        job = Job(tuple(kinds or ()), weights, encoding, recursive, overwrite, dry_run, fail_fast, most, mask, keep)
         plan = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
         if any(task.streamed for task in plan.tasks):
@@ -101,7 +105,7 @@ class Telling:
                 print(done.traceback, end="", file=sys.stderr)
         elif done.treatment is not None:
             self._say(done.input, done.treatment, name)
-        done = _spoken(done)
+        done = as_user(done)
         if self.json:
             print(as_json(done.to_dict()), flush=True)
         return done
@@ -139,19 +143,10 @@ class Telling:
         verdict = f"as {', '.join(job.kinds)}" if job.kinds else str(treatment.diagnosis)
         shares = {step.expert: step.share for step in treatment.steps}
         action = ", ".join(f"{kind} expert{_where(shares.get(kind, 1.0))}" for kind in kinds) or "left alone"
-        if kinds and job.strength != 1:
-            action += f" at strength {job.strength:g}"
+        action += told(job.strength, kinds) if kinds else ""
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
         return Line(name, verdict, f"{action}  {time}", output, hue)
-
-
-def _spoken(done: Done) -> Done:
-    """The same, with flags in place of parameters."""
-    treatment, error = done.treatment, done.error
-    if treatment is not None:
-        treatment = replace(treatment, warnings=tuple(map(spoken, treatment.warnings)))
-    return replace(done, treatment=treatment, error=None if error is None else spoken(error))
 
 
 def _where(share: float) -> str:

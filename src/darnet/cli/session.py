@@ -9,14 +9,17 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line, tell, visible
 from darnet.errors import NoInputError, explain
 from darnet.notices import overheard
+
+if TYPE_CHECKING:
+    from darnet.jobs import Done
 
 Item = TypeVar("Item")
 #: What rich calls the first task of a `Progress`, which here is the only one.
@@ -164,3 +167,11 @@ class Session:
 def as_json(document: Mapping[str, Any]) -> str:
     """One line of JSON."""
     return json.dumps(document)
+
+
+def as_user(done: Done) -> Done:
+    """What became of a picture, with flags in place of parameters."""
+    treatment, error = done.treatment, done.error
+    if treatment is not None:
+        treatment = replace(treatment, warnings=tuple(map(spoken, treatment.warnings)))
+    return replace(done, treatment=treatment, error=None if error is None else spoken(error))

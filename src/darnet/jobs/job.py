@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from darnet.errors import ImageError, explain
 from darnet.images import scratch
+from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
+from darnet.jobs import archive
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
-from darnet.jobs.outputs import Destination, Task
+from darnet.jobs.outputs import Destination, Task, make_folder
+from darnet.jobs.residuals import describe
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
-from darnet.restore.result import Treatment
+from darnet.restore.result import Result, Treatment
+from darnet.restore.strength import Strength, Weights
 
 if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
@@ -71,6 +75,7 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
+    `keep`: what each step changed is written beside the output, for `blend_many`; where nothing was repaired, it is not.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -78,7 +83,7 @@ class Job:
     """
 
     kinds: Sequence[str] = ()
-    strength: float = 1.0
+    strength: Weights = 1.0
     encoding: Encoding = AS_IT_CAME
     recursive: bool = False
     overwrite: bool = False
@@ -86,10 +91,13 @@ class Job:
     fail_fast: bool = False
     max_pixels: int = MAX_PIXELS
     mask: str | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
-        """One kind may be a plain string."""
+        """One kind may be a plain string, and one strength a plain number."""
         object.__setattr__(self, "kinds", tuple(kinds_of(self.kinds)))
+        if isinstance(self.strength, Mapping):
+            object.__setattr__(self, "strength", Strength.of(self.strength))
 
     def plan(self, inputs: Sequence[str], output: str | None = None) -> Plan:
         """What is to become of which picture; nothing is read but names and first bytes.
@@ -99,7 +107,7 @@ class Job:
         hold what they should.
         """
         found = Search(TAG, self.recursive, output)(inputs)
-        tasks = Destination(output, TAG, self.encoding.ext).plan(found)
+        tasks = Destination(output, TAG, self.encoding.ext, self.keep).plan(found)
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
@@ -129,12 +137,11 @@ class Job:
             with overheard() as said:
                 self._check(task)
                 image = source.picture(self.max_pixels)
-                result = restorer(
-                    image, kinds=self.kinds, strength=0.0 if self.dry_run else self.strength, mask=self.mask
-                )
+                strength = 0.0 if self.dry_run else self.strength
+                result = restorer(image, kinds=self.kinds, strength=strength, mask=self.mask, keep=self.keep)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
-                    self.encoding.write(result, task)
+                    self._write(result, task)
             large = image.array.size > scratch.AT_ONCE
             del image, result
             if large:
@@ -144,6 +151,17 @@ class Job:
             return Done(source.name, None, treatment, reason, exit_code, traceback.format_exc())
         treatment = replace(treatment, warnings=(*treatment.warnings, *(one.beside(source.path) for one in said)))
         return Done(source.name, None if self.dry_run else task.name, treatment)
+
+    def _write(self, result: Result[Any], task: Task) -> None:
+        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError."""
+        if task.residuals is None or result.residuals is None:
+            self.encoding.write(result, task)
+            return
+        make_folder(task.residuals)
+        with unfinished_picture(task.residuals) as temporary:
+            header = describe(result, task.source, self.encoding, task.residuals.parent)
+            archive.write(temporary, result.residuals, header)
+            self.encoding.write(result, task)
 
     def _check(self, task: Task) -> None:
         """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""

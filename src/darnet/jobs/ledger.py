@@ -58,7 +58,7 @@ def check_report(path: Path, tasks: Iterable[Task]) -> None:
 
     ImageError if it would replace any other file but an earlier report, or cannot be written.
     """
-    pictures = [place for task in tasks for place in (task.source.path, task.output)]
+    pictures = [place for task in tasks for place in (task.source.path, task.output, *task.written)]
     if path in pictures or is_same_file(path, pictures):
         raise UsageError(f"`report={str(path)!r}`: that is a picture of this run")
     check_earlier(path, BEGINNING)

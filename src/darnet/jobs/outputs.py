@@ -15,19 +15,37 @@ from darnet.images.formats import SUFFIXES, recognise, regular
 from darnet.images.image import write_bytes, write_parts
 from darnet.jobs.inputs import STREAM, Found, Source
 
+#: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
+#: of its outputs, `photo.restored.jpg` and `photo.restored.png`, and no suffix of a picture.
+RESIDUALS = ".residuals"
+
 
 @dataclass(frozen=True)
 class Task:
-    """A picture and the file it becomes; `name` is what messages call that file, STREAM where it is stdout."""
+    """A picture and the file it becomes; `name` is what messages call that file, STREAM where it is stdout.
+
+    `keep`: what each step changed becomes a file beside it.
+    """
 
     source: Source
     output: Path
     name: str
+    keep: bool = False
 
     @property
     def place(self) -> Path:
         """Where the output lies, whichever way leads there."""
-        return Path(os.path.realpath(self.output.parent)) / self.output.name
+        return place(self.output)
+
+    @property
+    def residuals(self) -> Path | None:
+        """The file of what each step changed, where that is to be kept."""
+        return self.output.with_name(self.output.name + RESIDUALS) if self.keep else None
+
+    @property
+    def written(self) -> list[Path]:
+        """All files that it may write."""
+        return [path for path in (None if self.streamed else self.output, self.residuals) if path is not None]
 
     @property
     def format(self) -> str | None:
@@ -41,8 +59,8 @@ class Task:
 
     def check(self, *, overwrite: bool) -> None:
         """Find out before the work whether the output can be written. Raises ImageError."""
-        if not self.streamed:
-            check_free(self.output, overwrite=overwrite)
+        for path in self.written:
+            check_free(path, overwrite=overwrite)
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Write the output's bytes, a file at once or not at all. Raises ImageError."""
@@ -56,40 +74,38 @@ class Task:
 
 @dataclass(frozen=True)
 class Destination:
-    """Where outputs are to go. `tag` goes into the name of an output that lies beside its input."""
+    """Where outputs are to go. `tag` goes into the name of an output that lies beside its input.
+
+    `keep`: each has a file beside it, of what each step changed.
+    """
 
     output: str | None
     tag: str
     ext: str = "auto"
+    keep: bool = False
 
     def plan(self, found: Found) -> list[Task]:
         """One task a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
         if self.output == STREAM or (self.output is None and any(source.streamed for source in found.sources)):
+            if self.keep:
+                raise UsageError("`keep=True`: lies beside the output, which is stdout; give a file")
             return [self._to_stdout(source) for source in self._only(found)]
         if self.output is not None and self._names_file(found):
             path = Path(self.output)
             self._check_suffix(path)
-            tasks = [Task(source, path, self.output) for source in self._only(found)]
+            tasks = [Task(source, path, self.output, self.keep) for source in self._only(found)]
         else:
             tasks = self._named(found.sources)
-        _refuse_inputs(tasks)
+        check_apart(tasks, [source.path for source in found.sources])
         return tasks
 
     def _named(self, sources: Sequence[Source]) -> list[Task]:
         """Names made from the inputs' names; where two would meet, all of them keep their own suffix as well."""
         tasks = [self._task(source, source.relative.stem) for source in sources]
         counts = Counter(task.place for task in tasks)
-        tasks = [
+        return [
             self._task(task.source, task.source.relative.name) if counts[task.place] > 1 else task for task in tasks
         ]
-        taken: dict[Path, Task] = {}
-        for task in tasks:
-            other = taken.setdefault(task.place, task)
-            if other is not task:
-                raise UsageError(
-                    f"{named(other.source.name)} and {named(task.source.name)} would both become {named(task.name)}"
-                )
-        return tasks
 
     def _task(self, source: Source, stem: str) -> Task:
         suffix = self._suffix(source)
@@ -99,7 +115,7 @@ class Destination:
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
             if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
-        return Task(source, path, str(path))
+        return Task(source, path, str(path), self.keep)
 
     def _to_stdout(self, source: Source) -> Task:
         return Task(source, Path(f"stdout{self._suffix(source)}"), STREAM)
@@ -126,9 +142,7 @@ class Destination:
         return not several and (bool(path.suffix) or path.is_file())
 
     def _check_suffix(self, path: Path) -> None:
-        format = SUFFIXES.get(path.suffix.lower())
-        if format is None:
-            raise UsageError(f"`output={str(path)!r}`: unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
+        format = check_suffix(path)
         if self.ext != "auto" and SUFFIXES[f".{self.ext}"] != format:
             raise UsageError(f"`output={str(path)!r}` and `ext={self.ext!r}` disagree")
 
@@ -143,6 +157,33 @@ def sniff(source: Source) -> str | None:
     with suppress(OSError, ImageError):
         return recognise(source.head())
     return None
+
+
+def check_suffix(path: Path) -> str:
+    """The format that the suffix of an output means. Raises UsageError for one that means none."""
+    format = SUFFIXES.get(path.suffix.lower())
+    if format is None:
+        raise UsageError(f"`output={str(path)!r}`: unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
+    return format
+
+
+def check_apart(tasks: Sequence[Task], inputs: Sequence[Path]) -> None:
+    """Raise UsageError, before any work, where two tasks would write one file, or one would write an input."""
+    taken: dict[Path, Task] = {}
+    known = _identities(inputs)
+    for task in tasks:
+        for path in task.written:
+            name = named(task.name if path == task.output else path)
+            other = taken.setdefault(place(path), task)
+            if other is not task:
+                raise UsageError(f"{named(other.source.name)} and {named(task.source.name)} would both become {name}")
+            if _identities([path]) & known:
+                raise UsageError(f"{name}: the output would be an input; originals are never touched")
+
+
+def place(path: Path) -> Path:
+    """Where a file lies, whichever way leads there."""
+    return Path(os.path.realpath(path.parent)) / path.name
 
 
 def check_free(path: Path, *, overwrite: bool) -> None:
@@ -208,10 +249,3 @@ def _identities(paths: Sequence[Path]) -> set[tuple[int, int]]:
             status = path.stat()
             known.add((status.st_dev, status.st_ino))
     return known
-
-
-def _refuse_inputs(tasks: Sequence[Task]) -> None:
-    inputs = _identities([task.source.path for task in tasks])
-    for task in tasks:
-        if _identities([task.output]) & inputs:
-            raise UsageError(f"{named(task.name)}: the output would be an input; originals are never touched")

@@ -1,70 +1,22 @@
-"""How much of what each step changed is kept, in the end: no expert sees a picture that is half repaired.
+"""Pictures and what steps made of them, blended: in the end, as no expert sees a picture that is half repaired.
 
 Shapes: H × W pixels, h × w of a region, sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias, Union
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.errors import UsageError
 from darnet.images.regions import Region, RegionSource
+from darnet.restore.strength import Strength
 
 #: ITU-R BT.601: the luma of R, G and B.
 LUMA = (0.299, 0.587, 0.114)
-#: What is taken for a strength: one for all kinds, or by kind.
-Weights: TypeAlias = Union[float, Mapping[str, float], "Strength"]
-
-
-@dataclass(frozen=True)
-class Strength:
-    """How much is kept of what was changed: `by_kind`, and of `others`; of its `luma`, and of its `chroma`.
-
-    All are in [0, 1], and multiply: of the colour noise that goes, say, everything, and of the grain little.
-    Raises UsageError for a value out of range.
-
-    >>> Strength.of(0.5).weight("noise"), Strength.of({"noise": 0.5}).weight("jpeg")
-    (0.5, 1.0)
-    """
-
-    by_kind: Mapping[str, float] = field(default_factory=dict)
-    others: float = 1.0
-    luma: float = 1.0
-    chroma: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Raise UsageError for a value out of range."""
-        named = {"strength": self.others, "luma": self.luma, "chroma": self.chroma}
-        for name, value in (*named.items(), *((f"strength[{kind!r}]", share) for kind, share in self.by_kind.items())):
-            if not 0 <= value <= 1:
-                raise UsageError(f"`{name}={value:g}`: expected 0 to 1")
-
-    @classmethod
-    def of(cls, weights: Weights) -> Strength:
-        """One for all kinds, or by kind: it is then 1 for those that are not named."""
-        if isinstance(weights, Strength):
-            return weights
-        return cls(dict(weights)) if isinstance(weights, Mapping) else cls(others=weights)
-
-    def weight(self, kind: str) -> float:
-        """How much is kept of a step that repaired a kind."""
-        return self.by_kind.get(kind, self.others)
-
-    @property
-    def full(self) -> bool:
-        """Whether everything is kept."""
-        return self.luma == self.chroma == 1 and all(share == 1 for share in (self.others, *self.by_kind.values()))
-
-    @property
-    def none(self) -> bool:
-        """Whether nothing is."""
-        return self.luma == self.chroma == 0 or all(share == 0 for share in (self.others, *self.by_kind.values()))
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from darnet.images import scratch
 from darnet.images.image import Image
 from darnet.images.regions import RegionSource, parts
-from darnet.restore.blending import Blend, Strength
+from darnet.restore.blending import Blend
+from darnet.restore.strength import Strength
 from darnet.restore.subject import Subject
 
 
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """A subject, and what steps, each of a kind, made of it one after the other: `darnet.restore.blending.Blend`."""
+    """A subject, and what steps, each of a kind, made of it one after the other: `darnet.restore.blending.Blend`.
+
+    `given`: the picture as it was given, once more (`darnet.restore.result.handed_back`).
+    """
 
     subject: Subject
     steps: Sequence[tuple[str, RegionSource]]
+    given: object = None
 
     def blend(self, strength: Strength) -> Image:
-        """The whole picture at a strength; as it came, to the bit, at none."""
-        if strength.none:
+        """The whole picture at a strength; as it came, to the bit, where nothing is kept of any step."""
+        if strength.none or not any(strength.weight(kind) for kind, _ in self.steps):
             return self.subject.image
         answer: RegionSource = self.steps[-1][1]
         if not strength.full:
@@ -28,4 +34,7 @@ class Residuals:
         sink = self.subject.sink()
         for region, pixels in parts(answer):
             sink.write(region, pixels)
+            del pixels
+            if answer.height > region.height:  # of a large picture, what each part took would stay, in pieces
+                scratch.trim()
         return sink.image

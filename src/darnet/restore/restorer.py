@@ -10,18 +10,17 @@ from typing import Any, overload
 
 from darnet.degradations import resolve
 from darnet.errors import UnknownNameError, UsageError
-from darnet.images.arrays import copied
 from darnet.images.image import Image
 from darnet.notices import overheard
 from darnet.registry import CLEAN, kinds_of
-from darnet.restore.blending import Strength, Weights
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts.base import Experts
 from darnet.restore.heatmap import heat_map
 from darnet.restore.masks import weights_of
 from darnet.restore.planning import Planner
-from darnet.restore.result import Picture, Result, Step
+from darnet.restore.result import Picture, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
+from darnet.restore.strength import Strength, Weights
 from darnet.restore.subject import Subject
 from darnet.restore.work import Work
 
@@ -95,8 +94,8 @@ class Restorer:
         Raises UsageError for a strength out of range or a kind without an expert: no picture can be restored so.
         """
         meant = {kind: resolve(kind, self.experts) for kind in kinds_of(kinds)}
-        weighed = {kind: kind for kind in Strength.of(strength).by_kind}
-        for kind, name in (*meant.items(), *weighed.items()):
+        Strength.of(strength).among(self.experts)
+        for kind, name in meant.items():
             if name not in self.experts:
                 raise UnknownNameError("expert", kind, self.experts)
         return tuple(meant[kind] for kind in kinds_of(kinds))
@@ -145,7 +144,7 @@ class Restorer:
         """
         kinds = self.check(kinds, strength)
         with overheard() as said:
-            result = self._treat(source, kinds, Strength.of(strength), mask, keep=keep)
+            result = self._treat(source, kinds, Strength.of(strength).among(self.experts), mask, keep=keep)
         return replace(result, warnings=(*result.warnings, *(one.beside(result.source.path) for one in said)))
 
     def _treat(self, source: Any, kinds: Sequence[str], strength: Strength, mask: object, *, keep: bool) -> Result[Any]:
@@ -160,12 +159,12 @@ class Restorer:
         else:
             steps, warnings = work.diagnosed()
         answer = work.finish()
-        # What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
-        untouched = answer is image and not isinstance(source, str | Path | Image)
-        given = copied(source) if untouched else answer.like(source)
+        given, residuals = handed_back(source, image, answer), work.residuals
+        if residuals is not None:
+            residuals = replace(residuals, given=handed_back(source, image, image))
         seconds = time.perf_counter() - started
         places = {kind: subject.spread(marked) for kind, marked in work.places.items()}
-        return Result(given, tuple(steps), seconds, image, answer, tuple(warnings), places, work.residuals)
+        return Result(given, tuple(steps), seconds, image, answer, tuple(warnings), places, residuals)
 
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import UsageError
+from darnet.images.arrays import copied
 from darnet.images.image import Image
 from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.strength import Strength, Weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from darnet.restore.blending import Weights
     from darnet.restore.residuals import Residuals
 
 #: The kind of picture that was given, and so comes back.
@@ -191,21 +192,35 @@ class Result(Generic[Picture]):
 
         Raises UsageError for a strength out of range or of a kind that was not repaired, or where what each step
         changed was not kept (`keep=True`).
-        """
-        from darnet.restore.blending import Strength  # which brings torch
 
-        chosen = Strength.of(strength)
-        for kind in chosen.by_kind:
-            if kind not in self.experts:
-                raise UnknownNameError("repair", kind, self.experts)
+        >>> import numpy as np
+        >>> from darnet.restore.restorer import Restorer
+        >>> from darnet.restore.routers import Always
+        >>> invert = Restorer(Always("negative"), {"negative": lambda pixels: 1 - pixels})
+        >>> photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+        >>> result = invert(photo, keep=True)
+        >>> bool((result.blend(0).image == photo).all()), bool((result.blend(1).image == 255 - photo).all())
+        (True, True)
+        """
+        chosen = Strength.of(strength).among(self.experts, "repair")
         if self.residuals is None:
             if self.changed:
                 raise UsageError("what each step changed was not kept: restore with `keep=True`")
             return self
         restored = self.residuals.blend(chosen)
-        image: Any = restored.like(self.image)
+        image: Any = handed_back(self.residuals.given, self.source, restored)
         return replace(self, image=image, restored=restored)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form, without pixels."""
         return self.treatment.to_dict()
+
+
+def handed_back(source: Any, image: Image, answer: Image) -> Any:
+    """A picture as the kind of thing that was given: `image` is what `source` holds, and `answer` what became of it.
+
+    What was left alone is copied as it is: a float64 array would lose digits on its way through float32.
+    """
+    if isinstance(source, str | Path | Image):
+        return answer
+    return copied(source) if answer is image else answer.like(source)

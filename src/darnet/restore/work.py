@@ -18,7 +18,6 @@ from darnet.images.arrays import RGB
 from darnet.images.filling import fill
 from darnet.images.image import Image
 from darnet.images.regions import AT_ONCE, Kept, Piece, RegionSink, RegionSource
-from darnet.restore.blending import Strength
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts.base import Experts, tiled
 from darnet.restore.places import LEVEL, Map, confine
@@ -26,6 +25,7 @@ from darnet.restore.planning import Planner, suspects
 from darnet.restore.residuals import Residuals
 from darnet.restore.result import Plan, Repair, Step
 from darnet.restore.routers import RegionRouter, Router, judge
+from darnet.restore.strength import Strength
 from darnet.restore.subject import Replacement, Subject
 
 #: A step is worth having that changes more than such a share of the pixels by more than an 8-bit level.

@@ -1,0 +1,131 @@
+"""Many pictures, blended anew from what their repairs changed: no network is loaded, and nobody looks at them."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from darnet.errors import DarnetError, ImageError, UsageError, explain, named
+from darnet.images import scratch
+from darnet.images.image import Image
+from darnet.jobs.archive import opened
+from darnet.jobs.inputs import STREAM, Source
+from darnet.jobs.job import Done
+from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix
+from darnet.jobs.residuals import Header, digest
+from darnet.notices import overheard
+from darnet.restore.result import Repair, Result, Step
+from darnet.restore.strength import Strength, Weights
+
+
+@dataclass(frozen=True)
+class Blending:
+    """A file of residuals, what it says of itself, and what it becomes; `task.source` is the picture it belongs to."""
+
+    file: Path
+    header: Header
+    task: Task
+
+    def run(self, strength: Strength, *, overwrite: bool) -> Done:
+        """Do it; whatever goes wrong is the outcome."""
+        started = time.perf_counter()
+        try:
+            with overheard() as said:
+                self.task.check(overwrite=overwrite)
+                self.header.encoding.check(self.task)
+                result = self._blended(strength)
+                self.header.encoding.write(result, self.task)
+            treatment = replace(result.treatment, seconds=time.perf_counter() - started)
+            large = result.source.array.size > scratch.AT_ONCE
+            del result
+            if large:
+                scratch.trim()
+        except Exception as error:
+            reason, exit_code = explain(error, self.file)
+            return Done(str(self.file), error=reason, exit_code=exit_code, traceback=traceback.format_exc())
+        warnings = tuple(one.beside(self.file) for one in said)
+        return Done(str(self.file), self.task.name, replace(treatment, warnings=warnings))
+
+    def _blended(self, strength: Strength) -> Result[Image]:
+        source = self.task.source
+        if not os.path.lexists(source.path):
+            raise ImageError(self.file, f"{named(source.path)}, which was restored, is not there; `original` names it")
+        if digest(source) != self.header.sha256:
+            raise ImageError(self.file, f"{named(source.path)} is not the picture that was restored: its bytes differ")
+        image = source.picture()
+        with opened(self.file) as archive:
+            restored = archive.residuals(image).blend(strength)
+        return Result(restored, self._steps(), 0.0, image, restored)
+
+    def _steps(self) -> tuple[Step, ...]:
+        """What was done when the picture was restored."""
+        plan = tuple(Repair(step.kind, 1.0, step.severity, step.share) for step in self.header.steps)
+        return tuple(Step(None, step.kind, 0.0, plan[k:], step.share) for k, step in enumerate(self.header.steps))
+
+
+def blend_many(
+    files: str | Path | Iterable[str | Path],
+    output: str | Path | None = None,
+    strength: Weights = 1.0,
+    *,
+    original: str | Path | None = None,
+    overwrite: bool = False,
+) -> Iterator[Done]:
+    """Blend pictures anew from files that `Job.keep` wrote, and give what became of each, when it is asked for.
+
+    Each becomes what restoring it at that `strength` would have written, to one level. `output`: a file, a folder, or
+    None: that which the file lies beside, `photo.restored.jpg` of `photo.restored.jpg.residuals`. `original`: the
+    picture that was restored, where it lies no more where it did. A file that fails is an outcome as any other.
+    Raises UsageError, before any picture, for a strength out of range, a kind that none of the files is of, or outputs
+    that collide or would be an input.
+
+    >>> [done.input for done in blend_many([])]
+    []
+    """
+    given = [files] if isinstance(files, str | Path) else files
+    paths = list(dict.fromkeys(map(Path, given)))
+    chosen, failed, blendings = Strength.of(strength), list[Done](), list[Blending]()
+    if original is not None and len(paths) > 1:
+        raise UsageError(f"`original={str(original)!r}`: is one picture, and several files were given")
+    for path in paths:
+        try:
+            with opened(path) as archive:
+                header = archive.header
+        except DarnetError as error:
+            reason, exit_code = explain(error, path)
+            failed.append(Done(str(path), error=reason, exit_code=exit_code))
+        else:
+            source = _source(path, header, original)
+            blendings.append(Blending(path, header, _task(path, source, output, several=len(paths) > 1)))
+    check_apart([one.task for one in blendings], [*paths, *(one.task.source.path for one in blendings)])
+    if blendings:
+        chosen = chosen.among({kind for one in blendings for kind in one.header.kinds}, "repair")
+    return chain(failed, (one.run(chosen, overwrite=overwrite) for one in blendings))
+
+
+def _source(path: Path, header: Header, original: str | Path | None) -> Source:
+    """The picture that was restored."""
+    if original is None and header.original is None:
+        raise UsageError(f"{named(path)}: says of no file that it was restored; `original` names it")
+    found = Path(original) if original is not None else path.parent / (header.original or "")
+    return Source(str(found), found, Path(found.name))
+
+
+def _task(path: Path, source: Source, output: str | Path | None, *, several: bool) -> Task:
+    """Where a file's picture goes."""
+    own = path.with_suffix("") if path.suffix == RESIDUALS else path
+    if output is None:
+        place = own
+    elif str(output) == STREAM:
+        raise UsageError("`output='-'`: pictures are blended into files")
+    elif several or Path(output).is_dir() or str(output).endswith(("/", os.sep)):
+        place = Path(output) / own.name
+    else:
+        place = Path(output)
+    check_suffix(place)
+    return Task(source, place, str(place))
