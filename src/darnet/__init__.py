@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from darnet.images.image import Image
     from darnet.images.metrics import psnr, ssim
     from darnet.jobs import restore_many
+    from darnet.jobs.blending import blend_many
     from darnet.models.creation import create_model, list_models
     from darnet.restore.diagnosis import Diagnosis
     from darnet.restore.experts import Tiles
@@ -56,6 +57,7 @@ _HOME = {
     "images.image": ("Image",),
     "images.metrics": ("psnr", "ssim"),
     "jobs": ("restore_many",),
+    "jobs.blending": ("blend_many",),
     "models.creation": ("create_model", "list_models"),
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
@@ -82,6 +84,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "WeightsError",
+    "blend_many",
     "create_model",
     "dispatch",
     "list_models",

@@ -123,7 +123,9 @@ TESTED_ELSEWHERE = {
     "testing": "contracts",
     "images/codecs": "images/test_image.py",
     "restore/result": "restore/test_diagnosis.py",
+    "jobs/residuals": "jobs/test_archive.py",
     "restore/masks": "restore/test_work.py",
+    "restore/strength": "restore/test_blending.py",
     "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
 }

@@ -16,7 +16,8 @@ import pytest
 from darnet import Restorer, RestorerSpec, restore_many
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
-from darnet.jobs import Encoding, Job, Ledger, archive, blend_many, check_report
+from darnet.jobs import Encoding, Job, Ledger, archive, check_report
+from darnet.jobs.blending import blend_many
 from darnet.jobs.job import Done
 from darnet.restore.strength import Strength
 

@@ -14,9 +14,10 @@ from torch import Tensor
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
 from darnet.images.regions import Planes, Region
-from darnet.restore.blending import LUMA, Blend, Strength
+from darnet.restore.blending import LUMA, Blend
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always
+from darnet.restore.strength import Strength
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (24, 20, 3), dtype=np.uint8)

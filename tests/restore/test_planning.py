@@ -37,7 +37,7 @@ def test_what_was_planned_stays_until_it_is_gone() -> None:
     plan = planner.plan(found(jpeg=0.9, noise=0.8, lowlight=0.9))
     after = planner.revise(plan, found(jpeg=0.9, noise=0.01, lowlight=0.3), ["jpeg"])
     assert kinds(after) == ["lowlight"]  # noise went with the file's damage; nothing is repaired twice
-    assert after[0].confidence == 0.3
+    assert after[0].confidence == 0.9
 
 
 @pytest.mark.parametrize(("score", "planned"), [(0.55, []), (0.65, ["blur"])])

@@ -81,6 +81,13 @@ def test_who_says_what_is_wrong_gets_it_whatever_it_changes() -> None:
     assert result.experts == ("haze",)
 
 
+def test_a_soft_repair_counts_by_how_certain_it_is() -> None:
+    soft = Restorer(Script({"noise": 0.75}), EXPERTS, soft=["noise"])
+    np.testing.assert_array_equal(soft(CLEAN).image, CLEAN + 15)
+    told = Restorer(Always("clean"), EXPERTS, soft=["noise"])
+    np.testing.assert_array_equal(told(CLEAN, kinds=["noise"]).image, CLEAN + 20)  # who is told is certain
+
+
 def noisy_half() -> tuple[np.ndarray, Script]:
     noise = np.zeros(CLEAN.shape)
     noise[48:] = RNG.normal(0, 25, (48, 128, 3))

@@ -47,7 +47,7 @@ def blend(  # noqa: PLR0913, PLR0917  one parameter an option
     """Give restored pictures another strength. It is as if they were restored so, but at once: no network runs."""
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
-        from darnet.jobs import blend_many
+        from darnet.jobs.blending import blend_many
 
         weights = strength_of(strength, luma, chroma)
         outcomes = blend_many(files, output, weights, original=original, overwrite=overwrite)

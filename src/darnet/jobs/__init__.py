@@ -3,10 +3,9 @@
 Inputs, outputs, what is done, and what was done. Pictures come and go one by one; nothing here holds more than one.
 """
 
-from darnet.jobs.blending import blend_many
 from darnet.jobs.encoding import Encoding
 from darnet.jobs.job import Done, Job, Plan, restore_many
 from darnet.jobs.ledger import Ledger, check_report
 from darnet.jobs.outputs import Task
 
-__all__ = ["Done", "Encoding", "Job", "Ledger", "Plan", "Task", "blend_many", "check_report", "restore_many"]
+__all__ = ["Done", "Encoding", "Job", "Ledger", "Plan", "Task", "check_report", "restore_many"]

@@ -14,11 +14,9 @@ from darnet.errors import ImageError, explain
 from darnet.images import scratch
 from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
-from darnet.jobs import archive
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, make_folder
-from darnet.jobs.residuals import describe
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -75,7 +73,7 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
-    `keep`: what each step changed is written beside the output, for `blend_many`; where nothing was repaired, it is not.
+    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -157,9 +155,11 @@ class Job:
         if task.residuals is None or result.residuals is None:
             self.encoding.write(result, task)
             return
+        from darnet.jobs import archive, residuals  # which bring torch
+
         make_folder(task.residuals)
         with unfinished_picture(task.residuals) as temporary:
-            header = describe(result, task.source, self.encoding, task.residuals.parent)
+            header = residuals.describe(result, task.source, self.encoding, task.residuals.parent)
             archive.write(temporary, result.residuals, header)
             self.encoding.write(result, task)
 

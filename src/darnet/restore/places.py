@@ -26,8 +26,8 @@ FREE, WITHOUT, PERHAPS = -4.0, -2.0, 0.0
 #: is none of it, and neither is what a router takes for it.
 MOST, BLOCK_PX = 0.9, 16
 #: Where the bar lies between the two, on a logarithmic scale, and how high at most, of what changes with damage. By 14
-#: validation photos with noise 25 in a half, a corner, along a gradient: at 0.5 the damaged part loses 0.4, 1.2 and -0.2
-#: dB, at 0.35 0.1, 0.6 and -0.7, and 0.09 % of the rest changes; at 0.3 0.15 %.
+#: validation photos with noise 25 in a half, a corner, along a gradient: at 0.5 the damaged part loses 0.4, 1.2 and
+#: -0.2 dB, at 0.35 0.1, 0.6 and -0.7, and 0.09 % of the rest changes; at 0.3 0.15 %.
 BALANCE, SHARE = 0.35, 0.1
 #: How many examples are enough; and an 8-bit level is no change.
 ENOUGH, LEVEL = 500, 1 / 255

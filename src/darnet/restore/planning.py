@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from darnet.degradations import find_kind
 from darnet.degradations.kind import STAGES
@@ -29,7 +29,8 @@ class Planner:
 
     A kind is repaired that is present, that an expert serves, and that is at least as certain as `min_confidences` says
     of it, or `min_confidence`. Where two kinds befall a photo at the same stage, the more certain is repaired first.
-    `max_steps`: only so many, the most certain ones; None: all of them.
+    `max_steps`: only so many, the most certain ones; None: all of them. `soft`: kinds whose repair counts by how sure
+    it is: the picture and what its expert makes of it are blended.
 
     >>> planner = Planner({"noise", "haze", "jpeg"})
     >>> found = Diagnosis({"clean": 0.1, "noise": 0.8, "haze": 0.9, "jpeg": 0.7, "rain": 0.3})
@@ -44,6 +45,7 @@ class Planner:
     min_confidence: float = 0.6
     min_confidences: Mapping[str, float] = field(default_factory=dict)
     max_steps: int | None = None
+    soft: Collection[str] = ()
 
     def plan(self, diagnosis: Diagnosis, objects: Objects = _unopposed) -> Plan:
         """What is to be repaired of a picture that nobody has touched."""
@@ -52,7 +54,7 @@ class Planner:
     def revise(self, plan: Plan, diagnosis: Diagnosis, treated: Collection[str], objects: Objects = _unopposed) -> Plan:
         """What is left to be repaired, from another look after some kinds were `treated`.
 
-        What was planned stays, also where it is less certain now: an expert answers with pictures that no router has
+        What was planned stays, as certain as it was: an expert answers with pictures that no router has
         seen. It is dropped where it is gone. What nobody saw before has to be sure by the measure for all kinds.
         """
         planned = {repair.kind for repair in plan if diagnosis.scores.get(repair.kind, 0.0) >= SUSPICION}
@@ -61,7 +63,9 @@ class Planner:
             for kind in diagnosis.present
             if diagnosis.scores[kind] >= max(self.min_confidence, self.least(kind)) and self._may(kind, objects)
         }
-        return self._in_order(diagnosis, (kind for kind in diagnosis.suspected if kind in planned | found), treated)
+        repairs = self._in_order(diagnosis, (kind for kind in diagnosis.suspected if kind in planned | found), treated)
+        known = {repair.kind: repair.confidence for repair in plan}
+        return tuple(replace(one, confidence=max(one.confidence, known.get(one.kind, 0.0))) for one in repairs)
 
     def refusals(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
         """Why kinds that are present are not repaired."""
@@ -84,6 +88,10 @@ class Planner:
     def least(self, kind: str) -> float:
         """How certain a kind has to be."""
         return self.min_confidences.get(kind, self.min_confidence)
+
+    def weight(self, repair: Repair) -> float:
+        """How much of what an expert changes is taken."""
+        return repair.confidence if repair.kind in self.soft else 1.0
 
     def done(self, treated: Collection[str]) -> bool:
         """Whether there is no step left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, overload
@@ -33,7 +33,8 @@ class Restorer:
     """A router and experts. An all-in-one network is an expert for every kind: no special case.
 
     Every kind that is present is repaired, what befell the photo last first (`planner`), and the picture is looked at
-    again where more is planned or may be there; each kind once, and at most `max_steps` of them, where that is given. A
+    again where more is planned or may be there; each kind once, and at most `max_steps` of them, where that is given.
+    Repairs of `soft` kinds are blended by how certain they are. A
     kind that is less certain than `min_confidence`, or than what `min_confidences` says of it, is not acted on: what a
     wrong repair costs differs by expert. A kind that may befall a part of a photo alone is repaired where it is.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
@@ -54,6 +55,7 @@ class Restorer:
     min_confidence: float = 0.6
     min_confidences: Mapping[str, float] = field(default_factory=dict)
     max_steps: int | None = None
+    soft: Collection[str] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
@@ -64,7 +66,7 @@ class Restorer:
     @property
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
-        return Planner(self.experts, self.min_confidence, self.min_confidences, self.max_steps)
+        return Planner(self.experts, self.min_confidence, self.min_confidences, self.max_steps, self.soft)
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""

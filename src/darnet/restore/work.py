@@ -124,6 +124,9 @@ class Work:
                 return source, 0.0
             self.places[repair.kind] = marked
             pieces = _within(marked, expert.by_region(fill(source, marked)), source)
+        weight = self.planner.weight(repair)
+        if weight < 1:
+            pieces = _weighed(weight, pieces, source)
         after, changed = self._write(pieces, repair.kind, source, last=last)
         if changed > WORTH * share:
             return after, share
@@ -166,6 +169,12 @@ class Work:
         if large:
             scratch.trim()  # once more, when the last tile is no longer needed
         return changed / (source.height * source.width)
+
+
+def _weighed(weight: float, pieces: Iterable[Piece], source: RegionSource) -> Iterator[Piece]:
+    """Pieces of an answer blended with what was there."""
+    for region, pixels in pieces:
+        yield region, torch.lerp(source.read(region).to(pixels), pixels, weight)
 
 
 def _within(marked: NDArray[np.bool_], pieces: Iterable[Piece], source: RegionSource) -> Iterator[Piece]:

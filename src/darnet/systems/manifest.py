@@ -40,6 +40,7 @@ class System(BaseModel):
     large_experts: dict[str, str] = {}  # the same for experts of the best quality, where there are any
     min_confidence: float = 0.6
     min_confidences: dict[str, float] = {}  # kind of damage -> its own, in place of the one for all
+    soft: tuple[str, ...] = ()  # kinds whose repair counts by how certain they are
     max_steps: int | None = None  # repairs of one picture at most; None: as many as are planned
 
 
