@@ -125,6 +125,7 @@ TESTED_ELSEWHERE = {
     "restore/result": "restore/test_diagnosis.py",
     "jobs/residuals": "jobs/test_archive.py",
     "restore/masks": "restore/test_work.py",
+    "restore/residuals": "restore/test_blending.py",
     "restore/strength": "restore/test_blending.py",
     "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
