@@ -44,9 +44,7 @@ def test_what_was_planned_stays_until_it_is_gone() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "planned"), [(0.3, 0.9, ["blur"]), (0.3, 0.7, []), (0.05, 0.9, []), (0.02, 0.995, ["blur"])]
 )
-def test_what_was_not_present_at_first_must_be_sure_by_both_looks(
-    before: float, now: float, planned: list[str]
-) -> None:
+def test_what_was_not_present_at_first_must_be_sure_twice(before: float, now: float, planned: list[str]) -> None:
     """An expert answers with pictures that no router has seen, and that look soft."""
     planner, first = Planner(EVERY, 0.6, {"blur": 0.5}), found(noise=0.9, blur=before)
     assert kinds(planner.revise(planner.plan(first), first, found(noise=0.0, blur=now), ["noise"])) == planned

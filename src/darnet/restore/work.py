@@ -80,11 +80,10 @@ class Work:
                 diagnosis = judge(self.router, source)
                 said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects))
             first = first or diagnosis
-            plan = (
-                self.planner.revise(plan, first, diagnosis, tried, objects)
-                if tried
-                else self.planner.plan(first, objects)
-            )
+            if tried:
+                plan = self.planner.revise(plan, first, diagnosis, tried, objects)
+            else:
+                plan = self.planner.plan(diagnosis, objects)
             if not plan or self.strength.none:
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
                 break
