@@ -14,8 +14,8 @@ from darnet.restore.result import Plan, Repair
 #: picture; a kind of the plan that falls below it went along with another one.
 SUSPICION = 0.2
 #: Product of the odds of two looks from which on a kind counts that was not present at the first. By 24 validation
-#: photos a condition: at 2, nothing is found after the repair of the one kind that is there (by the second look alone, 10
-#: of 288 times), and blur under noise in 13 of 20 photos, haze under rain in 5 of 10.
+#: photos a condition: at 2, nothing is found after the repair of the one kind that is there (by the second look alone,
+#: 10 of 288 times), and blur under noise in 13 of 20 photos, haze under rain in 5 of 10.
 NEW = 2.0
 #: A kind that may befall a part alone does, where at least such a share of the crops has less than such a presence.
 PART, ABSENT = 1 / 8, 0.1
