@@ -35,17 +35,19 @@ def test_what_nobody_knows_more_of_comes_first() -> None:
 def test_what_was_planned_stays_until_it_is_gone() -> None:
     planner = Planner(EVERY)
     plan = planner.plan(found(jpeg=0.9, noise=0.8, lowlight=0.9))
-    after = planner.revise(plan, found(jpeg=0.9, noise=0.01, lowlight=0.3), ["jpeg"])
+    first = found(jpeg=0.9, noise=0.8, lowlight=0.9)
+    after = planner.revise(plan, first, found(jpeg=0.9, noise=0.01, lowlight=0.3), ["jpeg"])
     assert kinds(after) == ["lowlight"]  # noise went with the file's damage; nothing is repaired twice
     assert after[0].confidence == 0.9
 
 
-@pytest.mark.parametrize(("score", "planned"), [(0.55, []), (0.65, ["blur"])])
-def test_what_nobody_saw_at_first_must_be_sure(score: float, planned: list[str]) -> None:
-    """An expert answers with pictures that no router has seen: its own bar may be lower, the common one holds."""
-    planner = Planner(EVERY, 0.6, {"blur": 0.5})
-    assert kinds(planner.plan(found(blur=0.55))) == ["blur"]
-    assert kinds(planner.revise(planner.plan(found(noise=0.9)), found(noise=0.0, blur=score), ["noise"])) == planned
+@pytest.mark.parametrize(
+    ("before", "now", "planned"), [(0.3, 0.9, ["blur"]), (0.3, 0.7, []), (0.05, 0.9, []), (0.02, 0.995, ["blur"])]
+)
+def test_what_was_not_present_at_first_must_be_sure_twice(before: float, now: float, planned: list[str]) -> None:
+    """An expert answers with pictures that no router has seen, and that look soft."""
+    planner, first = Planner(EVERY, 0.6, {"blur": 0.5}), found(noise=0.9, blur=before)
+    assert kinds(planner.revise(planner.plan(first), first, found(noise=0.0, blur=now), ["noise"])) == planned
 
 
 def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
@@ -54,9 +56,9 @@ def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
     plan = planner.plan(diagnosis)
     assert kinds(plan) == ["noise", "haze"]
     assert planner.refusals(diagnosis) == ["jpeg not repaired: `max_steps=2`"]
-    assert kinds(planner.revise(plan, diagnosis, ["noise"])) == ["haze"]
+    assert kinds(planner.revise(plan, diagnosis, diagnosis, ["noise"])) == ["haze"]
     assert planner.done(["noise", "haze"])
-    assert planner.revise(plan, diagnosis, ["noise", "haze"]) == ()
+    assert planner.revise(plan, diagnosis, diagnosis, ["noise", "haze"]) == ()
 
 
 def test_what_something_speaks_against_is_not_planned() -> None:

@@ -71,6 +71,7 @@ class Work:
         """
         source, plan, steps, said = self.subject.source, Plan(), list[Step](), dict[str, None]()
         tried = list[str]()
+        first: Diagnosis | None = None
         diagnosis: Diagnosis | None = None
         objects = self.subject.refuses
         while True:
@@ -78,9 +79,11 @@ class Work:
             if diagnosis is None:
                 diagnosis = judge(self.router, source)
                 said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects))
-            plan = (
-                self.planner.revise(plan, diagnosis, tried, objects) if tried else self.planner.plan(diagnosis, objects)
-            )
+            first = first or diagnosis
+            if tried:
+                plan = self.planner.revise(plan, first, diagnosis, tried, objects)
+            else:
+                plan = self.planner.plan(diagnosis, objects)
             if not plan or self.strength.none:
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
                 break

@@ -117,8 +117,8 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
     `min_confidence`: for all kinds, in place of what the system says.
     Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError.
 
-    >>> load("darnet", device="cpu").max_steps
-    1
+    >>> load("darnet", device="cpu", max_steps=2).max_steps
+    2
     """
     return RestorerSpec(
         system=str(name),
