@@ -86,6 +86,9 @@ def test_a_map_of_where_damage_is(pictures, diagnose):
     assert diagnose("a.png", "--map", "where.png", "--overwrite").code == 0
     assert diagnose("a.png", "in", "--map", "maps").code == 0
     assert sorted(path.name for path in Path("maps").rglob("*.png")) == ["a.png", "b.png"]
+    PIL.Image.new("RGB", (24, 24), "grey").save("flat.png")
+    ran = diagnose("a.png", "flat.png", "--map", "more")  # a picture without damage to draw is no failure
+    assert (ran.code, "no heat map: all of it has one colour" in ran.err) == (0, True)
     for output in ("a.png", "-"):
         ran = diagnose("a.png", "--map", output, "--overwrite")
         assert ran.code == 2, output

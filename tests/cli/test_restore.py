@@ -284,6 +284,9 @@ def test_a_mask_says_where(pictures, restore):
     before, after = (Image.read(name).array for name in (photo, "photo.restored.png"))
     np.testing.assert_array_equal(after[12:], before[12:])
     assert (after[:12] != before[:12]).any()
+    kept = Path("mask.png").read_bytes()
+    ran = restore("photo.png", "--mask", "mask.png", "-o", "mask.png", "--overwrite")
+    assert (ran.code, Path("mask.png").read_bytes()) == (2, kept)
     PIL.Image.fromarray(mask[:20]).save("small.png")
     ran = restore("photo.png", "--mask", "small.png", "-o", "b.png")
     assert ran.code == 2

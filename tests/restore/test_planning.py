@@ -50,6 +50,18 @@ def test_what_was_not_present_at_first_must_be_sure_twice(before: float, now: fl
     assert kinds(planner.revise(planner.plan(first), first, found(noise=0.0, blur=now), ["noise"])) == planned
 
 
+def test_beside_a_surer_kind_some_need_more() -> None:
+    """A photo that was compressed looks overexposed to a router, too."""
+    planner = Planner(EVERY, 0.6, {}, min_beside={"lowlight": 0.9})
+    assert kinds(planner.plan(found(lowlight=0.7))) == ["lowlight"]
+    assert kinds(planner.plan(found(lowlight=0.7, jpeg=0.6))) == ["jpeg", "lowlight"]
+    diagnosis = found(lowlight=0.7, jpeg=0.8)
+    assert kinds(planner.plan(diagnosis)) == ["jpeg"]
+    (reason,) = planner.refusals(diagnosis)
+    assert "lowlight 70 % is below the least confidence of 90 %" in reason
+    assert kinds(planner.plan(found(lowlight=0.95, jpeg=0.99))) == ["jpeg", "lowlight"]
+
+
 def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
     planner = Planner(EVERY, max_steps=2)
     diagnosis = found(haze=0.99, noise=0.9, jpeg=0.65)

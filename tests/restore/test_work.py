@@ -70,6 +70,7 @@ def test_a_step_that_changes_nothing_worth_having_is_taken_back() -> None:
     assert not result.changed
     assert result.experts == ()
     assert result.steps[0].note == "haze: nothing worth having changed"
+    assert result.warnings == ("haze: nothing worth having changed",)
     again = Restorer(Script({"haze": 0.9, "noise": 0.9}, {"haze": 0.9}), EXPERTS)(CLEAN)
     assert again.experts == ("noise",)
     np.testing.assert_array_equal(again.image, CLEAN + 20)
@@ -127,6 +128,7 @@ def test_a_part_in_which_nothing_is_found_is_left_alone() -> None:
     result = Restorer(router, {"noise": lambda pixels: pixels})(picture)
     assert not result.changed
     assert "nothing worth having" in result.steps[0].note
+    assert result.places == {}
 
 
 def test_a_mask_says_where_to_the_pixel() -> None:
@@ -151,6 +153,17 @@ def test_what_is_masked_is_not_judged() -> None:
     mask[16:48, 32:64] = 255
     Restorer(router, EXPERTS)(CLEAN, mask=mask)
     assert seen[0].shape == (3, 32, 32)
+
+
+def test_the_share_is_of_the_picture_and_truth_values_are_a_mask() -> None:
+    picture, router = noisy_half()
+    framed = np.pad(picture, ((64, 64), (0, 0), (0, 0)), constant_values=245)
+    expert = lambda pixels: torch.from_numpy(CLEAN / 255).permute(2, 0, 1).float() + 0.5 / 255  # noqa: E731
+    result = Restorer(router, {"noise": expert})(framed)
+    assert result.steps[0].share == result.places["noise"].mean() == pytest.approx(0.5 * 96 / 224, abs=0.02)
+    half = np.arange(96)[:, None] >= 48 + np.zeros(128)
+    after = Restorer(Always("noise"), {"noise": add(20)})(CLEAN, mask=half).image
+    np.testing.assert_array_equal(after, np.where(half[..., None], CLEAN + 20, CLEAN))
 
 
 @pytest.mark.parametrize("shape", [(96, 127), (1, 1)])

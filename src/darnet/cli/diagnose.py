@@ -14,6 +14,9 @@ from darnet.errors import UsageError
 if TYPE_CHECKING:
     from darnet.jobs.inputs import Found, Source
 
+#: In the name of a heat map that lies beside its picture.
+TAG = "map"
+
 
 def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     inputs: o.Inputs,
@@ -32,7 +35,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs.inputs import Search
 
-        search = Search(recursive=recursive)(inputs)
+        search = Search(None if heat_map is None else TAG, recursive, heat_map)(inputs)
         for name, reason in search.missing:
             session.fail(name, reason)
             if json:
@@ -51,7 +54,10 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
             result = restorer(image, strength=0)  # looks, and says what speaks against a repair
             diagnosis, plan = result.diagnosis, result.plan
             if maps is not None:
-                restorer.heat_map(image).write(maps[source])
+                try:
+                    restorer.heat_map(image).write(maps[source])
+                except UsageError as nothing:  # there is none to draw; that is no failure
+                    session.warn(source.name, str(nothing))
             for text in result.warnings:
                 session.warn(source.name, text)
         if json:
@@ -68,7 +74,7 @@ def _maps(path: str, found: Found, *, overwrite: bool) -> dict[Source, Path]:
     """Where the heat map of each picture goes. Raises UsageError and ImageError, before any work."""
     from darnet.jobs.outputs import Destination, make_folder
 
-    tasks = Destination(path, "map").plan(found)
+    tasks = Destination(path, TAG).plan(found)
     for task in tasks:
         if task.streamed:
             raise UsageError("--map: stdout holds what is said; give a file or a folder")

@@ -36,6 +36,7 @@ class Line:
         """Names may hold anything."""
         object.__setattr__(self, "name", visible(self.name))
         object.__setattr__(self, "output", visible(self.output))
+        object.__setattr__(self, "action", visible(self.action))
 
     def __str__(self) -> str:
         """All of it."""

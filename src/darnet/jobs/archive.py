@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
@@ -53,7 +54,17 @@ BYTES = np.dtype("u1")
 #: How far weights of a mask are rounded.
 WEIGHTS = np.dtype("<u2")
 #: What reading a damaged archive, or an array of it, raises. Of zipfile: RuntimeError for one that is encrypted.
-DAMAGE = (BadZipFile, zlib.error, KeyError, ValueError, EOFError, NotImplementedError, RuntimeError)
+DAMAGE = (
+    BadZipFile,
+    zlib.error,
+    KeyError,
+    ValueError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    TokenError,
+)
 
 
 def write(path: Path, residuals: Residuals, header: Header) -> None:

@@ -16,7 +16,7 @@ from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
-from darnet.jobs.outputs import Destination, Task, make_folder
+from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -106,6 +106,8 @@ class Job:
         """
         found = Search(TAG, self.recursive, output)(inputs)
         tasks = Destination(output, TAG, self.encoding.ext, self.keep).plan(found)
+        if self.mask is not None:
+            check_apart(tasks, [Path(self.mask)])
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)

@@ -18,12 +18,16 @@ from torch.nn import functional
 
 from darnet.degradations import kinds as known_kinds
 from darnet.images.image import Image
+from darnet.registry import CLEAN
 from darnet.restore.blending import LUMA
 from darnet.restore.diagnosis import Crop
 from darnet.restore.places import Map
 
 #: Colours that most people tell apart. Source: Okabe and Ito, "Color universal design", 2008.
-COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+COLOURS = (
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
+    *((0, 114, 178), (213, 94, 0), (204, 121, 167), (255, 255, 255)),
+)
 #: A drawing's longest side, and the size of its letters.
 LONGEST_PX, LETTERS_PX = 1600, 16
 #: How dark the picture is drawn, and how strongly what is certain.
@@ -77,7 +81,7 @@ def _means(values: Float[Tensor, "H W"]) -> Float[Tensor, "H W"]:
 
 def _colour(kind: str) -> tuple[int, int, int]:
     """By its place among all kinds, so that it is the same in all drawings."""
-    names = [known.name for known in known_kinds()]
+    names = [known.name for known in known_kinds() if known.name != CLEAN]
     return COLOURS[(names.index(kind) if kind in names else 0) % len(COLOURS)]
 
 

@@ -16,7 +16,8 @@ from darnet.images.image import Image
 def weights_of(mask: object, image: Image) -> NDArray[np.float32]:
     """How far each pixel, (H, W), is to be repaired, in [0, 1]: from black, not at all, to white.
 
-    mask: a path, PIL image, ndarray, tensor or `Image`, of the size of the picture; of a coloured one the mean counts.
+    mask: a path, PIL image, ndarray, tensor or `Image`, of the size of the picture; of a coloured one the mean counts,
+        and no alpha. An array may hold truth values.
 
     Raises ImageError for a bad file, UsageError for a mask of another size.
 
@@ -24,7 +25,7 @@ def weights_of(mask: object, image: Image) -> NDArray[np.float32]:
     >>> weights_of(np.array([[0, 0, 255], [0, 255, 255]], np.uint8), picture).tolist()
     [[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
     """
-    read = Image.of(mask)
+    read = Image.of(mask.astype(np.uint8) * 255 if isinstance(mask, np.ndarray) and mask.dtype == np.bool_ else mask)
     if (read.height, read.width) != (image.height, image.width):
         sizes = f"{read.width} × {read.height} pixels, and the picture has {image.width} × {image.height}"
         raise UsageError(f"`mask`: {read.path or 'it'} has {sizes}")

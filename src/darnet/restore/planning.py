@@ -36,7 +36,8 @@ class Planner:
     A kind is repaired that is present, that an expert serves, and that is at least as certain as `min_confidences` says
     of it, or `min_confidence`. Where two kinds befall a photo at the same stage, the more certain is repaired first.
     `max_steps`: only so many, the most certain ones; None: all of them. `soft`: kinds whose repair counts by how sure
-    it is: the picture and what its expert makes of it are blended.
+    it is: the picture and what its expert makes of it are blended. `min_beside`: how certain a kind has to be where
+    another one is surer: some look like what others leave.
 
     >>> planner = Planner({"noise", "haze", "jpeg"})
     >>> found = Diagnosis({"clean": 0.1, "noise": 0.8, "haze": 0.9, "jpeg": 0.7, "rain": 0.3})
@@ -52,6 +53,7 @@ class Planner:
     min_confidences: Mapping[str, float] = field(default_factory=dict)
     max_steps: int | None = None
     soft: Collection[str] = ()
+    min_beside: Mapping[str, float] = field(default_factory=dict)
 
     def plan(self, diagnosis: Diagnosis, objects: Objects = _unopposed) -> Plan:
         """What is to be repaired of a picture that nobody has touched."""
@@ -75,7 +77,7 @@ class Planner:
         found = {
             kind
             for kind in diagnosis.present
-            if diagnosis.scores[kind] >= self.least(kind)
+            if diagnosis.scores[kind] >= self._least_beside(kind)
             and _odds(first.scores.get(kind, 0.0)) * _odds(diagnosis.scores[kind]) >= NEW
             and self._may(kind, objects)
         }
@@ -83,9 +85,12 @@ class Planner:
         known = {repair.kind: repair.confidence for repair in plan}
         return tuple(replace(one, confidence=max(one.confidence, known.get(one.kind, 0.0))) for one in repairs)
 
-    def refusals(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
-        """Why kinds that are present are not repaired."""
-        reasons = [self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in treated]
+    def refusals(
+        self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed, plan: Plan = ()
+    ) -> list[str]:
+        """Why kinds that are present are not repaired: those that were not `treated`, and are not in the plan."""
+        settled = {*treated, *(repair.kind for repair in plan)}
+        reasons = [self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in settled]
         wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
         beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
         limited = [f"{kind} not repaired: `max_steps={self.max_steps}`" for kind in beyond]
@@ -115,8 +120,12 @@ class Planner:
 
     def _wanted(self, diagnosis: Diagnosis, objects: Objects) -> list[str]:
         """What is sure and may be repaired, the most certain first."""
-        sure = [kind for kind in diagnosis.present if diagnosis.scores[kind] >= self.least(kind)]
-        return [kind for kind in sure if self._may(kind, objects)]
+        present = diagnosis.present
+        least = {kind: self._least_beside(kind) if kind != present[0] else self.least(kind) for kind in present}
+        return [kind for kind in present if diagnosis.scores[kind] >= least[kind] and self._may(kind, objects)]
+
+    def _least_beside(self, kind: str) -> float:
+        return max(self.least(kind), self.min_beside.get(kind, 0.0))
 
     def _may(self, kind: str, objects: Objects) -> bool:
         return kind in self.experts and objects(kind) is None
@@ -126,7 +135,8 @@ class Planner:
             return f"left alone: there is no expert for {kind}"
         if (objection := objects(kind)) is not None:
             return objection
-        score, least = diagnosis.scores[kind], self.least(kind)
+        score = diagnosis.scores[kind]
+        least = self.least(kind) if kind == diagnosis.label else self._least_beside(kind)
         if score >= least:
             return None
         digits = _telling_apart(score, least)

@@ -56,6 +56,7 @@ class Restorer:
     min_confidences: Mapping[str, float] = field(default_factory=dict)
     max_steps: int | None = None
     soft: Collection[str] = ()
+    min_beside: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
@@ -66,7 +67,8 @@ class Restorer:
     @property
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
-        return Planner(self.experts, self.min_confidence, self.min_confidences, self.max_steps, self.soft)
+        bars = (self.min_confidence, self.min_confidences)
+        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside)
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
@@ -76,7 +78,8 @@ class Restorer:
     def heat_map(self, source: object, kinds: Sequence[str] = ()) -> Image:
         """The picture in grey with its damage in colour: where each of the kinds is, or of those that are present.
 
-        Raises UsageError where there is nothing to judge, or for a router that does not say where damage is.
+        Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
+        that it does not know.
         """
         image = Image.of(source)
         subject = Subject.of(image)
@@ -88,7 +91,11 @@ class Restorer:
         moved = [
             replace(crop, top=crop.top + subject.region.top, left=crop.left + subject.region.left) for crop in crops
         ]
-        return heat_map(image, moved, kinds_of(kinds) or judge(self.router, subject.source).present)
+        named = [resolve(kind, crops[0].presence) for kind in kinds_of(kinds)]
+        for kind in named:
+            if kind not in crops[0].presence:
+                raise UnknownNameError("kind of damage", kind, crops[0].presence)
+        return heat_map(image, moved, named or judge(self.router, subject.source).present)
 
     def check(self, kinds: Sequence[str] = (), strength: Weights = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.

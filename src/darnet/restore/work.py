@@ -78,12 +78,12 @@ class Work:
             started = time.perf_counter()
             if diagnosis is None:
                 diagnosis = judge(self.router, source)
-                said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects))
             first = first or diagnosis
             if tried:
                 plan = self.planner.revise(plan, first, diagnosis, tried, objects)
             else:
                 plan = self.planner.plan(diagnosis, objects)
+            said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects, plan))
             if not plan or self.strength.none:
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
                 break
@@ -96,6 +96,8 @@ class Work:
             )
             if share:
                 source, diagnosis = after, None
+            else:
+                said[note] = None
             if not more:
                 break
         if not plan and not self.answers and self.sink is None:
@@ -117,24 +119,24 @@ class Work:
     def _repair(self, source: RegionSource, repair: Repair, *, last: bool) -> tuple[RegionSource, float]:
         """What an expert makes of a picture, and the share of it that was repaired; 0 where that is not worth it."""
         expert = tiled(self.experts[repair.kind])
-        share, pieces = 1.0, expert.by_region(source)
+        share, marked, pieces = 1.0, None, expert.by_region(source)
         if repair.local and isinstance(self.router, RegionRouter) and (crops := self.router.look_closely(source)):
             first = self._empty()
             self._fill(first, pieces, source)
             marked = confine(source, first, Map.of(crops, repair.kind))
             share = float(marked.mean())
-            if not share:
-                return source, 0.0
-            self.places[repair.kind] = marked
             pieces = _within(marked, expert.by_region(fill(source, marked)), source)
         weight = self.planner.weight(repair)
         if weight < 1:
             pieces = _weighed(weight, pieces, source)
         after, changed = self._write(pieces, repair.kind, source, last=last)
-        if changed > WORTH * share:
-            return after, share
-        self._undo()
-        return source, 0.0
+        if changed <= WORTH * share:
+            self._undo()
+            return source, 0.0
+        if marked is not None:
+            self.places[repair.kind] = marked
+            share = float(self.subject.spread(marked).mean())
+        return after, share
 
     def _write(
         self, pieces: Iterable[Piece], kind: str, source: RegionSource, *, last: bool

@@ -41,6 +41,7 @@ class System(BaseModel):
     min_confidence: float = 0.6
     min_confidences: dict[str, float] = {}  # kind of damage -> its own, in place of the one for all
     soft: tuple[str, ...] = ()  # kinds whose repair counts by how certain they are
+    min_beside: dict[str, float] = {}  # kind of damage -> the same where another kind is more certain
     max_steps: int | None = None  # repairs of one picture at most; None: as many as are planned
 
 

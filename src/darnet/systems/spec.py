@@ -80,6 +80,7 @@ class RestorerSpec(BaseModel):
             min_confidence=system.min_confidence if self.min_confidence is None else self.min_confidence,
             min_confidences={} if said else system.min_confidences,
             soft=system.soft,
+            min_beside={} if said else system.min_beside,
             max_steps=system.max_steps if self.max_steps is None else self.max_steps,
         )
 
