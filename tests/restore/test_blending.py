@@ -11,10 +11,11 @@ import pyvips
 import torch
 from torch import Tensor
 
+from darnet.degradations.base import LUMA
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
 from darnet.images.regions import Planes, Region
-from darnet.restore.blending import LUMA, Blend
+from darnet.restore.blending import Blend
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always
 from darnet.restore.strength import Strength

@@ -12,11 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from darnet.degradations.base import LUMA
 from darnet.images.regions import Region, RegionSource
 from darnet.restore.strength import Strength
-
-#: ITU-R BT.601: the luma of R, G and B.
-LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)

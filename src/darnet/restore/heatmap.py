@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from darnet.degradations import kinds as known_kinds
+from darnet.degradations.base import LUMA
 from darnet.images.image import Image
 from darnet.registry import CLEAN
-from darnet.restore.blending import LUMA
 from darnet.restore.diagnosis import Crop
 from darnet.restore.places import Map
 

@@ -120,9 +120,12 @@ class Planner:
 
     def _wanted(self, diagnosis: Diagnosis, objects: Objects) -> list[str]:
         """What is sure and may be repaired, the most certain first."""
-        present = diagnosis.present
-        least = {kind: self._least_beside(kind) if kind != present[0] else self.least(kind) for kind in present}
-        return [kind for kind in present if diagnosis.scores[kind] >= least[kind] and self._may(kind, objects)]
+        sure = [kind for kind in diagnosis.present if diagnosis.scores[kind] >= self._needed(kind, diagnosis)]
+        return [kind for kind in sure if self._may(kind, objects)]
+
+    def _needed(self, kind: str, diagnosis: Diagnosis) -> float:
+        """How certain a kind has to be in a picture."""
+        return self.least(kind) if kind == diagnosis.label else self._least_beside(kind)
 
     def _least_beside(self, kind: str) -> float:
         return max(self.least(kind), self.min_beside.get(kind, 0.0))
@@ -136,7 +139,7 @@ class Planner:
         if (objection := objects(kind)) is not None:
             return objection
         score = diagnosis.scores[kind]
-        least = self.least(kind) if kind == diagnosis.label else self._least_beside(kind)
+        least = self._needed(kind, diagnosis)
         if score >= least:
             return None
         digits = _telling_apart(score, least)
