@@ -51,7 +51,7 @@ def test_a_picture_with_one_kind_is_looked_at_once() -> None:
 
 def test_a_plan_is_revised_by_what_each_step_leaves() -> None:
     second = {"noise": 0.4, "jpeg": 0.0, "blur": 0.9}
-    router = Script({"noise": 0.9, "jpeg": 0.8, "blur": 0.3}, second, {"blur": 0.3, "noise": 0.0})
+    router = Script({"noise": 0.9, "jpeg": 0.8, "blur": 0.3}, second, {"blur": 0.9, "noise": 0.0})
     result = Restorer(router, EXPERTS)(CLEAN)
     assert result.experts == ("jpeg", "noise", "blur")
     assert [[repair.kind for repair in step.plan] for step in result.steps] == [

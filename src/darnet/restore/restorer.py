@@ -57,6 +57,7 @@ class Restorer:
     max_steps: int | None = None
     soft: Collection[str] = ()
     min_beside: Mapping[str, float] = field(default_factory=dict)
+    order: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
@@ -68,7 +69,7 @@ class Restorer:
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
         bars = (self.min_confidence, self.min_confidences)
-        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside)
+        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order)
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""

@@ -80,7 +80,7 @@ class Work:
                 diagnosis = judge(self.router, source)
             first = first or diagnosis
             if tried:
-                plan = self.planner.revise(plan, first, diagnosis, tried, objects)
+                plan = self.planner.revise(first, diagnosis, tried, objects)
             else:
                 plan = self.planner.plan(diagnosis, objects)
             said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects, plan))

@@ -25,13 +25,14 @@ ROWS = [
 
 
 def test_wrong_plans_are_wrong_in_one_way_each() -> None:
-    assert wrong(["noise"]) == []
-    assert wrong(["blur", "noise"]) == [("blur", "noise"), ("blur",), ("noise",)]
-    assert wrong(["blur", "noise", "jpeg"]) == [
+    assert wrong(["noise"], ["noise"]) == []
+    assert wrong(["blur", "noise"], ["noise", "blur"]) == [("blur", "noise"), ("blur",), ("noise",)]
+    assert wrong(["blur", "noise", "jpeg"], ["jpeg", "noise", "blur"]) == [
         ("blur", "noise", "jpeg"),
         *(("noise", "blur"), ("jpeg", "blur"), ("jpeg", "noise")),
         *(("jpeg",), ("noise",), ("blur",)),
     ]
+    assert wrong(["noise", "jpeg"], ["noise", "jpeg"]) == [("jpeg", "noise"), ("jpeg",), ("noise",)]
     assert named("darnet", ("noise", "blur")) == "darnet:as=noise+blur"
 
 
@@ -41,7 +42,7 @@ def test_what_plans_cost() -> None:
         ["as diagnosed", "–", "26.00", "-2.00", "-1.00"],
         ["one step", "–", "27.50", "-0.50", "+0.50"],
         ["told order", "jpeg, noise, blur", "28.00", "+0.00", "+1.00"],
-        ["reversed", "blur, noise, jpeg", "24.00", "-4.00", "-3.00"],
+        ["forwards", "blur, noise, jpeg", "24.00", "-4.00", "-3.00"],
         ["without jpeg", "noise, blur", "28.00", "+0.00", "+1.00"],
         ["jpeg alone", "jpeg", "27.00", "-1.00", "+0.00"],
         ["noise alone", "noise", "26.50", "-1.50", "-0.50"],
