@@ -59,15 +59,15 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         most = max_pixels or MAX_PIXELS
         weights = strength_of(strength, luma, chroma)
         job = Job(tuple(kinds or ()), weights, encoding, recursive, overwrite, dry_run, fail_fast, most, mask, keep)
-        plan = job.plan(inputs, output)
+        agenda = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
-        if any(task.streamed for task in plan.tasks):
+        if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
-            check_report(report, plan.tasks)
-        ledger.entries += map(telling, job.ending(plan.missing))
+            check_report(report, agenda.tasks)
+        ledger.entries += map(telling, job.ending(agenda.missing))
         outcomes: Iterator[Done] = iter(())
-        if plan.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
+        if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
             from darnet.systems.spec import RestorerSpec
 
             ledger.spec = RestorerSpec(
@@ -79,14 +79,14 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = job.run(plan.tasks, ledger.spec.build())
+            outcomes = job.run(agenda.tasks, ledger.spec.build())
     try:
-        for task, done in session.each(zip(plan.tasks, outcomes, strict=False), len(plan.tasks)):
+        for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))
     finally:  # interrupted: what was done so far
         if report is not None:
             ledger.write(report)
-    return session.finish(plan.total if plan.tasks else 0, stopped=telling.stopped)
+    return session.finish(agenda.total if agenda.tasks else 0, stopped=telling.stopped)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import typer
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.restore.strength import Weights
+    from darnet.restore.strength import StrengthLike
 
 EXPECTED = "expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"
 
@@ -30,7 +30,7 @@ Luma: TypeAlias = Annotated[
 Chroma: TypeAlias = Annotated[float, typer.Option("--chroma", metavar="0..1", help="How much of it is kept in colour.")]
 
 
-def strength_of(given: str, luma: float, chroma: float) -> Weights:
+def strength_of(given: str, luma: float, chroma: float) -> StrengthLike:
     """What is meant, a plain number where one will do. Raises UsageError for what is no strength.
 
     >>> strength_of("0.5", 1.0, 1.0), strength_of("noise=0.5,jpeg=1", 1.0, 0.8).by_kind
@@ -60,7 +60,7 @@ def _share(text: str, given: str) -> float:
     return share
 
 
-def told(weights: Weights, kinds: Sequence[str]) -> str:
+def told(given: StrengthLike, kinds: Sequence[str]) -> str:
     """At which strength some kinds were repaired; empty where all of it was kept.
 
     >>> from darnet.restore.strength import Strength
@@ -70,7 +70,7 @@ def told(weights: Weights, kinds: Sequence[str]) -> str:
     from darnet.degradations import resolve
     from darnet.restore.strength import Strength
 
-    strength = Strength.of(weights)
+    strength = Strength.of(given)
     meant = {resolve(word, kinds): share for word, share in strength.by_kind.items()}
     shares = {kind: meant.get(kind, strength.others) for kind in kinds}
     different = len(set(shares.values())) > 1

@@ -20,7 +20,7 @@ from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix
 from darnet.jobs.residuals import Header, digest
 from darnet.notices import overheard
 from darnet.restore.result import Repair, Result, Step
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Blending:
 def blend_many(
     files: str | Path | Iterable[str | Path],
     output: str | Path | None = None,
-    strength: Weights = 1.0,
+    strength: StrengthLike = 1.0,
     *,
     original: str | Path | None = None,
     overwrite: bool = False,

@@ -20,7 +20,7 @@ from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 
 if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
@@ -53,7 +53,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Agenda:
     """What a job comes down to: a task a picture, and what there is no picture of."""
 
     tasks: tuple[Task, ...]
@@ -81,7 +81,7 @@ class Job:
     """
 
     kinds: Sequence[str] = ()
-    strength: Weights = 1.0
+    strength: StrengthLike = 1.0
     encoding: Encoding = AS_IT_CAME
     recursive: bool = False
     overwrite: bool = False
@@ -97,7 +97,7 @@ class Job:
         if isinstance(self.strength, Mapping):
             object.__setattr__(self, "strength", Strength.of(self.strength))
 
-    def plan(self, inputs: Sequence[str], output: str | None = None) -> Plan:
+    def plan(self, inputs: Sequence[str], output: str | None = None) -> Agenda:
         """What is to become of which picture; nothing is read but names and first bytes.
 
         `inputs`: files, folders, globs, or "-": stdin. `output`: a file, a folder, "-": stdout, or None: beside the
@@ -111,7 +111,7 @@ class Job:
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
-        return Plan(tuple(tasks), tuple(missing))
+        return Agenda(tuple(tasks), tuple(missing))
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.
@@ -193,13 +193,13 @@ def restore_many(
     []
     """
     given = [inputs] if isinstance(inputs, str | Path) else inputs
-    plan = job.plan([str(one) for one in given], None if output is None else str(output))
-    if not plan.tasks:
-        return job.ending(plan.missing)
+    agenda = job.plan([str(one) for one in given], None if output is None else str(output))
+    if not agenda.tasks:
+        return job.ending(agenda.missing)
     from darnet.systems.spec import RestorerSpec
 
     if isinstance(restorer, str | Path):
         restorer = RestorerSpec(system=str(restorer))
     if isinstance(restorer, RestorerSpec):
         restorer = restorer.build()
-    return job.ending(chain(plan.missing, job.run(plan.tasks, restorer)))
+    return job.ending(chain(agenda.missing, job.run(agenda.tasks, restorer)))

@@ -20,7 +20,7 @@ from darnet.restore.masks import weights_of
 from darnet.restore.planning import Planner
 from darnet.restore.result import Picture, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 from darnet.restore.subject import Subject
 from darnet.restore.work import Work
 
@@ -62,7 +62,7 @@ class Restorer:
         """Raise UsageError for values out of range."""
         check_limits(self.min_confidence, self.max_steps)
         for kind, confidence in self.min_confidences.items():
-            _share(f"min_confidences[{kind!r}]", confidence)
+            _check_fraction(f"min_confidences[{kind!r}]", confidence)
 
     @property
     def planner(self) -> Planner:
@@ -97,7 +97,7 @@ class Restorer:
                 raise UnknownNameError("kind of damage", kind, crops[0].presence)
         return heat_map(image, moved, named or judge(self.router, subject.source).present)
 
-    def check(self, kinds: Sequence[str] = (), strength: Weights = 1.0) -> tuple[str, ...]:
+    def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
 
         Raises UsageError for a strength out of range or a kind without an expert: no picture can be restored so.
@@ -115,7 +115,7 @@ class Restorer:
         source: str | Path,
         *,
         kinds: Sequence[str] = (),
-        strength: Weights = 1.0,
+        strength: StrengthLike = 1.0,
         mask: object = None,
         keep: bool = False,
     ) -> Result[Image]: ...
@@ -126,7 +126,7 @@ class Restorer:
         source: Picture,
         *,
         kinds: Sequence[str] = (),
-        strength: Weights = 1.0,
+        strength: StrengthLike = 1.0,
         mask: object = None,
         keep: bool = False,
     ) -> Result[Picture]: ...
@@ -136,7 +136,7 @@ class Restorer:
         source: Any,
         *,
         kinds: Sequence[str] = (),
-        strength: Weights = 1.0,
+        strength: StrengthLike = 1.0,
         mask: object = None,
         keep: bool = False,
     ) -> Result[Any]:
@@ -178,11 +178,11 @@ class Restorer:
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:
     """Raise UsageError for what no `Restorer` takes."""
-    _share("min_confidence", min_confidence)
+    _check_fraction("min_confidence", min_confidence)
     if max_steps is not None and max_steps < 1:
         raise UsageError(f"`max_steps={max_steps}`: expected at least 1")
 
 
-def _share(parameter: str, value: float) -> None:
+def _check_fraction(parameter: str, value: float) -> None:
     if not 0 <= value <= 1:
         raise UsageError(f"`{parameter}={value:g}`: expected 0 to 1")

@@ -11,7 +11,7 @@ from darnet.errors import UsageError
 from darnet.images.arrays import copied
 from darnet.images.image import Image
 from darnet.restore.diagnosis import Diagnosis
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +187,7 @@ class Result(Generic[Picture]):
         """
         return self.restored.write(path, **options)
 
-    def blend(self, strength: Weights) -> Result[Picture]:
+    def blend(self, strength: StrengthLike) -> Result[Picture]:
         """The same at another strength, without a network: as if the picture had been restored so.
 
         Raises UsageError for a strength out of range or of a kind that was not repaired, or where what each step

@@ -10,7 +10,7 @@ from typing import TypeAlias, Union
 from darnet.errors import UnknownNameError, UsageError
 
 #: What is taken for a strength: one for all kinds, or by kind.
-Weights: TypeAlias = Union[float, Mapping[str, float], "Strength"]
+StrengthLike: TypeAlias = Union[float, Mapping[str, float], "Strength"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Strength:
                 raise UsageError(f"`{name}={value:g}`: expected 0 to 1")
 
     @classmethod
-    def of(cls, weights: Weights) -> Strength:
+    def of(cls, weights: StrengthLike) -> Strength:
         """One for all kinds, or by kind: it is then 1 for those that are not named."""
         if isinstance(weights, Strength):
             return weights
