@@ -46,6 +46,10 @@ def keep(pictures, restorer):
     return run
 
 
+def fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def only(outcomes) -> Done:
     (done,) = outcomes
     return done
@@ -130,10 +134,6 @@ def test_both_files_are_kept_without_leave_and_written_together(keep, restorer, 
     assert files() == ["a.png", kept]
 
     put = archive._put
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(archive, "_put", fail)
     (done,) = restore_many("a.png", None, restorer, Job(KINDS, keep=True, overwrite=True))
     assert done.error == f"{kept}: no space left on device"
@@ -148,6 +148,37 @@ def test_both_files_are_kept_without_leave_and_written_together(keep, restorer, 
     Path(kept).unlink()
     assert only(restore_many("a.png", None, restorer, Job(KINDS, keep=True))).error == "no"
     assert files() == ["a.png"]
+
+
+@pytest.mark.parametrize("options", [{"strength": 0}, {"kinds": ()}])
+def test_where_nothing_is_repaired_the_file_of_an_earlier_run_goes_with_its_output(
+    keep, restorer, tiny_clean_system, monkeypatch, options
+):
+    """Else it lies beside an output that it does not belong to. Where the output cannot be written, both stay."""
+    kept = keep()
+    before = {name: Path(name).read_bytes() for name in files()}
+    job = Job(**{"kinds": KINDS, "keep": True, **options})
+    system = restorer if job.kinds else tiny_clean_system
+    assert "exists already" in only(restore_many("a.png", None, system, job)).error
+    assert only(restore_many("a.png", None, system, replace(job, overwrite=True, dry_run=True))).error is None
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        assert only(restore_many("a.png", None, system, replace(job, overwrite=True))).error == (
+            "a.restored.png: no space left on device"
+        )
+    assert {name: Path(name).read_bytes() for name in files()} == before
+
+    assert only(restore_many("a.png", None, system, replace(job, overwrite=True))).error is None
+    assert files() == ["a.png", "a.restored.png"]
+    assert Path("a.restored.png").read_bytes() == before["a.png"]
+    assert kept not in files()
+
+
+def test_who_does_not_keep_leaves_what_was_kept(keep, restorer):
+    """It says which picture it is of, and how that was repaired: it can be blended as before."""
+    kept = keep()
+    assert only(restore_many("a.png", None, restorer, Job(strength=0.5, overwrite=True))).error is None
+    assert only(blend_many(kept, "b.png")).error is None
 
 
 def test_no_output_is_an_input_or_another_output(pictures, keep, restorer):

@@ -16,7 +16,7 @@ from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
-from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
+from darnet.jobs.outputs import Destination, Task, check_apart, make_folder, remove
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -73,7 +73,8 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
-    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired.
+    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired; where
+    nothing was, an output that is replaced takes such a file of an earlier run with it.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -153,9 +154,14 @@ class Job:
         return Done(source.name, None if self.dry_run else task.name, treatment)
 
     def _write(self, result: Result[Any], task: Task) -> None:
-        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError."""
+        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError.
+
+        Where nothing was kept an earlier run's file goes, once the output is there: it would tell of another picture.
+        """
         if task.residuals is None or result.residuals is None:
             self.encoding.write(result, task)
+            if task.residuals is not None:
+                remove(task.residuals)
             return
         from darnet.jobs import archive, residuals  # which bring torch
 

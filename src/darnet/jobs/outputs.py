@@ -231,6 +231,14 @@ def make_folder(path: Path) -> None:
         raise ImageError(path, refusal(error)) from None
 
 
+def remove(path: Path) -> None:
+    """Remove a file that may be there. Raises ImageError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write a file at once or not at all, and the folders that it is to lie in. Raises ImageError."""
     make_folder(path)
