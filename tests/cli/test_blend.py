@@ -152,7 +152,7 @@ def test_stdin_may_be_kept_where_a_file_is_written(pictures, restore, darnet, mo
         assert restore("-", "-o", "out.png", "--keep").code == 0
     ran = darnet("blend", "out.png.residuals", "--overwrite")
     assert (ran.code, ran.err) == (
-        2,
+        1,
         "darnet: out.png.residuals: says of no file that it was restored; --input names it\n",
     )
     assert darnet("blend", "out.png.residuals", "--overwrite", "--input", "photo.png").code == 0

@@ -231,6 +231,28 @@ def test_outputs_are_files_or_lie_in_a_folder(keep):
         blend_many(kept[0], "a.gif")
 
 
+def test_an_output_is_a_file_or_a_folder_as_that_of_a_restoration_is(keep):
+    kept = [keep("a.png"), keep("b.png")]
+    Path("file").write_text("precious")
+    for output in ("one.png", "file"):
+        with pytest.raises(UsageError, match=rf"`output='{output}'`: a file holds one picture, and several"):
+            blend_many(kept, output, overwrite=True)
+    assert only(blend_many(kept[0], "new")).output == "new/a.restored.png"
+    assert [done.output for done in blend_many(kept, "new.d")] == ["new.d/a.restored.png", "new.d/b.restored.png"]
+    assert not Path("one.png").exists()
+    assert Path("file").read_text() == "precious"
+
+
+def test_a_name_that_is_no_output_s_fails_alone(keep):
+    kept = keep()
+    shutil.copy(kept, "other.residuals")
+    for output in (None, "out"):
+        odd, good = blend_many(["other.residuals", kept], output, overwrite=True)
+        assert odd.error == "its name is none of a picture with .residuals behind it; `output` gives a file"
+        assert good.error is None
+    assert only(blend_many("other.residuals", "c.png")).error is None
+
+
 def test_the_original_is_found_from_where_the_file_lies(keep, monkeypatch):
     kept = keep("in/a.png", "out/deep/b.png")
     monkeypatch.chdir("out")
@@ -259,8 +281,10 @@ def test_what_came_from_stdin_has_to_be_named(keep):
         header = found.header.model_copy(update={"original": None})
         residuals = found.residuals(Image.read("a.png"))
         archive.write(Path("c.png.residuals"), residuals, header)
-    with pytest.raises(UsageError, match=r"c\.png\.residuals: .*`original` names it"):
-        blend_many("c.png.residuals")
+    said = "says of no file that it was restored; `original` names it"
+    assert only(blend_many("c.png.residuals")) == Done("c.png.residuals", error=said, exit_code=1)
+    nameless, good = blend_many(["c.png.residuals", kept], "out")
+    assert (nameless.error, good.error, files("out")) == (said, None, ["a.restored.png"])
     assert only(blend_many("c.png.residuals", original="a.png")).error is None
     assert np.array_equal(Image.read("c.png").array, Image.read("a.restored.png").array)
 
