@@ -75,9 +75,10 @@ class Restorer:
         subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else judge(self.router, subject.source)
 
-    def heat_map(self, source: object, kinds: Sequence[str] = ()) -> Image:
+    def heat_map(self, source: object, kinds: Sequence[str] = (), diagnosis: Diagnosis | None = None) -> Image:
         """The picture in grey with its damage in colour: where each of the kinds is, or of those that are present.
 
+        `diagnosis`: of this picture, where it is known: then it is not made again.
         Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
         that it does not know.
         """
@@ -95,7 +96,7 @@ class Restorer:
         for kind in named:
             if kind not in crops[0].presence:
                 raise UnknownNameError("kind of damage", kind, crops[0].presence)
-        return heat_map(image, moved, named or judge(self.router, subject.source).present)
+        return heat_map(image, moved, named or (diagnosis or judge(self.router, subject.source)).present)
 
     def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
