@@ -294,6 +294,19 @@ def test_a_mask_says_where(pictures, restore):
     assert not Path("b.png").exists()
 
 
+def test_what_is_wrong_with_a_mask_is_said_once(pictures, restore):
+    for name in ("in/a.png", "in/b.png"):
+        pictures(name)
+    ran = restore("in", "-o", "out", "--mask", "gone.png")
+    assert ran == (1, "", "darnet: gone.png: no such file or directory\n")
+    assert not Path("out").exists()
+    pictures.damaged("mask.tif")
+    ran = restore("in", "-o", "out", "--mask", "mask.tif")
+    said = [line for line in ran.err.splitlines() if "EXIF" in line]
+    assert (ran.code, len(said)) == (0, 1)
+    assert said[0].startswith("darnet: mask.tif: warning: the EXIF is damaged")
+
+
 def test_dry_run_writes_nothing(pictures, restore):
     pictures("photo.png")
     ran = restore("photo.png", "--dry-run", "-o", "new/out.png")

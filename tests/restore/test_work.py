@@ -142,6 +142,18 @@ def test_a_mask_says_where_to_the_pixel() -> None:
     np.testing.assert_array_equal(told.image, result.image)
 
 
+def test_what_is_transparent_in_a_mask_is_black() -> None:
+    """Whatever colour hides there: an editor leaves white, or what was painted before."""
+    mask = np.full((96, 128, 4), 255, np.uint8)
+    mask[:50, :, 3], mask[50:60, :, 3] = 0, 51
+    system = Restorer(Always("noise"), {"noise": add(20)})
+    for given in (mask, mask.astype(np.uint16) * 257, np.dstack([mask[..., 0], mask[..., 3]]).astype(np.float32) / 255):
+        result = system(CLEAN, mask=given)
+        np.testing.assert_array_equal(result.image[:50], CLEAN[:50])
+        np.testing.assert_array_equal(result.image[50:60], CLEAN[50:60] + 4)  # a fifth
+        np.testing.assert_array_equal(result.image[60:], CLEAN[60:] + 20)
+
+
 def test_what_is_masked_is_not_judged() -> None:
     seen = list[Tensor]()
 

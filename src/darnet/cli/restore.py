@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
@@ -79,7 +80,9 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = job.run(agenda.tasks, ledger.spec.build())
+            restorer = ledger.spec.build()
+            with session.listening(mask or "", Path(mask or "")):
+                outcomes = job.run(agenda.tasks, restorer)
     try:
         for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))

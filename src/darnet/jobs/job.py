@@ -14,6 +14,7 @@ from darnet.errors import ImageError, explain
 from darnet.images import scratch
 from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
+from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart, make_folder, remove
@@ -118,12 +119,13 @@ class Job:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.
 
         Raises, before any picture: UsageError or UnknownNameError for kinds or a strength that no picture can be
-        restored with, WeightsError for an expert that every picture needs.
+        restored with, WeightsError for an expert that every picture needs, ImageError for a mask that cannot be read.
         """
         kinds = restorer.check(self.kinds, self.strength)
         for kind in () if self.dry_run else kinds:
             restorer.experts[kind]  # is needed for every picture: what is wrong with it is said once
-        return self.ending(self._restore(task, restorer) for task in tasks)
+        mask = None if self.mask is None else Image.read(self.mask, max_pixels=self.max_pixels)  # and so is this
+        return self.ending(self._restore(task, restorer, mask) for task in tasks)
 
     def ending(self, outcomes: Iterable[Done]) -> Iterator[Done]:
         """The outcomes, or with `fail_fast` those up to the first failure; none is asked for that is not given."""
@@ -132,14 +134,14 @@ class Job:
             if self.fail_fast and done.error is not None:
                 return
 
-    def _restore(self, task: Task, restorer: Restorer) -> Done:
+    def _restore(self, task: Task, restorer: Restorer, mask: Image | None) -> Done:
         source, treatment, started = task.source, None, time.perf_counter()
         try:
             with overheard() as said:
                 self._check(task)
                 image = source.picture(self.max_pixels)
                 strength = 0.0 if self.dry_run else self.strength
-                result = restorer(image, kinds=self.kinds, strength=strength, mask=self.mask, keep=self.keep)
+                result = restorer(image, kinds=self.kinds, strength=strength, mask=mask, keep=self.keep)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self._write(result, task)
@@ -193,7 +195,7 @@ def restore_many(
     `photo.jpg`. `restorer`: a system by its name or folder, how it runs, or one that is built. `job`: what is done.
     A picture that fails is an outcome as any other; where `job` says `fail_fast`, it is the last. Originals are never
     touched, outputs appear at once or not at all, and no picture is held when its outcome is given.
-    Raises UsageError, UnknownNameError or WeightsError before any picture.
+    Raises UsageError, UnknownNameError, WeightsError or, of a mask, ImageError before any picture.
 
     >>> [done.input for done in restore_many([])]
     []
