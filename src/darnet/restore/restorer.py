@@ -20,7 +20,7 @@ from darnet.restore.masks import weights_of
 from darnet.restore.planning import Planner
 from darnet.restore.result import Picture, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
-from darnet.restore.strength import Strength, StrengthLike
+from darnet.restore.strength import Strength, StrengthLike, check_fraction
 from darnet.restore.subject import Subject
 from darnet.restore.work import Work
 
@@ -62,7 +62,7 @@ class Restorer:
         """Raise UsageError for values out of range."""
         check_limits(self.min_confidence, self.max_steps)
         for kind, confidence in self.min_confidences.items():
-            _check_fraction(f"min_confidences[{kind!r}]", confidence)
+            check_fraction(f"min_confidences[{kind!r}]", confidence)
 
     @property
     def planner(self) -> Planner:
@@ -179,11 +179,6 @@ class Restorer:
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:
     """Raise UsageError for what no `Restorer` takes."""
-    _check_fraction("min_confidence", min_confidence)
+    check_fraction("min_confidence", min_confidence)
     if max_steps is not None and max_steps < 1:
         raise UsageError(f"`max_steps={max_steps}`: expected at least 1")
-
-
-def _check_fraction(parameter: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise UsageError(f"`{parameter}={value:g}`: expected 0 to 1")
