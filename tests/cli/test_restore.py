@@ -253,9 +253,11 @@ def test_every_setting_is_in_the_report(pictures, restore):
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
     job += ("--mask", "in/photo.png")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
-    assert restore("in", "-o", "out", *job, *flags, *spec).code == 0
+    assert restore("in", "-o", "out", *flags, *spec).code == 0
+    restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
+    assert restore("in", "-o", "out", *job, *flags).code == 0
     settings = json.loads(Path("report.json").read_text())["settings"]
-    restorer = settings.pop("restorer")
+    del settings["restorer"]
     assert settings == {
         "output": "out",
         "kinds": ["noise"],
@@ -401,6 +403,11 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
         (("--icc", "cmyk"), "'srgb'"),
         (("--min-confidence", "2"), "--min-confidence 2: expected 0 to 1"),
         (("--max-steps", "0"), "--max-steps 0: expected at least 1"),
+        (
+            ("--max-steps", "1", "--as", "noise"),
+            "--max-steps: chooses among what is found; with --as all that is named",
+        ),
+        (("--min-confidence", "0.9", "--as", "noise"), "--min-confidence: chooses among what is found; with --as"),
         (("--output", "out.gif"), ".avif"),
         (("--output", "out.jpg", "--ext", "png"), "disagree"),
         (("--report", "photo.png"), "picture of this run"),

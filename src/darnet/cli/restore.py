@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from darnet.cli import options as o
 from darnet.cli.lines import Hue, Line
 from darnet.cli.session import Session, as_json, as_user
-from darnet.cli.strengths import Chroma, Given, Luma, strength_of, told
+from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
 ) -> int:
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
+    _refuse_idle(kinds, {"--max-steps": max_steps, "--min-confidence": min_confidence})
     effort, file_quality = o.split_quality(quality)
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
@@ -80,9 +81,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            restorer = ledger.spec.build()
             with session.listening(mask or "", Path(mask or "")):
-                outcomes = job.run(agenda.tasks, restorer)
+                outcomes = job.run(agenda.tasks, ledger.spec.build())
     try:
         for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))
@@ -138,7 +138,10 @@ class Telling:
 
     def _kinds(self, treatment: Treatment) -> tuple[str, ...]:
         """What was repaired, or would be."""
-        return tuple(repair.kind for repair in treatment.plan) if self.job.dry_run else treatment.experts
+        if not self.job.dry_run:
+            return treatment.experts
+        planned = tuple(repair.kind for repair in treatment.plan)
+        return tuple(meant(self.job.strength, planned).needed(planned, keep=self.job.keep))
 
     def _line(self, name: str, treatment: Treatment, output: str) -> Line:
         """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
@@ -150,6 +153,12 @@ class Telling:
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
         return Line(name, verdict, f"{action}  {time}", output, hue)
+
+
+def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:
+    """Raise UsageError for a flag that chooses among what is found where nobody looks."""
+    for flag in [flag for flag, value in choosing.items() if value is not None and kinds]:
+        raise UsageError(f"{flag}: chooses among what is found; with --as all that is named is repaired")
 
 
 def _where(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.restore.strength import StrengthLike
+    from darnet.restore.strength import Strength, StrengthLike
 
 EXPECTED = "expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"
 
@@ -67,15 +68,24 @@ def told(given: StrengthLike, kinds: Sequence[str]) -> str:
     >>> told(0.5, ["noise"]), told({"noise": 0.5}, ["noise", "jpeg"]), told(Strength(luma=0.4), ["noise"])
     (' at strength 0.5', ' at strength noise=0.5,jpeg=1', ' at luma 0.4')
     """
-    from darnet.degradations import resolve
-    from darnet.restore.strength import Strength
-
-    strength = Strength.of(given)
-    meant = {resolve(word, kinds): share for word, share in strength.by_kind.items()}
-    shares = {kind: meant.get(kind, strength.others) for kind in kinds}
+    strength = meant(given, kinds)
+    shares = {kind: strength.weight(kind) for kind in kinds}
     different = len(set(shares.values())) > 1
     listed = ",".join(f"{kind}={share:g}" for kind, share in shares.items())
     common = listed if different else f"{next(iter(shares.values()), 1.0):g}"
     parts = {"strength": common, "luma": f"{strength.luma:g}", "chroma": f"{strength.chroma:g}"}
     said = ", ".join(f"{name} {value}" for name, value in parts.items() if value != "1")
     return f" at {said}" if said else ""
+
+
+def meant(given: StrengthLike, kinds: Sequence[str]) -> Strength:
+    """The same, with these kinds called as they are here; what is said of others does not matter.
+
+    >>> meant({"noisy": 0.5}, ["noise"]).by_kind
+    {'noise': 0.5}
+    """
+    from darnet.degradations import resolve
+    from darnet.restore.strength import Strength
+
+    strength = Strength.of(given)
+    return replace(strength, by_kind={resolve(word, kinds): share for word, share in strength.by_kind.items()})

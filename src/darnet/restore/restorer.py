@@ -145,9 +145,10 @@ class Restorer:
 
         `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
         may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain string.
-        `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); at 0 nothing is done but to
-        look and to plan. `mask`: a picture of the same size, of which black is neither judged nor touched, to the bit,
-        and grey blends (`Subject`). `keep`: keep what each step changed, for `Result.blend`.
+        `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); where all that is planned is
+        at 0 nothing is done but to look and to plan. `mask`: a picture of the same size, of which black is neither
+        judged nor touched, to the bit, and grey blends (`Subject`). `keep`: keep what each step changed, for
+        `Result.blend`.
         Hidden pixels stay as they are, and grey stays grey. What is said of the picture is in `result.warnings`.
         Raises ImageError for a bad file, UsageError for a strength out of range, a kind without an expert or a mask
         that does not fit.

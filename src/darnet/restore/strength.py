@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TypeAlias, Union
@@ -80,10 +80,18 @@ class Strength:
         """Whether everything is kept."""
         return self.luma == self.chroma == 1 and all(share == 1 for share in (self.others, *self.by_kind.values()))
 
-    @property
-    def none(self) -> bool:
-        """Whether nothing is."""
-        return self.luma == self.chroma == 0 or all(share == 0 for share in (self.others, *self.by_kind.values()))
+    def needed(self, kinds: Sequence[str], *, keep: bool = False) -> Sequence[str]:
+        """The repairs that have to be done, of some in order: all up to the last of which anything is kept.
+
+        What is kept of a repair depends on those before it, of which nothing may be kept. `keep`: for another strength,
+        too: if any has to be done, then all of them.
+
+        >>> Strength({"jpeg": 0, "blur": 0}).needed(["jpeg", "noise", "blur"])
+        ['jpeg', 'noise']
+        """
+        silent = self.luma == self.chroma == 0
+        places = [place for place, kind in enumerate(kinds, 1) if self.weight(kind) > 0 and not silent]
+        return kinds if keep and places else kinds[: max(places, default=0)]
 
 
 def check_fraction(parameter: str, value: object) -> None:
