@@ -73,7 +73,7 @@ def test_beside_a_surer_kind_some_need_more() -> None:
     assert kinds(planner.plan(found(lowlight=0.7, jpeg=0.6))) == ["jpeg", "lowlight"]
     diagnosis = found(lowlight=0.7, jpeg=0.8)
     assert kinds(planner.plan(diagnosis)) == ["jpeg"]
-    (reason,) = planner.refusals(diagnosis)
+    (reason,) = planner.refusals(diagnosis).values()
     assert "lowlight 70 % is below the least confidence of 90 %" in reason
     assert kinds(planner.plan(found(lowlight=0.95, jpeg=0.99))) == ["jpeg", "lowlight"]
 
@@ -83,7 +83,7 @@ def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
     diagnosis = found(haze=0.99, noise=0.9, jpeg=0.65)
     plan = planner.plan(diagnosis)
     assert kinds(plan) == ["noise", "haze"]
-    assert planner.refusals(diagnosis) == ["jpeg not repaired: `max_steps=2`"]
+    assert planner.refusals(diagnosis) == {"jpeg": "jpeg not repaired: `max_steps=2`"}
     assert kinds(planner.revise(diagnosis, diagnosis, ["noise"])) == ["haze"]
     assert planner.done(["noise", "haze"])
     assert planner.revise(diagnosis, diagnosis, ["noise", "haze"]) == ()
@@ -92,7 +92,7 @@ def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
 def test_what_something_speaks_against_is_not_planned() -> None:
     planner = Planner(EVERY)
     assert kinds(planner.plan(found(haze=0.9, noise=0.9), lambda kind: "no" if kind == "haze" else None)) == ["noise"]
-    assert planner.refusals(found(haze=0.9), (), lambda _: "a page") == ["a page"]
+    assert planner.refusals(found(haze=0.9), (), lambda _: "a page") == {"haze": "a page"}
     assert planner.hints(found(haze=0.4), (), lambda _: "a page") == []
 
 

@@ -82,14 +82,14 @@ class Planner:
 
     def refusals(
         self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed, plan: Plan = ()
-    ) -> list[str]:
+    ) -> dict[str, str]:
         """Why kinds that are present are not repaired: those that were not `treated`, and are not in the plan."""
         settled = {*treated, *(repair.kind for repair in plan)}
-        reasons = [self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in settled]
+        reasons = {kind: self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in settled}
         wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
         beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
-        limited = [f"{kind} not repaired: `max_steps={self.max_steps}`" for kind in beyond]
-        return [*filter(None, reasons), *limited]
+        limited = {kind: f"{kind} not repaired: `max_steps={self.max_steps}`" for kind in beyond}
+        return {kind: reason for kind, reason in (*reasons.items(), *limited.items()) if reason}
 
     def hints(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
         """What to try with a picture that is left alone although it may not be clean."""
