@@ -76,6 +76,10 @@ def test_beside_a_surer_kind_some_need_more() -> None:
     (reason,) = planner.refusals(diagnosis).values()
     assert "lowlight 70 % is below the least confidence of 90 %" in reason
     assert kinds(planner.plan(found(lowlight=0.95, jpeg=0.99))) == ["jpeg", "lowlight"]
+    surest = found(lowlight=0.8, jpeg=0.7)  # it is held to no more after another one was repaired
+    assert kinds(planner.plan(surest)) == ["jpeg", "lowlight"]
+    assert kinds(planner.revise(surest, found(lowlight=0.6, jpeg=0.0), ["jpeg"])) == ["lowlight"]
+    assert kinds(planner.revise(diagnosis, found(lowlight=0.6, jpeg=0.0), ["jpeg"])) == []
 
 
 def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:

@@ -68,14 +68,12 @@ class Planner:
         A kind has to be sure by the `first` look and this one together (`BOTH`), planned or not: damage looks like
         other damage, and what an expert leaves looks soft.
         """
-        odds = {kind: _odds(first.scores.get(kind, 0.0)) * _odds(seen) for kind, seen in diagnosis.scores.items()}
-        sure = [
-            kind
-            for kind in diagnosis.suspected
-            if odds[kind] >= BOTH
-            and max(first.scores.get(kind, 0.0), diagnosis.scores[kind]) >= self._least_beside(kind)
-            and self._may(kind, objects)
-        ]
+        odds = {
+            kind: _odds(first.scores.get(kind, 0.0)) * _odds(diagnosis.scores[kind]) for kind in diagnosis.suspected
+        }
+        certain = {kind for kind in diagnosis.suspected if diagnosis.scores[kind] >= self._least_beside(kind)}
+        certain |= {kind for kind in first.suspected if first.scores[kind] >= self._needed(kind, first)}
+        sure = [kind for kind in odds if odds[kind] >= BOTH and kind in certain and self._may(kind, objects)]
         sure.sort(key=lambda kind: -odds[kind])
         repairs = self._in_order(diagnosis, sure, treated)
         return tuple(replace(one, confidence=odds[one.kind] / (1 + odds[one.kind])) for one in repairs)
