@@ -217,3 +217,5 @@ def test_what_was_only_looked_at_is_no_repair_to_blend() -> None:
     looked = Restorer(Always("negative"), {"negative": lambda pixels: 1 - pixels})(photo, strength=0, keep=True)
     with pytest.raises(UsageError, match="nothing was repaired, at strength 0"):
         looked.blend(1)
+    with pytest.raises(UsageError, match="nothing was repaired, at strength 0"):
+        looked.blend({"negative": 0.5})

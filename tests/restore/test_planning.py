@@ -66,6 +66,17 @@ def test_after_a_step_a_kind_must_be_sure_by_both_looks(before: float, now: floa
     assert kinds(planner.revise(first, found(noise=0.0, blur=now), ["noise"])) == planned
 
 
+def test_what_two_looks_do_not_agree_on_has_a_reason() -> None:
+    planner, first = Planner(EVERY), found(noise=0.9, haze=0.6)
+    after = found(noise=0.0, haze=0.3, motion=0.51, blur=0.3)
+    assert planner.revise(first, after, ["noise"]) == ()
+    reasons = planner.refusals(after, ["noise"], plan=(), first=first)
+    assert reasons["haze"] == "haze not repaired: 60 % at first, 30 % after noise; try `kinds=['noise', 'haze']`"
+    assert reasons["motion"].startswith("motion not repaired: 0 % at first, 51 % after noise; try")
+    assert {*reasons} == {"haze", "motion"}  # blur was present in neither
+    assert planner.refusals(found(noise=0.0, haze=0.1), ["noise"], first=first) == {}  # it went along
+
+
 def test_beside_a_surer_kind_some_need_more() -> None:
     """A photo that was compressed looks overexposed to a router, too."""
     planner = Planner(EVERY, 0.6, {}, min_beside={"lowlight": 0.9})

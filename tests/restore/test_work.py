@@ -289,3 +289,19 @@ def test_a_heat_map_shows_where() -> None:
         Restorer(Always("noise"), EXPERTS).heat_map(picture)
     with pytest.raises(UsageError, match="all of it has one colour"):
         system.heat_map(Image.of(np.full((64, 64, 3), 7, np.uint8)))
+
+
+def test_where_nothing_was_repaired_the_share_is_none() -> None:
+    looked = Restorer(Script({"noise": 0.9}), EXPERTS)(CLEAN, strength=0)
+    assert [(step.expert, step.share) for step in looked.steps] == [(None, 0.0)]
+    again = Restorer(Script({"noise": 0.9, "blur": 0.3}, {"noise": 0.0}), EXPERTS)(CLEAN)
+    assert [(step.expert, step.share) for step in again.steps] == [("noise", 1.0), (None, 0.0)]
+
+
+def test_a_mask_of_zeros_and_ones_is_refused_where_white_is_255() -> None:
+    """As most segmentations come; it would repair a 255th."""
+    mask = np.zeros(CLEAN.shape[:2], np.uint8)
+    mask[:10] = 1
+    with pytest.raises(UsageError, match="`mask`: it is 1 of 255 where it is not black; white is 255, or true"):
+        Restorer(Always("noise"), EXPERTS)(CLEAN, mask=mask)
+    assert Restorer(Always("noise"), EXPERTS)(CLEAN, mask=mask.astype(bool)).changed

@@ -34,7 +34,7 @@ Blended: TypeAlias = Annotated[
 
 def blend(  # noqa: PLR0913, PLR0917  one parameter an option
     files: Files,
-    strength: Given = "1",
+    strength: Given = None,
     luma: Luma = 1.0,
     chroma: Chroma = 1.0,
     original: Original = None,

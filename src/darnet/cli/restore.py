@@ -24,7 +24,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     output: o.Output = None,
     kinds: o.Kinds = None,
     model: o.Model = "darnet",
-    strength: Given = "1",
+    strength: Given = None,
     luma: Luma = 1.0,
     chroma: Chroma = 1.0,
     mask: o.Mask = None,
@@ -147,7 +147,8 @@ class Telling:
         """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
         job, kinds = self.job, self._kinds(treatment)
         verdict = f"as {', '.join(job.kinds)}" if job.kinds else str(treatment.diagnosis)
-        shares = {step.expert: step.share for step in treatment.steps}
+        done = {step.expert: step.share for step in treatment.steps}
+        shares = {repair.kind: repair.share for repair in treatment.plan} if job.dry_run else done
         action = ", ".join(f"{kind} expert{_where(shares.get(kind, 1.0))}" for kind in kinds) or "left alone"
         action += told(job.strength, kinds) if kinds else ""
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 EXPECTED = "expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"
 
 Given: TypeAlias = Annotated[
-    str,
+    list[str] | None,
     typer.Option(
         "--strength",
         "-s",
         metavar="0..1|KIND=0..1,…",
-        help="How much of what is repaired is kept, from 0 (the input) to 1; noise=0.5,jpeg=1: of each kind.",
+        help="How much of what is repaired is kept, from 0 (the input) to 1; noise=0.5,jpeg=1: of each kind. Repeat.",
+        show_default="1",
     ),
 ]
 Luma: TypeAlias = Annotated[
@@ -31,15 +32,16 @@ Luma: TypeAlias = Annotated[
 Chroma: TypeAlias = Annotated[float, typer.Option("--chroma", metavar="0..1", help="How much of it is kept in colour.")]
 
 
-def strength_of(given: str, luma: float, chroma: float) -> StrengthLike:
+def strength_of(options: Sequence[str] | None, luma: float, chroma: float) -> StrengthLike:
     """What is meant, a plain number where one will do. Raises UsageError for what is no strength.
 
-    >>> strength_of("0.5", 1.0, 1.0), strength_of("noise=0.5,jpeg=1", 1.0, 0.8).by_kind
+    >>> strength_of(["0.5"], 1.0, 1.0), strength_of(["noise=0.5", "jpeg=1"], 1.0, 0.8).by_kind
     (0.5, {'noise': 0.5, 'jpeg': 1.0})
     """
     from darnet.restore.strength import Strength
 
-    parts = [part.strip().partition("=") for part in given.split(",")]
+    given = ",".join(options or ["1"])
+    parts = [tuple(map(str.strip, part.partition("="))) for part in given.split(",")]
     if len(parts) == 1 and not parts[0][1]:
         share = _share(given, given)
         return share if luma == chroma == 1 else Strength(others=share, luma=luma, chroma=chroma)

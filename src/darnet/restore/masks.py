@@ -19,7 +19,7 @@ def weights_of(mask: object, image: Image) -> NDArray[np.float32]:
     mask: a path, PIL image, ndarray, tensor or `Image`, of the size of the picture; of a coloured one the mean counts.
         What is transparent lies on black. An array may hold truth values.
 
-    Raises ImageError for a bad file, UsageError for a mask of another size.
+    Raises ImageError for a bad file, UsageError for a mask of another size, or of 0 and 1 where white is 255.
 
     >>> picture = Image.of(np.zeros((2, 3, 3), np.uint8))
     >>> weights_of(np.array([[0, 0, 255], [0, 255, 255]], np.uint8), picture).tolist()
@@ -30,6 +30,8 @@ def weights_of(mask: object, image: Image) -> NDArray[np.float32]:
         sizes = f"{read.width} × {read.height} pixels, and the picture has {image.width} × {image.height}"
         raise UsageError(f"`mask`: {named(read.path or 'it')} has {sizes}")
     weights: NDArray[np.float64] = read.array.mean(axis=2, dtype=np.float64) / full_scale(read.array.dtype)
+    if 0 < weights.max() <= 1 / 255:
+        raise UsageError(f"`mask`: {named(read.path or 'it')} is 1 of 255 where it is not black; white is 255, or true")
     if read.alpha is not None:
         weights *= read.alpha / full_scale(read.alpha.dtype)
     return weights.clip(0, 1).astype(np.float32)

@@ -79,11 +79,26 @@ class Planner:
         return tuple(replace(one, confidence=odds[one.kind] / (1 + odds[one.kind])) for one in repairs)
 
     def refusals(
-        self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed, plan: Plan = ()
+        self,
+        diagnosis: Diagnosis,
+        treated: Collection[str] = (),
+        objects: Objects = _unopposed,
+        plan: Plan = (),
+        first: Diagnosis | None = None,
     ) -> dict[str, str]:
-        """Why kinds that are present are not repaired: those that were not `treated`, and are not in the plan."""
+        """Why kinds that are present are not repaired: those that were not `treated`, and are not in the plan.
+
+        `first`: the look before anything was treated; what was present then, and may be now, has a reason as well.
+        """
         settled = {*treated, *(repair.kind for repair in plan)}
         reasons = {kind: self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in settled}
+        if treated and first is not None:
+            seen = {*first.present, *diagnosis.present} - settled
+            doubtful = [kind for kind in diagnosis.suspected if kind in seen and diagnosis.scores[kind] >= SUSPICION]
+            repaired = ", ".join(treated)
+            for kind in (kind for kind in doubtful if self._may(kind, objects)):
+                looks = f"{_percent(first, kind)} at first, {_percent(diagnosis, kind)} after {repaired}"
+                reasons[kind] = f"{kind} not repaired: {looks}; try `kinds={[*treated, kind]}`"
         wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
         beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
         limited = {kind: f"{kind} not repaired: `max_steps={self.max_steps}`" for kind in beyond}
@@ -162,6 +177,10 @@ class Planner:
 def suspects(diagnosis: Diagnosis, besides: Sequence[str]) -> bool:
     """Whether anything may be there besides some kinds: then a picture is looked at again when these are repaired."""
     return any(diagnosis.scores[kind] >= SUSPICION for kind in diagnosis.suspected if kind not in besides)
+
+
+def _percent(diagnosis: Diagnosis, kind: str) -> str:
+    return f"{100 * diagnosis.scores.get(kind, 0.0):.0f} %"
 
 
 def _odds(presence: float) -> float:

@@ -67,8 +67,8 @@ class Step:
     """One look at the picture and what followed. `expert` is None where the picture was left alone.
 
     `diagnosis` is None where the user said what is wrong and nobody looked. `plan`: what was to be repaired after that
-    look; the first of it followed. `share`: of the picture that was repaired, in [0, 1]. `note`: why nothing followed
-    although it was planned.
+    look; the first of it followed. `share`: of the picture that was repaired, in [0, 1]; 0 where nothing was. `note`:
+    why nothing followed although it was planned.
 
     Example:
         >>> Step(None, "noise", seconds=0.8).to_dict()["expert"]
@@ -202,12 +202,12 @@ class Result(Generic[Picture]):
         >>> bool((result.blend(0).image == photo).all()), bool((result.blend(1).image == 255 - photo).all())
         (True, True)
         """
+        if self.residuals is None and self.changed:
+            raise UsageError("what each step changed was not kept: restore with `keep=True`")
+        if self.residuals is None and any(step.plan and step.expert is None and not step.note for step in self.steps):
+            raise UsageError("nothing was repaired, at strength 0: restore at another one, with `keep=True`")
         chosen = Strength.of(strength).among(self.experts, "repair")
         if self.residuals is None:
-            if self.changed:
-                raise UsageError("what each step changed was not kept: restore with `keep=True`")
-            if any(step.plan and step.expert is None and not step.note for step in self.steps):
-                raise UsageError("nothing was repaired, at strength 0: restore at another one, with `keep=True`")
             return self
         restored = self.residuals.blend(chosen)
         image: Any = handed_back(self.residuals.given, self.source, restored)

@@ -64,7 +64,7 @@ class Work:
             pieces = tiled(self.experts[kind]).by_region(source)
             source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(needed))
             steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :]))
-        return steps if len(steps) == len(plan) else [*steps, Step(None, None, 0.0, plan[len(steps) :])]
+        return steps if len(steps) == len(plan) else [*steps, Step(None, None, 0.0, plan[len(steps) :], share=0.0)]
 
     def diagnosed(self) -> tuple[list[Step], list[str]]:
         """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
@@ -80,9 +80,9 @@ class Work:
             diagnosis = diagnosis or judge(self.router, source)
             first = first or diagnosis
             plan = self._revised(first, diagnosis)
-            said += self.planner.refusals(diagnosis, self.treated, self._objection, plan).items()
+            said += self.planner.refusals(diagnosis, self.treated, self._objection, plan, first).items()
             if not self._needed(plan):
-                steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
+                steps.append(Step(diagnosis, None, time.perf_counter() - started, plan, share=0.0))
                 break
             kind, note = plan[0].kind, ""
             further = len(plan) > 1 or suspects(diagnosis, [*self.treated, *self.vain, kind])
