@@ -213,7 +213,7 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
     *reasons, summary = ran.err.splitlines()
     assert reasons == [
         "darnet: missing.png: no such file or folder",
-        "darnet: b.png: not a JPEG, PNG, TIFF, WebP or AVIF picture",
+        "darnet: b.png: not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture",
     ]
     assert re.fullmatch(r"darnet: 2 of 4 inputs failed; 2 repaired \(2 noise\), in \d+\.\d s", summary)
     assert len(ran.out.splitlines()) == 2
@@ -222,7 +222,7 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
     outcome = {entry["input"]: (entry["output"], entry["error"]) for entry in report["pictures"]}
     assert outcome == {
         "a.png": ("a.restored.png", None),
-        "b.png": (None, "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        "b.png": (None, "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture"),
         "missing.png": (None, "no such file or folder"),
         "c.png": ("c.restored.png", None),
     }
@@ -342,7 +342,7 @@ def test_quiet_and_verbose(pictures, restore):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"hello world", "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        (b"hello world", "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture"),
         (None, "damaged or incomplete PNG file"),
     ],
 )
@@ -379,7 +379,7 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
         (("--device", "abacus"), "--device abacus: expected auto, cpu, cuda"),
         (("--precision", "fp8"), "'bf16'"),
         (("--precision", "fp16"), "use fp32 or bf16"),
-        (("--ext", "gif"), "'avif'"),
+        (("--ext", "psd"), "'avif'"),
         (("--quality", "0"), "--quality 0: expected 1 to 100"),
         (("--quality", "101"), "--quality 101: expected 1 to 100"),
         (("--bit-depth", "12"), "'16'"),
@@ -388,7 +388,7 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
         (("--icc", "cmyk"), "'srgb'"),
         (("--min-confidence", "2"), "--min-confidence 2: expected 0 to 1"),
         (("--max-steps", "0"), "--max-steps 0: expected at least 1"),
-        (("--output", "out.gif"), ".avif"),
+        (("--output", "out.psd"), ".avif"),
         (("--output", "out.jpg", "--ext", "png"), "disagree"),
         (("--report", "photo.png"), "picture of this run"),
         (("--sharpen",), "--sharpen"),

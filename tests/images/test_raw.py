@@ -10,7 +10,6 @@ import pytest
 
 from darnet.errors import ImageError
 from darnet.images.image import Image
-from darnet.images.raw import ADVICE
 
 BODY = bytes(range(256)) * 4
 HEADS = {
@@ -28,7 +27,7 @@ HEADS = {
 def test_a_raw_file_is_called_one(tmp_path: Path, name: str) -> None:
     """A CR2 was once a "damaged or incomplete TIFF file"."""
     (tmp_path / name).write_bytes(HEADS[name] + BODY)
-    with pytest.raises(ImageError, match=f"{name}: {ADVICE}"):
+    with pytest.raises(ImageError, match=f"{name}: .*camera raw file"):
         Image.read(tmp_path / name)
 
 

@@ -17,7 +17,7 @@ from darnet.jobs import Encoding, Job, inputs, restore_many
 
 @pytest.mark.parametrize(
     "fields",
-    [{"ext": "gif"}, {"quality": 0}, {"quality": 101}, {"bit_depth": "12"}, {"metadata": "burn"}, {"icc": "cmyk"}],
+    [{"ext": "psd"}, {"quality": 0}, {"quality": 101}, {"bit_depth": "12"}, {"metadata": "burn"}, {"icc": "cmyk"}],
 )
 def test_what_no_file_could_be(fields):
     (name, value), *_ = fields.items()

@@ -30,8 +30,11 @@ Metadata: TypeAlias = Mapping[str, str | bytes | int | float]
 GREY, GREY_ALPHA, RGB, RGB_ALPHA = 1, 2, 3, 4
 PIL_MODES = ("1", "I;16", "L", "LA", "P", "RGB", "RGBA")
 
-KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "png-comment-", "resolution-unit")
+KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit")
 DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
+UNKNOWN_TO_VIPS = ("png-text", "png-colour", "jpeg-segments", "nclx")
+UNKNOWN_DENSITY = 1.0  # of a libvips image whose file says none
+EXIF_DENSITY = ("exif-ifd0-XResolution", "exif-ifd0-YResolution")
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
 STALE = re.compile(r"orientation|jpeg-thumbnail-data|exif-ifd1-|exif-ifd0-(Orientation|Image(Width|Length))$")
 # libtiff has no memory for the tables of a file, which are smaller than the file: one that is damaged asks for none,
@@ -252,7 +255,7 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     image = pyvips.Image.new_from_memory(np.ascontiguousarray(values).data, width, height, bands, sample)
     image = image.copy(interpretation=greys if bands in {GREY, GREY_ALPHA} else colours)
     kinds = {bytes: pyvips.GValue.blob_type, str: pyvips.GValue.gstr_type, int: pyvips.GValue.gint_type}
-    for name in fields.keys() - DENSITY:
+    for name in fields.keys() - {*DENSITY, *UNKNOWN_TO_VIPS}:
         image.set_type(kinds[type(fields[name])], _spelt(name), fields[name])
     for name in header_fields(image):  # setting exif-data has unfolded it into fields, and removing a field edits it
         if STALE.match(name):
@@ -260,12 +263,27 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     return image.copy(**{name: float(fields[name]) for name in fields.keys() & DENSITY})
 
 
-def header(image: Any) -> Metadata:
-    """What a libvips image's file says about it, to be written back by `to_vips` with other pixels of the same size."""
-    kept = {name: image.get(_spelt(name)) for name in header_fields(image) if name.startswith(KEPT)}
-    if "xmp-data" in kept:
+def header(image: Any, *, turned: bool) -> Metadata:
+    """What a libvips image's file says about it, to be written back by `to_vips` with other pixels of the same size.
+
+    `turned`: its orientation was applied, so that XMP must not name it either.
+    """
+    fields = set(header_fields(image))
+    kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)}
+    if turned and "xmp-data" in kept:
         kept["xmp-data"] = XMP_ORIENTATION.sub(rb"\g<1>1", kept["xmp-data"])
-    return kept | {name: getattr(image, name) for name in DENSITY}
+    density = {name: getattr(image, name) for name in DENSITY}
+    if set(density.values()) == {UNKNOWN_DENSITY} and fields >= set(EXIF_DENSITY):
+        across, down = (_rational(image.get(name)) for name in EXIF_DENSITY)
+        unit = 10 if "exif-ifd0-ResolutionUnit" in fields and image.get("exif-ifd0-ResolutionUnit")[0] == "3" else 25.4
+        density = dict(zip(DENSITY, (across / unit, down / unit), strict=True)) if across and down else density
+    return kept | density
+
+
+def _rational(written: str) -> float:
+    """Of EXIF, as libvips writes it: `300/1 (300, Rational, ...)`."""
+    above, _, below = written.partition(" ")[0].partition("/")
+    return float(above) / float(below) if below.isdigit() and int(below) else 0.0
 
 
 def header_fields(image: Any) -> list[str]:

@@ -17,14 +17,16 @@ from threading import Lock, get_ident
 from typing import Any, BinaryIO, TypeAlias
 
 from darnet.errors import one_line
+from darnet.images.arrays import Metadata
 from darnet.notices import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
 
-LONG = 4
+SHORT, LONG, UNDEFINED = 3, 4, 7
 HEADER_BYTES, BIG_HEADER_BYTES = 8, 16
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+IPTC = 0x83BB  # of which libvips writes a quarter
 POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # What the first directory says about the picture, not about how its pixels are stored: document, description, make,
 # model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author, keywords, subject.
@@ -43,28 +45,102 @@ def read(path: Path, file: BinaryIO) -> dict[str, bytes]:
     return {"exif-data": block} if block else {}
 
 
-def add(path: Path, data: bytes, block: bytes) -> bytes:
-    """The bytes of a TIFF file that libvips wrote, with the EXIF of a block: nothing in it moves, its end grows.
+def layout(file: BinaryIO) -> dict[int, tuple[int, ...]]:
+    """The small numbers that the first directory of a TIFF file holds in its entries, by tag; {} of a BigTIFF.
+
+    Such as 259, compression; 262, what samples mean; 530, how far chroma is subsampled. Raises KeyError or struct.error
+    where there is no directory.
+    """
+    header = _bytes(file, 0, HEADER_BYTES)
+    order, endian = header[:2], _endian(header[:2])
+    if struct.unpack_from(f"{endian}H", header, 2) != (42,):
+        return {}
+    entries, _ = _entries(file, struct.unpack_from(f"{endian}I", header, 4)[0], order)
+    shorts = {tag: struct.unpack(f"{endian}HHIHH", entry)[1:] for tag, entry in entries.items()}
+    return {tag: words[2 : 2 + words[1]] for tag, words in shorts.items() if words[0] == SHORT and words[1] in {1, 2}}
+
+
+def add(path: Path, data: bytes, fields: Metadata) -> bytes:
+    """The bytes of a TIFF file that libvips wrote, with EXIF and IPTC of fields: nothing in it moves, its end grows.
 
     Warns (ImageWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
     """
-    grown = _added(path, io.BytesIO(data), block)
+    grown = _added(path, io.BytesIO(data), fields)
     return b"".join([grown[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:], grown[HEADER_BYTES:]]) if grown else data
 
 
-def extend(path: Path, file: Path, block: bytes) -> None:
+def extend(path: Path, file: Path, fields: Metadata) -> None:
     """The same for a large `file`, which is changed where it lies; messages call it `path`. Raises OSError."""
     with file.open("r+b") as opened:
-        grown = _added(path, opened, block)
+        grown = _added(path, opened, fields)
         opened.seek(0)
         opened.write(grown[:HEADER_BYTES])
         opened.seek(0, io.SEEK_END)
         opened.write(grown[HEADER_BYTES:])
 
 
-def _added(path: Path, file: BinaryIO, block: bytes) -> bytes:
+def renewed(path: Path, block: bytes, height: int, width: int) -> bytes:
+    """A block for an upright picture of that size: without thumbnail, and else with every byte where it was.
+
+    A camera's own notes (MakerNote) point into the block, and are lost where anything in it moves. Warns
+    (ImageWarning), naming `path`, where it is damaged, and returns nothing.
+    """
+    prefix = b"Exif\0\0"
+    body = bytearray(re.sub(rb"^(Exif\0\0)+", b"", block))
+    try:
+        _renew(body, {0x112: 1, 0x100: width, 0x101: height, 0xA002: width, 0xA003: height})
+    except (LookupError, struct.error, ValueError) as error:
+        warn(path, f"the EXIF is damaged and not written ({one_line(error)})", stacklevel=4)
+        return b""
+    return prefix + bytes(body)
+
+
+def _renew(body: bytearray, values: Mapping[int, int]) -> None:
+    """Give tags of the first directory, and of EXIF's, other values where they stand, and drop the thumbnail."""
+    endian = _endian(bytes(body[:2]))
+    places = [struct.unpack_from(f"{endian}I", body, 4)[0]]
+    for at in places:  # which grows by EXIF's
+        (count,) = struct.unpack_from(f"{endian}H", body, at)
+        for entry in range(at + 2, at + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{endian}HH", body, entry)
+            if tag in values:
+                short = kind == SHORT and values[tag] < 2**16
+                struct.pack_into(f"{endian}HHI", body, entry, tag, SHORT if short else LONG, 1)
+                struct.pack_into(
+                    f"{endian}HH" if short else f"{endian}I", body, entry + 8, *(values[tag], 0)[: 1 + short]
+                )
+            elif tag == EXIF and len(places) == 1:
+                places += struct.unpack_from(f"{endian}I", body, entry + 8)
+    following = places[0] + 2 + 12 * struct.unpack_from(f"{endian}H", body, places[0])[0]
+    if len(body) < following + 4:
+        return
+    (second,) = struct.unpack_from(f"{endian}I", body, following)
+    struct.pack_into(f"{endian}I", body, following, 0)
+    _drop_thumbnail(body, second, endian)
+
+
+def _drop_thumbnail(body: bytearray, at: int, endian: str) -> None:
+    """Cut it off where it is the last, and else blank it."""
+    if not 0 < at <= len(body) - 2:
+        return
+    (count,) = struct.unpack_from(f"{endian}H", body, at)
+    entries = (struct.unpack_from(f"{endian}HHII", body, at + 2 + 12 * index) for index in range(count))
+    found = {tag: value for tag, _, _, value in entries}
+    start, length = found.get(0x201, len(body)), found.get(0x202, 0)
+    if start + length >= len(body):
+        del body[start:]
+    else:
+        body[start : start + length] = bytes(length)
+
+
+def _added(path: Path, file: BinaryIO, fields: Metadata) -> bytes:
     """What a file begins with, and what its end grows by; nothing where it stays as it was."""
-    grown, problem = _attempt(_grown, file, block)
+    block, iptc = (
+        value if isinstance(value := fields.get(name), bytes) else b"" for name in ("exif-data", "iptc-data")
+    )
+    if not block and not iptc:
+        return b""
+    grown, problem = _attempt(_grown, file, block, iptc)
     if problem:
         extent = "all of the" if grown else "the"
         warn(path, f"TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
@@ -115,12 +191,14 @@ def _block(file: BinaryIO) -> bytes:
     return b"Exif\0\0" + order + struct.pack(f"{_endian(order)}HI", 42, at) + body
 
 
-def _grown(file: BinaryIO, block: bytes) -> bytes:
+def _grown(file: BinaryIO, block: bytes, iptc: bytes) -> bytes:
     header = _bytes(file, 0, HEADER_BYTES)
     order, endian = header[:2], _endian(header[:2])
     if struct.unpack_from(f"{endian}H", header, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
-    tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block)))
+    tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block))) if block else {}
+    if iptc:
+        tags[IPTC] = (UNDEFINED, iptc)
     if not tags:
         return b""
     old, after = _entries(file, struct.unpack_from(f"{endian}I", header, 4)[0], order)

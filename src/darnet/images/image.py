@@ -21,8 +21,10 @@ from darnet.images.arrays import (
     unpack,
 )
 from darnet.images.codecs import Content, Encoder, decode, unfinished_picture, write_bytes, write_parts
-from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, check_name, known_format, opened
+from darnet.images.coding import USUAL, Coding
+from darnet.images.formats import FORMATS, MAX_PIXELS, OPAQUE, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
+from darnet.images.sidedata import COLOUR
 from darnet.notices import warn
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Image:
 
     `array`: (H, W, C), uint8, uint16, or float32 in [0, 1]. `alpha`: (H, W) of the same dtype. `profile`: ICC bytes;
     None means sRGB. `metadata`: libvips fields (EXIF, XMP, IPTC, resolution) that `write` puts back,
-    without thumbnail, orientation and size where they no longer hold. `format`: a key of FORMATS.
+    without thumbnail, orientation and size where they no longer hold. `format`: a key of FORMATS, or "raw".
+    `coding`: how that file coded its samples, as which another of the same format is.
 
     Example:
         >>> import numpy as np
@@ -56,6 +59,7 @@ class Image:
     metadata: Metadata = field(default_factory=dict)
     path: Path | None = None
     format: str | None = None
+    coding: Coding = USUAL
 
     @property
     def height(self) -> int:
@@ -98,7 +102,7 @@ class Image:
     @classmethod
     def _decoded(cls, path: Path, format: str, file: BinaryIO, max_pixels: int) -> Image:
         found = decode(path, format, file, max_pixels)
-        return cls(*found.channels, found.profile, found.metadata, format=format)
+        return cls(*found.channels, found.profile, found.metadata, format=format, coding=found.coding)
 
     @classmethod
     def of(cls, source: object) -> Image:
@@ -168,7 +172,7 @@ class Image:
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
-        encoder, content = self._encoder(path, format, quality, bit_depth, icc), self._content(metadata)
+        encoder, content = self._encoder(path, format, quality, bit_depth, icc), self._content(metadata, format)
         if self.array.nbytes > scratch.MOST_BYTES:
             with unfinished_picture(path) as temporary:
                 encoder.save(content, temporary)
@@ -202,16 +206,18 @@ class Image:
             raise UsageError(f"`format={format!r}`: expected one of {', '.join(FORMATS)}")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         name = self.path or Path("picture")
-        return self._encoder(name, known, quality, bit_depth, icc).encode(self._content(metadata))
+        return self._encoder(name, known, quality, bit_depth, icc).encode(self._content(metadata, known))
 
-    def _content(self, metadata: MetadataChoice) -> Content:
-        return Content(Channels(self.array, self.alpha), self.profile, self.metadata if metadata == "keep" else {})
+    def _content(self, metadata: MetadataChoice, format: str) -> Content:
+        fields = {name: value for name, value in self.metadata.items() if metadata == "keep" or name in COLOUR}
+        coding = self.coding if format == self.format else USUAL
+        return Content(Channels(self.array, self.alpha), self.profile, fields, coding)
 
     def _encoder(
         self, name: Path, format: str, quality: int | None, bit_depth: BitDepth, icc: ProfileChoice
     ) -> Encoder:
-        if format == "jpeg" and self.alpha is not None:
-            warn(name, "JPEG files are written without transparency", stacklevel=3)
+        if format in OPAQUE and self.alpha is not None:
+            warn(name, f"{FORMATS[format].title} files are written without transparency", stacklevel=3)
         return Encoder(name, format, quality, bit_depth, icc)
 
 

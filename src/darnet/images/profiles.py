@@ -58,7 +58,7 @@ def seen_as(channels: Channels, profile: bytes | None, path: Path | None, *, fit
     import pyvips
 
     try:
-        if _is_srgb(profile):
+        if is_srgb(profile):
             return None
     except pyvips.Error:
         warn(path, "the ICC profile is damaged; its colours are taken for sRGB", stacklevel=4)
@@ -167,7 +167,7 @@ def _with_primaries(linear: NDArray[np.float32]) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _is_srgb(profile: bytes) -> bool:
+def is_srgb(profile: bytes) -> bool:
     """Whether a profile is one of sRGB. Raises pyvips.Error for one that cannot be converted from and to."""
     return _alike(profile, _srgb())
 

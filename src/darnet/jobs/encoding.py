@@ -12,7 +12,7 @@ from darnet.jobs.outputs import Task, make_folder
 if TYPE_CHECKING:
     from darnet.restore.result import Result
 
-Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
+Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "jp2", "jxl", "heic"]
 
 
 @dataclass(frozen=True)
