@@ -1,8 +1,11 @@
-"""How a file coded its samples, as far as that is more than its format: another file of that format is coded alike."""
+"""What a file holds, and how it coded its samples, as far as that is more than its format: another is coded alike."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
+
+from darnet.images.arrays import Channels, Metadata
 
 
 class Coding(NamedTuple):
@@ -21,3 +24,13 @@ class Coding(NamedTuple):
 
 
 USUAL = Coding()
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """What a file holds: channels in its depth, ICC profile, fields (`Image.metadata`), and how it is coded."""
+
+    channels: Channels
+    profile: bytes | None
+    metadata: Metadata
+    coding: Coding = USUAL

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
-from darnet.images.arrays import header_fields, vips_failed
+from darnet.images.vips import header_fields, vips_failed
 
 #: How large a picture may be where nobody says how large.
 MAX_PIXELS = 1_000_000_000

@@ -20,8 +20,9 @@ from darnet.images.arrays import (
     pack,
     unpack,
 )
-from darnet.images.codecs import Content, Encoder, decode, unfinished_picture, write_bytes, write_parts
-from darnet.images.coding import USUAL, Coding
+from darnet.images.codecs import Encoder, unfinished_picture, write_bytes, write_parts
+from darnet.images.coding import USUAL, Coding, Content
+from darnet.images.decoding import decode
 from darnet.images.formats import FORMATS, MAX_PIXELS, OPAQUE, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
 from darnet.images.sidedata import COLOUR

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darnet.images import scratch
-from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes, to_vips
+from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes
 from darnet.images.scratch import Array
+from darnet.images.vips import to_vips
 from darnet.notices import warn
 
 #: Of a picture's pixels, so many may lie outside a space that is said to hold it, and all of them by so much: noise and

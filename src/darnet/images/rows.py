@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from darnet.images import scratch
-from darnet.images.arrays import header_fields
 from darnet.images.scratch import Array
+from darnet.images.vips import header_fields
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from darnet.images.arrays import DENSITY, UNKNOWN_DENSITY, Metadata
+from darnet.images.arrays import Metadata
 from darnet.images.coding import Coding
+from darnet.images.vips import DENSITY, UNKNOWN_DENSITY
 from darnet.notices import warn
 
 SCAN, COMMENT, TABLES, APP0, APP1, APP2, APP15 = 0xDA, 0xFE, 0xDB, 0xE0, 0xE1, 0xE2, 0xEF

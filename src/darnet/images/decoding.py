@@ -1,0 +1,157 @@
+"""The bytes of a picture's file -> its content, which libvips decodes; large ones some rows at a time.
+
+Importing this module imports neither torch nor PIL nor pyvips.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from darnet.errors import ImageError
+from darnet.images import exif, others, profiles, raw, rows, sidedata
+from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, in_range, rescale, split
+from darnet.images.coding import Content
+from darnet.images.formats import (
+    FORMATS,
+    HEAD_BYTES,
+    check_size,
+    not_decoded,
+    refuse,
+)
+from darnet.images.scratch import Array
+from darnet.images.vips import header, header_fields
+from darnet.notices import warn
+
+#: Tags of a TIFF file, and some of their values.
+BITS, COMPRESSION, PHOTOMETRIC, SUBSAMPLING = 258, 259, 262, 530
+OLD_JPEG, NEW_JPEG, YCBCR = (6,), (7,), (6,)
+
+
+def decode(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
+    """The samples of a file, upright; messages call it `path`.
+
+    Raises ImageError as `Image.read` does, ResourceError where memory, or room for a large picture, runs out.
+    """
+    known = FORMATS.get(format)
+    if known is None or (format == "tiff" and raw.is_called_raw(path)):
+        developed = _developed(path, format, file, max_pixels)
+        if developed is not None:
+            return developed
+    assert known is not None
+    if known.others:
+        found = others.decode(path, known.codec, file, partial(check_size, path, max_pixels))
+        return Content(split(found.values), found.profile, found.fields, found.coding)
+    return _decoded(path, format, file, max_pixels)
+
+
+def _decoded(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
+    import pyvips
+
+    meaning = _meaning(path, file) if format == "tiff" else ""
+    side, coding = sidedata.read(path, format, file)
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    try:
+        with rows.opened(FORMATS[format].codec, file) as opened:
+            stored = _with_exif(opened, side)
+            refuse(path, stored, head, max_pixels)
+            image = rows.upright(stored)
+            channels = _channels(path, image, format, meaning)
+            own, profile = _profile(stored), _profile(image)
+            if stored.interpretation == "cmyk":
+                _tell_of_cmyk(path, own)
+            # How an AVIF picture lies is said elsewhere, and libvips has turned it.
+            metadata = header(image, turned=format == "avif" or "orientation" in header_fields(stored))
+            if format == "avif" and channels.array.dtype == np.uint16:
+                coding = coding._replace(bits=image.get("bits-per-sample"))
+    except pyvips.Error as error:
+        raise not_decoded(path, error, format) from None
+    if format == "png" and profile is None and b"iCCP" in head[: head.find(b"IDAT")]:
+        warn(path, profiles.UNFIT, stacklevel=5)  # which libvips has left out itself
+    if format == "tiff":
+        side = exif.read(path, file)
+    return Content(channels, profile, {**metadata, **side}, coding)
+
+
+def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content | None:
+    """What a camera raw file shows; None for a plain TIFF file that is called as one, or where nobody develops it."""
+    try:
+        values = raw.develop(path, file, partial(check_size, path, max_pixels))
+    except ImageError:
+        if format == "tiff":
+            return None
+        raise
+    tiff = file.seek(0) == 0 and file.read(2) in {b"II", b"MM"}
+    return Content(split(values), None, exif.read(path, file) if tiff else {})
+
+
+def _with_exif(image: Any, side: Metadata) -> Any:
+    """A libvips image with the EXIF that lies where libvips does not look, and so with its orientation."""
+    import pyvips
+
+    if "exif-data" not in side or "exif-data" in header_fields(image) or image.interpretation == "cmyk":
+        return image
+    image = image.copy()
+    image.set_type(pyvips.GValue.blob_type, "exif-data", side["exif-data"])
+    return image
+
+
+def _tell_of_cmyk(path: Path, profile: bytes | None) -> None:
+    if profile is not None and profile[16:20] == b"CMYK":
+        warn(path, "CMYK: its colours were converted to sRGB through its profile", stacklevel=6)
+    else:
+        what = "has no profile" if profile is None else "has a damaged profile, or none of CMYK"
+        warn(path, f"CMYK: it {what}; its colours were converted to sRGB through a common one", stacklevel=6)
+
+
+def _meaning(path: Path, file: BinaryIO) -> str:
+    """What libvips takes the samples of a TIFF file for RGB although they are: "YCbCr", or nothing.
+
+    Raises ImageError for what it shows wrongly without a word: chroma of fewer pixels, and the JPEG of TIFF 6.0.
+    """
+    try:
+        numbers = exif.layout(file)
+    except (LookupError, struct.error):  # libvips says what is wrong with it
+        return ""
+    compression, photometric = numbers.get(COMPRESSION, (1,)), numbers.get(PHOTOMETRIC)
+    if compression == OLD_JPEG:
+        raise ImageError(path, "JPEG in TIFF as of 1992 is not supported; save it with another compression")
+    bits = numbers.get(BITS, (1,))[0]
+    if bits not in {1, 2, 4, 8, 16, 32, 64}:
+        raise ImageError(path, f"TIFF files of {bits} bits per sample are not supported; save it in 8 or 16 bits")
+    if photometric != YCBCR or compression == NEW_JPEG:
+        return ""
+    if numbers.get(SUBSAMPLING, (2, 2)) != (1, 1):
+        raise ImageError(path, "TIFF files in YCbCr with subsampled chroma are not supported; save it in RGB")
+    return "YCbCr"
+
+
+def _profile(image: Any) -> bytes | None:
+    return bytes(image.get(profiles.PROFILE)) if profiles.PROFILE in header_fields(image) else None
+
+
+def _channels(path: Path, image: Any, format: str, meaning: str) -> Channels:
+    if image.format not in {"uchar", "ushort", "float", "double"} or image.bands > RGB_ALPHA:
+        raise ImageError(path, f"{image.bands} channels of type {image.format} are not supported")
+    values = rows.decoded(image)
+    if not in_range(values):
+        raise ImageError(path, "float samples outside [0, 1]")
+    if format == "avif" and values.dtype == np.uint16:
+        bits = image.get("bits-per-sample")  # libvips shifts samples up to 16 bits, so white falls short of 65535
+        values = rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
+    if meaning == "YCbCr":
+        values = rescale(_from_ycbcr(rescale(values, np.float32)), values.dtype)
+    return split(rescale(values, np.float32) if values.dtype.kind == "f" else values)
+
+
+def _from_ycbcr(values: Array) -> Array:
+    """RGB (H, W, 3) in [0, 1] of Y, Cb and Cr of full range (ITU-T T.871)."""
+    luma, blue, red = (values[..., index] for index in range(3))
+    blue, red = blue - np.float32(128 / 255), red - np.float32(128 / 255)
+    planes = [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue]
+    return np.stack(planes, axis=-1).clip(0, 1).astype(np.float32)
