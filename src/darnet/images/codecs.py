@@ -5,11 +5,13 @@ Importing this module imports neither torch nor PIL nor pyvips.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import io
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -42,34 +44,68 @@ class Encoder:
     bit_depth: str
     icc: str
 
-    def encode(self, picture: Content) -> bytes:
-        """The bytes of a file. Raises ImageError for a picture that the format cannot hold."""
+    def encode(self, pictures: Sequence[Content]) -> bytes:
+        """The bytes of a file of one picture or more. Raises ImageError for what the format cannot hold."""
         import pyvips
 
-        check_available(self.name, self.format)
+        self._check(pictures)
         if FORMATS[self.format].others:
-            return self._by_others(picture)
+            return self._by_others(pictures[0])
+        if len(pictures) > 1 and self.format == "tiff":
+            file = io.BytesIO()
+            self._write_pages(pictures, file)
+            return file.getvalue()
         try:
-            image, options = self._prepared(picture)
+            image, options = self._prepared(pictures)
             data = bytes(getattr(image, f"{FORMATS[self.format].codec}save_buffer")(**options))
         except pyvips.Error as error:
             raise self._failed(error) from None
-        return sidedata.add(self.name, self.format, data, picture.metadata, picture.channels.array.shape[:2])
+        return sidedata.add(self.name, self.format, data, pictures[0].metadata, pictures[0].channels.array.shape[:2])
 
-    def save(self, picture: Content, path: Path) -> None:
+    def save(self, pictures: Sequence[Content], path: Path) -> None:
         """The same into a new file, row by row. Raises ImageError, OSError."""
         import pyvips
 
-        check_available(self.name, self.format)
+        self._check(pictures)
         if FORMATS[self.format].others:
-            path.write_bytes(self._by_others(picture))
+            path.write_bytes(self._by_others(pictures[0]))
+            return
+        if len(pictures) > 1 and self.format == "tiff":
+            with path.open("x+b") as file:
+                self._write_pages(pictures, file)
             return
         try:
-            image, options = self._prepared(picture)
+            image, options = self._prepared(pictures)
             rows.save(image, FORMATS[self.format].codec, path, options)
         except pyvips.Error as error:
             raise self._failed(error) from None
-        sidedata.extend(self.name, self.format, path, picture.metadata, picture.channels.array.shape[:2])
+        sidedata.extend(self.name, self.format, path, pictures[0].metadata, pictures[0].channels.array.shape[:2])
+
+    def _check(self, pictures: Sequence[Content]) -> None:
+        check_available(self.name, self.format)
+        known, count = FORMATS[self.format], len(pictures)
+        if count > 1 and known.most == "one":
+            what = f"{known.title} files hold one picture, and these are {count}"
+            raise ImageError(self.name, f"{what}: `first=True` takes the first alone")
+
+    def _write_pages(self, pictures: Sequence[Content], file: BinaryIO) -> None:
+        """TIFF files of one page each, one behind the other."""
+        import pyvips
+        from PIL.TiffImagePlugin import AppendingTiffWriter
+
+        try:
+            with AppendingTiffWriter(file) as writer:
+                for one in pictures:
+                    image, options = self._prepared([one])
+                    writer.write(bytes(image.tiffsave_buffer(**options)))
+                    writer.newFrame()
+                    scratch.release()
+        except pyvips.Error as error:
+            raise self._failed(error) from None
+        except struct.error:
+            raise ImageError(self.name, "cannot be written as TIFF (its pages have more than 4 GB)") from None
+        for number, one in enumerate(pictures):
+            exif.extend(self.name, file, one.metadata, number)
 
     def _by_others(self, picture: Content) -> bytes:
         known = FORMATS[self.format]
@@ -86,10 +122,14 @@ class Encoder:
     def _failed(self, error: Exception) -> Exception:
         return vips_failed(self.name, error, f"cannot be written as {FORMATS[self.format].title}")
 
-    def _prepared(self, picture: Content) -> tuple[Any, dict[str, Any]]:
-        """What libvips is to save, and how."""
+    def _prepared(self, pictures: Sequence[Content]) -> tuple[Any, dict[str, Any]]:
+        """What libvips is to save, and how; frames lie below each other."""
+        picture = pictures[0]
         known, fields = FORMATS[self.format], dict(picture.metadata)
         channels, profile = self._adapted(picture)
+        if len(pictures) > 1:
+            fields["page-height"] = len(channels)
+            channels = self._stacked([channels, *(self._adapted(one)[0] for one in pictures[1:])])
         for name in WRITTEN_HERE.get(self.format, ()):
             fields.pop(name, None)
         keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)
@@ -103,6 +143,16 @@ class Encoder:
         if profile:
             fields["icc-profile-data"] = profile
         return to_vips(channels, fields), options
+
+    def _stacked(self, frames: Sequence[Array]) -> Array:
+        if len({frame.shape for frame in frames}) > 1:
+            title = FORMATS[self.format].title
+            raise ImageError(self.name, f"its pages differ in size or channels, which those of {title} files cannot")
+        stacked = scratch.empty((len(frames) * len(frames[0]), *frames[0].shape[1:]), frames[0].dtype)
+        for number, frame in enumerate(frames):
+            stacked[number * len(frame) : (number + 1) * len(frame)] = frame
+            scratch.release()
+        return stacked
 
     def _coded(self, coding: Coding) -> dict[str, Any]:
         """Options that say how samples are coded: as they came, but a JPEG no worse than is usual."""

@@ -28,9 +28,13 @@ USUAL = Coding()
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What a file holds: channels in its depth, ICC profile, fields (`Image.metadata`), and how it is coded."""
+    """What a file holds: channels in its depth, ICC profile, fields (`Image.metadata`), and how it is coded.
+
+    `more`: whether it holds others that were left.
+    """
 
     channels: Channels
     profile: bytes | None
     metadata: Metadata
     coding: Coding = USUAL
+    more: bool = False

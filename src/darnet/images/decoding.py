@@ -6,6 +6,7 @@ Importing this module imports neither torch nor PIL nor pyvips.
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,12 +14,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from darnet.errors import ImageError
-from darnet.images import exif, others, profiles, raw, rows, sidedata
+from darnet.images import exif, others, profiles, raw, rows, scratch, sidedata
 from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, in_range, rescale, split
 from darnet.images.coding import Content
 from darnet.images.formats import (
     FORMATS,
     HEAD_BYTES,
+    Pages,
     check_size,
     not_decoded,
     refuse,
@@ -28,12 +30,13 @@ from darnet.images.vips import header, header_fields
 from darnet.notices import warn
 
 #: Tags of a TIFF file, and some of their values.
-BITS, COMPRESSION, PHOTOMETRIC, SUBSAMPLING = 258, 259, 262, 530
+SUBFILE, BITS, COMPRESSION, PHOTOMETRIC, SUBSAMPLING = 254, 258, 259, 262, 530
+SMALLER_OR_MASK = 5
 OLD_JPEG, NEW_JPEG, YCBCR = (6,), (7,), (6,)
 
 
-def decode(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
-    """The samples of a file, upright; messages call it `path`.
+def decode(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages = "one") -> tuple[Content, ...]:
+    """The pictures of a file that are wanted, upright, one or more; messages call it `path`.
 
     Raises ImageError as `Image.read` does, ResourceError where memory, or room for a large picture, runs out.
     """
@@ -41,25 +44,63 @@ def decode(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
     if known is None or (format == "tiff" and raw.is_called_raw(path)):
         developed = _developed(path, format, file, max_pixels)
         if developed is not None:
-            return developed
+            return (developed,)
     assert known is not None
     if known.others:
         found = others.decode(path, known.codec, file, partial(check_size, path, max_pixels))
-        return Content(split(found.values), found.profile, found.fields, found.coding)
-    return _decoded(path, format, file, max_pixels)
+        return (Content(split(found.values), found.profile, found.fields, found.coding),)
+    count = _count(path, format, file) if pages == "all" and known.most == "many" else 1
+    if count == 1:
+        return (_page(path, format, file, max_pixels, pages),)
+    if format == "tiff":
+        return _pages(path, file, max_pixels, count)
+    return _frames(_page(path, format, file, max_pixels, pages, n=-1), count)
 
 
-def _decoded(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content:
+def _count(path: Path, format: str, file: BinaryIO) -> int:
+    """How many pictures there are in a file."""
     import pyvips
 
-    meaning = _meaning(path, file) if format == "tiff" else ""
+    try:
+        with rows.opened(FORMATS[format].codec, file) as image:
+            return int(image.get("n-pages")) if "n-pages" in header_fields(image) else 1
+    except pyvips.Error as error:
+        raise not_decoded(path, error, format) from None
+
+
+def _pages(path: Path, file: BinaryIO, max_pixels: int, count: int) -> tuple[Content, ...]:
+    """Those of a TIFF file, each of a size, depth and description of its own."""
+    found, room, left = list[Content](), scratch.Room(), max_pixels
+    for number in range(count):
+        page = _page(path, "tiff", file, left, "all", page=number)
+        array, alpha = page.channels
+        left -= array.shape[0] * array.shape[1]
+        kept = Channels(room.kept(array), None if alpha is None else room.kept(alpha))
+        found.append(replace(page, channels=kept))
+    return tuple(found)
+
+
+def _frames(film: Content, count: int) -> tuple[Content, ...]:
+    """Those of an animation, which libvips puts below each other."""
+    array, alpha = film.channels
+    height = len(array) // count
+    parts = [slice(top, top + height) for top in range(0, count * height, height)]
+    return tuple(replace(film, channels=Channels(array[at], None if alpha is None else alpha[at])) for at in parts)
+
+
+def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages, **options: int) -> Content:
+    """One picture; `options`: of libvips' loader."""
+    import pyvips
+
+    page = options.get("page", 0)
+    meaning = _meaning(path, file, page) if format == "tiff" else ""
     side, coding = sidedata.read(path, format, file)
     file.seek(0)
     head = file.read(HEAD_BYTES)
     try:
-        with rows.opened(FORMATS[format].codec, file) as opened:
+        with rows.opened(FORMATS[format].codec, file, **options) as opened:
             stored = _with_exif(opened, side)
-            refuse(path, stored, head, max_pixels)
+            more = refuse(path, stored, head, max_pixels, pages)
             image = rows.upright(stored)
             channels = _channels(path, image, format, meaning)
             own, profile = _profile(stored), _profile(image)
@@ -74,8 +115,8 @@ def _decoded(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Conten
     if format == "png" and profile is None and b"iCCP" in head[: head.find(b"IDAT")]:
         warn(path, profiles.UNFIT, stacklevel=5)  # which libvips has left out itself
     if format == "tiff":
-        side = exif.read(path, file)
-    return Content(channels, profile, {**metadata, **side}, coding)
+        side = exif.read(path, file, page)
+    return Content(channels, profile, {**metadata, **side}, coding, more)
 
 
 def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content | None:
@@ -109,15 +150,17 @@ def _tell_of_cmyk(path: Path, profile: bytes | None) -> None:
         warn(path, f"CMYK: it {what}; its colours were converted to sRGB through a common one", stacklevel=6)
 
 
-def _meaning(path: Path, file: BinaryIO) -> str:
+def _meaning(path: Path, file: BinaryIO, page: int) -> str:
     """What libvips takes the samples of a TIFF file for RGB although they are: "YCbCr", or nothing.
 
     Raises ImageError for what it shows wrongly without a word: chroma of fewer pixels, and the JPEG of TIFF 6.0.
     """
     try:
-        numbers = exif.layout(file)
+        numbers = exif.layout(file, page)
     except (LookupError, struct.error):  # libvips says what is wrong with it
         return ""
+    if page and numbers.get(SUBFILE, (0,))[0] & SMALLER_OR_MASK:
+        raise ImageError(path, "has sub-images (a smaller copy, or a mask); `first=True` takes the picture alone")
     compression, photometric = numbers.get(COMPRESSION, (1,)), numbers.get(PHOTOMETRIC)
     if compression == OLD_JPEG:
         raise ImageError(path, "JPEG in TIFF as of 1992 is not supported; save it with another compression")

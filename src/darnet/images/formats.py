@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
@@ -23,6 +23,10 @@ from darnet.images.vips import header_fields, vips_failed
 MAX_PIXELS = 1_000_000_000
 #: EXIF orientations up to this keep rows; those above exchange rows and columns.
 UPSIDE_DOWN = 4
+
+
+#: Which pictures of a file are meant: the only one, which it is refused for having not; the first; all.
+Pages: TypeAlias = Literal["one", "first", "all"]
 
 
 class Format(NamedTuple):
@@ -213,19 +217,25 @@ def check_name(path: Path) -> None:
         raise ImageError(path, "no file can be called so")
 
 
-def refuse(path: Path, image: Any, head: bytes, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ImageError for what would silently lose pages, frames or the actual picture, or is larger than allowed.
+def refuse(path: Path, image: Any, head: bytes, max_pixels: int = MAX_PIXELS, pages: Pages = "one") -> bool:
+    """Whether a file holds more pictures than are wanted of it.
 
+    Raises ImageError for what would silently lose pages, frames or the actual picture, or is larger than allowed.
     `head`: what its file begins with, HEAD_BYTES or more of it.
     """
     fields = set(header_fields(image))
-    pages = image.get("n-pages") if "n-pages" in fields else 1
+    count = image.get("n-pages") if "n-pages" in fields else 1
     animated = head[4:12] == b"ftypavis" or (head[1:4] == b"PNG" and b"acTL" in head[: head.find(b"IDAT")])
-    if pages > 1 or animated:
-        raise ImageError(path, f"has {pages if pages > 1 else 'several'} pages; only single pictures are restored")
+    several = count > 1 or animated
+    if several and pages == "one":
+        raise ImageError(path, f"has {count if count > 1 else 'several'} pages; only single pictures are restored")
+    if several and pages == "all" and FORMATS[recognise(head) or ""].most == "one":
+        number = count if count > 1 else "several"
+        raise ImageError(path, f"has {number} pages, of which the first alone can be restored: `first=True`")
     if "n-subifds" in fields and image.get("n-subifds") > 0:
         raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
     check_size(path, max_pixels, image.height, image.width)
+    return several and pages == "first"
 
 
 def check_size(path: Path, max_pixels: int, height: int, width: int) -> None:

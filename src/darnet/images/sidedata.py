@@ -18,8 +18,8 @@ from darnet.images.coding import USUAL, Coding
 from darnet.images.segments import MOST_SEGMENT_BYTES
 from darnet.notices import warn
 
-#: Fields of what colours mean: they are written whatever becomes of the other metadata.
-COLOUR = frozenset({"png-colour", "nclx"})
+#: Fields of what colours mean and how frames follow each other: they are written whatever becomes of other metadata.
+ESSENTIAL = frozenset({"png-colour", "nclx", "delays", "loop"})
 #: Formats whose EXIF is written byte by byte, here; in the others libvips makes it anew.
 EXIF_HERE = frozenset({"jpeg", "png"})
 
@@ -53,7 +53,8 @@ def add(path: Path, format: str, data: bytes, fields: Metadata, size: tuple[int,
 def extend(path: Path, format: str, file: Path, fields: Metadata, size: tuple[int, int]) -> None:
     """The same for a large `file`, which is changed where it lies; messages call it `path`. Raises OSError."""
     if format == "tiff":
-        exif.extend(path, file, fields)
+        with file.open("r+b") as opened:
+            exif.extend(path, opened, fields)
         return
     with file.open("rb") as opened:
         count, beginning = _beginning(path, format, opened, fields, size)

@@ -16,9 +16,10 @@ from darnet.errors import DarnetError, ImageError, ResourceError, is_out_of_memo
 from darnet.images.arrays import GREY, GREY_ALPHA, Metadata
 from darnet.images.scratch import Array
 
-KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit")
+DELAYS = "delays"  # milliseconds that each frame is shown, as text: `100 200 100`; of libvips, `delay`
+KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit", "loop")
 DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
-UNKNOWN_TO_VIPS = ("png-text", "png-colour", "jpeg-segments", "nclx")
+UNKNOWN_TO_VIPS = ("png-text", "png-colour", "jpeg-segments", "nclx", DELAYS)
 UNKNOWN_DENSITY = 1.0  # of a libvips image whose file says none
 EXIF_DENSITY = ("exif-ifd0-XResolution", "exif-ifd0-YResolution")
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
@@ -56,6 +57,8 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     for name in header_fields(image):  # setting exif-data has unfolded it into fields, and removing a field edits it
         if STALE.match(name):
             image.remove(name)
+    if DELAYS in fields:
+        image.set_type(pyvips.GValue.array_int_type, "delay", [int(one) for one in str(fields[DELAYS]).split()])
     return image.copy(**{name: float(fields[name]) for name in fields.keys() & DENSITY})
 
 
@@ -68,6 +71,8 @@ def header(image: Any, *, turned: bool) -> Metadata:
     kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)}
     if turned and "xmp-data" in kept:
         kept["xmp-data"] = XMP_ORIENTATION.sub(rb"\g<1>1", kept["xmp-data"])
+    if "delay" in fields:
+        kept[DELAYS] = " ".join(map(str, image.get("delay")))
     density = {name: getattr(image, name) for name in DENSITY}
     if set(density.values()) == {UNKNOWN_DENSITY} and fields >= set(EXIF_DENSITY):
         across, down = (_rational(image.get(name)) for name in EXIF_DENSITY)
