@@ -251,7 +251,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
     pictures("in/photo.png")
     job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
-    job += ("--mask", "in/photo.png")
+    job += ("--mask", "in/photo.png", "--keep-time", "--first")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
     assert restore("in", "-o", "out", *job, *flags, *spec).code == 0
     settings = json.loads(Path("report.json").read_text())["settings"]
@@ -260,7 +260,8 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "output": "out",
         "kinds": ["noise"],
         "strength": 0.5,
-        "encoding": {"ext": "jpg", "quality": 90, "bit_depth": "8", "metadata": "strip", "icc": "srgb"},
+        "encoding": {"ext": "jpg", "quality": 90, "bit_depth": "8", "metadata": "strip", "icc": "srgb"}
+        | {"keep_time": True},
         "recursive": True,
         "overwrite": True,
         "dry_run": True,
@@ -268,6 +269,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "max_pixels": Job().max_pixels,
         "mask": "in/photo.png",
         "keep": False,
+        "first": True,
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}

@@ -36,6 +36,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.jobs.inputs import Search
 
         search = Search(None if heat_map is None else TAG, recursive, heat_map)(inputs)
+        session.leave_out(search.left_out)
         for name, reason in search.missing:
             session.fail(name, reason)
             if json:
@@ -50,7 +51,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     for source in session.each(search.sources, len(search.sources)):
         diagnosis, plan = None, Plan()
         with session.attempt(source.name, source.path) as attempt:
-            image = source.picture(max_pixels or MAX_PIXELS)
+            image = source.picture(max_pixels or MAX_PIXELS, pages="first")
             result = restorer(image, strength=0)  # looks, and says what speaks against a repair
             diagnosis, plan = result.diagnosis, result.plan
             if maps is not None:

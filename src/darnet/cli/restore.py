@@ -38,6 +38,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     bit_depth: o.Depth = "auto",
     metadata: o.Metadata = "keep",
     icc: o.Icc = "keep",
+    keep_time: o.KeepTime = False,
+    first: o.First = False,
     max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
@@ -55,16 +57,17 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs import Encoding, Job, Ledger, check_report
 
-        encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
-        most = max_pixels or MAX_PIXELS
+        encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
+        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
         weights = strength_of(strength, luma, chroma)
-        job = Job(tuple(kinds or ()), weights, encoding, recursive, overwrite, dry_run, fail_fast, most, mask, keep)
+        job = Job(tuple(kinds or ()), weights, encoding, recursive, overwrite, *how)
         plan = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
         if any(task.streamed for task in plan.tasks):
             telling.leave_stdout_alone()
         if report is not None:
             check_report(report, plan.tasks)
+        session.leave_out(plan.left_out)
         ledger.entries += map(telling, job.ending(plan.missing))
         outcomes: Iterator[Done] = iter(())
         if plan.tasks and not telling.stopped:  # else nothing is loaded, which takes a second

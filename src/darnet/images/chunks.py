@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from darnet.images.arrays import Metadata
+from darnet.images.iptc import wrapped
 from darnet.notices import warn
 
 #: The signature and the first chunk, IHDR, after which ours are put.
@@ -23,6 +24,8 @@ MOST_BYTES = 2**26
 TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 #: How colours are meant, and how bright they get; the first stand in the place of an ICC profile.
 COLOURS, BRIGHTNESS = frozenset({b"sRGB", b"gAMA", b"cHRM"}), frozenset({b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi"})
+#: Keywords of IPTC as they write it.
+RAW_IPTC = {b"Raw profile type iptc", b"Raw profile type 8bim"}
 #: Keywords of texts that hold what libvips reads and writes itself.
 OTHERWISE = {b"XML:com.adobe.xmp", b"Raw profile type xmp"}
 #: Keywords of EXIF as ImageMagick and older tools write it: a text of hexadecimal digits.
@@ -45,11 +48,11 @@ class Chunk(NamedTuple):
 
 
 def read(path: Path, file: BinaryIO) -> Metadata:
-    """The fields `png-text`, `png-colour` and, where libvips finds none, `exif-data` of a PNG file.
+    """The fields `png-text`, `png-colour`, `png-hdr`, `iptc-data` and `exif-data` of a PNG file, where it has them.
 
     Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB.
     """
-    text, colour, exif, profiled = [], [], b"", False
+    text, colour, exif, iptc, profiled = [], [], b"", b"", False
     for chunk in _chunks(file):
         profiled |= chunk.name == b"iCCP"
         if chunk.name in BRIGHTNESS | COLOURS:
@@ -58,6 +61,8 @@ def read(path: Path, file: BinaryIO) -> Metadata:
             exif = chunk.data
         elif chunk.name in TEXTS and chunk.keyword in RAW_EXIF:
             exif = exif or _from_digits(chunk)
+        elif chunk.name in TEXTS and chunk.keyword in RAW_IPTC and not iptc:
+            iptc = _from_digits(chunk)
         elif chunk.name in TEXTS and chunk.keyword not in OTHERWISE:
             text.append(chunk)
         if chunk.name == b"cICP" and chunk.data[1:2] and chunk.data[1] in HDR:
@@ -66,10 +71,12 @@ def read(path: Path, file: BinaryIO) -> Metadata:
                 f"its colours are HDR ({HDR[chunk.data[1]]}); they are repaired as if they were sRGB",
                 stacklevel=5,
             )
-    kept = [chunk.whole for chunk in colour if chunk.name in BRIGHTNESS or not profiled]
+    meant = [chunk.whole for chunk in colour if chunk.name in COLOURS and not profiled]
     fields: dict[str, bytes] = {
         "png-text": b"".join(chunk.whole for chunk in text),
-        "png-colour": b"".join(kept),
+        "png-colour": b"".join(meant),
+        "png-hdr": b"".join(chunk.whole for chunk in colour if chunk.name in BRIGHTNESS),
+        "iptc-data": iptc,
         "exif-data": exif and b"Exif\0\0" + re.sub(rb"^(Exif\0\0)+", b"", exif),
     }
     return {name: value for name, value in fields.items() if value}
@@ -79,10 +86,13 @@ def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
     """How a PNG file that libvips wrote is to begin, in the place of how many bytes: with fields, and an EXIF block."""
     file.seek(0)
     head = file.read(HEADER_BYTES)
-    kept = [value for name in ("png-colour", "png-text") if isinstance(value := fields.get(name), bytes)]
+    own = {name: value for name, value in fields.items() if isinstance(value, bytes)}
+    kept = [own.get("png-colour", b""), own.get("png-hdr", b"")]
     if exif:
-        kept.insert(-1 if "png-text" in fields else len(kept), _made(b"eXIf", exif.removeprefix(b"Exif\0\0")))
-    return HEADER_BYTES, head + b"".join(kept)
+        kept.append(_made(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    if "iptc-data" in own:
+        kept.append(_made(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(_as_digits(wrapped(own["iptc-data"])))))
+    return HEADER_BYTES, b"".join([head, *kept, own.get("png-text", b"")])
 
 
 def _chunks(file: BinaryIO) -> Iterator[Chunk]:
@@ -116,3 +126,9 @@ def _from_digits(chunk: Chunk) -> bytes:
         return bytes.fromhex(body.split(b"\n", 3)[3].decode("ascii"))
     except (zlib.error, LookupError, ValueError):
         return b""
+
+
+def _as_digits(data: bytes) -> bytes:
+    """The opposite, with lines of 36 bytes."""
+    lines = [data[at : at + 36].hex().encode() for at in range(0, len(data), 36)]
+    return b"\n".join([b"", b"iptc", b"%8d" % len(data), *lines, b""])

@@ -22,16 +22,16 @@ from darnet.images.arrays import GREY, rescale
 from darnet.images.coding import Coding, Content
 from darnet.images.formats import (
     FORMATS,
-    OPAQUE,
-    PROFILELESS,
+    KINDS_OF_DATA,
     check_available,
 )
+from darnet.images.iptc import PHOTOSHOP, wrapped
 from darnet.images.scratch import Array
 from darnet.images.vips import to_vips, vips_failed
 from darnet.notices import warn
 
 #: Fields that libvips is not given, by format: they are written byte by byte (`sidedata`).
-WRITTEN_HERE = {"jpeg": ("exif-data",), "png": ("exif-data",), "tiff": ("iptc-data",)}
+WRITTEN_HERE = {"jpeg": ("exif-data",), "png": ("exif-data", "iptc-data"), "tiff": ("iptc-data",)}
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ class Encoder:
     def _check(self, pictures: Sequence[Content]) -> None:
         check_available(self.name, self.format)
         known, count = FORMATS[self.format], len(pictures)
+        lost = [
+            said for field, said in KINDS_OF_DATA.items() if field in pictures[0].metadata and field not in known.keeps
+        ]
+        if lost:
+            warn(self.name, f"{known.title} files are written without {', '.join(lost)}", stacklevel=5)
         if count > 1 and known.most == "one":
             what = f"{known.title} files hold one picture, and these are {count}"
             raise ImageError(self.name, f"{what}: `first=True` takes the first alone")
@@ -132,6 +137,9 @@ class Encoder:
             channels = self._stacked([channels, *(self._adapted(one)[0] for one in pictures[1:])])
         for name in WRITTEN_HERE.get(self.format, ()):
             fields.pop(name, None)
+        block = fields.get("iptc-data")
+        if isinstance(block, bytes):
+            fields["iptc-data"] = PHOTOSHOP + wrapped(block)
         keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)
         options = {**known.options, **self._coded(picture.coding), "keep": "|".join(keep)}
         if self.format == "tiff":
@@ -176,13 +184,13 @@ class Encoder:
         if profile and profile[16:20] != (b"GRAY" if array.shape[2] == GREY else b"RGB "):
             warn(self.name, "the ICC profile is not written: it is damaged or of other channels", stacklevel=5)
             profile = None
-        bare = profile and self.format in PROFILELESS
+        bare = profile and "profile" not in FORMATS[self.format].keeps
         if profile and bare and not profiles.is_srgb(profile):
             title = FORMATS[self.format].title
             warn(self.name, f"{title} files hold no profile: its colours are converted to sRGB", stacklevel=5)
         if profile and (self.icc == "srgb" or bare):
             array, profile = profiles.as_srgb(array, profile), None
-        if alpha is None or self.format in OPAQUE:
+        if alpha is None or "alpha" not in FORMATS[self.format].keeps:
             return array, profile
         return _joined(array, rescale(alpha, dtype)), profile
 

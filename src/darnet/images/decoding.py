@@ -61,6 +61,8 @@ def _count(path: Path, format: str, file: BinaryIO) -> int:
     """How many pictures there are in a file."""
     import pyvips
 
+    if format == "tiff":
+        _meaning(path, file, 0)  # which has the better reason where it cannot be read
     try:
         with rows.opened(FORMATS[format].codec, file) as image:
             return int(image.get("n-pages")) if "n-pages" in header_fields(image) else 1

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, TypeAlias
 
 from darnet.errors import one_line
 from darnet.images.arrays import Metadata
+from darnet.images.iptc import bare
 from darnet.notices import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
@@ -81,6 +82,7 @@ def extend(path: Path, file: BinaryIO, fields: Metadata, page: int = 0) -> None:
     block, iptc = (
         value if isinstance(value := fields.get(name), bytes) else b"" for name in ("exif-data", "iptc-data")
     )
+    iptc = bare(iptc)
     if not block and not iptc:
         return
     grown, problem = _attempt(_grow, file, block, iptc, page)

@@ -40,30 +40,52 @@ class Format(NamedTuple):
     options: Mapping[str, Any]
     others: bool = False  # libvips, as its wheel is, neither reads nor writes it: `darnet.images.others`
     most: str = "one"  # pictures in a file that are read and written: "one" or "many"
+    keeps: frozenset[str] = frozenset()  # of what a picture's file says (`KINDS_OF_DATA`), and "alpha", "profile"
 
+
+#: Fields of `Image.metadata`, and what people call them.
+KINDS_OF_DATA = {
+    "exif-data": "EXIF",
+    "xmp-data": "XMP",
+    "iptc-data": "IPTC",
+    "png-text": "texts of a PNG file",
+    "jpeg-segments": "comments of a JPEG file",
+    "png-hdr": "HDR of a PNG file",
+    "nclx": "HDR of an AVIF file",
+}
+_USUAL = frozenset({"alpha", "profile", "exif-data", "xmp-data"})
 
 FORMATS: Mapping[str, Format] = {
-    "jpeg": Format("JPEG", rb"\xff\xd8\xff", "jpeg", 8, 95, {"subsample_mode": "off", "optimize_coding": True}),
-    "png": Format("PNG", rb"\x89PNG\r\n\x1a\n", "png", 16, None, {"filter": "all"}),
-    "tiff": Format("TIFF", rb"II[*+]\0|MM\0[*+]", "tiff", 16, None, {"compression": "deflate"}, most="many"),
-    "webp": Format("WebP", rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}, most="many"),
-    "avif": Format(
-        "AVIF", rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}
+    "jpeg": Format(
+        *("JPEG", rb"\xff\xd8\xff", "jpeg", 8, 95, {"subsample_mode": "off", "optimize_coding": True}),
+        keeps=_USUAL - {"alpha"} | {"iptc-data", "jpeg-segments"},
     ),
-    "gif": Format("GIF", rb"GIF8[79]a", "gif", 8, None, {}, most="many"),
-    "bmp": Format("BMP", rb"BM....\0\0\0\0", "BMP", 8, None, {}, others=True),
+    "png": Format(
+        *("PNG", rb"\x89PNG\r\n\x1a\n", "png", 16, None, {"filter": "all"}),
+        keeps=_USUAL | {"iptc-data", "png-text", "png-hdr"},
+    ),
+    "tiff": Format(
+        *("TIFF", rb"II[*+]\0|MM\0[*+]", "tiff", 16, None, {"compression": "deflate"}),
+        most="many",
+        keeps=_USUAL | {"iptc-data"},
+    ),
+    "webp": Format(
+        *("WebP", rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}), most="many", keeps=_USUAL
+    ),
+    "avif": Format(
+        *("AVIF", rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}),
+        keeps=_USUAL | {"nclx"},
+    ),
+    "gif": Format("GIF", rb"GIF8[79]a", "gif", 8, None, {}, most="many", keeps=frozenset({"alpha"})),
+    "bmp": Format("BMP", rb"BM....\0\0\0\0", "BMP", 8, None, {}, others=True, keeps=frozenset({"alpha"})),
     "ppm": Format("PPM", rb"P[1-6][\s#]", "netpbm", 16, None, {}, others=True),
     "jp2": Format(
-        "JPEG 2000",
-        rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
-        "JPEG2000",
-        8,
-        None,
-        {"irreversible": False},
+        *("JPEG 2000", rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG2000", 16, None, {"irreversible": False}),
         others=True,
+        keeps=frozenset({"alpha"}),
     ),
-    "jxl": Format("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", 16, 95, {}),
-    "heic": Format("HEIC", rb"....ftyp(heic|heix|heim|heis|mif1|msf1)", "HEIF", 10, 90, {}, others=True),
+    "jxl": Format("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", 16, 95, {}, keeps=_USUAL),
+    "heic": Format("HEIC", rb"....ftyp(heic|heix|heim|heis|mif1|msf1)", "HEIF", 10, 90, {}, others=True, keeps=_USUAL),
 }
 SUFFIXES = {f".{name}": name for name in FORMATS} | {
     ".jpg": "jpeg",
@@ -72,10 +94,6 @@ SUFFIXES = {f".{name}": name for name in FORMATS} | {
     ".pnm": "ppm",
     ".heif": "heic",
 }
-#: Formats that hold no alpha.
-OPAQUE = frozenset({"jpeg", "ppm"})
-#: Formats that are written without an ICC profile.
-PROFILELESS = frozenset({"gif", "bmp", "ppm", "jp2"})
 #: Side of the units that a JPEG file with colour at half resolution is coded in, which begin in its corner. Crops and
 #: parts that begin with a unit all show its blocks alike; a network learns that from far fewer examples than blocks
 #: anywhere.

@@ -23,7 +23,7 @@ from darnet.images.arrays import (
 from darnet.images.codecs import Encoder, unfinished_picture, write_bytes, write_parts
 from darnet.images.coding import USUAL, Coding, Content
 from darnet.images.decoding import decode
-from darnet.images.formats import FORMATS, MAX_PIXELS, OPAQUE, SUFFIXES, Pages, check_name, known_format, opened
+from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, Pages, check_name, known_format, opened
 from darnet.images.scratch import Array
 from darnet.images.sidedata import ESSENTIAL
 from darnet.notices import warn
@@ -236,7 +236,7 @@ class Image:
     def _encoder(
         self, name: Path, format: str, quality: int | None, bit_depth: BitDepth, icc: ProfileChoice
     ) -> Encoder:
-        if format in OPAQUE and self.alpha is not None:
+        if "alpha" not in FORMATS[format].keeps and self.alpha is not None:
             warn(name, f"{FORMATS[format].title} files are written without transparency", stacklevel=3)
         return Encoder(name, format, quality, bit_depth, icc)
 

@@ -30,6 +30,8 @@ MILLIMETRES_PER_INCH = 25.4
 #: The marker that a JPEG 2000 codestream says its size and depth behind.
 SIZE_MARKER = b"\xff\x4f\xff\x51"
 CHROMA_KEPT = 444
+#: Bytes of a header of version 4, and the compression that says that masks follow.
+BMP_HEADER_BYTES, BMP_MASKS = 108, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +75,24 @@ def encode(codec: str, picture: Decoded, options: Mapping[str, Any]) -> bytes:
 
     if values.dtype == np.uint16 and (codec == "BMP" or values.shape[2] != GREY):
         values = rescale(values, np.uint8)
-    if codec == "BMP" and values.shape[2] == GREY_ALPHA:
-        values = values[..., [0, 0, 0, 1]]
+    if codec == "BMP" and values.shape[2] in {GREY_ALPHA, RGB_ALPHA}:
+        return _bmp(values if values.shape[2] == RGB_ALPHA else values[..., [0, 0, 0, 1]], picture.fields)
     file = io.BytesIO()
     drawn = Image.fromarray(values[..., 0] if values.shape[2] == GREY else np.ascontiguousarray(values))
     drawn.save(file, codec, **{**options, **_density(picture.fields)})
     return file.getvalue()
+
+
+def _bmp(values: Array, fields: Metadata) -> bytes:
+    """A BMP file with alpha, (H, W, 4) uint8, which Pillow reads and does not write: Windows' version 4."""
+    height, width = values.shape[:2]
+    density = (round(float(fields.get(name, 0)) * 1000) for name in ("xres", "yres"))
+    pixels = np.ascontiguousarray(values[::-1, :, [2, 1, 0, 3]]).tobytes()
+    start = 14 + BMP_HEADER_BYTES
+    head = struct.pack("<2sIII", b"BM", start + len(pixels), 0, start)
+    sizes = struct.pack("<IiiHHIIiiII", BMP_HEADER_BYTES, width, height, 1, 32, BMP_MASKS, len(pixels), *density, 0, 0)
+    masks = struct.pack("<4I4s", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")  # where each colour lies; sRGB
+    return (head + sizes + masks).ljust(start, b"\0") + pixels
 
 
 def _by_pillow(path: Path, codec: str, file: BinaryIO, check: Check) -> Decoded:

@@ -1,6 +1,7 @@
 """What a file says beside its samples that libvips keeps to itself, read from the file and put into another.
 
-It lies in the fields of `Image.metadata` that no libvips image has: `png-text`, `png-colour`, `jpeg-segments`, `nclx`.
+It lies in the fields of `Image.metadata` that no libvips image has: `png-text`, `png-colour`, `png-hdr`,
+`jpeg-segments`, `nclx`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from darnet.images.segments import MOST_SEGMENT_BYTES
 from darnet.notices import warn
 
 #: Fields of what colours mean and how frames follow each other: they are written whatever becomes of other metadata.
-ESSENTIAL = frozenset({"png-colour", "nclx", "delays", "loop"})
+ESSENTIAL = frozenset({"png-colour", "png-hdr", "nclx", "delays", "loop"})
 #: Formats whose EXIF is written byte by byte, here; in the others libvips makes it anew.
 EXIF_HERE = frozenset({"jpeg", "png"})
 

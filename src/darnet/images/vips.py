@@ -19,7 +19,7 @@ from darnet.images.scratch import Array
 DELAYS = "delays"  # milliseconds that each frame is shown, as text: `100 200 100`; of libvips, `delay`
 KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit", "loop")
 DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
-UNKNOWN_TO_VIPS = ("png-text", "png-colour", "jpeg-segments", "nclx", DELAYS)
+UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", DELAYS)
 UNKNOWN_DENSITY = 1.0  # of a libvips image whose file says none
 EXIF_DENSITY = ("exif-ifd0-XResolution", "exif-ifd0-YResolution")
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.

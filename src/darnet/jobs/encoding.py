@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from darnet.errors import UsageError, named
+from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice, check_options
 from darnet.jobs.outputs import Task, make_folder
 
@@ -19,6 +21,8 @@ Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gi
 class Encoding:
     """How outputs are written; all at their defaults: as the input was. `ext`: the format; others as in `Image.write`.
 
+    `keep_time`: a file is as old as the one that it came from.
+
     Raises UsageError for what no file could be.
 
     >>> Encoding(ext="webp", quality=80).options["quality"]
@@ -30,6 +34,7 @@ class Encoding:
     bit_depth: BitDepth = "auto"
     metadata: MetadataChoice = "keep"
     icc: ProfileChoice = "keep"
+    keep_time: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for what no file could be."""
@@ -40,7 +45,7 @@ class Encoding:
     @property
     def options(self) -> dict[str, Any]:
         """As `Image.write` takes them."""
-        return {name: value for name, value in asdict(self).items() if name != "ext"}
+        return {name: value for name, value in asdict(self).items() if name not in {"ext", "keep_time"}}
 
     def check(self, task: Task) -> None:
         """Raise UsageError for a depth that the output's format cannot hold."""
@@ -50,13 +55,26 @@ class Encoding:
 
     def write(self, result: Result[Any], task: Task) -> None:
         """Write the result; what was left alone stays the very same file. Raises and warns as `Image.write` does."""
-        if not result.changed and result.source.format == task.format and self == AS_IT_CAME:
+        source = result.source
+        as_it_came = replace(self, keep_time=False) == AS_IT_CAME and not source.more
+        if not result.changed and source.format == task.format and as_it_came:
             task.write(task.source.parts())
         elif task.streamed:
             task.write([result.restored.encode(task.format or "", **self.options)])
         else:
             make_folder(task.output)
             result.save(task.output, **self.options)
+        if self.keep_time and not task.streamed and not task.source.streamed:
+            _date(task.output, task.source.path)
+
+
+def _date(path: Path, source: Path) -> None:
+    """Give a file the time of another. Raises ImageError."""
+    try:
+        status = source.stat()
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    except OSError as error:
+        raise ImageError(path, f"written without the date of its original: {refusal(error)}") from None
 
 
 AS_IT_CAME = Encoding()

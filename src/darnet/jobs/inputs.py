@@ -12,7 +12,7 @@ from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, refusal
 from darnet.images import raw
-from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
+from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, Pages, recognise, regular
 from darnet.images.image import Image
 
 #: As an input stdin, as an output stdout.
@@ -57,11 +57,11 @@ class Source:
         except OSError as error:
             raise ImageError(self.path, refusal(error)) from None
 
-    def picture(self, max_pixels: int = MAX_PIXELS) -> Image:
-        """What it shows. Raises ImageError and ResourceError as `Image.read` does."""
+    def picture(self, max_pixels: int = MAX_PIXELS, pages: Pages = "one") -> Image:
+        """What it shows, as `pages` says of several pictures. Raises as `Image.read` does."""
         if self.data is None:
-            return Image.read(self.path, max_pixels=max_pixels)
-        return Image.decode(self.data, name=self.path, max_pixels=max_pixels)
+            return Image.read(self.path, max_pixels=max_pixels, pages=pages)
+        return Image.decode(self.data, name=self.path, max_pixels=max_pixels, pages=pages)
 
 
 @dataclass

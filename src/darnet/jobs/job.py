@@ -17,6 +17,7 @@ from darnet.images.formats import MAX_PIXELS
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
+from darnet.jobs.pages import restore_pages
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -58,6 +59,7 @@ class Plan:
 
     tasks: tuple[Task, ...]
     missing: tuple[Done, ...]
+    left_out: tuple[tuple[str, str], ...] = ()  # what lies in a folder and is no picture, and why
 
     @property
     def total(self) -> int:
@@ -73,6 +75,7 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
+    `first`: of a file of several pictures the first alone; else all of them, as the first is.
     `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired.
     Raises UsageError for an encoding that makes no sense.
 
@@ -90,6 +93,7 @@ class Job:
     max_pixels: int = MAX_PIXELS
     mask: str | None = None
     keep: bool = False
+    first: bool = False
 
     def __post_init__(self) -> None:
         """One kind may be a plain string, and one strength a plain number."""
@@ -111,7 +115,7 @@ class Job:
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
-        return Plan(tuple(tasks), tuple(missing))
+        return Plan(tuple(tasks), tuple(missing), tuple(found.left_out))
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.
@@ -136,9 +140,10 @@ class Job:
         try:
             with overheard() as said:
                 self._check(task)
-                image = source.picture(self.max_pixels)
+                image = source.picture(self.max_pixels, "first" if self.first else "all")
                 strength = 0.0 if self.dry_run else self.strength
-                result = restorer(image, kinds=self.kinds, strength=strength, mask=self.mask, keep=self.keep)
+                how = {"kinds": self.kinds, "strength": strength, "mask": self.mask, "keep": self.keep}
+                result = restore_pages(restorer, image, **how)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self._write(result, task)
