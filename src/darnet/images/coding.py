@@ -30,7 +30,7 @@ USUAL = Coding()
 class Content:
     """What a file holds: channels in its depth, ICC profile, fields (`Image.metadata`), and how it is coded.
 
-    `more`: whether it holds others that were left.
+    `more`: whether it holds others that were left. `developed`: whether it was raw, and is no such file's content.
     """
 
     channels: Channels
@@ -38,3 +38,4 @@ class Content:
     metadata: Metadata
     coding: Coding = USUAL
     more: bool = False
+    developed: bool = False

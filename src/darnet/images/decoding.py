@@ -130,7 +130,7 @@ def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Cont
             return None
         raise
     tiff = file.seek(0) == 0 and file.read(2) in {b"II", b"MM"}
-    return Content(split(values), None, exif.read(path, file) if tiff else {})
+    return Content(split(values), None, exif.read(path, file) if tiff else {}, developed=True)
 
 
 def _with_exif(image: Any, side: Metadata) -> Any:

@@ -23,7 +23,7 @@ from darnet.images.arrays import (
 from darnet.images.codecs import Encoder, unfinished_picture, write_bytes, write_parts
 from darnet.images.coding import USUAL, Coding, Content
 from darnet.images.decoding import decode
-from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, Pages, check_name, known_format, opened
+from darnet.images.formats import FORMATS, MAX_PIXELS, RAW, SUFFIXES, Pages, check_name, known_format, opened
 from darnet.images.scratch import Array
 from darnet.images.sidedata import ESSENTIAL
 from darnet.notices import warn
@@ -112,7 +112,14 @@ class Image:
     @classmethod
     def _decoded(cls, path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages) -> Image:
         first, *later = (
-            cls(*one.channels, one.profile, one.metadata, format=format, coding=one.coding, more=one.more)
+            cls(
+                *one.channels,
+                one.profile,
+                one.metadata,
+                format=RAW if one.developed else format,
+                coding=one.coding,
+                more=one.more,
+            )
             for one in decode(path, format, file, max_pixels, pages)
         )
         return replace(first, frames=tuple(later)) if later else first
