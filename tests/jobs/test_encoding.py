@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -112,3 +113,17 @@ def test_what_a_format_cannot_hold_is_a_warning(pictures, tiny_system):
     assert done.error is None
     assert "photo.restored.jpg: JPEG files are written without transparency" in done.treatment.warnings
     assert replace(encoding, ext="auto") == Encoding()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_file_can_be_as_old_as_its_original(pictures, tiny_system, tiny_clean_system, changed) -> None:
+    """Copied or written."""
+    photo, time = pictures("photo.png"), 1_000_000_000_123_456_789
+    os.utime(photo, ns=(time, time))
+    system = tiny_system if changed else tiny_clean_system
+    for keep_time, folder in ((True, "a"), (False, "b")):
+        (done,) = restore_many([photo], folder, system, Job(encoding=Encoding(keep_time=keep_time)))
+        assert done.error is None and done.treatment.changed == changed
+        assert (Path(done.output).stat().st_mtime_ns == time) == keep_time
+    if not changed:
+        assert Path("a/photo.png").read_bytes() == photo.read_bytes()

@@ -212,12 +212,12 @@ class Image:
         metadata: MetadataChoice = "keep",
         icc: ProfileChoice = "keep",
     ) -> bytes:
-        """The bytes of a file of a format: jpeg or jpg, png, tiff or tif, webp, avif.
+        """The bytes of a file of a format: a key of FORMATS, jpg or tif; of `frames`, too.
 
-        `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
-        and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
-        `icc="srgb"` converts the colours to sRGB.
-        Warns (ImageWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises UsageError for an
+        `quality`: 1 to 100, for JPEG, WebP, AVIF and HEIC. `bit_depth`: "auto" keeps the depth as far as the format
+        can: JPEG, WebP, GIF and BMP hold 8 bits, HEIC 10, AVIF 12, PNG and PPM 16, TIFF also floats. `metadata="strip"`
+        leaves only what colours mean. `icc="srgb"` converts the colours to sRGB.
+        Warns (ImageWarning) of what the format cannot hold, and where the EXIF is damaged. Raises UsageError for an
         unknown format or an impossible option, ImageError for a picture that the format cannot hold.
 
         >>> import numpy as np

@@ -76,7 +76,10 @@ def _beginning(path: Path, format: str, file: BinaryIO, fields: Metadata, size: 
     }
     if format not in begins:
         return 0, b""
-    return begins[format](file, fields, _exif(path, format, fields, size))
+    found = begins[format](file, fields, _exif(path, format, fields, size))
+    if format == "avif" and "nclx" in fields and not found[0]:
+        warn(path, "its HDR colours are not named in the new file, which only a lossless one does", stacklevel=5)
+    return found
 
 
 def _exif(path: Path, format: str, fields: Metadata, size: tuple[int, int]) -> bytes:
