@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -127,3 +128,13 @@ def test_a_file_can_be_as_old_as_its_original(pictures, tiny_system, tiny_clean_
         assert (Path(done.output).stat().st_mtime_ns == time) == keep_time
     if not changed:
         assert Path("a/photo.png").read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_is_private_stays_so(pictures, tiny_system, tiny_clean_system, changed) -> None:
+    photo = pictures("photo.png")
+    for mode, wanted in ((0o600, 0o600), (0o640, 0o640), (0o400, 0o600)):
+        photo.chmod(mode)
+        (done,) = restore_many([photo], f"out{mode}", tiny_system if changed else tiny_clean_system)
+        assert stat.S_IMODE(Path(done.output).stat().st_mode) & ~0o777 == 0
+        assert stat.S_IMODE(Path(done.output).stat().st_mode) == wanted

@@ -18,7 +18,8 @@ import numpy as np
 from darnet.errors import ImageError, refusal
 from darnet.files import unfinished
 from darnet.images import exif, others, profiles, rows, scratch, sidedata
-from darnet.images.arrays import GREY, rescale
+from darnet.images.arrays import GREY, Metadata, rescale
+from darnet.images.boxes import LOSSLESS
 from darnet.images.coding import Coding, Content
 from darnet.images.formats import (
     FORMATS,
@@ -60,7 +61,7 @@ class Encoder:
             data = bytes(getattr(image, f"{FORMATS[self.format].codec}save_buffer")(**options))
         except pyvips.Error as error:
             raise self._failed(error) from None
-        return sidedata.add(self.name, self.format, data, pictures[0].metadata, pictures[0].channels.array.shape[:2])
+        return sidedata.add(self.name, self.format, data, *self._said(pictures[0]))
 
     def save(self, pictures: Sequence[Content], path: Path) -> None:
         """The same into a new file, row by row. Raises ImageError, OSError."""
@@ -79,7 +80,13 @@ class Encoder:
             rows.save(image, FORMATS[self.format].codec, path, options)
         except pyvips.Error as error:
             raise self._failed(error) from None
-        sidedata.extend(self.name, self.format, path, pictures[0].metadata, pictures[0].channels.array.shape[:2])
+        sidedata.extend(self.name, self.format, path, *self._said(pictures[0]))
+
+    def _said(self, picture: Content) -> tuple[Metadata, tuple[int, int]]:
+        """What libvips keeps to itself of a picture; and its height and width."""
+        height, width = picture.channels.array.shape[:2]
+        lossless = {LOSSLESS: 1} if "lossless" in self._coded(picture.coding) else {}
+        return {**picture.metadata, **lossless}, (height, width)
 
     def _check(self, pictures: Sequence[Content]) -> None:
         check_available(self.name, self.format)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from darnet.errors import one_line
 from darnet.files import unfinished
 from darnet.images import boxes, chunks, exif, segments
 from darnet.images.arrays import Metadata
@@ -76,10 +78,11 @@ def _beginning(path: Path, format: str, file: BinaryIO, fields: Metadata, size: 
     }
     if format not in begins:
         return 0, b""
-    found = begins[format](file, fields, _exif(path, format, fields, size))
-    if format == "avif" and "nclx" in fields and not found[0]:
-        warn(path, "its HDR colours are not named in the new file, which only a lossless one does", stacklevel=5)
-    return found
+    try:
+        return begins[format](file, fields, _exif(path, format, fields, size))
+    except (LookupError, ValueError, struct.error) as error:  # boxes that lie otherwise than libvips' do
+        warn(path, f"what its colours mean is not written ({one_line(error)})", stacklevel=5)
+        return 0, b""
 
 
 def _exif(path: Path, format: str, fields: Metadata, size: tuple[int, int]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
@@ -64,17 +65,21 @@ class Encoding:
         else:
             make_folder(task.output)
             result.save(task.output, **self.options)
-        if self.keep_time and not task.streamed and not task.source.streamed:
-            _date(task.output, task.source.path)
+        if not task.streamed and not task.source.streamed:
+            _liken(task.output, task.source.path, keep_time=self.keep_time)
 
 
-def _date(path: Path, source: Path) -> None:
-    """Give a file the time of another. Raises ImageError."""
+def _liken(path: Path, source: Path, *, keep_time: bool) -> None:
+    """Let nobody read a file who may not read its original, and date it so if wanted. Raises ImageError."""
     try:
-        status = source.stat()
-        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        known, status = path.stat(), source.stat()
+        allowed = known.st_mode & (status.st_mode | stat.S_IRWXU)
+        if allowed != known.st_mode:
+            path.chmod(stat.S_IMODE(allowed))
+        if keep_time:
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     except OSError as error:
-        raise ImageError(path, f"written without the date of its original: {refusal(error)}") from None
+        raise ImageError(path, f"written, but not with rights and date of its original: {refusal(error)}") from None
 
 
 AS_IT_CAME = Encoding()
