@@ -17,7 +17,7 @@ VALUES = np.random.default_rng(3).integers(0, 256, (5, 11, 3), np.uint8)
 
 
 def read(data: bytes) -> np.ndarray:
-    return netpbm.decode(Path("x.ppm"), data, lambda *_: None)
+    return netpbm.decode(Path("x.ppm"), data, lambda *_: None)[0]
 
 
 def plain(kind: str, values: np.ndarray, most: int) -> bytes:
@@ -84,3 +84,8 @@ def test_large_ones_are_refused_before_they_are_read_and_several_too(tmp_path: P
     (tmp_path / "x.ppm").write_bytes(2 * netpbm.encode(VALUES))
     with pytest.raises(ImageError, match="several pages"):
         Image.read(tmp_path / "x.ppm")
+    first = Image.read(tmp_path / "x.ppm", pages="first")
+    assert first.more
+    np.testing.assert_array_equal(first.array, VALUES)
+    with pytest.raises(ImageError, match=r"of which the first alone can be restored: `first=True`"):
+        Image.read(tmp_path / "x.ppm", pages="all")

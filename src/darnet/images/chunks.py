@@ -92,7 +92,8 @@ def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
         kept.append(_made(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     if "iptc-data" in own:
         kept.append(_made(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(_as_digits(wrapped(own["iptc-data"])))))
-    return HEADER_BYTES, b"".join([head, *kept, own.get("png-text", b"")])
+    added = b"".join([*kept, own.get("png-text", b"")])
+    return (HEADER_BYTES, head + added) if added else (0, b"")
 
 
 def _chunks(file: BinaryIO) -> Iterator[Chunk]:

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
+from darnet.errors import ImageError
 from darnet.images.arrays import Channels, Metadata
+
+#: Which pictures of a file are meant: the only one, which it is refused for having not; the first; all.
+Pages: TypeAlias = Literal["one", "first", "all"]
+
+
+def refuse_several(path: Path, count: str, pages: Pages) -> None:
+    """Raise ImageError for a file with so many pictures, of which one can be read, unless that is what is wanted."""
+    if pages == "one":
+        raise ImageError(path, f"has {count} pages; only single pictures are restored")
+    if pages == "all":
+        raise ImageError(path, f"has {count} pages, of which the first alone can be restored: `first=True`")
 
 
 class Coding(NamedTuple):

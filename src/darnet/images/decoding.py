@@ -16,11 +16,10 @@ import numpy as np
 from darnet.errors import ImageError
 from darnet.images import exif, others, profiles, raw, rows, scratch, sidedata
 from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, in_range, rescale, split
-from darnet.images.coding import Content
+from darnet.images.coding import Content, Pages
 from darnet.images.formats import (
     FORMATS,
     HEAD_BYTES,
-    Pages,
     check_size,
     not_decoded,
     refuse,
@@ -47,8 +46,8 @@ def decode(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Page
             return (developed,)
     assert known is not None
     if known.others:
-        found = others.decode(path, known.codec, file, partial(check_size, path, max_pixels))
-        return (Content(split(found.values), found.profile, found.fields, found.coding),)
+        found = others.decode(path, known.codec, file, partial(check_size, path, max_pixels), pages)
+        return (Content(split(found.values), found.profile, found.fields, found.coding, found.more),)
     count = _count(path, format, file) if pages == "all" and known.most == "many" else 1
     if count == 1:
         return (_page(path, format, file, max_pixels, pages),)

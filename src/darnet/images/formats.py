@@ -13,20 +13,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import Any, BinaryIO, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
+from darnet.images.coding import Pages, refuse_several
 from darnet.images.vips import header_fields, vips_failed
 
 #: How large a picture may be where nobody says how large.
 MAX_PIXELS = 1_000_000_000
 #: EXIF orientations up to this keep rows; those above exchange rows and columns.
 UPSIDE_DOWN = 4
-
-
-#: Which pictures of a file are meant: the only one, which it is refused for having not; the first; all.
-Pages: TypeAlias = Literal["one", "first", "all"]
 
 
 class Format(NamedTuple):
@@ -245,11 +242,8 @@ def refuse(path: Path, image: Any, head: bytes, max_pixels: int = MAX_PIXELS, pa
     count = image.get("n-pages") if "n-pages" in fields else 1
     animated = head[4:12] == b"ftypavis" or (head[1:4] == b"PNG" and b"acTL" in head[: head.find(b"IDAT")])
     several = count > 1 or animated
-    if several and pages == "one":
-        raise ImageError(path, f"has {count if count > 1 else 'several'} pages; only single pictures are restored")
-    if several and pages == "all" and FORMATS[recognise(head) or ""].most == "one":
-        number = count if count > 1 else "several"
-        raise ImageError(path, f"has {number} pages, of which the first alone can be restored: `first=True`")
+    if several and not (pages == "all" and FORMATS[recognise(head) or ""].most == "many"):
+        refuse_several(path, str(count) if count > 1 else "several", pages)
     if "n-subifds" in fields and image.get("n-subifds") > 0:
         raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
     check_size(path, max_pixels, image.height, image.width)

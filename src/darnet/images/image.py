@@ -21,9 +21,9 @@ from darnet.images.arrays import (
     unpack,
 )
 from darnet.images.codecs import Encoder, unfinished_picture, write_bytes, write_parts
-from darnet.images.coding import USUAL, Coding, Content
+from darnet.images.coding import USUAL, Coding, Content, Pages
 from darnet.images.decoding import decode
-from darnet.images.formats import FORMATS, MAX_PIXELS, RAW, SUFFIXES, Pages, check_name, known_format, opened
+from darnet.images.formats import FORMATS, MAX_PIXELS, RAW, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
 from darnet.images.sidedata import ESSENTIAL
 from darnet.notices import warn

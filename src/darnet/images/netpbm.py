@@ -26,11 +26,10 @@ MOST = 65535
 DAMAGED = "damaged or incomplete PPM file"
 
 
-def decode(path: Path, data: bytes, check: Callable[[int, int], None]) -> Array:
-    """Samples (H, W, C) of a file, uint8 or uint16 of full range.
+def decode(path: Path, data: bytes, check: Callable[[int, int], None]) -> tuple[Array, bool]:
+    """Samples (H, W, C) of the first picture of a file, uint8 or uint16 of full range, and whether others follow.
 
-    `check`: is told height and width before more is read. Raises ImageError, naming `path`, for a file that is damaged,
-    or holds several pictures.
+    `check`: is told height and width before more is read. Raises ImageError, naming `path`, for a file that is damaged.
     """
     kind, at = data[:2], 2
     header = []
@@ -46,11 +45,9 @@ def decode(path: Path, data: bytes, check: Callable[[int, int], None]) -> Array:
     values, end = _plain(kind, data, at, shape) if kind in PLAIN else _raw(kind, data, at + 1, shape, most)
     if values.size < height * width * shape[2] or int(values.max()) > most:
         raise ImageError(path, DAMAGED)
-    if re.match(rb"\s*P[1-6]\s", data[end:]):
-        raise ImageError(path, "has several pages; only single pictures are restored")
     if kind in BITS:
         values = 1 - values  # of bits 1 is black
-    return _full(values.reshape(shape), most)
+    return _full(values.reshape(shape), most), re.match(rb"\s*P[1-6]\s", data[end:]) is not None
 
 
 def encode(values: Array) -> bytes:

@@ -18,7 +18,7 @@ import numpy as np
 from darnet.errors import ImageError, MissingPackageError, is_out_of_memory, one_line
 from darnet.images import netpbm
 from darnet.images.arrays import GREY, GREY_ALPHA, RGB, RGB_ALPHA, Metadata, rescale
-from darnet.images.coding import USUAL, Coding
+from darnet.images.coding import USUAL, Coding, Pages, refuse_several
 from darnet.images.scratch import Array
 from darnet.notices import warn
 from darnet.registry import optional
@@ -42,26 +42,32 @@ class Decoded:
     profile: bytes | None = None
     fields: Metadata = field(default_factory=dict)
     coding: Coding = USUAL
+    more: bool = False
 
 
 #: Is told height and width before anything is decoded; raises ImageError for more than is allowed.
 Check = Callable[[int, int], None]
 
 
-def decode(path: Path, codec: str, file: BinaryIO, check: Check) -> Decoded:
+def decode(path: Path, codec: str, file: BinaryIO, check: Check, pages: Pages = "one") -> Decoded:
     """What a file of a codec (`Format.codec`) holds. Raises ImageError, naming `path`, for what cannot be read."""
     file.seek(0)
-    if codec == "netpbm":
-        return Decoded(netpbm.decode(path, file.read(), check))
     try:
-        return _heic(path, file, check) if codec == "HEIF" else _by_pillow(path, codec, file, check)
+        if codec == "netpbm":
+            values, more = netpbm.decode(path, file.read(), check)
+            found = Decoded(values, more=more)
+        else:
+            found = _heic(path, file, check) if codec == "HEIF" else _by_pillow(path, codec, file, check)
     except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
         if is_out_of_memory(error):
             raise
         raise ImageError(path, f"damaged or incomplete {TITLES[codec]} file ({one_line(error)})") from None
+    if found.more:
+        refuse_several(path, "several", pages)
+    return found
 
 
-TITLES = {"BMP": "BMP", "JPEG2000": "JPEG 2000", "HEIF": "HEIC"}
+TITLES = {"netpbm": "PPM", "BMP": "BMP", "JPEG2000": "JPEG 2000", "HEIF": "HEIC"}
 
 
 def encode(codec: str, picture: Decoded, options: Mapping[str, Any]) -> bytes:
@@ -156,8 +162,6 @@ def heif(path: Path) -> Any:
 
 def _heic(path: Path, file: BinaryIO, check: Check) -> Decoded:
     opened = heif(path).open_heif(file, convert_hdr_to_8bit=False)
-    if len(opened) > 1:
-        raise ImageError(path, f"has {len(opened)} pages; only single pictures are restored")
     picture = opened[opened.primary_index]
     check(picture.size[1], picture.size[0])
     if picture.info.get("depth_images") or picture.info.get("aux"):
@@ -167,7 +171,8 @@ def _heic(path: Path, file: BinaryIO, check: Check) -> Decoded:
     kept = {"exif-data": picture.info.get("exif"), "xmp-data": picture.info.get("xmp")}
     fields = {name: value for name, value in kept.items() if value}
     full = _full(values.reshape(*values.shape[:2], -1), bits)
-    return Decoded(full, picture.info.get("icc_profile") or None, fields, Coding(bits=bits))
+    more = len(opened) > 1
+    return Decoded(full, picture.info.get("icc_profile") or None, fields, Coding(bits=bits), more)
 
 
 def _as_heic(picture: Decoded, options: Mapping[str, Any]) -> bytes:

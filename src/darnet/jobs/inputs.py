@@ -12,7 +12,8 @@ from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, refusal
 from darnet.images import raw
-from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, Pages, recognise, regular
+from darnet.images.coding import Pages
+from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
 from darnet.images.image import Image
 
 #: As an input stdin, as an output stdout.
