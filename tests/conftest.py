@@ -6,12 +6,13 @@ import json
 import math
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import numpy as np
 import PIL.Image
 import pytest
@@ -74,6 +75,17 @@ def build_tiny_system(folder: Path, *, says: str) -> Path:
     system = {"format": 1, "name": "tiny", "router": "router", "experts": {kind: kind for kind in KINDS[1:]}}
     (folder / manifest.SYSTEM).write_text(json.dumps(system))
     return folder
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Annotations are not checked, as they are while tests run otherwise (shape_checks.py).
+
+    Who checks looks into sequences, so that pictures are drawn, and refuses what a user may give all the same.
+    """
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

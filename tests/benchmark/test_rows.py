@@ -144,6 +144,7 @@ def test_rows_of_different_protocols_are_refused():
 
 
 def test_a_row_comes_back_from_its_json_form():
+    assert record("a", experts=("rain",)).picture.experts == ("rain",)  # told, not diagnosed
     diagnosed = record("a", label="rain", confidence=0.9, present=("rain",), experts=("rain",), estimated=2.0)
     found = row([diagnosed, record("b", 31.0), record("c", error="no")], Protocol(), "kind", Cost(12, 3.4))
     assert Row.from_dict(json.loads(json.dumps(found.to_dict()))) == found

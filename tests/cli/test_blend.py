@@ -58,6 +58,19 @@ def test_restore_says_the_strengths_that_were_used(pictures, restore):
     assert "at strength" not in restore("photo.png", "-s", "blur=0.5", "--overwrite").out
 
 
+@pytest.mark.parametrize("strength", ["0", "noise=0", "noisy=0"])
+@pytest.mark.parametrize("options", [(), ("--keep",)])
+def test_where_nothing_would_be_kept_nothing_is_done(pictures, restore, strength, options):
+    """And the file is that which came in; a rehearsal says the same."""
+    pictures("photo.jpg")
+    for more, time in (("--dry-run",), "dry run"), ((), r"\d\.\d s"):
+        ran = restore("photo.jpg", "-s", strength, *options, *more)
+        said = rf"photo\.jpg  noise 98 % \(σ ≈ 24\) -> left alone  {time} -> photo\.restored\.jpg\n"
+        assert re.fullmatch(said, ran.out)
+    assert Path("photo.restored.jpg").read_bytes() == Path("photo.jpg").read_bytes()
+    assert sorted(path.name for path in Path().iterdir()) == ["photo.jpg", "photo.restored.jpg"]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -152,7 +165,7 @@ def test_stdin_may_be_kept_where_a_file_is_written(pictures, restore, darnet, mo
         assert restore("-", "-o", "out.png", "--keep").code == 0
     ran = darnet("blend", "out.png.residuals", "--overwrite")
     assert (ran.code, ran.err) == (
-        2,
+        1,
         "darnet: out.png.residuals: says of no file that it was restored; --input names it\n",
     )
     assert darnet("blend", "out.png.residuals", "--overwrite", "--input", "photo.png").code == 0

@@ -89,7 +89,50 @@ def test_a_map_of_where_damage_is(pictures, diagnose):
     PIL.Image.new("RGB", (24, 24), "grey").save("flat.png")
     ran = diagnose("a.png", "flat.png", "--map", "more")  # a picture without damage to draw is no failure
     assert (ran.code, "no heat map: all of it has one colour" in ran.err) == (0, True)
-    for output in ("a.png", "-"):
-        ran = diagnose("a.png", "--map", output, "--overwrite")
-        assert ran.code == 2, output
-        assert ran.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("a.png", "a.png: the output would be an input; originals are never touched"),
+        ("x.psd", "--map x.psd: unknown suffix '.psd'"),
+        ("-", "--map: stdout holds what is said; give a file or a folder"),
+    ],
+)
+def test_a_map_that_cannot_be(pictures, diagnose, output, said):
+    pictures("a.png")
+    ran = diagnose("a.png", "--map", output, "--overwrite")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"darnet: {said}")
+    pictures("b.png")
+    ran = diagnose("a.png", "b.png", "--map", "one.png")
+    assert ran == (2, "", "darnet: --map one.png: a file holds one picture, and several inputs were given\n")
+
+
+def test_a_map_that_exists_is_one_failure(pictures, diagnose):
+    """And no folder is made for a map that is not drawn."""
+    for name in ("a.png", "b.png", "maps/a.png"):
+        pictures(name, seed=1)
+    before = Path("maps/a.png").read_bytes()
+    ran = diagnose("a.png", "b.png", "--map", "maps", "--json")
+    assert ran.code == 1
+    assert [json.loads(line)["error"] for line in ran.out.splitlines()] == [
+        "maps/a.png: exists already; --overwrite replaces it",
+        None,
+    ]
+    assert Path("maps/a.png").read_bytes() == before
+    assert Path("maps/b.png").exists()
+    PIL.Image.new("RGB", (24, 24), "grey").save("flat.png")
+    assert diagnose("flat.png", "--map", "more/").code == 0
+    assert not Path("more").exists()
+
+
+def test_a_picture_is_judged_once_for_its_line_and_its_map(pictures, diagnose, monkeypatch):
+    from darnet.restore import restorer
+
+    looks, judge = [], restorer.judge
+    for module in ("restorer", "work"):
+        monkeypatch.setattr(f"darnet.restore.{module}.judge", lambda *given: looks.append(given) or judge(*given))
+    pictures("a.png")
+    assert diagnose("a.png", "--map", "where.png").code == 0
+    assert len(looks) == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import darnet
-from darnet.cli.flags import commands, spoken
+from darnet.cli.flags import commands, running, spoken
 from darnet.errors import named
 
 SOURCE = Path(darnet.__file__).parent
@@ -45,7 +45,16 @@ FLAGS = {
     ],
 )
 def test_a_parameter_becomes_its_flag(text, arguments, wanted):
-    assert spoken(text, arguments) == wanted
+    with running(arguments):
+        assert spoken(text) == wanted
+
+
+def test_what_is_said_of_one_picture_names_the_flag_of_the_command_that_runs(pictures, restore, darnet):
+    """A failure of one of several, too: `output` is --map of the first command there is."""
+    pictures("photo.png")
+    assert restore("photo.png", "--keep").code == 0
+    Path("photo.restored.png.residuals").rename("odd.residuals")
+    assert darnet("blend", "odd.residuals").err.endswith("; --output gives a file\n")
 
 
 def test_warnings_name_the_flag(pictures, restore):

@@ -253,9 +253,11 @@ def test_every_setting_is_in_the_report(pictures, restore):
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
     job += ("--mask", "in/photo.png", "--keep-time", "--first")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
-    assert restore("in", "-o", "out", *job, *flags, *spec).code == 0
+    assert restore("in", "-o", "out", *flags, *spec).code == 0
+    restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
+    assert restore("in", "-o", "out", *job, *flags).code == 0
     settings = json.loads(Path("report.json").read_text())["settings"]
-    restorer = settings.pop("restorer")
+    del settings["restorer"]
     assert settings == {
         "output": "out",
         "kinds": ["noise"],
@@ -294,6 +296,19 @@ def test_a_mask_says_where(pictures, restore):
     assert ran.code == 2
     assert "--mask: small.png has 24 × 20 pixels, and the picture has 24 × 24" in ran.err
     assert not Path("b.png").exists()
+
+
+def test_what_is_wrong_with_a_mask_is_said_once(pictures, restore):
+    for name in ("in/a.png", "in/b.png"):
+        pictures(name)
+    ran = restore("in", "-o", "out", "--mask", "gone.png")
+    assert ran == (1, "", "darnet: gone.png: no such file or directory\n")
+    assert not Path("out").exists()
+    pictures.damaged("mask.tif")
+    ran = restore("in", "-o", "out", "--mask", "mask.tif")
+    said = [line for line in ran.err.splitlines() if "EXIF" in line]
+    assert (ran.code, len(said)) == (0, 1)
+    assert said[0].startswith("darnet: mask.tif: warning: the EXIF is damaged")
 
 
 def test_dry_run_writes_nothing(pictures, restore):
@@ -390,6 +405,11 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
         (("--icc", "cmyk"), "'srgb'"),
         (("--min-confidence", "2"), "--min-confidence 2: expected 0 to 1"),
         (("--max-steps", "0"), "--max-steps 0: expected at least 1"),
+        (
+            ("--max-steps", "1", "--as", "noise"),
+            "--max-steps: chooses among what is found; with --as all that is named",
+        ),
+        (("--min-confidence", "0.9", "--as", "noise"), "--min-confidence: chooses among what is found; with --as"),
         (("--output", "out.psd"), ".avif"),
         (("--output", "out.jpg", "--ext", "png"), "disagree"),
         (("--report", "photo.png"), "picture of this run"),

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -48,14 +47,6 @@ def root(tmp_path: Path) -> Path:
         write(tmp_path / "depth" / "set" / "rgb" / f"{number}.png", 50 + number, 40, 30)
         write(tmp_path / "depth" / "set" / "depth" / f"{number}.png", 60 + number, 40, 30, channels=1)
     return tmp_path
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Annotations, which are checked while tests run, look into sequences: pictures are drawn to see their shape."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

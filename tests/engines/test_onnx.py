@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import jaxtyping
 import onnx
 import onnxruntime
 import pytest
@@ -89,11 +88,8 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(autouse=True)
-def symbols() -> Iterator[None]:
+def symbols(unchecked: None) -> None:
     """Sizes of a graph are symbols while it is traced, and no integers as annotations say."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def photo_like(height: int, width: int) -> Tensor:

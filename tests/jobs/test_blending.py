@@ -46,6 +46,10 @@ def keep(pictures, restorer):
     return run
 
 
+def fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def only(outcomes) -> Done:
     (done,) = outcomes
     return done
@@ -130,10 +134,6 @@ def test_both_files_are_kept_without_leave_and_written_together(keep, restorer, 
     assert files() == ["a.png", kept]
 
     put = archive._put
-
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(archive, "_put", fail)
     (done,) = restore_many("a.png", None, restorer, Job(KINDS, keep=True, overwrite=True))
     assert done.error == f"{kept}: no space left on device"
@@ -148,6 +148,37 @@ def test_both_files_are_kept_without_leave_and_written_together(keep, restorer, 
     Path(kept).unlink()
     assert only(restore_many("a.png", None, restorer, Job(KINDS, keep=True))).error == "no"
     assert files() == ["a.png"]
+
+
+@pytest.mark.parametrize("options", [{"strength": 0}, {"kinds": ()}])
+def test_where_nothing_is_repaired_the_file_of_an_earlier_run_goes_with_its_output(
+    keep, restorer, tiny_clean_system, monkeypatch, options
+):
+    """Else it lies beside an output that it does not belong to. Where the output cannot be written, both stay."""
+    kept = keep()
+    before = {name: Path(name).read_bytes() for name in files()}
+    job = Job(**{"kinds": KINDS, "keep": True, **options})
+    system = restorer if job.kinds else tiny_clean_system
+    assert "exists already" in only(restore_many("a.png", None, system, job)).error
+    assert only(restore_many("a.png", None, system, replace(job, overwrite=True, dry_run=True))).error is None
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        assert only(restore_many("a.png", None, system, replace(job, overwrite=True))).error == (
+            "a.restored.png: no space left on device"
+        )
+    assert {name: Path(name).read_bytes() for name in files()} == before
+
+    assert only(restore_many("a.png", None, system, replace(job, overwrite=True))).error is None
+    assert files() == ["a.png", "a.restored.png"]
+    assert Path("a.restored.png").read_bytes() == before["a.png"]
+    assert kept not in files()
+
+
+def test_who_does_not_keep_leaves_what_was_kept(keep, restorer):
+    """It says which picture it is of, and how that was repaired: it can be blended as before."""
+    kept = keep()
+    assert only(restore_many("a.png", None, restorer, Job(strength=0.5, overwrite=True))).error is None
+    assert only(blend_many(kept, "b.png")).error is None
 
 
 def test_no_output_is_an_input_or_another_output(pictures, keep, restorer):
@@ -200,6 +231,28 @@ def test_outputs_are_files_or_lie_in_a_folder(keep):
         blend_many(kept[0], "a.psd")
 
 
+def test_an_output_is_a_file_or_a_folder_as_that_of_a_restoration_is(keep):
+    kept = [keep("a.png"), keep("b.png")]
+    Path("file").write_text("precious")
+    for output in ("one.png", "file"):
+        with pytest.raises(UsageError, match=rf"`output='{output}'`: a file holds one picture, and several"):
+            blend_many(kept, output, overwrite=True)
+    assert only(blend_many(kept[0], "new")).output == "new/a.restored.png"
+    assert [done.output for done in blend_many(kept, "new.d")] == ["new.d/a.restored.png", "new.d/b.restored.png"]
+    assert not Path("one.png").exists()
+    assert Path("file").read_text() == "precious"
+
+
+def test_a_name_that_is_no_output_s_fails_alone(keep):
+    kept = keep()
+    shutil.copy(kept, "other.residuals")
+    for output in (None, "out"):
+        odd, good = blend_many(["other.residuals", kept], output, overwrite=True)
+        assert odd.error == "its name is none of a picture with .residuals behind it; `output` gives a file"
+        assert good.error is None
+    assert only(blend_many("other.residuals", "c.png")).error is None
+
+
 def test_the_original_is_found_from_where_the_file_lies(keep, monkeypatch):
     kept = keep("in/a.png", "out/deep/b.png")
     monkeypatch.chdir("out")
@@ -228,8 +281,10 @@ def test_what_came_from_stdin_has_to_be_named(keep):
         header = found.header.model_copy(update={"original": None})
         residuals = found.residuals(Image.read("a.png"))
         archive.write(Path("c.png.residuals"), residuals, header)
-    with pytest.raises(UsageError, match=r"c\.png\.residuals: .*`original` names it"):
-        blend_many("c.png.residuals")
+    said = "says of no file that it was restored; `original` names it"
+    assert only(blend_many("c.png.residuals")) == Done("c.png.residuals", error=said, exit_code=1)
+    nameless, good = blend_many(["c.png.residuals", kept], "out")
+    assert (nameless.error, good.error, files("out")) == (said, None, ["a.restored.png"])
     assert only(blend_many("c.png.residuals", original="a.png")).error is None
     assert np.array_equal(Image.read("c.png").array, Image.read("a.restored.png").array)
 

@@ -17,7 +17,7 @@ import pytest
 
 import darnet
 from darnet import Restorer, RestorerSpec, restore_many
-from darnet.errors import UnknownNameError, UsageError, WeightsError
+from darnet.errors import ImageError, UnknownNameError, UsageError, WeightsError
 from darnet.images.image import Image
 from darnet.jobs import Done, Encoding, Job
 
@@ -196,6 +196,24 @@ def test_what_no_picture_can_be_restored_with_is_raised_before_any(pictures, res
     with pytest.raises(UnknownNameError, match="no system called 'nothing'"):
         restore_many("a.png", "out.png", "nothing")
     assert files(".") == ["a.png"]
+
+
+def test_a_mask_is_read_once_before_any_picture(pictures, restorer, monkeypatch):
+    """One that cannot be is no failure of each picture; one of another size is."""
+    for name in ("in/a.png", "in/b.png", "mask.png"):
+        pictures(name)
+    pictures("in/small.png", side=20)
+    Path("bad.png").write_text("no picture")
+    for mask, reason in {"gone.png": "no such file", "bad.png": "not a JPEG", "in": "is a directory"}.items():
+        with pytest.raises(ImageError, match=f"^{mask}: {reason}"):
+            restore_many("in", "out", restorer, Job(mask=mask))
+    assert not Path("out").exists()
+    read, looks = Image.read.__func__, list[str]()
+    seen = classmethod(lambda cls, path, **options: looks.append(str(path)) or read(cls, path, **options))
+    monkeypatch.setattr(Image, "read", seen)
+    errors = [done.error for done in restore_many("in", "out", restorer, Job(mask="mask.png"))]
+    assert looks == ["mask.png", "in/a.png", "in/b.png", "in/small.png"]
+    assert errors == [None, None, "`mask`: mask.png has 24 × 24 pixels, and the picture has 20 × 20"]
 
 
 def test_where_there_is_nothing_to_restore_nothing_is_loaded(pictures):

@@ -253,6 +253,46 @@ def test_the_map_follows_damage_from_left_to_right_and_so_does_the_repair() -> N
             assert float(answer[:, side].sum()) > 0.6 * float(answer.sum())
 
 
+def test_a_picture_damaged_on_one_side_is_treated_differently_on_its_two_sides() -> None:
+    """Every crop and every tile shows the same, but for noise on one half: the same tile is another on either side."""
+    model, texture = awake(positions=True), pictures(1, 16)
+    whole, tile = texture.repeat(1, 1, 8, 8), texture.repeat(1, 1, 4, 4)
+    noise = 0.3 * torch.randn(whole.shape, generator=torch.Generator().manual_seed(1))
+    sides = torch.tensor([[0.25, 0.0, 0.75, 0.5]]), torch.tensor([[0.25, 0.5, 0.75, 1.0]])
+
+    def both(picture: torch.Tensor) -> tuple[torch.Tensor, float]:
+        """The map, and how differently the tile is repaired on the left and on the right."""
+        seen = model.look(picture)
+        left, right = (model(tile, seen, box).image for box in sides)
+        return model.fusion.severity_map(seen.encoded["damage"])[0], float((left - right).abs().max())
+
+    with torch.inference_mode():
+        undamaged, same = both(whole)
+        assert same < 1e-4
+        for damaged in (slice(0, 64), slice(64, 128)):
+            one_sided = whole.clone()
+            one_sided[..., damaged] += noise[..., damaged]
+            found, different = both(one_sided)
+            moved = (found - undamaged).abs().sum(dim=(0, 1)).unflatten(0, (2, 4)).sum(dim=1)  # left, right
+            there, elsewhere = moved if damaged.start == 0 else moved.flip(0)
+            assert float(there) > 4 * float(elsewhere)
+            assert different > 100 * max(same, 1e-5)
+
+
+def test_any_stage_may_be_guided() -> None:
+    """§3.4 names none: all eight is a choice, too."""
+    model, whole = awake(guided=STAGES), pictures(1)
+    assert all(stage.guidance is not None for stage in model.net.stages)
+    seen = model.look(whole)
+    with torch.inference_mode():
+        guided = model(whole, seen).image
+        for stage in model.net.stages:
+            kept = stage.guidance
+            stage.guidance = None
+            assert not torch.equal(model(whole, seen).image, guided)
+            stage.guidance = kept
+
+
 def test_every_expert_begins_as_the_plain_network() -> None:
     """Sparse upcycling: the answer is that of the plain one, whoever serves."""
     plain = plain_backbone()

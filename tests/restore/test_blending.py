@@ -144,6 +144,41 @@ def test_strengths_out_of_range(strength: object) -> None:
         restorer(PICTURE, keep=True).blend(strength)
 
 
+@pytest.mark.parametrize(
+    ("strength", "said"),
+    [
+        (
+            [0.5],
+            "`strength`: expected a number from 0 to 1, one for each kind, {'noise': 0.5}, or a Strength, not list",
+        ),
+        ("0.5", "`strength`: expected a number .*, not str"),
+        (None, "`strength`: expected a number .*, not NoneType"),
+        (np.full((2, 2), 0.5), "`strength`: expected a number .*, not ndarray"),
+        (1j, "`strength`: expected a number .*, not complex"),
+        ({"noise": "0.5"}, r"`strength\['noise'\]`: expected a number from 0 to 1, not str"),
+        ({"noise": None}, r"`strength\['noise'\]`: expected a number from 0 to 1, not NoneType"),
+        ({1: 0.5}, "`by_kind`: expected a strength for each kind, by its name"),
+    ],
+)
+def test_what_is_no_strength(unchecked: None, strength: object, said: str) -> None:
+    """A bare TypeError, it was, that named nothing."""
+    for use in (lambda: restorer(PICTURE, strength=strength), lambda: restorer(PICTURE, keep=True).blend(strength)):
+        with pytest.raises(UsageError, match=f"^{said}"):
+            use()
+
+
+@pytest.mark.parametrize("parts", [{"by_kind": 0.5}, {"others": "1"}, {"luma": None}, {"chroma": [1]}])
+def test_what_is_no_part_of_a_strength(unchecked: None, parts: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="expected a "):
+        Strength(**parts)
+
+
+@pytest.mark.parametrize("half", [np.float32(0.5), np.float64(0.5)])
+def test_numpy_has_numbers_too(unchecked: None, half: float) -> None:
+    same(restorer(PICTURE, strength=half).image, restorer(PICTURE, strength=0.5).image)
+    same(restorer(PICTURE, strength={"noise": half}).image, restorer(PICTURE, strength=0.5).image)
+
+
 @pytest.mark.parametrize("named", [{"luma": 2.0}, {"chroma": -0.1}, {"others": 1.5}])
 def test_parts_of_a_strength_out_of_range(named: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="expected 0 to 1"):
@@ -174,3 +209,11 @@ def test_each_step_is_weighed_by_its_own_change() -> None:
     blend = Blend(pictures[0], steps, Strength({"noise": 0.5}))
     assert (blend.height, blend.width) == (2, 2)
     torch.testing.assert_close(blend.read(Region(0, 0, 2, 2)), torch.full((3, 2, 2), 0.2 + 0.15 + 0.1))
+
+
+def test_what_was_only_looked_at_is_no_repair_to_blend() -> None:
+    """At strength 0 nothing was done that another strength could be made of."""
+    photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
+    looked = Restorer(Always("negative"), {"negative": lambda pixels: 1 - pixels})(photo, strength=0, keep=True)
+    with pytest.raises(UsageError, match="nothing was repaired, at strength 0"):
+        looked.blend(1)

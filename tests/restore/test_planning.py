@@ -28,26 +28,42 @@ def test_of_one_stage_the_more_certain_comes_first() -> None:
     assert kinds(Planner(EVERY).plan(found(haze=0.8, rain=0.7))) == ["haze", "rain"]
 
 
+def test_a_system_may_have_an_order_of_its_own() -> None:
+    planner = Planner({*EVERY, "moss"}, order=["lowlight", "noise", "jpeg"])
+    diagnosis = found(noise=0.7, jpeg=0.9, lowlight=0.8, moss=0.6, blur=0.7)
+    plan = planner.plan(diagnosis)
+    assert kinds(plan) == ["moss", "blur", "lowlight", "noise", "jpeg"]
+    assert kinds(planner.revise(diagnosis, diagnosis, ["moss", "blur", "lowlight"])) == ["noise", "jpeg"]
+    assert kinds(Planner(EVERY, max_steps=1, order=planner.order).plan(diagnosis)) == ["jpeg"]  # the most certain one
+
+
 def test_what_nobody_knows_more_of_comes_first() -> None:
     assert kinds(Planner({"moss", "jpeg"}).plan(found(jpeg=0.9, moss=0.7))) == ["moss", "jpeg"]
 
 
-def test_what_was_planned_stays_until_it_is_gone() -> None:
-    planner = Planner(EVERY)
-    plan = planner.plan(found(jpeg=0.9, noise=0.8, lowlight=0.9))
+def test_nothing_is_repaired_that_is_gone_or_was_repaired() -> None:
     first = found(jpeg=0.9, noise=0.8, lowlight=0.9)
-    after = planner.revise(plan, first, found(jpeg=0.9, noise=0.01, lowlight=0.3), ["jpeg"])
-    assert kinds(after) == ["lowlight"]  # noise went with the file's damage; nothing is repaired twice
-    assert after[0].confidence == 0.9
+    after = Planner(EVERY).revise(first, found(jpeg=0.9, noise=0.01, lowlight=0.3), ["jpeg"])
+    assert kinds(after) == ["lowlight"]  # noise went with the file's damage
+    assert after[0].confidence == pytest.approx(9 * 3 / (9 * 3 + 7))  # by both looks: odds of 9 and of 3 to 7
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "planned"), [(0.3, 0.9, ["blur"]), (0.3, 0.7, []), (0.05, 0.9, []), (0.02, 0.995, ["blur"])]
+    ("before", "now", "planned"),
+    [
+        (0.3, 0.9, ["blur"]),
+        (0.3, 0.7, []),
+        (0.05, 0.9, []),
+        (0.02, 0.995, ["blur"]),
+        (0.99, 0.1, ["blur"]),
+        (0.8, 0.2, []),
+    ],
 )
-def test_what_was_not_present_at_first_must_be_sure_twice(before: float, now: float, planned: list[str]) -> None:
-    """An expert answers with pictures that no router has seen, and that look soft."""
-    planner, first = Planner(EVERY, 0.6, {"blur": 0.5}), found(noise=0.9, blur=before)
-    assert kinds(planner.revise(planner.plan(first), first, found(noise=0.0, blur=now), ["noise"])) == planned
+def test_after_a_step_a_kind_must_be_sure_by_both_looks(before: float, now: float, planned: list[str]) -> None:
+    """What an expert answers looks soft, and damage looks like other damage."""
+    planner, first = Planner(EVERY, 0.6, {"blur": 0.5}), found(noise=0.999, blur=before)
+    assert kinds(planner.plan(first)) == ["noise", *(["blur"] if before > 0.5 else [])]
+    assert kinds(planner.revise(first, found(noise=0.0, blur=now), ["noise"])) == planned
 
 
 def test_beside_a_surer_kind_some_need_more() -> None:
@@ -57,9 +73,13 @@ def test_beside_a_surer_kind_some_need_more() -> None:
     assert kinds(planner.plan(found(lowlight=0.7, jpeg=0.6))) == ["jpeg", "lowlight"]
     diagnosis = found(lowlight=0.7, jpeg=0.8)
     assert kinds(planner.plan(diagnosis)) == ["jpeg"]
-    (reason,) = planner.refusals(diagnosis)
+    (reason,) = planner.refusals(diagnosis).values()
     assert "lowlight 70 % is below the least confidence of 90 %" in reason
     assert kinds(planner.plan(found(lowlight=0.95, jpeg=0.99))) == ["jpeg", "lowlight"]
+    surest = found(lowlight=0.8, jpeg=0.7)  # it is held to no more after another one was repaired
+    assert kinds(planner.plan(surest)) == ["jpeg", "lowlight"]
+    assert kinds(planner.revise(surest, found(lowlight=0.6, jpeg=0.0), ["jpeg"])) == ["lowlight"]
+    assert kinds(planner.revise(diagnosis, found(lowlight=0.6, jpeg=0.0), ["jpeg"])) == []
 
 
 def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
@@ -67,16 +87,16 @@ def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
     diagnosis = found(haze=0.99, noise=0.9, jpeg=0.65)
     plan = planner.plan(diagnosis)
     assert kinds(plan) == ["noise", "haze"]
-    assert planner.refusals(diagnosis) == ["jpeg not repaired: `max_steps=2`"]
-    assert kinds(planner.revise(plan, diagnosis, diagnosis, ["noise"])) == ["haze"]
+    assert planner.refusals(diagnosis) == {"jpeg": "jpeg not repaired: `max_steps=2`"}
+    assert kinds(planner.revise(diagnosis, diagnosis, ["noise"])) == ["haze"]
     assert planner.done(["noise", "haze"])
-    assert planner.revise(plan, diagnosis, diagnosis, ["noise", "haze"]) == ()
+    assert planner.revise(diagnosis, diagnosis, ["noise", "haze"]) == ()
 
 
 def test_what_something_speaks_against_is_not_planned() -> None:
     planner = Planner(EVERY)
     assert kinds(planner.plan(found(haze=0.9, noise=0.9), lambda kind: "no" if kind == "haze" else None)) == ["noise"]
-    assert planner.refusals(found(haze=0.9), (), lambda _: "a page") == ["a page"]
+    assert planner.refusals(found(haze=0.9), (), lambda _: "a page") == {"haze": "a page"}
     assert planner.hints(found(haze=0.4), (), lambda _: "a page") == []
 
 

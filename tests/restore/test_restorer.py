@@ -208,6 +208,11 @@ def test_strength_out_of_range(strength: float) -> None:
         restorer("noise")(PICTURE, strength=strength)
 
 
+def test_a_confidence_that_is_no_number_is_refused(unchecked: None) -> None:
+    with pytest.raises(UsageError, match="`min_confidence`: expected a number from 0 to 1, not str"):
+        restorer("noise", min_confidence="0.5")
+
+
 def test_options_out_of_range() -> None:
     with pytest.raises(UsageError, match="`min_confidence="):
         restorer("noise", min_confidence=2.0)

@@ -221,6 +221,19 @@ def test_what_one_crop_is_certain_of_is_there_where_it_may_be_in_a_part() -> Non
     assert router(torch.zeros(3, 128, 128)).label == "clean"
 
 
+@pytest.mark.parametrize(("height", "finest"), [(64, 32), (60, 16)])
+def test_a_small_picture_is_told_apart_by_smaller_crops(height: int, finest: int) -> None:
+    """Its crops overlap by more than half, and so each has some of what befell a part alone."""
+    pixels = torch.zeros(3, height, 40)
+    pixels[:, 20:] = 1
+    model = DegradationClassifier(KINDS, 4).eval()
+    model.forward = spotted
+    model.measure_from_clean()
+    router = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32)
+    assert {crop.side for crop in router(pixels).crops} == {finest}
+    assert {crop.side for crop in router(torch.zeros(3, height, 40)).crops} == {32}  # nothing to tell apart
+
+
 @pytest.mark.parametrize("size", [(128, 128), (16, 16), (3, 40), (2000, 64)])
 def test_a_closer_look_has_smaller_crops_on_a_grid(router: NetworkRouter, size: tuple[int, int]) -> None:
     crops = router.look_closely(Planes(torch.rand(3, *size)))

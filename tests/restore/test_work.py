@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from darnet.images.image import Image
 from darnet.images.regions import RegionSource
 from darnet.restore.diagnosis import Crop, Diagnosis
 from darnet.restore.restorer import Restorer
+from darnet.restore.result import Result
 from darnet.restore.routers import Always, RegionRouter
 from darnet.restore.strength import Strength
 
@@ -51,7 +53,7 @@ def test_a_picture_with_one_kind_is_looked_at_once() -> None:
 
 def test_a_plan_is_revised_by_what_each_step_leaves() -> None:
     second = {"noise": 0.4, "jpeg": 0.0, "blur": 0.9}
-    router = Script({"noise": 0.9, "jpeg": 0.8, "blur": 0.3}, second, {"blur": 0.3, "noise": 0.0})
+    router = Script({"noise": 0.9, "jpeg": 0.8, "blur": 0.3}, second, {"blur": 0.9, "noise": 0.0})
     result = Restorer(router, EXPERTS)(CLEAN)
     assert result.experts == ("jpeg", "noise", "blur")
     assert [[repair.kind for repair in step.plan] for step in result.steps] == [
@@ -76,6 +78,36 @@ def test_a_step_that_changes_nothing_worth_having_is_taken_back() -> None:
     np.testing.assert_array_equal(again.image, CLEAN + 20)
     faint = Restorer(Script({"jpeg": 0.9, "blur": 0.9}, {"blur": 0.9}), EXPERTS | {"jpeg": add(0.1)})(CLEAN)
     np.testing.assert_array_equal(faint.image, CLEAN + 5)
+
+
+@pytest.mark.parametrize(
+    ("scores", "max_steps", "experts", "warnings"),
+    [
+        ({"haze": 0.95, "noise": 0.9}, 1, ("noise",), ()),
+        ({"haze": 0.95, "noise": 0.9, "jpeg": 0.8}, 1, ("noise",), ("jpeg not repaired: `max_steps=1`",)),
+        ({"haze": 0.95, "noise": 0.9, "jpeg": 0.8}, 2, ("noise", "jpeg"), ()),
+        ({"noise": 0.95, "haze": 0.9, "blur": 0.8}, 2, ("noise", "blur"), ()),
+    ],
+)
+def test_what_is_taken_back_is_none_of_the_steps_that_may_be_done(
+    scores: dict[str, float], max_steps: int, experts: tuple[str, ...], warnings: tuple[str, ...]
+) -> None:
+    """And nothing is said to be left out that was repaired in its place."""
+    for keep in (False, True):
+        router = Script(*[dict(scores) for _ in range(4)])
+        result = Restorer(router, EXPERTS, max_steps=max_steps)(CLEAN, keep=keep)
+        assert result.experts == experts
+        assert set(result.warnings) == {"haze: nothing worth having changed", *warnings}
+        assert [step.note for step in result.steps if step.expert is None] == ["haze: nothing worth having changed"]
+        assert router.looks == len(experts), "the picture that nothing changed is not looked at again"
+        np.testing.assert_array_equal(
+            result.image, CLEAN + sum({"noise": 20, "jpeg": -10, "blur": 5}[k] for k in experts)
+        )
+
+
+def test_what_is_repaired_in_the_end_is_not_said_to_be_left_alone() -> None:
+    result = Restorer(Script({"noise": 0.9, "blur": 0.55}, {"blur": 0.9}), EXPERTS)(CLEAN)
+    assert (result.experts, result.warnings) == (("noise", "blur"), ())
 
 
 def test_who_says_what_is_wrong_gets_it_whatever_it_changes() -> None:
@@ -142,6 +174,18 @@ def test_a_mask_says_where_to_the_pixel() -> None:
     np.testing.assert_array_equal(told.image, result.image)
 
 
+def test_what_is_transparent_in_a_mask_is_black() -> None:
+    """Whatever colour hides there: an editor leaves white, or what was painted before."""
+    mask = np.full((96, 128, 4), 255, np.uint8)
+    mask[:50, :, 3], mask[50:60, :, 3] = 0, 51
+    system = Restorer(Always("noise"), {"noise": add(20)})
+    for given in (mask, mask.astype(np.uint16) * 257, np.dstack([mask[..., 0], mask[..., 3]]).astype(np.float32) / 255):
+        result = system(CLEAN, mask=given)
+        np.testing.assert_array_equal(result.image[:50], CLEAN[:50])
+        np.testing.assert_array_equal(result.image[50:60], CLEAN[50:60] + 4)  # a fifth
+        np.testing.assert_array_equal(result.image[60:], CLEAN[60:] + 20)
+
+
 def test_what_is_masked_is_not_judged() -> None:
     seen = list[Tensor]()
 
@@ -193,6 +237,45 @@ def test_at_no_strength_only_a_plan_is_made() -> None:
     told = Restorer(Always("clean"), EXPERTS)(CLEAN, kinds=["haze"], strength=Strength(luma=0, chroma=0))
     assert [repair.kind for repair in told.plan] == ["haze"]
     assert not told.changed
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize(
+    "strength", [{"noise": 0, "jpeg": 0}, Strength({"blur": 1}, others=0), Strength({"noise": 0, "jpeg": 0}, luma=0.5)]
+)
+def test_where_every_kind_of_a_plan_is_at_0_it_is_as_at_0(strength: object, told: bool, keep: bool) -> None:
+    def run(strength: object) -> Result[np.ndarray]:
+        kinds = ("jpeg", "noise") if told else ()
+        router = Script({"noise": 0.9, "jpeg": 0.8})
+        return Restorer(router, EXPERTS)(CLEAN, kinds=kinds, strength=strength, keep=keep)
+
+    result, nothing = run(strength), run(0)
+    assert not result.changed
+    assert result.residuals is None
+    assert [replace(step, seconds=0) for step in result.steps] == [replace(step, seconds=0) for step in nothing.steps]
+    assert result.warnings == nothing.warnings
+
+
+def test_a_repair_of_which_nothing_is_kept_is_done_where_another_depends_on_it() -> None:
+    """It is what a blend of all steps is: only those behind the last of which anything is kept are left out."""
+    expert = {"noise": lambda pixels: pixels * 0.5, "jpeg": add(-10)}
+
+    def run(strength: object, *, keep: bool = False, **options: object) -> Result[np.ndarray]:
+        router = Script({"noise": 0.9, "jpeg": 0.8}, {"noise": 0.9})
+        return Restorer(router, expert)(CLEAN, strength=strength, keep=keep, **options)
+
+    for options in ({}, {"kinds": ("jpeg", "noise")}):
+        kept = run(1, keep=True, **options)
+        for strength, experts in {"noise": ("jpeg",), "jpeg": ("jpeg", "noise")}.items():
+            result = run({strength: 0}, **options)
+            assert result.experts == experts
+            assert result.steps[-1].expert == (None if experts == ("jpeg",) else "noise")
+            np.testing.assert_array_equal(result.image, kept.blend({strength: 0}).image)
+            whole = run({strength: 0}, keep=True, **options)
+            assert whole.experts == ("jpeg", "noise")
+            np.testing.assert_array_equal(whole.image, result.image)
+            np.testing.assert_array_equal(whole.blend(1).image, kept.image)
 
 
 def test_a_heat_map_shows_where() -> None:

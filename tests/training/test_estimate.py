@@ -13,6 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from darnet.errors import RecipeError, UsageError
 from darnet.models.creation import create_model
 from darnet.training import estimate as subject
+from darnet.training import experiments
 from darnet.training.estimate import estimate, rehearse
 from darnet.training.launch import Hardware
 from darnet.training.recipe import Recipe, find_recipe, load_recipe
@@ -132,3 +133,28 @@ def test_the_papers_recipes_begin_on_their_data_sets(tmp_path: Path, name: str) 
             fill(f"pairs/{kind}/{side}", [f"{number}.png" for number in range(count)])
     found = rehearse(load_recipe(find_recipe(f"paper/{name}")), tmp_path / "data", Hardware("cpu"))
     assert found.seconds > 0
+
+
+@pytest.mark.parametrize("name", ["noise", "blur", "overexposure"])
+def test_darnets_experts_begin_on_div2k(tmp_path: Path, name: str) -> None:
+    """Its 800 training pictures; the 100 of validation are left out."""
+    for folder, numbers in (("DIV2K_train_HR", range(1, 801)), ("DIV2K_valid_HR", range(801, 901))):
+        (tmp_path / folder).mkdir()
+        for number in numbers:
+            file = tmp_path / folder / f"{number:04}.png"
+            if number in (1, 801):
+                PIL.Image.new("RGB", (160, 144), (90, 120, 60)).save(first := file)
+            else:
+                os.link(first, file)
+    found = rehearse(load_recipe(find_recipe(f"paper/{name}")), tmp_path, Hardware("cpu"))
+    assert found.stages[0].steps == 100 * (720 * 50 // 128)  # §IV-A: 50 crops of each picture, a tenth validated on
+
+
+@pytest.mark.parametrize("name", ["router", "phases"])
+def test_darnets_classifier_begins_on_stl10(tmp_path: Path, name: str) -> None:
+    """In one phase and in three: later ones are rehearsed before there is anything to replay."""
+    with (tmp_path / "train_X.bin").open("wb") as file:
+        file.truncate(5000 * 3 * 96**2)
+    recipes = experiments.load(find_recipe(f"paper/{name}")).recipes
+    found = [rehearse(recipe, tmp_path, Hardware("cpu")) for recipe in recipes]
+    assert [estimate.stages[0].steps for estimate in found] == [100 * (3500 // 256)] * len(recipes)

@@ -108,11 +108,11 @@ class Oracle(Method):
     told = "kind"
 
     def __call__(self, observed: Pixels, case: Case) -> Answer:
-        """Repair the kinds that the case has, the last first; leave alone what no expert serves."""
+        """Repair the kinds that the case has, in the system's order; leave alone what no expert serves."""
         experts = _serving(self.restorer, case)
         if not experts:
             return Answer(observed)
-        return Answer(self.restorer(observed.clamp(0, 1), kinds=experts).image)
+        return Answer(self.restorer(observed.clamp(0, 1), kinds=experts).image, experts=tuple(experts))
 
     def networks(self, case: Case) -> tuple[nn.Module, ...]:
         """The experts for this damage."""
@@ -238,10 +238,10 @@ def _networks(router: Router) -> tuple[nn.Module, ...]:
 
 
 def _serving(restorer: Restorer, case: Case) -> list[str]:
-    """The experts that the damage of a case belongs to, the last kind first; an all-in-one network takes everything."""
+    """The experts that a case's damage belongs to, in the system's order; an all-in-one network takes everything."""
     always = restorer.router.label if isinstance(restorer.router, Always) else None
     named = dict.fromkeys(always or kind for kind in reversed(case.kinds))
-    return [name for name in named if name in restorer.experts]
+    return restorer.planner.ordered(name for name in named if name in restorer.experts)
 
 
 def _expert_networks(restorer: Restorer, case: Case) -> tuple[nn.Module, ...]:

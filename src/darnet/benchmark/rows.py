@@ -58,7 +58,8 @@ class Record:
         if self.error is not None:
             return PerImage(self.name, error=self.error)
         psnr = self.psnr if self.psnr is not None and isfinite(self.psnr) else None
-        scored = PerImage(self.name, rounded(psnr, 4), rounded(self.ssim, 5), round(1e3 * self.seconds, 1))
+        figures = (rounded(psnr, 4), rounded(self.ssim, 5), round(1e3 * self.seconds, 1))
+        scored = PerImage(self.name, *figures, experts=self.experts)
         if self.label is None:
             return scored
         return replace(
@@ -67,7 +68,6 @@ class Record:
             confidence=rounded(self.confidence, 4),
             present=self.present,
             left_alone=self.left_alone,
-            experts=self.experts,
             estimated_level=rounded(self.estimated, 3),
         )
 
@@ -77,7 +77,7 @@ class PerImage:
     """One picture of a row, its figures rounded.
 
     `psnr` is None also where nothing differs. From `label` on: what a diagnosis said; None where there was none, or
-    where the document is older than the question.
+    where the document is older than the question. `experts`: who repaired it; None where nobody says.
     """
 
     name: str

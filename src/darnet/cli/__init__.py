@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from darnet.cli import streams
+from darnet.cli.flags import running, spoken
 from darnet.cli.lines import tell
 from darnet.errors import DarnetError, UsageError, explain
 
@@ -29,6 +30,11 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; what goes wrong is one line on stderr."""
+    with running(arguments):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     import typer
 
     from darnet.cli.app import build
@@ -38,9 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         # Commands return their exit code; --help, --version and an interrupt come back the same way.
         answer = build()(list(arguments), prog_name="darnet", standalone_mode=False)
     except DarnetError as error:
-        from darnet.cli.flags import spoken
-
-        return _complain(spoken(str(error), arguments), error.exit_code)
+        return _complain(spoken(str(error)), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         answer = INTERRUPTED
     except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
@@ -12,7 +11,11 @@ from darnet.cli.session import Session, as_json
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from darnet.images.image import Image
     from darnet.jobs.inputs import Found, Source
+    from darnet.jobs.outputs import Task
+    from darnet.restore.restorer import Restorer
+    from darnet.restore.result import Result
 
 #: In the name of a heat map that lies beside its picture.
 TAG = "map"
@@ -26,7 +29,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     device: o.Device = "auto",
     precision: o.Precision = "auto",
     model: o.Model = "darnet",
-    heat_map: o.HeatMap = None,
+    output: o.HeatMap = None,
     overwrite: o.Overwrite = False,
 ) -> int:
     """Say what is wrong with pictures, without changing anything."""
@@ -35,7 +38,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs.inputs import Search
 
-        search = Search(None if heat_map is None else TAG, recursive, heat_map)(inputs)
+        search = Search(None if output is None else TAG, recursive, output)(inputs)
         session.leave_out(search.left_out)
         for name, reason in search.missing:
             session.fail(name, reason)
@@ -43,7 +46,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
                 print(as_json({"input": name, "diagnosis": None, "error": spoken(reason)}))
         if not search.sources:
             return session.finish(0)
-        maps = None if heat_map is None else _maps(heat_map, search, overwrite=overwrite)
+        maps = {} if output is None else _maps(output, search)
         from darnet.restore.result import Plan
         from darnet.systems.spec import RestorerSpec
 
@@ -51,16 +54,16 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     for source in session.each(search.sources, len(search.sources)):
         diagnosis, plan = None, Plan()
         with session.attempt(source.name, source.path) as attempt:
-            image = source.picture(max_pixels or MAX_PIXELS, pages="first")
+            drawn = maps.get(source)
+            if drawn is not None:
+                drawn.check(overwrite=overwrite)
+            image = source.picture(max_pixels or MAX_PIXELS, "first")
             result = restorer(image, strength=0)  # looks, and says what speaks against a repair
             diagnosis, plan = result.diagnosis, result.plan
-            if maps is not None:
-                try:
-                    restorer.heat_map(image).write(maps[source])
-                except UsageError as nothing:  # there is none to draw; that is no failure
-                    session.warn(source.name, str(nothing))
             for text in result.warnings:
                 session.warn(source.name, text)
+            if drawn is not None and (nothing := _draw(drawn, restorer, result)):
+                session.warn(source.name, nothing)
         if json:
             found = None if diagnosis is None else diagnosis.to_dict() | {"plan": [repair.to_dict() for repair in plan]}
             session.say(as_json({"input": source.name, "diagnosis": found, "error": attempt.error}))
@@ -71,14 +74,24 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     return session.finish(search.total)
 
 
-def _maps(path: str, found: Found, *, overwrite: bool) -> dict[Source, Path]:
-    """Where the heat map of each picture goes. Raises UsageError and ImageError, before any work."""
-    from darnet.jobs.outputs import Destination, make_folder
+def _maps(path: str, found: Found) -> dict[Source, Task]:
+    """Where the heat map of each picture goes. Raises UsageError, before any work."""
+    from darnet.jobs.outputs import Destination
 
     tasks = Destination(path, TAG).plan(found)
-    for task in tasks:
-        if task.streamed:
-            raise UsageError("--map: stdout holds what is said; give a file or a folder")
-        task.check(overwrite=overwrite)
-        make_folder(task.output)
-    return {task.source: task.output for task in tasks}
+    if any(task.streamed for task in tasks):
+        raise UsageError("--map: stdout holds what is said; give a file or a folder")
+    return {task.source: task for task in tasks}
+
+
+def _draw(task: Task, restorer: Restorer, result: Result[Image]) -> str | None:
+    """Write the heat map of a picture that was diagnosed; returns why there is none, which is no failure."""
+    from darnet.jobs.outputs import make_folder
+
+    try:
+        drawing = restorer.heat_map(result.source, diagnosis=result.diagnosis)
+    except UsageError as nothing:
+        return str(nothing)
+    make_folder(task.output)
+    drawing.write(task.output)
+    return None

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -22,11 +24,30 @@ PARAMETER = rf"`(?P<name>[a-z_]+)(?:=(?P<value>(?:{LITERAL})*))?`"
 SPOKEN = rf"(?P<escaped>\\`)|(?P<function>{'|'.join(map(re.escape, COMMANDS))})|{PARAMETER}"
 
 
-def spoken(text: str, arguments: Sequence[str] = ()) -> str:
-    """A text of the core, with flags in place of parameters; `arguments`: the command line it is about.
+#: The command line that is run.
+_run: ContextVar[tuple[str, ...]] = ContextVar("run", default=())
 
-    What of them the text repeats is left as it was given.
+
+@contextmanager
+def running(arguments: Sequence[str]) -> Iterator[None]:
+    """What is said inside is about this command line."""
+    before = _run.set(tuple(arguments))
+    try:
+        yield
+    finally:
+        _run.reset(before)
+
+
+def spoken(text: str) -> str:
+    """A text of the core, with flags in place of parameters: those of the command that is run (`running`).
+
+    What of its command line the text repeats is left as it was given.
+
+    >>> with running(["restore", "a.jpg"]):
+    ...     print(spoken("`strength=2`: expected 0 to 1"))
+    --strength 2: expected 0 to 1
     """
+    arguments = _run.get()
     values = [part for argument in arguments for part in (argument, argument.partition("=")[2]) if "`" in part]
     given = "|".join(map(re.escape, values)) or "(?!)"
 
@@ -35,7 +56,7 @@ def spoken(text: str, arguments: Sequence[str] = ()) -> str:
             return "`"
         if found["function"]:
             return COMMANDS[found["function"]]
-        return _flag(found, tuple(arguments)) if found["name"] else found[0]
+        return _flag(found, arguments) if found["name"] else found[0]
 
     return re.sub(rf"{given}|{SPOKEN}", say, text)
 

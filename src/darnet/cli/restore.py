@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
 from darnet.cli.lines import Hue, Line
 from darnet.cli.session import Session, as_json, as_user
-from darnet.cli.strengths import Chroma, Given, Luma, strength_of, told
+from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     quiet: o.Quiet = False,
 ) -> int:
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
+    _refuse_idle(kinds, {"--max-steps": max_steps, "--min-confidence": min_confidence})
     effort, file_quality = o.split_quality(quality)
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
@@ -59,18 +61,17 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
-        weights = strength_of(strength, luma, chroma)
-        job = Job(tuple(kinds or ()), weights, encoding, recursive, overwrite, *how)
-        plan = job.plan(inputs, output)
+        job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
+        agenda = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
-        if any(task.streamed for task in plan.tasks):
+        if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
-            check_report(report, plan.tasks)
-        session.leave_out(plan.left_out)
-        ledger.entries += map(telling, job.ending(plan.missing))
+            check_report(report, agenda.tasks)
+        session.leave_out(agenda.left_out)
+        ledger.entries += map(telling, job.ending(agenda.missing))
         outcomes: Iterator[Done] = iter(())
-        if plan.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
+        if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
             from darnet.systems.spec import RestorerSpec
 
             ledger.spec = RestorerSpec(
@@ -82,14 +83,15 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = job.run(plan.tasks, ledger.spec.build())
+            with session.listening(mask or "", Path(mask or "")):
+                outcomes = job.run(agenda.tasks, ledger.spec.build())
     try:
-        for task, done in session.each(zip(plan.tasks, outcomes, strict=False), len(plan.tasks)):
+        for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))
     finally:  # interrupted: what was done so far
         if report is not None:
             ledger.write(report)
-    return session.finish(plan.total if plan.tasks else 0, stopped=telling.stopped)
+    return session.finish(agenda.total if agenda.tasks else 0, stopped=telling.stopped)
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,10 @@ class Telling:
 
     def _kinds(self, treatment: Treatment) -> tuple[str, ...]:
         """What was repaired, or would be."""
-        return tuple(repair.kind for repair in treatment.plan) if self.job.dry_run else treatment.experts
+        if not self.job.dry_run:
+            return treatment.experts
+        planned = tuple(repair.kind for repair in treatment.plan)
+        return tuple(meant(self.job.strength, planned).needed(planned, keep=self.job.keep))
 
     def _line(self, name: str, treatment: Treatment, output: str) -> Line:
         """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
@@ -150,6 +155,12 @@ class Telling:
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
         return Line(name, verdict, f"{action}  {time}", output, hue)
+
+
+def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:
+    """Raise UsageError for a flag that chooses among what is found where nobody looks."""
+    for flag in [flag for flag, value in choosing.items() if value is not None and kinds]:
+        raise UsageError(f"{flag}: chooses among what is found; with --as all that is named is repaired")
 
 
 def _where(share: float) -> str:

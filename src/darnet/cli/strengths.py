@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.restore.strength import Weights
+    from darnet.restore.strength import Strength, StrengthLike
 
 EXPECTED = "expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"
 
@@ -30,7 +31,7 @@ Luma: TypeAlias = Annotated[
 Chroma: TypeAlias = Annotated[float, typer.Option("--chroma", metavar="0..1", help="How much of it is kept in colour.")]
 
 
-def strength_of(given: str, luma: float, chroma: float) -> Weights:
+def strength_of(given: str, luma: float, chroma: float) -> StrengthLike:
     """What is meant, a plain number where one will do. Raises UsageError for what is no strength.
 
     >>> strength_of("0.5", 1.0, 1.0), strength_of("noise=0.5,jpeg=1", 1.0, 0.8).by_kind
@@ -60,22 +61,31 @@ def _share(text: str, given: str) -> float:
     return share
 
 
-def told(weights: Weights, kinds: Sequence[str]) -> str:
+def told(given: StrengthLike, kinds: Sequence[str]) -> str:
     """At which strength some kinds were repaired; empty where all of it was kept.
 
     >>> from darnet.restore.strength import Strength
     >>> told(0.5, ["noise"]), told({"noise": 0.5}, ["noise", "jpeg"]), told(Strength(luma=0.4), ["noise"])
     (' at strength 0.5', ' at strength noise=0.5,jpeg=1', ' at luma 0.4')
     """
-    from darnet.degradations import resolve
-    from darnet.restore.strength import Strength
-
-    strength = Strength.of(weights)
-    meant = {resolve(word, kinds): share for word, share in strength.by_kind.items()}
-    shares = {kind: meant.get(kind, strength.others) for kind in kinds}
+    strength = meant(given, kinds)
+    shares = {kind: strength.weight(kind) for kind in kinds}
     different = len(set(shares.values())) > 1
     listed = ",".join(f"{kind}={share:g}" for kind, share in shares.items())
     common = listed if different else f"{next(iter(shares.values()), 1.0):g}"
     parts = {"strength": common, "luma": f"{strength.luma:g}", "chroma": f"{strength.chroma:g}"}
     said = ", ".join(f"{name} {value}" for name, value in parts.items() if value != "1")
     return f" at {said}" if said else ""
+
+
+def meant(given: StrengthLike, kinds: Sequence[str]) -> Strength:
+    """The same, with these kinds called as they are here; what is said of others does not matter.
+
+    >>> meant({"noisy": 0.5}, ["noise"]).by_kind
+    {'noise': 0.5}
+    """
+    from darnet.degradations import resolve
+    from darnet.restore.strength import Strength
+
+    strength = Strength.of(given)
+    return replace(strength, by_kind={resolve(word, kinds): share for word, share in strength.by_kind.items()})

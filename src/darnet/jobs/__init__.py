@@ -4,8 +4,8 @@ Inputs, outputs, what is done, and what was done. Pictures come and go one by on
 """
 
 from darnet.jobs.encoding import Encoding
-from darnet.jobs.job import Done, Job, Plan, restore_many
+from darnet.jobs.job import Agenda, Done, Job, restore_many
 from darnet.jobs.ledger import Ledger, check_report
 from darnet.jobs.outputs import Task
 
-__all__ = ["Done", "Encoding", "Job", "Ledger", "Plan", "Task", "check_report", "restore_many"]
+__all__ = ["Agenda", "Done", "Encoding", "Job", "Ledger", "Task", "check_report", "restore_many"]

@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from darnet.errors import DarnetError, ImageError, UsageError, explain, named
+from darnet.errors import ImageError, UsageError, explain, named
 from darnet.images import scratch
+from darnet.images.formats import SUFFIXES
 from darnet.images.image import Image
 from darnet.jobs.archive import opened
 from darnet.jobs.inputs import STREAM, Source
 from darnet.jobs.job import Done
-from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix
+from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix, names_file
 from darnet.jobs.residuals import Header, digest
 from darnet.notices import overheard
 from darnet.restore.result import Repair, Result, Step
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Blending:
 def blend_many(
     files: str | Path | Iterable[str | Path],
     output: str | Path | None = None,
-    strength: Weights = 1.0,
+    strength: StrengthLike = 1.0,
     *,
     original: str | Path | None = None,
     overwrite: bool = False,
@@ -82,7 +83,7 @@ def blend_many(
     None: that which the file lies beside, `photo.restored.jpg` of `photo.restored.jpg.residuals`. `original`: the
     picture that was restored, where it lies no more where it did. A file that fails is an outcome as any other.
     Raises UsageError, before any picture, for a strength out of range, a kind that none of the files is of, or outputs
-    that collide or would be an input.
+    that collide, would be an input, or cannot hold what they should.
 
     >>> [done.input for done in blend_many([])]
     []
@@ -92,16 +93,15 @@ def blend_many(
     chosen, failed, blendings = Strength.of(strength), list[Done](), list[Blending]()
     if original is not None and len(paths) > 1:
         raise UsageError(f"`original={str(original)!r}`: is one picture, and several files were given")
+    file, folder = _destination(output, several=len(paths) > 1)
     for path in paths:
         try:
             with opened(path) as archive:
                 header = archive.header
-        except DarnetError as error:
+            blendings.append(Blending(path, header, _task(path, _source(path, header, original), file, folder)))
+        except ImageError as error:
             reason, exit_code = explain(error, path)
             failed.append(Done(str(path), error=reason, exit_code=exit_code))
-        else:
-            source = _source(path, header, original)
-            blendings.append(Blending(path, header, _task(path, source, output, several=len(paths) > 1)))
     check_apart([one.task for one in blendings], [*paths, *(one.task.source.path for one in blendings)])
     if blendings:
         chosen = chosen.among({kind for one in blendings for kind in one.header.kinds}, "repair")
@@ -109,23 +109,32 @@ def blend_many(
 
 
 def _source(path: Path, header: Header, original: str | Path | None) -> Source:
-    """The picture that was restored."""
+    """The picture that was restored. Raises ImageError where it came from stdin and nobody says which it is."""
     if original is None and header.original is None:
-        raise UsageError(f"{named(path)}: says of no file that it was restored; `original` names it")
+        raise ImageError(path, "says of no file that it was restored; `original` names it")
     found = Path(original) if original is not None else path.parent / (header.original or "")
     return Source(str(found), found, Path(found.name))
 
 
-def _task(path: Path, source: Source, output: str | Path | None, *, several: bool) -> Task:
-    """Where a file's picture goes."""
-    own = path.with_suffix("") if path.suffix == RESIDUALS else path
+def _destination(output: str | Path | None, *, several: bool) -> tuple[Path | None, Path | None]:
+    """The file, or else the folder, that is meant; neither: each beside its file.
+
+    Raises UsageError for what `several` pictures, or any, cannot become.
+    """
     if output is None:
-        place = own
-    elif str(output) == STREAM:
+        return None, None
+    if str(output) == STREAM:
         raise UsageError("`output='-'`: pictures are blended into files")
-    elif several or Path(output).is_dir() or str(output).endswith(("/", os.sep)):
-        place = Path(output) / own.name
-    else:
-        place = Path(output)
-    check_suffix(place)
+    if not names_file(str(output), several=several):
+        return None, Path(output)
+    check_suffix(Path(output))
+    return Path(output), None
+
+
+def _task(path: Path, source: Source, file: Path | None, folder: Path | None) -> Task:
+    """Where a file's picture goes. Raises ImageError where that is for its name to say, and it does not."""
+    own = path.with_suffix("") if path.suffix == RESIDUALS else path
+    if file is None and own.suffix.lower() not in SUFFIXES:
+        raise ImageError(path, f"its name is none of a picture with {RESIDUALS} behind it; `output` gives a file")
+    place = file or (own if folder is None else folder / own.name)
     return Task(source, place, str(place))

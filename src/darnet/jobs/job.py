@@ -14,14 +14,15 @@ from darnet.errors import ImageError, explain
 from darnet.images import scratch
 from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
+from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
-from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
+from darnet.jobs.outputs import Destination, Task, check_apart, make_folder, remove
 from darnet.jobs.pages import restore_pages
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 
 if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
@@ -54,7 +55,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Agenda:
     """What a job comes down to: a task a picture, and what there is no picture of."""
 
     tasks: tuple[Task, ...]
@@ -76,7 +77,8 @@ class Job:
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
     `first`: of a file of several pictures the first alone; else all of them, as the first is.
-    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired.
+    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired; where
+    nothing was, an output that is replaced takes such a file of an earlier run with it.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -84,7 +86,7 @@ class Job:
     """
 
     kinds: Sequence[str] = ()
-    strength: Weights = 1.0
+    strength: StrengthLike = 1.0
     encoding: Encoding = AS_IT_CAME
     recursive: bool = False
     overwrite: bool = False
@@ -101,7 +103,7 @@ class Job:
         if isinstance(self.strength, Mapping):
             object.__setattr__(self, "strength", Strength.of(self.strength))
 
-    def plan(self, inputs: Sequence[str], output: str | None = None) -> Plan:
+    def plan(self, inputs: Sequence[str], output: str | None = None) -> Agenda:
         """What is to become of which picture; nothing is read but names and first bytes.
 
         `inputs`: files, folders, globs, or "-": stdin. `output`: a file, a folder, "-": stdout, or None: beside the
@@ -115,18 +117,19 @@ class Job:
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
-        return Plan(tuple(tasks), tuple(missing), tuple(found.left_out))
+        return Agenda(tuple(tasks), tuple(missing), tuple(found.left_out))
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.
 
         Raises, before any picture: UsageError or UnknownNameError for kinds or a strength that no picture can be
-        restored with, WeightsError for an expert that every picture needs.
+        restored with, WeightsError for an expert that every picture needs, ImageError for a mask that cannot be read.
         """
         kinds = restorer.check(self.kinds, self.strength)
         for kind in () if self.dry_run else kinds:
             restorer.experts[kind]  # is needed for every picture: what is wrong with it is said once
-        return self.ending(self._restore(task, restorer) for task in tasks)
+        mask = None if self.mask is None else Image.read(self.mask, max_pixels=self.max_pixels)  # and so is this
+        return self.ending(self._restore(task, restorer, mask) for task in tasks)
 
     def ending(self, outcomes: Iterable[Done]) -> Iterator[Done]:
         """The outcomes, or with `fail_fast` those up to the first failure; none is asked for that is not given."""
@@ -135,14 +138,14 @@ class Job:
             if self.fail_fast and done.error is not None:
                 return
 
-    def _restore(self, task: Task, restorer: Restorer) -> Done:
+    def _restore(self, task: Task, restorer: Restorer, mask: Image | None) -> Done:
         source, treatment, started = task.source, None, time.perf_counter()
         try:
             with overheard() as said:
                 self._check(task)
                 image = source.picture(self.max_pixels, "first" if self.first else "all")
                 strength = 0.0 if self.dry_run else self.strength
-                how = {"kinds": self.kinds, "strength": strength, "mask": self.mask, "keep": self.keep}
+                how = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
                 result = restore_pages(restorer, image, **how)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
@@ -158,9 +161,14 @@ class Job:
         return Done(source.name, None if self.dry_run else task.name, treatment)
 
     def _write(self, result: Result[Any], task: Task) -> None:
-        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError."""
+        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError.
+
+        Where nothing was kept an earlier run's file goes, once the output is there: it would tell of another picture.
+        """
         if task.residuals is None or result.residuals is None:
             self.encoding.write(result, task)
+            if task.residuals is not None:
+                remove(task.residuals)
             return
         from darnet.jobs import archive, residuals  # which bring torch
 
@@ -192,19 +200,19 @@ def restore_many(
     `photo.jpg`. `restorer`: a system by its name or folder, how it runs, or one that is built. `job`: what is done.
     A picture that fails is an outcome as any other; where `job` says `fail_fast`, it is the last. Originals are never
     touched, outputs appear at once or not at all, and no picture is held when its outcome is given.
-    Raises UsageError, UnknownNameError or WeightsError before any picture.
+    Raises UsageError, UnknownNameError, WeightsError or, of a mask, ImageError before any picture.
 
     >>> [done.input for done in restore_many([])]
     []
     """
     given = [inputs] if isinstance(inputs, str | Path) else inputs
-    plan = job.plan([str(one) for one in given], None if output is None else str(output))
-    if not plan.tasks:
-        return job.ending(plan.missing)
+    agenda = job.plan([str(one) for one in given], None if output is None else str(output))
+    if not agenda.tasks:
+        return job.ending(agenda.missing)
     from darnet.systems.spec import RestorerSpec
 
     if isinstance(restorer, str | Path):
         restorer = RestorerSpec(system=str(restorer))
     if isinstance(restorer, RestorerSpec):
         restorer = restorer.build()
-    return job.ending(chain(plan.missing, job.run(plan.tasks, restorer)))
+    return job.ending(chain(agenda.missing, job.run(agenda.tasks, restorer)))

@@ -133,14 +133,9 @@ class Destination:
     def _names_file(self, found: Found) -> bool:
         """Whether `output` is a file rather than a folder. Raises UsageError where it can be neither."""
         assert self.output is not None
-        path, several = Path(self.output), found.from_folder or found.total > 1
-        if path.is_dir() or self.output.endswith(("/", os.sep)):
-            if any(source.streamed for source in found.sources):
-                raise UsageError(f"`output={self.output!r}`: stdin has no name; give a file or -")
-            return False
-        if several and (path.suffix.lower() in SUFFIXES or path.is_file()):
-            raise UsageError(f"`output={self.output!r}`: a file holds one picture, and several inputs were given")
-        return not several and (bool(path.suffix) or path.is_file())
+        if is_folder(self.output) and any(source.streamed for source in found.sources):
+            raise UsageError(f"`output={self.output!r}`: stdin has no name; give a file or -")
+        return names_file(self.output, several=found.from_folder or found.total > 1)
 
     def _check_suffix(self, path: Path) -> None:
         format = check_suffix(path)
@@ -151,6 +146,27 @@ class Destination:
         if found.from_folder or found.total > 1:
             raise UsageError(f"`output={self.output!r}`: stdout holds one picture, and several inputs were given")
         return found.sources
+
+
+def is_folder(output: str) -> bool:
+    """Whether an output is a folder, or says that it is one."""
+    return Path(output).is_dir() or output.endswith(("/", os.sep))
+
+
+def names_file(output: str, *, several: bool) -> bool:
+    """Whether an output is a file rather than a folder, neither of which may be there yet: a file has a suffix.
+
+    Raises UsageError for a file that `several` pictures are to become.
+
+    >>> names_file("new.webp", several=False), names_file("new", several=False), names_file("new.d", several=True)
+    (True, False, False)
+    """
+    path = Path(output)
+    if is_folder(output):
+        return False
+    if several and (path.suffix.lower() in SUFFIXES or path.is_file()):
+        raise UsageError(f"`output={output!r}`: a file holds one picture, and several inputs were given")
+    return not several and (bool(path.suffix) or path.is_file())
 
 
 def sniff(source: Source) -> str | None:
@@ -229,6 +245,14 @@ def make_folder(path: Path) -> None:
     """Make the folder that a file is to lie in. Raises ImageError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be there. Raises ImageError."""
+    try:
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise ImageError(path, refusal(error)) from None
 

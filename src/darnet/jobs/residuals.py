@@ -23,8 +23,8 @@ from darnet.restore.subject import Subject
 from darnet.version import __version__
 
 #: A level is so many quanta for each step, and one more. Errors of K steps, whose strengths may all differ, add up to
-#: less than half a level so. And the number is even and one: where a level ends a quantum ends, too, so that nothing is
-#: rounded to another level where all is kept.
+#: less than half a level so. And the number is even and one: where a level ends a quantum ends, too, so that where all
+#: is kept, and no mask weighs it, nothing is rounded to another level but what lies midway between two.
 FINENESS = 4
 #: The same at 8 bits where an ICC profile lies between, whose curve may be far steeper in black.
 FINENESS_OF_CURVES = 32

@@ -23,10 +23,11 @@ from darnet.registry import CLEAN
 from darnet.restore.diagnosis import Crop
 from darnet.restore.places import Map
 
-#: Colours that most people tell apart. Source: Okabe and Ito, "Color universal design", 2008.
+#: Colours that most people tell apart, and red, since black or white would hardly show on a grey picture. Source: Okabe
+#: and Ito, "Color universal design", 2008.
 COLOURS = (
     *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)),
-    *((0, 114, 178), (213, 94, 0), (204, 121, 167), (255, 255, 255)),
+    *((0, 114, 178), (213, 94, 0), (204, 121, 167), (255, 40, 60)),
 )
 #: A drawing's longest side, and the size of its letters.
 LONGEST_PX, LETTERS_PX = 1600, 16

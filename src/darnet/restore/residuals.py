@@ -26,7 +26,7 @@ class Residuals:
 
     def blend(self, strength: Strength) -> Image:
         """The whole picture at a strength; as it came, to the bit, where nothing is kept of any step."""
-        if strength.none or not any(strength.weight(kind) for kind, _ in self.steps):
+        if not strength.needed([kind for kind, _ in self.steps]):
             return self.subject.image
         answer: RegionSource = self.steps[-1][1]
         if not strength.full:

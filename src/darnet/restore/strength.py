@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TypeAlias, Union
 
 from darnet.errors import UnknownNameError, UsageError
 
 #: What is taken for a strength: one for all kinds, or by kind.
-Weights: TypeAlias = Union[float, Mapping[str, float], "Strength"]
+StrengthLike: TypeAlias = Union[float, Mapping[str, float], "Strength"]
+EXPECTED = "expected a number from 0 to 1"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Strength:
     """How much is kept of what was changed: `by_kind`, and of `others`; of its `luma`, and of its `chroma`.
 
     All are in [0, 1], and multiply: of the colour noise that goes, say, everything, and of the grain little.
-    Raises UsageError for a value out of range.
+    Raises UsageError for what is no number, and for one out of range.
 
     >>> Strength.of(0.5).weight("noise"), Strength.of({"noise": 0.5}).weight("jpeg")
     (0.5, 1.0)
@@ -30,18 +32,24 @@ class Strength:
     chroma: float = 1.0
 
     def __post_init__(self) -> None:
-        """Raise UsageError for a value out of range."""
+        """Raise UsageError for what is no number, and for one out of range."""
+        if not isinstance(self.by_kind, Mapping) or not all(isinstance(kind, str) for kind in self.by_kind):
+            raise UsageError("`by_kind`: expected a strength for each kind, by its name: {'noise': 0.5}")
         named = {"strength": self.others, "luma": self.luma, "chroma": self.chroma}
         for name, value in (*named.items(), *((f"strength[{kind!r}]", share) for kind, share in self.by_kind.items())):
-            if not 0 <= value <= 1:
-                raise UsageError(f"`{name}={value:g}`: expected 0 to 1")
+            check_fraction(name, value)
 
     @classmethod
-    def of(cls, weights: Weights) -> Strength:
-        """One for all kinds, or by kind: it is then 1 for those that are not named."""
-        if isinstance(weights, Strength):
-            return weights
-        return cls(dict(weights)) if isinstance(weights, Mapping) else cls(others=weights)
+    def of(cls, given: StrengthLike) -> Strength:
+        """One for all kinds, or by kind: it is then 1 for those that are not named. Raises UsageError for else."""
+        if isinstance(given, Strength):
+            return given
+        if isinstance(given, Mapping):
+            return cls(dict(given))
+        if not isinstance(given, Real):
+            what = f"{EXPECTED}, one for each kind, {{'noise': 0.5}}, or a Strength"
+            raise UsageError(f"`strength`: {what}, not {type(given).__name__}")
+        return cls(others=given)
 
     def among(self, names: Collection[str], what: str = "expert") -> Strength:
         """The same, with kinds called as `names` are that people call otherwise (`darnet.degradations.resolve`).
@@ -72,7 +80,28 @@ class Strength:
         """Whether everything is kept."""
         return self.luma == self.chroma == 1 and all(share == 1 for share in (self.others, *self.by_kind.values()))
 
-    @property
-    def none(self) -> bool:
-        """Whether nothing is."""
-        return self.luma == self.chroma == 0 or all(share == 0 for share in (self.others, *self.by_kind.values()))
+    def needed(self, kinds: Sequence[str], *, keep: bool = False) -> Sequence[str]:
+        """The repairs that have to be done, of some in order: all up to the last of which anything is kept.
+
+        What is kept of a repair depends on those before it, of which nothing may be kept. `keep`: for another strength,
+        too: if any has to be done, then all of them.
+
+        >>> Strength({"jpeg": 0, "blur": 0}).needed(["jpeg", "noise", "blur"])
+        ['jpeg', 'noise']
+        """
+        silent = self.luma == self.chroma == 0
+        places = [place for place, kind in enumerate(kinds, 1) if self.weight(kind) > 0 and not silent]
+        return kinds if keep and places else kinds[: max(places, default=0)]
+
+
+def check_fraction(parameter: str, value: object) -> None:
+    """Raise UsageError for what is no number in [0, 1].
+
+    >>> check_fraction("min_confidence", "0.5")
+    Traceback (most recent call last):
+    darnet.errors.UsageError: `min_confidence`: expected a number from 0 to 1, not str
+    """
+    if not isinstance(value, Real):
+        raise UsageError(f"`{parameter}`: {EXPECTED}, not {type(value).__name__}")
+    if not 0 <= float(value) <= 1:
+        raise UsageError(f"`{parameter}={float(value):g}`: expected 0 to 1")

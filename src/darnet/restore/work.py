@@ -47,6 +47,9 @@ class Work:
     keep: bool = False
     #: The kinds that were repaired, and what each step made of the picture; the last one may be in the sink instead.
     answers: list[tuple[str, RegionSource]] = field(default_factory=list)
+    #: Kinds that were found and repaired, and those of which nothing worth having was: what is said of them.
+    treated: list[str] = field(default_factory=list)
+    vain: dict[str, str] = field(default_factory=dict)
     #: Of kinds that were repaired in a part alone, the pixels of the subject that were.
     places: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     sink: Replacement | None = None
@@ -55,55 +58,65 @@ class Work:
         """Treat these, whatever is seen."""
         source, steps = self.subject.source, list[Step]()
         plan = tuple(Repair(kind, confidence=1.0) for kind in kinds)
-        if self.strength.none:
-            return [Step(None, None, 0.0, plan)]
-        for kind in kinds:
+        needed = self._needed(plan)
+        for kind in (repair.kind for repair in needed):
             started = time.perf_counter()
             pieces = tiled(self.experts[kind]).by_region(source)
-            source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(kinds))
+            source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(needed))
             steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :]))
-        return steps
+        return steps if len(steps) == len(plan) else [*steps, Step(None, None, 0.0, plan[len(steps) :])]
 
     def diagnosed(self) -> tuple[list[Step], list[str]]:
         """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
 
-        It is looked again after a step where more was planned, or where something else may be there.
+        It is looked again after a step where more was planned, or where something else may be there. A step that
+        changes nothing worth having is taken back, speaks against another of its kind, and is none of `max_steps`.
         """
-        source, plan, steps, said = self.subject.source, Plan(), list[Step](), dict[str, None]()
-        tried = list[str]()
+        source, plan, steps, said = self.subject.source, Plan(), list[Step](), list[tuple[str, str]]()
         first: Diagnosis | None = None
         diagnosis: Diagnosis | None = None
-        objects = self.subject.refuses
         while True:
             started = time.perf_counter()
-            if diagnosis is None:
-                diagnosis = judge(self.router, source)
+            diagnosis = diagnosis or judge(self.router, source)
             first = first or diagnosis
-            if tried:
-                plan = self.planner.revise(plan, first, diagnosis, tried, objects)
-            else:
-                plan = self.planner.plan(diagnosis, objects)
-            said |= dict.fromkeys(self.planner.refusals(diagnosis, tried, objects, plan))
-            if not plan or self.strength.none:
+            plan = self._revised(first, diagnosis)
+            said += self.planner.refusals(diagnosis, self.treated, self._objection, plan).items()
+            if not self._needed(plan):
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan))
                 break
-            tried.append(plan[0].kind)
-            more = not self.planner.done(tried) and (len(plan) > 1 or suspects(diagnosis, tried))
-            after, share = self._repair(source, plan[0], last=not more)
-            note = "" if share else f"{plan[0]}: nothing worth having changed"
-            steps.append(
-                Step(diagnosis, plan[0].kind if share else None, time.perf_counter() - started, plan, share, note)
-            )
+            kind, note = plan[0].kind, ""
+            further = len(plan) > 1 or suspects(diagnosis, [*self.treated, *self.vain, kind])
+            last = not further or self.planner.done([*self.treated, kind])
+            after, share = self._repair(source, plan[0], last=last)
+            if share:
+                self.treated.append(kind)
+            else:
+                note = self.vain[kind] = f"{plan[0]}: nothing worth having changed"
+                last, said = not further, [*said, (kind, note)]
+            steps.append(Step(diagnosis, kind if share else None, time.perf_counter() - started, plan, share, note))
             if share:
                 source, diagnosis = after, None
-            else:
-                said[note] = None
-            if not more:
+            if last:
                 break
+        told = [reason for kind, reason in said if kind not in self.treated]  # not of what was repaired in the end
         if not plan and not self.answers and self.sink is None:
             assert diagnosis is not None
-            said |= dict.fromkeys(self.planner.hints(diagnosis, tried, objects))
-        return steps, list(said)
+            told += self.planner.hints(diagnosis, self.treated, self._objection)
+        return steps, list(dict.fromkeys(told))
+
+    def _revised(self, first: Diagnosis, diagnosis: Diagnosis) -> Plan:
+        """What is left to be repaired after the first step of a plan, or at first all of it."""
+        if self.treated:
+            return self.planner.revise(first, diagnosis, self.treated, self._objection)
+        return self.planner.plan(diagnosis, self._objection)
+
+    def _objection(self, kind: str) -> str | None:
+        return self.vain.get(kind) or self.subject.refuses(kind)
+
+    def _needed(self, plan: Plan) -> Plan:
+        """What of a plan has to be done at this strength, or for others, where steps are kept for them already."""
+        kinds = [repair.kind for repair in plan]
+        return plan if self.keep and self.answers else plan[: len(self.strength.needed(kinds, keep=self.keep))]
 
     @property
     def residuals(self) -> Residuals | None:

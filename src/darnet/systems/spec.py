@@ -81,6 +81,7 @@ class RestorerSpec(BaseModel):
             min_confidences={} if said else system.min_confidences,
             soft=system.soft,
             min_beside={} if said else system.min_beside,
+            order=system.order,
             max_steps=system.max_steps if self.max_steps is None else self.max_steps,
         )
 

@@ -25,7 +25,7 @@ from darnet.imaging.chain import Chain
 from darnet.systems.loading import load_router
 from darnet.training import launch
 from darnet.training.evaluation import Confusion, Evaluation, compose
-from darnet.training.recipe import Recipe, parse_recipe
+from darnet.training.recipe import Recipe, Stage, parse_recipe
 from darnet.training.series import Series, SeriesPlan
 from darnet.training.sources import SourceSpec, Strict
 
@@ -64,8 +64,9 @@ class ClassIncremental(SeriesPlan):
 
     @property
     def recipes(self) -> list[Recipe]:
-        """One a phase, before anything is remembered."""
-        return [self.plan(index) for index in range(len(self.phase))]
+        """One a phase, before anything is remembered: so none of them replays."""
+        plans = map(self.plan, range(len(self.phase)))
+        return [plan.model_copy(update={"stage": tuple(map(_without_replay, plan.stage))}) for plan in plans]
 
     def kinds(self, index: int) -> list[str]:
         """What a router knows after the phase of this number."""
@@ -105,6 +106,10 @@ class ClassIncremental(SeriesPlan):
         report = summary(self, confusion, [_epochs(router.parent) for router in routers])
         report["routers"] = [router.relative_to(runs.folder).as_posix() for router in routers]
         (runs.folder / REPORT).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def _without_replay(stage: Stage) -> Stage:
+    return stage.model_copy(update={"replay": 0.0})
 
 
 def _evaluation(learning: ClassIncremental, runs: Series) -> Evaluation:

@@ -56,6 +56,15 @@ def test_content_is_calibrated_by_the_whole_picture_and_normalised() -> None:
     torch.testing.assert_close(one.mean(dim=1), torch.zeros(1, 4, 4), atol=1e-5, rtol=0)
 
 
+def test_content_is_calibrated_as_in_equation_11() -> None:
+    """LN(γ ⊙ T + β); the bias of γ is counted from 1."""
+    module, token, patches = fusion(), torch.randn(2, 6), torch.randn(2, 6, 2, 3)
+    gamma, beta = module.film(token).chunk(2, dim=1)
+    calibrated = (gamma + 1)[:, :, None, None] * module.align_content(patches) + beta[:, :, None, None]
+    wanted = torch.nn.functional.layer_norm(calibrated.movedim(1, 3), calibrated.shape[1:2])
+    torch.testing.assert_close(module.content_map(token, patches), wanted.movedim(3, 1))
+
+
 def test_attention_does_not_care_where_patches_lie() -> None:
     """Without positions two tiles make the same of the same patch."""
     module, patches = fusion(), torch.randn(1, 6, 2, 3)

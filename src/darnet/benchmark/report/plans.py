@@ -1,6 +1,6 @@
 """What a plan of repair is worth: the right one, what a system does by itself, and plans that are wrong.
 
-A plan is the kinds to repair, in order. The right one treats what befell the picture last first.
+A plan is the kinds to repair, in order. The right one has those that befell the picture, in the system's order.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from darnet.benchmark.rows import Place, Row
 Plan = tuple[str, ...]
 
 
-def wrong(kinds: Sequence[str]) -> list[Plan]:
-    """The wrong plans for kinds that befell a picture in this order: reversed, one left out, and one alone.
+def wrong(kinds: Sequence[str], right: Sequence[str]) -> list[Plan]:
+    """The wrong plans for kinds that befell a picture in this order: forwards, backwards, one left out, and one alone.
 
-    >>> wrong(["blur", "noise"])
+    `right`: the same kinds, as they should be repaired.
+
+    >>> wrong(["blur", "noise"], ["noise", "blur"])
     [('blur', 'noise'), ('blur',), ('noise',)]
     """
-    right = tuple(reversed(kinds))
     short = [tuple(kind for kind in right if kind != missing) for missing in right]
-    plans = (tuple(kinds), *short, *((kind,) for kind in right))
-    return [plan for plan in dict.fromkeys(plans) if plan and plan != right]
+    plans = (tuple(kinds), tuple(reversed(kinds)), *short, *((kind,) for kind in right))
+    return [plan for plan in dict.fromkeys(plans) if plan and plan != tuple(right)]
 
 
 def named(system: str, plan: Plan) -> str:
@@ -53,8 +54,8 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def _lines(system: str, told: Row, found: Mapping[tuple[str, Place], Row]) -> Iterable[tuple[str, ...]]:
     kinds = told.kind.split(TOGETHER)
-    right = tuple(reversed(kinds))
-    plans = {plan: found.get((named(system, plan), told.place)) for plan in wrong(kinds)}
+    right = next((picture.experts for picture in told.per_image if picture.experts), tuple(reversed(kinds)))
+    plans = {plan: found.get((named(system, plan), told.place)) for plan in wrong(kinds, right)}
     followed = {plan: row for plan, row in plans.items() if row is not None}
     if not followed:
         return
@@ -64,7 +65,7 @@ def _lines(system: str, told: Row, found: Mapping[tuple[str, Place], Row]) -> It
         ("as diagnosed", (), found.get((system, told.place))),
         ("one step", (), found.get((f"{system}{ONCE}", told.place))),
         ("told order", right, told),
-        *((_called(plan, right), plan, row) for plan, row in followed.items()),
+        *((_called(plan, kinds), plan, row) for plan, row in followed.items()),
         *([] if best is None else [("best single expert", best, single[best])]),
     ]
     for plan, repaired, row in shown:
@@ -77,11 +78,12 @@ def _lines(system: str, told: Row, found: Mapping[tuple[str, Place], Row]) -> It
             )
 
 
-def _called(plan: Plan, right: Plan) -> str:
+def _called(plan: Plan, kinds: Sequence[str]) -> str:
     if len(plan) == 1:
         return f"{plan[0]} alone"
-    missing = [kind for kind in right if kind not in plan]
-    return f"without {', '.join(missing)}" if missing else "reversed"
+    if missing := [kind for kind in kinds if kind not in plan]:
+        return f"without {', '.join(missing)}"
+    return "forwards" if plan == tuple(kinds) else "backwards"
 
 
 def _against(row: Row, other: Row | None) -> str:

@@ -86,7 +86,8 @@ def wrong_plans(request: Request, chosen: Sequence[Case]) -> dict[str, list[Case
         method = request.load(name)
         assert isinstance(method, Oracle)
         for case in chosen:
-            for plan in plans.wrong([kind for kind in case.kinds if kind in method.restorer.experts]):
+            kinds = [kind for kind in case.kinds if kind in method.restorer.experts]
+            for plan in plans.wrong(kinds, method.restorer.planner.ordered(kinds)):
                 found.setdefault(plans.named(name.removesuffix(ORACLE), plan), []).append(case)
     return found
 
