@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALLEST_TILE_PX = 16
 
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
+Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "jp2", "jxl", "heic"]
 BitDepth: TypeAlias = Literal["auto", "8", "16"]
 Effort: TypeAlias = Literal["fast", "best"]
 MetadataChoice: TypeAlias = Literal["keep", "strip"]
