@@ -198,15 +198,15 @@ def same(one: Image, other: Image) -> None:
     [
         (b"", "the file is empty"),
         (b"hello world", "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture"),
-        (b"II*\0" + bytes(4) + b"CR\x02\0", "is a camera raw file"),
+        (b"II*\0" + bytes(4) + b"CR\x02\0", "camera raw file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "damaged or incomplete PNG file"),
     ],
 )
 def test_bytes_that_are_no_picture_are_refused_as_files_are(tmp_path, data, reason):
-    with pytest.raises(ImageError, match=f"upload 7: {reason}"):
+    with pytest.raises(ImageError, match=f"upload 7: .*{reason}"):
         Image.decode(data, name="upload 7")
     (tmp_path / "x.png").write_bytes(data)
-    with pytest.raises(ImageError, match=rf"x\.png: {reason}"):
+    with pytest.raises(ImageError, match=rf"x\.png: .*{reason}"):
         Image.read(tmp_path / "x.png")
 
 

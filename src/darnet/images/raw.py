@@ -59,6 +59,9 @@ def develop(path: Path, file: BinaryIO, check: Callable[[int, int], None]) -> Ar
         with rawpy.imread(file) as opened:
             check(opened.sizes.height, opened.sizes.width)
             values: Array = opened.postprocess(**WAY)
-    except (rawpy.LibRawError, OSError, ValueError) as error:
+    except rawpy.LibRawError as error:  # which says it in bytes
+        said = b" ".join(part for part in error.args if isinstance(part, bytes)).decode(errors="replace").lower()
+        raise ImageError(path, f"damaged or unknown camera raw file ({said})") from None
+    except (OSError, ValueError) as error:
         raise ImageError(path, f"damaged or unknown camera raw file ({one_line(error)})") from None
     return np.ascontiguousarray(values)
