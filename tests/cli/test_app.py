@@ -155,6 +155,6 @@ def test_an_empty_argument_is_named_and_is_not_this_folder(darnet, pictures, com
 
 
 def test_what_is_no_choice_is_said_without_the_words_of_a_library(darnet):
-    ran = darnet("restore", "a.png", "--ext", "gif")
+    ran = darnet("restore", "a.png", "--ext", "psd")
     assert ran.code == 2
-    assert ran.err.startswith("darnet: Invalid value for '--ext': 'gif' is not one of 'auto', 'jpg'")
+    assert ran.err.startswith("darnet: Invalid value for '--ext': 'psd' is not one of 'auto', 'jpg'")

@@ -95,7 +95,7 @@ def test_a_map_of_where_damage_is(pictures, diagnose):
     ("output", "said"),
     [
         ("a.png", "a.png: the output would be an input; originals are never touched"),
-        ("x.gif", "--map x.gif: unknown suffix '.gif'"),
+        ("x.psd", "--map x.psd: unknown suffix '.psd'"),
         ("-", "--map: stdout holds what is said; give a file or a folder"),
     ],
 )

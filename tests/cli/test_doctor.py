@@ -15,7 +15,9 @@ import pytest
 from darnet import __version__
 from darnet.cli import doctor
 from darnet.images import scratch
+from darnet.images.formats import FORMATS
 from darnet.systems import manifest
+from pictures import AVAILABLE
 
 
 @pytest.fixture
@@ -40,7 +42,12 @@ def test_a_sound_installation(darnet, shipped, tiny_system):
     assert isinstance(findings["machine"]["bf16 on the CPU"], bool)
     for what in ("training", "Muon"):
         assert findings["machine"][what].split()[0] in {"fp32", "bf16"}
-    assert findings["formats"] == dict.fromkeys(("jpeg", "png", "tiff", "webp", "avif"), "ok")
+    formats = findings["formats"]
+    assert {name: "ok" for name in AVAILABLE.values()}.items() <= formats.items()
+    for name in FORMATS.keys() - AVAILABLE.values():
+        assert re.match(
+            r"is a .* picture, which (needs pillow_heif|the installed libvips was built without)", formats[name]
+        )
     assert findings["weights"]["darnet"] == dict.fromkeys(("router", "noise", "blur", "overexposure"), "ok")
     text = darnet("doctor").out
     assert "libvips" in text

@@ -213,7 +213,7 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
     *reasons, summary = ran.err.splitlines()
     assert reasons == [
         "darnet: missing.png: no such file or folder",
-        "darnet: b.png: not a JPEG, PNG, TIFF, WebP or AVIF picture",
+        "darnet: b.png: not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture",
     ]
     assert re.fullmatch(r"darnet: 2 of 4 inputs failed; 2 repaired \(2 noise\), in \d+\.\d s", summary)
     assert len(ran.out.splitlines()) == 2
@@ -222,7 +222,7 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
     outcome = {entry["input"]: (entry["output"], entry["error"]) for entry in report["pictures"]}
     assert outcome == {
         "a.png": ("a.restored.png", None),
-        "b.png": (None, "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        "b.png": (None, "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture"),
         "missing.png": (None, "no such file or folder"),
         "c.png": ("c.restored.png", None),
     }
@@ -251,7 +251,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
     pictures("in/photo.png")
     job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
-    job += ("--mask", "in/photo.png")
+    job += ("--mask", "in/photo.png", "--keep-time", "--first")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
     assert restore("in", "-o", "out", *flags, *spec).code == 0
     restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
@@ -262,7 +262,8 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "output": "out",
         "kinds": ["noise"],
         "strength": 0.5,
-        "encoding": {"ext": "jpg", "quality": 90, "bit_depth": "8", "metadata": "strip", "icc": "srgb"},
+        "encoding": {"ext": "jpg", "quality": 90, "bit_depth": "8", "metadata": "strip", "icc": "srgb"}
+        | {"keep_time": True},
         "recursive": True,
         "overwrite": True,
         "dry_run": True,
@@ -270,6 +271,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "max_pixels": Job().max_pixels,
         "mask": "in/photo.png",
         "keep": False,
+        "first": True,
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}
@@ -357,7 +359,7 @@ def test_quiet_and_verbose(pictures, restore):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"hello world", "not a JPEG, PNG, TIFF, WebP or AVIF picture"),
+        (b"hello world", "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture"),
         (None, "damaged or incomplete PNG file"),
     ],
 )
@@ -394,7 +396,7 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
         (("--device", "abacus"), "--device abacus: expected auto, cpu, cuda"),
         (("--precision", "fp8"), "'bf16'"),
         (("--precision", "fp16"), "use fp32 or bf16"),
-        (("--ext", "gif"), "'avif'"),
+        (("--ext", "psd"), "'avif'"),
         (("--quality", "0"), "--quality 0: expected 1 to 100"),
         (("--quality", "101"), "--quality 101: expected 1 to 100"),
         (("--bit-depth", "12"), "'16'"),
@@ -408,7 +410,7 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
             "--max-steps: chooses among what is found; with --as all that is named",
         ),
         (("--min-confidence", "0.9", "--as", "noise"), "--min-confidence: chooses among what is found; with --as"),
-        (("--output", "out.gif"), ".avif"),
+        (("--output", "out.psd"), ".avif"),
         (("--output", "out.jpg", "--ext", "png"), "disagree"),
         (("--report", "photo.png"), "picture of this run"),
         (("--sharpen",), "--sharpen"),

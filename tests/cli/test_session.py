@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -74,3 +75,17 @@ def test_a_bar_only_where_somebody_watches(monkeypatch, items, terminal, quiet, 
     assert "".join(Session(quiet=quiet).each(items, len(items))) == items
     assert bool(stream.getvalue()) is shown
     assert "\x1b[3" not in stream.getvalue()  # colours
+
+
+def test_what_folders_leave_out_is_named_and_counted(pictures, restore) -> None:
+    pictures("in/a.png")
+    pictures("in/sub/b.png")
+    Path("in/notes.txt").write_text("")
+    ran = restore("in", "-o", "out")
+    assert ran.code == 0
+    assert ran.err.splitlines()[:2] == [
+        "darnet: in/sub: left out: a subfolder (-r looks into it)",
+        "darnet: in/notes.txt: left out: no picture of a format that is read",
+    ]
+    assert re.search(r"1 picture: 1 repaired \(1 noise\), in .*; 2 left out of folders$", ran.err)
+    assert "left out" not in restore("in", "-o", "out2", "--quiet").err

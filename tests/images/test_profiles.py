@@ -179,15 +179,18 @@ def test_a_grey_file_with_a_profile_of_rgb_loses_it_with_a_warning(tmp_path: Pat
 
 def test_cmyk_with_a_profile_that_is_none(tmp_path: Path) -> None:
     picture, path = PIL.Image.fromarray(samples()).convert("CMYK"), tmp_path / "x.jpg"
-    for profile, reasons in (
-        (None, []),
-        (bytes(pyvips.Image.profile_load("cmyk")), []),
-        (b"garbage" * 30, ["the ICC profile is damaged or none of CMYK; a common one is taken"]),
+    for profile, reason in (
+        (None, "CMYK: it has no profile; its colours were converted to sRGB through a common one"),
+        (bytes(pyvips.Image.profile_load("cmyk")), "CMYK: its colours were converted to sRGB through its profile"),
+        (
+            b"garbage" * 30,
+            "CMYK: it has a damaged profile, or none of CMYK; its colours were converted to sRGB through a common one",
+        ),
     ):
         picture.save(path, icc_profile=profile)
         with overheard() as said:
             Image.read(path).pixels()
-        assert [one.reason for one in said] == reasons
+        assert [one.reason for one in said] == [reason]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

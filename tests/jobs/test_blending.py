@@ -227,8 +227,8 @@ def test_outputs_are_files_or_lie_in_a_folder(keep):
     assert only(blend_many(kept[0], "new/")).output == "new/a.restored.png"
     assert only(blend_many(kept[0], "new/other.webp")).output == "new/other.webp"
     assert Image.read("new/other.webp").format == "webp"
-    with pytest.raises(UsageError, match=r"unknown suffix '.gif'"):
-        blend_many(kept[0], "a.gif")
+    with pytest.raises(UsageError, match=r"unknown suffix '.psd'"):
+        blend_many(kept[0], "a.psd")
 
 
 def test_an_output_is_a_file_or_a_folder_as_that_of_a_restoration_is(keep):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from darnet.jobs import Encoding, Job, inputs, restore_many
 
 @pytest.mark.parametrize(
     "fields",
-    [{"ext": "gif"}, {"quality": 0}, {"quality": 101}, {"bit_depth": "12"}, {"metadata": "burn"}, {"icc": "cmyk"}],
+    [{"ext": "psd"}, {"quality": 0}, {"quality": 101}, {"bit_depth": "12"}, {"metadata": "burn"}, {"icc": "cmyk"}],
 )
 def test_what_no_file_could_be(fields):
     (name, value), *_ = fields.items()
@@ -112,3 +114,27 @@ def test_what_a_format_cannot_hold_is_a_warning(pictures, tiny_system):
     assert done.error is None
     assert "photo.restored.jpg: JPEG files are written without transparency" in done.treatment.warnings
     assert replace(encoding, ext="auto") == Encoding()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_file_can_be_as_old_as_its_original(pictures, tiny_system, tiny_clean_system, changed) -> None:
+    """Copied or written."""
+    photo, time = pictures("photo.png"), 1_000_000_000_123_456_789
+    os.utime(photo, ns=(time, time))
+    system = tiny_system if changed else tiny_clean_system
+    for keep_time, folder in ((True, "a"), (False, "b")):
+        (done,) = restore_many([photo], folder, system, Job(encoding=Encoding(keep_time=keep_time)))
+        assert done.error is None and done.treatment.changed == changed
+        assert (Path(done.output).stat().st_mtime_ns == time) == keep_time
+    if not changed:
+        assert Path("a/photo.png").read_bytes() == photo.read_bytes()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_is_private_stays_so(pictures, tiny_system, tiny_clean_system, changed) -> None:
+    photo = pictures("photo.png")
+    for mode, wanted in ((0o600, 0o600), (0o640, 0o640), (0o400, 0o600)):
+        photo.chmod(mode)
+        (done,) = restore_many([photo], f"out{mode}", tiny_system if changed else tiny_clean_system)
+        assert stat.S_IMODE(Path(done.output).stat().st_mode) & ~0o777 == 0
+        assert stat.S_IMODE(Path(done.output).stat().st_mode) == wanted

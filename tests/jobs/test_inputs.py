@@ -13,7 +13,7 @@ import pytest
 from darnet import restore_many
 from darnet.errors import ImageError, UsageError
 from darnet.jobs import Job
-from darnet.jobs.inputs import Search
+from darnet.jobs.inputs import NO_PICTURE, Search
 
 
 def names(*arguments: str, **options: object) -> list[str]:
@@ -153,3 +153,70 @@ def test_a_limit_holds_for_files_and_stdin(pictures, monkeypatch):
         assert source.picture(24 * 24).width == 24
         with pytest.raises(ImageError, match="24 x 24 is more than 575 pixels"):
             source.picture(24 * 24 - 1)
+
+
+# --------------------------------------------------------------------------------- what a folder leaves out
+
+
+def found(**options: object) -> tuple[list[str], dict[str, str]]:
+    search = Search("restored", **options)(["in"])
+    return [source.name for source in search.sources], dict(search.left_out)
+
+
+def test_what_is_no_picture_is_left_out_with_the_reason(pictures) -> None:
+    pictures("in/a.png")
+    for name in ("notes.txt", "Thumbs.db", ".DS_Store", ".hidden.png", "desktop.ini", "x.psd"):
+        Path("in", name).write_bytes(b"8BPS text")
+    os.mkfifo("in/pipe")
+    assert found() == (
+        ["in/a.png"],
+        {"in/notes.txt": NO_PICTURE, "in/x.psd": NO_PICTURE, "in/pipe": "not a regular file"},
+    )
+
+
+def test_pictures_are_known_by_their_content(pictures) -> None:
+    """Whatever they are called; those that need an extra fail, with what to install."""
+    for name in ("a.png", "b", "c.dat"):
+        pictures("in/x.png").rename(Path("in", name))
+    Path("in/d.CR2").write_bytes(b"II*\0\x10\0\0\0CR\x02\0" + bytes(99))
+    Path("in/e.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
+    assert found() == (["in/a.png", "in/b", "in/c.dat", "in/d.CR2", "in/e.heic"], {})
+
+
+def test_our_own_outputs_are_passed_over_and_nobody_is_told(pictures) -> None:
+    pictures("in/a.png")
+    pictures("in/a.restored.png")
+    Path("in/a.restored.png.residuals").write_bytes(b"PK")
+    assert found() == (["in/a.png"], {})
+
+
+def test_folders_that_are_not_entered_are_named(pictures) -> None:
+    for name in ("in/a.png", "in/sub/b.png", "in/.git/c.png", "in/out/d.png"):
+        pictures(name)
+    Path("in/back").symlink_to("..")
+    assert found(output="in/out") == (
+        ["in/a.png"],
+        {
+            "in/back": "a subfolder (`recursive=True` looks into it)",
+            "in/sub": "a subfolder (`recursive=True` looks into it)",
+        },
+    )
+    assert found(recursive=True, output="in/out") == (
+        ["in/a.png", "in/sub/b.png"],
+        {"in/back": "a link to a folder, which is not followed"},
+    )
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
+def test_a_forbidden_folder_is_one_that_fails(pictures) -> None:
+    pictures("in/sub/a.png")
+    Path("in/sub").chmod(0)
+    assert dict(Search(recursive=True)(["in"]).missing)["in/sub"] == "permission denied"
+
+
+def test_a_name_too_long_for_its_output_is_one_that_fails(pictures, tiny_system) -> None:
+    long, good = pictures(f"in/{'n' * 250}.png"), pictures("in/a.png")
+    done = {one.input: one.error for one in restore_many(["in"], None, tiny_system)}
+    assert "file name too long" in str(done.pop(f"in/{long.name}"))
+    assert done == {f"in/{good.name}": None}
+    assert sorted(path.name for path in Path("in").iterdir()) == sorted([long.name, good.name, "a.restored.png"])

@@ -96,7 +96,7 @@ def test_a_failure_is_an_outcome_and_the_others_go_on(pictures, restorer):
     assert missing == Done("gone.png", error="no such file or folder", exit_code=1)
     assert (good.output, last.output) == ("out/a.png", "out/c.png")
     assert (bad.input, bad.output, bad.treatment, bad.exit_code) == ("b.png", None, None, 1)
-    assert bad.error == "not a JPEG, PNG, TIFF, WebP or AVIF picture"
+    assert bad.error == "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture"
     assert "ImageError" in bad.traceback
     assert files("out") == ["a.png", "c.png"]
 
@@ -107,7 +107,10 @@ def test_the_first_failure_is_the_last_outcome_where_that_was_asked_for(pictures
         pictures(name)
     job = Job(fail_fast=True)
     good, bad = restore_many(["a.png", "b.png", "c.png"], "out", restorer, job)
-    assert (good.output, bad.error) == ("out/a.png", "not a JPEG, PNG, TIFF, WebP or AVIF picture")
+    assert (good.output, bad.error) == (
+        "out/a.png",
+        "not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture",
+    )
     assert files("out") == ["a.png"]
     for inputs in (["c.png", "gone.png", "lost.png"], ["gone.png", "lost.png"]):
         (missing,) = restore_many(inputs, "out", restorer, job)
@@ -148,7 +151,7 @@ def test_what_was_found_out_is_kept_where_writing_fails(pictures, restorer):
     wide = np.random.default_rng(0).integers(0, 256, (4, 20_000, 3), np.uint8)
     Image.of(wide).write("wide.png")
     (done,) = restore_many("wide.png", restorer=restorer, job=Job("noise", encoding=Encoding("webp")))
-    assert "cannot be written as WEBP" in done.error
+    assert "cannot be written as WebP" in done.error
     assert (done.output, done.treatment.experts) == (None, ("noise",))
     assert files(".") == ["wide.png"]
 
@@ -297,7 +300,7 @@ def test_a_pool_of_processes_restores_by_a_spec_that_was_sent(pictures, tiny_sys
     assert ran.stdout.splitlines() == [
         "in/a.png | out/a.png | None | ('noise',)",
         "in/c.png | out/c.png | None | ('noise',)",
-        "in/b.png | None | not a JPEG, PNG, TIFF, WebP or AVIF picture | None",
+        "in/b.png | None | not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture | None",
         "[]",
     ]
     list(restore_many("in", "alone", restorer))

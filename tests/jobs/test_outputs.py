@@ -65,7 +65,7 @@ def test_one_file_holds_one_picture(pictures, output, inputs):
 
 @pytest.mark.parametrize(
     ("output", "ext", "said"),
-    [("out.gif", "auto", r"`output='out.gif'`: unknown suffix '.gif'"), ("out.jpg", "png", "`ext='png'` disagree")],
+    [("out.psd", "auto", r"`output='out.psd'`: unknown suffix '.psd'"), ("out.jpg", "png", "`ext='png'` disagree")],
 )
 def test_an_output_that_can_be_no_picture(pictures, output, ext, said):
     pictures("a.png")

@@ -55,6 +55,7 @@ def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
     found = Search(kind, output=output)(inputs)
     ext = "png" if output is None or not Path(output).suffix or Path(output).is_dir() else "auto"
     tasks = Destination(output, kind, ext).plan(found)
+    session.leave_out(found.left_out)
     for name, reason in found.missing:
         session.fail(name, reason)
     for task in session.each(tasks, len(tasks)):

@@ -39,6 +39,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.jobs.inputs import Search
 
         search = Search(None if output is None else TAG, recursive, output)(inputs)
+        session.leave_out(search.left_out)
         for name, reason in search.missing:
             session.fail(name, reason)
             if json:
@@ -56,7 +57,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
             drawn = maps.get(source)
             if drawn is not None:
                 drawn.check(overwrite=overwrite)
-            image = source.picture(max_pixels or MAX_PIXELS)
+            image = source.picture(max_pixels or MAX_PIXELS, "first")
             result = restorer(image, strength=0)  # looks, and says what speaks against a repair
             diagnosis, plan = result.diagnosis, result.plan
             for text in result.warnings:

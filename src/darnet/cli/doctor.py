@@ -158,11 +158,12 @@ def _formats() -> dict[str, str]:
     answers = {}
     with TemporaryDirectory(prefix="darnet-") as scratch:
         for format in FORMATS:
+            path = Path(scratch) / f"sample.{format}"
             try:
-                Image.read(sample.write(Path(scratch) / f"sample.{format}"))
+                Image.read(sample.write(path))
                 answers[format] = "ok"
             except Exception as error:
-                answers[format] = explain(error)[0]
+                answers[format] = explain(error, path)[0]
     return answers
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALLEST_TILE_PX = 16
 
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
-Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
+Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "jp2", "jxl", "heic"]
 BitDepth: TypeAlias = Literal["auto", "8", "16"]
 Effort: TypeAlias = Literal["fast", "best"]
 MetadataChoice: TypeAlias = Literal["keep", "strip"]
@@ -93,7 +93,7 @@ Quality: TypeAlias = Annotated[
         "--quality",
         "-q",
         metavar="fast|best|1..100",
-        help="best: large experts, each asked eight times. A number: of JPEG, WebP and AVIF. Repeat for both.",
+        help="best: large experts, each asked eight times. A number: of JPEG, WebP, AVIF and HEIC. Repeat for both.",
     ),
 ]
 Depth: TypeAlias = Annotated[BitDepth, typer.Option("--bit-depth", help="Bits per sample; auto: what came in.")]
@@ -101,6 +101,12 @@ Metadata: TypeAlias = Annotated[
     MetadataChoice, typer.Option("--metadata", help="EXIF, XMP and IPTC: keep or leave out.")
 ]
 Icc: TypeAlias = Annotated[ProfileChoice, typer.Option("--icc", help="Colour profile: keep it, or convert to sRGB.")]
+KeepTime: TypeAlias = Annotated[
+    bool, typer.Option("--keep-time", help="Outputs have the date of the file that they came from.")
+]
+First: TypeAlias = Annotated[
+    bool, typer.Option("--first", help="Of several pages or frames the first; default: all, repaired as the first is.")
+]
 ReportFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(

@@ -39,6 +39,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     bit_depth: o.Depth = "auto",
     metadata: o.Metadata = "keep",
     icc: o.Icc = "keep",
+    keep_time: o.KeepTime = False,
+    first: o.First = False,
     max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
@@ -57,16 +59,16 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs import Encoding, Job, Ledger, check_report
 
-        encoding = Encoding(ext, file_quality, bit_depth, metadata, icc)
-        most = max_pixels or MAX_PIXELS
-        weights = strength_of(strength, luma, chroma)
-        job = Job(tuple(kinds or ()), weights, encoding, recursive, overwrite, dry_run, fail_fast, most, mask, keep)
+        encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
+        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
+        job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
         agenda = job.plan(inputs, output)
         ledger, telling = Ledger(job, output), Telling(session, job, json)
         if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
             check_report(report, agenda.tasks)
+        session.leave_out(agenda.left_out)
         ledger.entries += map(telling, job.ending(agenda.missing))
         outcomes: Iterator[Done] = iter(())
         if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second

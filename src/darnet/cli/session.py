@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -62,6 +62,7 @@ class Session:
     lines: TextIO | None = None  # where lines about pictures go; None: stdout
     exit_codes: list[int] = field(default_factory=list)  # one per failure
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)  # what was done -> of which kind -> to how many
+    left_out: int = 0  # of folders, since it is no picture
     started: float = field(default_factory=time.perf_counter)
 
     def say(self, line: str | Line) -> None:
@@ -88,6 +89,12 @@ class Session:
         """Count a failure and say why, in one line."""
         self.exit_codes.append(exit_code)
         tell(f"{visible(name)}: {spoken(reason)}", "red")
+
+    def leave_out(self, found: Sequence[tuple[str, str]]) -> None:
+        """What lies in a folder and is no picture, each with the reason; that is no failure."""
+        self.left_out += len(found)
+        for name, reason in found if not self.quiet else ():
+            tell(f"{visible(name)}: left out: {spoken(reason)}", "yellow")
 
     @contextmanager
     def attempt(self, name: str, path: Path | None = None) -> Iterator[Attempt]:
@@ -142,7 +149,7 @@ class Session:
         failed = len(self.exit_codes)
         if not total:
             return NoInputError.exit_code
-        if total > 1 and (failed or (self.outcomes and not self.quiet)):
+        if (total > 1 or self.left_out) and (failed or (self.outcomes and not self.quiet)):
             tell(self._summary(total, stopped=stopped), "red" if failed else "green")
         if not failed:
             return 0
@@ -160,7 +167,8 @@ class Session:
             done.append(f"{kinds.total()} {outcome}" + (f" ({listed})" if listed else ""))
         if done:
             said = f"{', '.join(done)}, in {time.perf_counter() - self.started:.1f} s"
-            heads.append(said if failed else f"{total} pictures: {said}")
+            heads.append(said if failed else f"{total} picture{'s' * (total > 1)}: {said}")
+        heads += [f"{self.left_out} left out of folders"] if self.left_out else []
         return "; ".join(heads)
 
 

@@ -1,27 +1,23 @@
-"""Pictures as other libraries hold them (PIL, numpy, torch, libvips), turned into plain arrays and back.
+"""Pictures as other libraries hold them (PIL, numpy, torch), turned into plain arrays and back.
 
-H, W: height and width; C: 1 (grey) or 3 (RGB). None of PIL, torch and pyvips is imported before it is needed.
+H, W: height and width; C: 1 (grey) or 3 (RGB). Neither PIL nor torch is imported before it is needed.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
-from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from darnet.errors import DarnetError, ImageError, ResourceError, UsageError, is_out_of_memory
+from darnet.errors import UsageError
 from darnet.images import scratch
 from darnet.images.scratch import Array
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL.Image import Image as PilImage
     from torch import Tensor
 
@@ -29,15 +25,6 @@ Metadata: TypeAlias = Mapping[str, str | bytes | int | float]
 
 GREY, GREY_ALPHA, RGB, RGB_ALPHA = 1, 2, 3, 4
 PIL_MODES = ("1", "I;16", "L", "LA", "P", "RGB", "RGBA")
-
-KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "png-comment-", "resolution-unit")
-DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
-# What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
-STALE = re.compile(r"orientation|jpeg-thumbnail-data|exif-ifd1-|exif-ifd0-(Orientation|Image(Width|Length))$")
-# libtiff has no memory for the tables of a file, which are smaller than the file: one that is damaged asks for none,
-# or for more than there can be.
-LIBTIFF_TABLE = re.compile(r"allocate memory for .*\(\d+ elements of \d+ bytes each\)")
-XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))[2-8]""")
 
 
 class Channels(NamedTuple):
@@ -228,64 +215,3 @@ def _to_tensor(channels: Channels, source: Any) -> Tensor:
     planes = np.array(np.moveaxis(values, -1, 0), order="C")
     tensor = torch.from_numpy(planes if source.ndim == 3 else planes[0])
     return tensor.to(device=source.device, dtype=source.dtype)
-
-
-def vips_failed(path: Path, error: Any, what: str) -> DarnetError:
-    """What to raise where libvips failed: ResourceError where memory ran out, else ImageError.
-
-    It says `what`, and the last of the lines libvips complains in without the name of its module.
-    """
-    if is_out_of_memory(error) and not LIBTIFF_TABLE.search(str(error)):
-        return ResourceError("out of memory", path)
-    lines = [line.strip() for line in error.detail.splitlines() if re.search("[a-z]{3}", line)]
-    return ImageError(path, what + (f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""))
-
-
-def to_vips(values: Array, fields: Metadata) -> Any:
-    """A libvips image over (H, W, 1..4) values, with header fields; it keeps `values` alive and does not copy them."""
-    import pyvips
-
-    height, width, bands = values.shape
-    sample = {"uint8": "uchar", "uint16": "ushort", "float32": "float"}[values.dtype.name]
-    colours = {"uchar": "srgb", "ushort": "rgb16", "float": "scrgb"}[sample]
-    greys = {"uchar": "b-w", "ushort": "grey16", "float": "b-w"}[sample]
-    image = pyvips.Image.new_from_memory(np.ascontiguousarray(values).data, width, height, bands, sample)
-    image = image.copy(interpretation=greys if bands in {GREY, GREY_ALPHA} else colours)
-    kinds = {bytes: pyvips.GValue.blob_type, str: pyvips.GValue.gstr_type, int: pyvips.GValue.gint_type}
-    for name in fields.keys() - DENSITY:
-        image.set_type(kinds[type(fields[name])], _spelt(name), fields[name])
-    for name in header_fields(image):  # setting exif-data has unfolded it into fields, and removing a field edits it
-        if STALE.match(name):
-            image.remove(name)
-    return image.copy(**{name: float(fields[name]) for name in fields.keys() & DENSITY})
-
-
-def header(image: Any) -> Metadata:
-    """What a libvips image's file says about it, to be written back by `to_vips` with other pixels of the same size."""
-    kept = {name: image.get(_spelt(name)) for name in header_fields(image) if name.startswith(KEPT)}
-    if "xmp-data" in kept:
-        kept["xmp-data"] = XMP_ORIENTATION.sub(rb"\g<1>1", kept["xmp-data"])
-    return kept | {name: getattr(image, name) for name in DENSITY}
-
-
-def header_fields(image: Any) -> list[str]:
-    """The names of a libvips image's fields; a byte that is no UTF-8 is a surrogate.
-
-    A keyword of a PNG comment is Latin-1, of which pyvips' own list knows nothing: it raises.
-    """
-    from pyvips import ffi, glib_lib, vips_lib
-
-    listed = vips_lib.vips_image_get_fields(image.pointer)
-    names = []
-    for index in count():
-        if listed[index] == ffi.NULL:
-            break
-        names.append(ffi.string(listed[index]).decode(errors="surrogateescape"))
-        glib_lib.g_free(listed[index])
-    glib_lib.g_free(listed)
-    return names
-
-
-def _spelt(field: str) -> bytes:
-    """A field's name as its bytes were."""
-    return field.encode(errors="surrogateescape")

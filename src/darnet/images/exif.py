@@ -17,14 +17,19 @@ from threading import Lock, get_ident
 from typing import Any, BinaryIO, TypeAlias
 
 from darnet.errors import one_line
+from darnet.images.arrays import Metadata
+from darnet.images.iptc import bare
 from darnet.notices import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
 
-LONG = 4
+SHORT, LONG, UNDEFINED = 3, 4, 7
+#: Types and counts of integers that an entry itself holds, as `struct` calls them.
+HELD = {(SHORT, 1): "H", (SHORT, 2): "H", (LONG, 1): "I"}
 HEADER_BYTES, BIG_HEADER_BYTES = 8, 16
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+IPTC = 0x83BB  # of which libvips writes a quarter
 POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # What the first directory says about the picture, not about how its pixels are stored: document, description, make,
 # model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author, keywords, subject.
@@ -32,46 +37,115 @@ ABOUT = (0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749,
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
-def read(path: Path, file: BinaryIO) -> dict[str, bytes]:
-    """The EXIF of a TIFF file as {"exif-data": block}, without thumbnail and orientation; {} where there is none.
+def read(path: Path, file: BinaryIO, page: int = 0) -> dict[str, bytes]:
+    """The EXIF of a page of a TIFF file as {"exif-data": block}, without orientation; {} where there is none.
 
     Warns (ImageWarning), naming `path`, where the EXIF is damaged, and returns the rest.
     """
-    block, problem = _attempt(_block, file)
+    block, problem = _attempt(_block, file, page)
     if problem:
         warn(path, f"the EXIF is damaged and not read whole ({problem})", stacklevel=4)
     return {"exif-data": block} if block else {}
 
 
-def add(path: Path, data: bytes, block: bytes) -> bytes:
-    """The bytes of a TIFF file that libvips wrote, with the EXIF of a block: nothing in it moves, its end grows.
+def layout(file: BinaryIO, page: int = 0) -> dict[int, tuple[int, ...]]:
+    """The integers that a page's directory of a TIFF file holds in its entries, by tag; {} of a BigTIFF.
+
+    Such as 259, compression; 262, what samples mean; 530, how far chroma is subsampled. Raises KeyError or struct.error
+    where there is no directory.
+    """
+    header = _bytes(file, 0, HEADER_BYTES)
+    order, endian = header[:2], _endian(header[:2])
+    if struct.unpack_from(f"{endian}H", header, 2) != (42,):
+        return {}
+    (at,) = struct.unpack(f"{endian}I", _bytes(file, _pointer(file, page, endian), 4))
+    found = {}
+    for tag, entry in _entries(file, at, order)[0].items():
+        kind, count = struct.unpack_from(f"{endian}HI", entry, 2)
+        if (kind, count) in HELD:
+            found[tag] = struct.unpack_from(f"{endian}{count}{HELD[kind, count]}", entry, 8)
+    return found
+
+
+def add(path: Path, data: bytes, fields: Metadata) -> bytes:
+    """The bytes of a TIFF file that libvips wrote, with EXIF and IPTC of fields: nothing in it moves, its end grows.
 
     Warns (ImageWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
     """
-    grown = _added(path, io.BytesIO(data), block)
-    return b"".join([grown[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:], grown[HEADER_BYTES:]]) if grown else data
+    file = io.BytesIO(data)
+    extend(path, file, fields)
+    return file.getvalue()
 
 
-def extend(path: Path, file: Path, block: bytes) -> None:
-    """The same for a large `file`, which is changed where it lies; messages call it `path`. Raises OSError."""
-    with file.open("r+b") as opened:
-        grown = _added(path, opened, block)
-        opened.seek(0)
-        opened.write(grown[:HEADER_BYTES])
-        opened.seek(0, io.SEEK_END)
-        opened.write(grown[HEADER_BYTES:])
-
-
-def _added(path: Path, file: BinaryIO, block: bytes) -> bytes:
-    """What a file begins with, and what its end grows by; nothing where it stays as it was."""
-    grown, problem = _attempt(_grown, file, block)
+def extend(path: Path, file: BinaryIO, fields: Metadata, page: int = 0) -> None:
+    """The same in a `file`, which is changed where it lies, of one of its pages; messages call it `path`."""
+    block, iptc = (
+        value if isinstance(value := fields.get(name), bytes) else b"" for name in ("exif-data", "iptc-data")
+    )
+    iptc = bare(iptc)
+    if not block and not iptc:
+        return
+    grown, problem = _attempt(_grow, file, block, iptc, page)
     if problem:
         extent = "all of the" if grown else "the"
         warn(path, f"TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
-    return grown
 
 
-def _attempt(function: Callable[..., bytes], *arguments: BinaryIO | bytes) -> tuple[bytes, str]:
+def renewed(path: Path, block: bytes, height: int, width: int) -> bytes:
+    """A block for an upright picture of that size: without thumbnail, and else with every byte where it was.
+
+    A camera's own notes (MakerNote) point into the block, and are lost where anything in it moves. Warns
+    (ImageWarning), naming `path`, where it is damaged, and returns nothing.
+    """
+    prefix = b"Exif\0\0"
+    body = bytearray(re.sub(rb"^(Exif\0\0)+", b"", block))
+    try:
+        _renew(body, {0x112: 1, 0x100: width, 0x101: height, 0xA002: width, 0xA003: height})
+    except (LookupError, struct.error, ValueError) as error:
+        warn(path, f"the EXIF is damaged and not written ({one_line(error)})", stacklevel=4)
+        return b""
+    return prefix + bytes(body)
+
+
+def _renew(body: bytearray, values: Mapping[int, int]) -> None:
+    """Give tags of the first directory, and of EXIF's, other values where they stand, and drop the thumbnail."""
+    endian = _endian(bytes(body[:2]))
+    places = [struct.unpack_from(f"{endian}I", body, 4)[0]]
+    for at in places:  # which grows by EXIF's
+        (count,) = struct.unpack_from(f"{endian}H", body, at)
+        for entry in range(at + 2, at + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(f"{endian}HH", body, entry)
+            if tag in values:
+                short = kind == SHORT and values[tag] < 2**16
+                struct.pack_into(f"{endian}HHI", body, entry, tag, SHORT if short else LONG, 1)
+                struct.pack_into(
+                    f"{endian}HH" if short else f"{endian}I", body, entry + 8, *(values[tag], 0)[: 1 + short]
+                )
+            elif tag == EXIF and len(places) == 1:
+                places += struct.unpack_from(f"{endian}I", body, entry + 8)
+    following = places[0] + 2 + 12 * struct.unpack_from(f"{endian}H", body, places[0])[0]
+    if len(body) < following + 4:
+        return
+    (second,) = struct.unpack_from(f"{endian}I", body, following)
+    struct.pack_into(f"{endian}I", body, following, 0)
+    _drop_thumbnail(body, second, endian)
+
+
+def _drop_thumbnail(body: bytearray, at: int, endian: str) -> None:
+    """Cut it off where it is the last, and else blank it."""
+    if not 0 < at <= len(body) - 2:
+        return
+    (count,) = struct.unpack_from(f"{endian}H", body, at)
+    entries = (struct.unpack_from(f"{endian}HHII", body, at + 2 + 12 * index) for index in range(count))
+    found = {tag: value for tag, _, _, value in entries}
+    start, length = found.get(0x201, len(body)), found.get(0x202, 0)
+    if start + length >= len(body):
+        del body[start:]
+    else:
+        body[start : start + length] = bytes(length)
+
+
+def _attempt(function: Callable[..., bytes], *arguments: BinaryIO | bytes | int) -> tuple[bytes, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
     with _said_by_pillow() as said:
         try:
@@ -106,8 +180,8 @@ def _said_by_pillow() -> Iterator[list[str]]:
         yield said
 
 
-def _block(file: BinaryIO) -> bytes:
-    tags = _load(file)
+def _block(file: BinaryIO, page: int) -> bytes:
+    tags = _load(file, page)
     if not tags:
         return b""
     order = _bytes(file, 0, 2)
@@ -115,15 +189,19 @@ def _block(file: BinaryIO) -> bytes:
     return b"Exif\0\0" + order + struct.pack(f"{_endian(order)}HI", 42, at) + body
 
 
-def _grown(file: BinaryIO, block: bytes) -> bytes:
+def _grow(file: BinaryIO, block: bytes, iptc: bytes, page: int) -> bytes:
+    """Put a directory with EXIF and IPTC in the place of a page's own; what the end of the file has grown by."""
     header = _bytes(file, 0, HEADER_BYTES)
     order, endian = header[:2], _endian(header[:2])
     if struct.unpack_from(f"{endian}H", header, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
-    tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block)))
+    tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block))) if block else {}
+    if iptc:
+        tags[IPTC] = (UNDEFINED, iptc)
     if not tags:
         return b""
-    old, after = _entries(file, struct.unpack_from(f"{endian}I", header, 4)[0], order)
+    pointer = _pointer(file, page, endian)
+    old, after = _entries(file, struct.unpack(f"{endian}I", _bytes(file, pointer, 4))[0], order)
     if EXIF in tags:
         _resize(tags[EXIF][1], old, endian)
     length = file.seek(0, io.SEEK_END)
@@ -132,7 +210,11 @@ def _grown(file: BinaryIO, block: bytes) -> bytes:
     body, at = _dump(tags, order, start)
     entries = _entries(io.BytesIO(body), at - start, order)[0] | old  # what libvips wrote itself is right
     directory = struct.pack(f"{endian}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + after
-    return b"".join([header[:4], struct.pack(f"{endian}I", start + len(body)), padding, body, directory])
+    place = struct.pack(f"{endian}I", start + len(body))
+    file.write(padding + body + directory)
+    file.seek(pointer)
+    file.write(place)
+    return body + directory
 
 
 def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
@@ -142,8 +224,8 @@ def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
         tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), entries[actual], 8))
 
 
-def _load(file: BinaryIO) -> Tags:
-    """What the first directory of a TIFF file or block says about the picture."""
+def _load(file: BinaryIO, page: int = 0) -> Tags:
+    """What a page's directory of a TIFF file, or the first of a block, says about the picture."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     header = _bytes(file, 0, BIG_HEADER_BYTES)
@@ -161,7 +243,13 @@ def _load(file: BinaryIO) -> Tags:
         inner = {tag: load(found[tag], None, pointers[tag]) for tag in set(found) & pointers.keys()}
         return tags | {tag: (LONG, value) for tag, value in inner.items() if value}
 
-    return load(ImageFileDirectory_v2(header).next, ABOUT, POINTERS)
+    at = ImageFileDirectory_v2(header).next
+    for _ in range(page):
+        file.seek(at)
+        passed = ImageFileDirectory_v2(header)
+        passed.load(file)
+        at = passed.next
+    return load(at, ABOUT, POINTERS)
 
 
 def _dump(tags: Tags, order: bytes, start: int) -> tuple[bytes, int]:
@@ -184,6 +272,15 @@ def _entries(file: BinaryIO, at: int, order: bytes) -> tuple[dict[int, bytes], b
     (count,) = struct.unpack(f"{_endian(order)}H", _bytes(file, at, 2))
     raw = [_bytes(file, at + 2 + 12 * index, 12) for index in range(count)]
     return {struct.unpack_from(f"{_endian(order)}H", entry)[0]: entry for entry in raw}, file.read(4)
+
+
+def _pointer(file: BinaryIO, page: int, endian: str) -> int:
+    """Where a TIFF file says where the directory of a page is."""
+    pointer = 4
+    for _ in range(page):
+        (at,) = struct.unpack(f"{endian}I", _bytes(file, pointer, 4))
+        pointer = at + 2 + 12 * struct.unpack(f"{endian}H", _bytes(file, at, 2))[0]
+    return pointer
 
 
 def _bytes(file: BinaryIO, at: int, count: int) -> bytes:

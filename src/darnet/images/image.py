@@ -20,9 +20,12 @@ from darnet.images.arrays import (
     pack,
     unpack,
 )
-from darnet.images.codecs import Content, Encoder, decode, unfinished_picture, write_bytes, write_parts
-from darnet.images.formats import FORMATS, MAX_PIXELS, SUFFIXES, check_name, known_format, opened
+from darnet.images.codecs import Encoder, unfinished_picture, write_bytes, write_parts
+from darnet.images.coding import USUAL, Coding, Content, Pages
+from darnet.images.decoding import decode
+from darnet.images.formats import FORMATS, MAX_PIXELS, RAW, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
+from darnet.images.sidedata import ESSENTIAL
 from darnet.notices import warn
 
 if TYPE_CHECKING:
@@ -41,7 +44,9 @@ class Image:
 
     `array`: (H, W, C), uint8, uint16, or float32 in [0, 1]. `alpha`: (H, W) of the same dtype. `profile`: ICC bytes;
     None means sRGB. `metadata`: libvips fields (EXIF, XMP, IPTC, resolution) that `write` puts back,
-    without thumbnail, orientation and size where they no longer hold. `format`: a key of FORMATS.
+    without thumbnail, orientation and size where they no longer hold. `format`: a key of FORMATS, or "raw".
+    `coding`: how that file coded its samples, as which another of the same format is. `frames`: what follows in the
+    file, where all of it was wanted, and is written with it. `more`: whether there is more in it that was not wanted.
 
     Example:
         >>> import numpy as np
@@ -56,6 +61,9 @@ class Image:
     metadata: Metadata = field(default_factory=dict)
     path: Path | None = None
     format: str | None = None
+    coding: Coding = USUAL
+    frames: tuple[Image, ...] = ()
+    more: bool = False
 
     @property
     def height(self) -> int:
@@ -68,20 +76,26 @@ class Image:
         return int(self.array.shape[1])
 
     @classmethod
-    def read(cls, path: Path | str, *, max_pixels: int = MAX_PIXELS) -> Image:
-        """Decode a JPEG, PNG, TIFF, WebP or AVIF file, known by its content; the file is not needed afterwards.
+    def read(cls, path: Path | str, *, max_pixels: int = MAX_PIXELS, pages: Pages = "one") -> Image:
+        """Decode a file of one of FORMATS, known by its content; the file is not needed afterwards.
 
         CMYK, palettes and Lab (not of 8 bits) become RGB, one bit becomes 8-bit grey, 10- and 12-bit AVIF uint16.
-        Raises ImageError if the file is missing, empty, damaged, truncated, animated, of several pages, larger than
-        `max_pixels` or in another format, ResourceError where memory runs out.
+        `pages`: of a file with several pictures none ("one"), the "first", or "all" (`frames`).
+        Raises ImageError if the file is missing, empty, damaged, truncated, larger than `max_pixels`, in another
+        format, or holds several pictures that cannot be read so, ResourceError where memory runs out.
         """
         path = Path(path)
         with opened(path) as (format, file):
-            return replace(cls._decoded(path, format, file, max_pixels), path=path)
+            return cls._decoded(path, format, file, max_pixels, pages)._called(path)
 
     @classmethod
     def decode(
-        cls, data: bytes | bytearray | memoryview, *, name: Path | str | None = None, max_pixels: int = MAX_PIXELS
+        cls,
+        data: bytes | bytearray | memoryview,
+        *,
+        name: Path | str | None = None,
+        max_pixels: int = MAX_PIXELS,
+        pages: Pages = "one",
     ) -> Image:
         """The picture whose file holds these bytes; as `read`, with the same errors, in which it is called `name`.
 
@@ -92,13 +106,26 @@ class Image:
         6
         """
         held, called = bytes(data), Path("picture" if name is None else name)
-        found = cls._decoded(called, known_format(called, held), io.BytesIO(held), max_pixels)
-        return replace(found, path=None if name is None else called)
+        found = cls._decoded(called, known_format(called, held), io.BytesIO(held), max_pixels, pages)
+        return found if name is None else found._called(called)
 
     @classmethod
-    def _decoded(cls, path: Path, format: str, file: BinaryIO, max_pixels: int) -> Image:
-        found = decode(path, format, file, max_pixels)
-        return cls(*found.channels, found.profile, found.metadata, format=format)
+    def _decoded(cls, path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages) -> Image:
+        first, *later = (
+            cls(
+                *one.channels,
+                one.profile,
+                one.metadata,
+                format=RAW if one.developed else format,
+                coding=one.coding,
+                more=one.more,
+            )
+            for one in decode(path, format, file, max_pixels, pages)
+        )
+        return replace(first, frames=tuple(later)) if later else first
+
+    def _called(self, path: Path) -> Image:
+        return replace(self, path=path, frames=tuple(replace(frame, path=path) for frame in self.frames))
 
     @classmethod
     def of(cls, source: object) -> Image:
@@ -168,12 +195,12 @@ class Image:
         if format is None:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
-        encoder, content = self._encoder(path, format, quality, bit_depth, icc), self._content(metadata)
-        if self.array.nbytes > scratch.MOST_BYTES:
+        encoder, contents = self._encoder(path, format, quality, bit_depth, icc), self._contents(metadata, format)
+        if sum(one.channels.array.nbytes for one in contents) > scratch.MOST_BYTES:
             with unfinished_picture(path) as temporary:
-                encoder.save(content, temporary)
+                encoder.save(contents, temporary)
         else:
-            write_bytes(path, encoder.encode(content))
+            write_bytes(path, encoder.encode(contents))
         return path
 
     def encode(
@@ -185,12 +212,12 @@ class Image:
         metadata: MetadataChoice = "keep",
         icc: ProfileChoice = "keep",
     ) -> bytes:
-        """The bytes of a file of a format: jpeg or jpg, png, tiff or tif, webp, avif.
+        """The bytes of a file of a format: a key of FORMATS, jpg or tif; of `frames`, too.
 
-        `quality`: 1 to 100, for JPEG, WebP and AVIF. `bit_depth`: "auto" keeps the depth as far as the format can: JPEG
-        and WebP hold 8 bits, AVIF 12, PNG 16, TIFF also floats. `metadata="strip"` leaves only the ICC profile.
-        `icc="srgb"` converts the colours to sRGB.
-        Warns (ImageWarning) when the format cannot hold the alpha or the EXIF is damaged. Raises UsageError for an
+        `quality`: 1 to 100, for JPEG, WebP, AVIF and HEIC. `bit_depth`: "auto" keeps the depth as far as the format
+        can: JPEG, WebP, GIF and BMP hold 8 bits, HEIC 10, AVIF 12, PNG and PPM 16, TIFF also floats. `metadata="strip"`
+        leaves only what colours mean. `icc="srgb"` converts the colours to sRGB.
+        Warns (ImageWarning) of what the format cannot hold, and where the EXIF is damaged. Raises UsageError for an
         unknown format or an impossible option, ImageError for a picture that the format cannot hold.
 
         >>> import numpy as np
@@ -202,16 +229,22 @@ class Image:
             raise UsageError(f"`format={format!r}`: expected one of {', '.join(FORMATS)}")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         name = self.path or Path("picture")
-        return self._encoder(name, known, quality, bit_depth, icc).encode(self._content(metadata))
+        return self._encoder(name, known, quality, bit_depth, icc).encode(self._contents(metadata, known))
 
-    def _content(self, metadata: MetadataChoice) -> Content:
-        return Content(Channels(self.array, self.alpha), self.profile, self.metadata if metadata == "keep" else {})
+    def _contents(self, metadata: MetadataChoice, format: str) -> list[Content]:
+        """What is written, `frames` too."""
+        contents = []
+        for one in (self, *self.frames):
+            fields = {name: value for name, value in one.metadata.items() if metadata == "keep" or name in ESSENTIAL}
+            coding = one.coding if format == one.format else USUAL
+            contents.append(Content(Channels(one.array, one.alpha), one.profile, fields, coding))
+        return contents
 
     def _encoder(
         self, name: Path, format: str, quality: int | None, bit_depth: BitDepth, icc: ProfileChoice
     ) -> Encoder:
-        if format == "jpeg" and self.alpha is not None:
-            warn(name, "JPEG files are written without transparency", stacklevel=3)
+        if "alpha" not in FORMATS[format].keeps and self.alpha is not None:
+            warn(name, f"{FORMATS[format].title} files are written without transparency", stacklevel=3)
         return Encoder(name, format, quality, bit_depth, icc)
 
 

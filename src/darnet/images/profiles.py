@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darnet.images import scratch
-from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes, to_vips
+from darnet.images.arrays import GREY, RGB, Channels, from_planes, full_scale, rescale, to_planes
 from darnet.images.scratch import Array
+from darnet.images.vips import to_vips
 from darnet.notices import warn
 
 #: Of a picture's pixels, so many may lie outside a space that is said to hold it, and all of them by so much: noise and
@@ -58,7 +59,7 @@ def seen_as(channels: Channels, profile: bytes | None, path: Path | None, *, fit
     import pyvips
 
     try:
-        if _is_srgb(profile):
+        if is_srgb(profile):
             return None
     except pyvips.Error:
         warn(path, "the ICC profile is damaged; its colours are taken for sRGB", stacklevel=4)
@@ -167,7 +168,7 @@ def _with_primaries(linear: NDArray[np.float32]) -> bytes:
 
 
 @lru_cache(maxsize=16)
-def _is_srgb(profile: bytes) -> bool:
+def is_srgb(profile: bytes) -> bool:
     """Whether a profile is one of sRGB. Raises pyvips.Error for one that cannot be converted from and to."""
     return _alike(profile, _srgb())
 

@@ -14,13 +14,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from darnet.images import scratch
-from darnet.images.arrays import header_fields
 from darnet.images.scratch import Array
+from darnet.images.vips import header_fields
 
 
 @contextmanager
-def opened(codec: str, file: BinaryIO) -> Iterator[Any]:
+def opened(codec: str, file: BinaryIO, **options: int) -> Iterator[Any]:
     """The libvips image of a file, which is decoded row by row meanwhile; nobody else may then read in `file`.
+
+    `options`: of libvips' loader, such as `page`, or `n`, pages below each other, -1 for all.
 
     Raises pyvips.Error or OSError.
     """
@@ -28,12 +30,12 @@ def opened(codec: str, file: BinaryIO) -> Iterator[Any]:
 
     file.seek(0)
     if isinstance(file, io.BytesIO):
-        yield getattr(pyvips.Image, f"{codec}load_buffer")(file.read(), access="sequential", fail_on="error")
+        yield getattr(pyvips.Image, f"{codec}load_buffer")(file.read(), access="sequential", fail_on="error", **options)
         return
     source = pyvips.SourceCustom()  # libvips would map one of a name or descriptor
     source.on_read(file.read)
     source.on_seek(file.seek)
-    yield getattr(pyvips.Image, f"{codec}load_source")(source, access="sequential", fail_on="error")
+    yield getattr(pyvips.Image, f"{codec}load_source")(source, access="sequential", fail_on="error", **options)
 
 
 def upright(image: Any) -> Any:

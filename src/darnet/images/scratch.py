@@ -33,6 +33,8 @@ Array: TypeAlias = NDArray[Any]
 MOST_BYTES = 2**26
 #: Samples that are looked at, or copied, at once.
 AT_ONCE = 2**22
+#: Samples begin at multiples of so many bytes.
+ALIGNED = 16
 
 #: Where files outlive a restart (Filesystem Hierarchy Standard), and so lie on a disk.
 LASTING = Path("/var/tmp")
@@ -68,9 +70,14 @@ def in_memory(path: Path) -> bool:
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """An array that nothing was written to yet. Raises ResourceError where there is no room for its file."""
-    count, size = prod(shape), prod(shape) * np.dtype(dtype).itemsize
-    if size <= MOST_BYTES:
+    if prod(shape) * np.dtype(dtype).itemsize <= MOST_BYTES:
         return np.empty(shape, dtype)
+    return in_file(shape, dtype)
+
+
+def in_file(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """The same in a file, however small. Raises ResourceError where there is no room for it."""
+    count, size = prod(shape), prod(shape) * np.dtype(dtype).itemsize
     try:
         with TemporaryFile(prefix="darnet-", dir=folder()) as file:
             file.truncate(size)
@@ -126,3 +133,29 @@ def copied(values: Array) -> Array:
     for rows in strips(values):
         array[rows] = values[rows]
     return array
+
+
+class Room:
+    """Room for many arrays, such as the pages of a book: in memory as far as that goes, then together in a few files.
+
+    >>> Room().kept(np.arange(3)).tolist()
+    [0, 1, 2]
+    """
+
+    def __init__(self) -> None:
+        self._free = np.empty(0, np.uint8)
+        self._held = 0
+
+    def kept(self, values: Array) -> Array:
+        """These samples; the array that holds them need not be kept. Raises ResourceError as `empty` does."""
+        self._held += values.nbytes
+        if self._held <= MOST_BYTES or values.nbytes > MOST_BYTES:
+            return values
+        size = values.nbytes + -values.nbytes % ALIGNED
+        if size > self._free.size:
+            self._free = in_file((max(size, MOST_BYTES),), np.uint8)
+        place, self._free = self._free[: values.nbytes], self._free[size:]
+        array = place.view(values.dtype).reshape(values.shape)
+        for rows in strips(array):
+            array[rows] = values[rows]
+        return array

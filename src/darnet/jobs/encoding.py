@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+import stat
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from darnet.errors import UsageError, named
+from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice, check_options
 from darnet.jobs.outputs import Task, make_folder
 
 if TYPE_CHECKING:
     from darnet.restore.result import Result
 
-Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif"]
+Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "jp2", "jxl", "heic"]
 
 
 @dataclass(frozen=True)
 class Encoding:
     """How outputs are written; all at their defaults: as the input was. `ext`: the format; others as in `Image.write`.
+
+    `keep_time`: a file is as old as the one that it came from.
 
     Raises UsageError for what no file could be.
 
@@ -30,6 +35,7 @@ class Encoding:
     bit_depth: BitDepth = "auto"
     metadata: MetadataChoice = "keep"
     icc: ProfileChoice = "keep"
+    keep_time: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for what no file could be."""
@@ -40,7 +46,7 @@ class Encoding:
     @property
     def options(self) -> dict[str, Any]:
         """As `Image.write` takes them."""
-        return {name: value for name, value in asdict(self).items() if name != "ext"}
+        return {name: value for name, value in asdict(self).items() if name not in {"ext", "keep_time"}}
 
     def check(self, task: Task) -> None:
         """Raise UsageError for a depth that the output's format cannot hold."""
@@ -50,13 +56,30 @@ class Encoding:
 
     def write(self, result: Result[Any], task: Task) -> None:
         """Write the result; what was left alone stays the very same file. Raises and warns as `Image.write` does."""
-        if not result.changed and result.source.format == task.format and self == AS_IT_CAME:
+        source = result.source
+        as_it_came = replace(self, keep_time=False) == AS_IT_CAME and not source.more
+        if not result.changed and source.format == task.format and as_it_came:
             task.write(task.source.parts())
         elif task.streamed:
             task.write([result.restored.encode(task.format or "", **self.options)])
         else:
             make_folder(task.output)
             result.save(task.output, **self.options)
+        if not task.streamed and not task.source.streamed:
+            _liken(task.output, task.source.path, keep_time=self.keep_time)
+
+
+def _liken(path: Path, source: Path, *, keep_time: bool) -> None:
+    """Let nobody read a file who may not read its original, and date it so if wanted. Raises ImageError."""
+    try:
+        known, status = path.stat(), source.stat()
+        allowed = known.st_mode & (status.st_mode | stat.S_IRWXU)
+        if allowed != known.st_mode:
+            path.chmod(stat.S_IMODE(allowed))
+        if keep_time:
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    except OSError as error:
+        raise ImageError(path, f"written, but not with rights and date of its original: {refusal(error)}") from None
 
 
 AS_IT_CAME = Encoding()

@@ -11,13 +11,19 @@ from functools import partial
 from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, refusal
-from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, regular
+from darnet.images import raw
+from darnet.images.coding import Pages
+from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
 from darnet.images.image import Image
 
 #: As an input stdin, as an output stdout.
 STREAM = "-"
 #: Bytes of a file that are held at once where it is copied.
 PART_BYTES = 2**20
+#: What systems leave behind in folders of pictures; nobody wants to hear of it.
+LITTER = frozenset({"thumbs.db", "desktop.ini"})
+#: Why a file of a folder is left out that nobody can tell for a picture.
+NO_PICTURE = "no picture of a format that is read"
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,11 @@ class Source:
         except OSError as error:
             raise ImageError(self.path, refusal(error)) from None
 
-    def picture(self, max_pixels: int = MAX_PIXELS) -> Image:
-        """What it shows. Raises ImageError and ResourceError as `Image.read` does."""
+    def picture(self, max_pixels: int = MAX_PIXELS, pages: Pages = "one") -> Image:
+        """What it shows, as `pages` says of several pictures. Raises as `Image.read` does."""
         if self.data is None:
-            return Image.read(self.path, max_pixels=max_pixels)
-        return Image.decode(self.data, name=self.path, max_pixels=max_pixels)
+            return Image.read(self.path, max_pixels=max_pixels, pages=pages)
+        return Image.decode(self.data, name=self.path, max_pixels=max_pixels, pages=pages)
 
 
 @dataclass
@@ -65,6 +71,7 @@ class Found:
 
     sources: list[Source] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)  # input, reason
+    left_out: list[tuple[str, str]] = field(default_factory=list)  # what lies in a folder and is no picture, reason
     from_folder: bool = False
 
     @property
@@ -138,16 +145,50 @@ class Search:
         def refused(error: OSError) -> None:
             found.missing.append((str(error.filename), refusal(error)))
 
-        ours = os.path.realpath(self.output) if self.output else None
         for directory, folders, files in os.walk(folder, onerror=refused):
             here = Path(directory)
-            folders[:] = sorted(
-                name for name in folders if self.recursive and name[0] != "." and os.path.realpath(here / name) != ours
-            )
+            folders[:] = self._entered(here, folders, found)
             for name in sorted(files):
                 path = here / name
-                if path.suffix.lower() in SUFFIXES and name[0] != "." and not self._tagged(path):
+                if name[0] == "." or name.lower() in LITTER or self._ours(path):
+                    continue
+                reason = None if path.suffix.lower() in SUFFIXES else _no_picture(path)
+                if reason is None:
                     yield Source(str(path), path, path.relative_to(folder))
+                else:
+                    found.left_out.append((str(path), reason))
+
+    def _entered(self, here: Path, folders: Sequence[str], found: Found) -> list[str]:
+        """Which folders in a searched one are searched, too; the others are left out."""
+        ours = os.path.realpath(self.output) if self.output else None
+        entered = []
+        for name in sorted(folders):
+            path = here / name
+            if name[0] == "." or os.path.realpath(path) == ours:
+                continue
+            if not self.recursive:
+                found.left_out.append((str(path), "a subfolder (`recursive=True` looks into it)"))
+            elif path.is_symlink():  # it may lead back here
+                found.left_out.append((str(path), "a link to a folder, which is not followed"))
+            else:
+                entered.append(name)
+        return entered
+
+    def _ours(self, path: Path) -> bool:
+        """Whether it is an output of an earlier run, or lies beside one: `photo.restored.jpg.residuals`."""
+        return self._tagged(path) or self._tagged(Path(path.stem))
+
+
+def _no_picture(path: Path) -> str | None:
+    """Why a file whose suffix is none of a picture is none by its content either; None where it is one."""
+    try:
+        with regular(path) as file:
+            head = file.read(SIGNATURE_BYTES)
+    except OSError as error:
+        return refusal(error)
+    except ImageError as error:
+        return error.reason
+    return None if recognise(head) or raw.is_raw(head) else NO_PICTURE
 
 
 def _absence(one: str) -> str:

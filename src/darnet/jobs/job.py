@@ -18,6 +18,7 @@ from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart, make_folder, remove
+from darnet.jobs.pages import restore_pages
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -59,6 +60,7 @@ class Agenda:
 
     tasks: tuple[Task, ...]
     missing: tuple[Done, ...]
+    left_out: tuple[tuple[str, str], ...] = ()  # what lies in a folder and is no picture, and why
 
     @property
     def total(self) -> int:
@@ -74,6 +76,7 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
+    `first`: of a file of several pictures the first alone; else all of them, as the first is.
     `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired; where
     nothing was, an output that is replaced takes such a file of an earlier run with it.
     Raises UsageError for an encoding that makes no sense.
@@ -92,6 +95,7 @@ class Job:
     max_pixels: int = MAX_PIXELS
     mask: str | None = None
     keep: bool = False
+    first: bool = False
 
     def __post_init__(self) -> None:
         """One kind may be a plain string, and one strength a plain number."""
@@ -113,7 +117,7 @@ class Job:
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
-        return Agenda(tuple(tasks), tuple(missing))
+        return Agenda(tuple(tasks), tuple(missing), tuple(found.left_out))
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.
@@ -139,9 +143,10 @@ class Job:
         try:
             with overheard() as said:
                 self._check(task)
-                image = source.picture(self.max_pixels)
+                image = source.picture(self.max_pixels, "first" if self.first else "all")
                 strength = 0.0 if self.dry_run else self.strength
-                result = restorer(image, kinds=self.kinds, strength=strength, mask=mask, keep=self.keep)
+                how = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
+                result = restore_pages(restorer, image, **how)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self._write(result, task)

@@ -13,6 +13,7 @@ from pathlib import Path
 from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images.formats import SUFFIXES, recognise, regular
 from darnet.images.image import write_bytes, write_parts
+from darnet.images.raw import is_raw
 from darnet.jobs.inputs import STREAM, Found, Source
 
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
@@ -171,7 +172,8 @@ def names_file(output: str, *, several: bool) -> bool:
 def sniff(source: Source) -> str | None:
     """A picture's format by its first bytes; None where it cannot be told."""
     with suppress(OSError, ImageError):
-        return recognise(source.head())
+        head = source.head()
+        return "tiff" if is_raw(head) else recognise(head)  # which is what a raw file is developed to
     return None
 
 

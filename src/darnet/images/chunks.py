@@ -1,0 +1,135 @@
+"""What a PNG file says in its chunks that libvips neither reads nor writes as it stands: texts, HDR, late EXIF.
+
+A chunk is kept as the very bytes that it was, its checksum with it. W3C, Portable Network Graphics, third edition.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from darnet.images.arrays import Metadata
+from darnet.images.iptc import wrapped
+from darnet.notices import warn
+
+#: The signature and the first chunk, IHDR, after which ours are put.
+HEADER_BYTES = 33
+#: More bytes of one chunk are none that somebody wrote about a picture.
+MOST_BYTES = 2**26
+TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+#: How colours are meant, and how bright they get; the first stand in the place of an ICC profile.
+COLOURS, BRIGHTNESS = frozenset({b"sRGB", b"gAMA", b"cHRM"}), frozenset({b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi"})
+#: Keywords of IPTC as they write it.
+RAW_IPTC = {b"Raw profile type iptc", b"Raw profile type 8bim"}
+#: Keywords of texts that hold what libvips reads and writes itself.
+OTHERWISE = {b"XML:com.adobe.xmp", b"Raw profile type xmp"}
+#: Keywords of EXIF as ImageMagick and older tools write it: a text of hexadecimal digits.
+RAW_EXIF = {b"Raw profile type exif", b"Raw profile type APP1"}
+#: Transfer functions of cICP whose numbers are no sRGB (ITU-T H.273).
+HDR = {16: "PQ", 18: "HLG"}
+
+
+class Chunk(NamedTuple):
+    """One chunk: its name, its data, and all of its bytes."""
+
+    name: bytes
+    data: bytes
+    whole: bytes
+
+    @property
+    def keyword(self) -> bytes:
+        """Of a text."""
+        return self.data.partition(b"\0")[0]
+
+
+def read(path: Path, file: BinaryIO) -> Metadata:
+    """The fields `png-text`, `png-colour`, `png-hdr`, `iptc-data` and `exif-data` of a PNG file, where it has them.
+
+    Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB.
+    """
+    text, colour, exif, iptc, profiled = [], [], b"", b"", False
+    for chunk in _chunks(file):
+        profiled |= chunk.name == b"iCCP"
+        if chunk.name in BRIGHTNESS | COLOURS:
+            colour.append(chunk)
+        elif chunk.name == b"eXIf":
+            exif = chunk.data
+        elif chunk.name in TEXTS and chunk.keyword in RAW_EXIF:
+            exif = exif or _from_digits(chunk)
+        elif chunk.name in TEXTS and chunk.keyword in RAW_IPTC and not iptc:
+            iptc = _from_digits(chunk)
+        elif chunk.name in TEXTS and chunk.keyword not in OTHERWISE:
+            text.append(chunk)
+        if chunk.name == b"cICP" and chunk.data[1:2] and chunk.data[1] in HDR:
+            warn(
+                path,
+                f"its colours are HDR ({HDR[chunk.data[1]]}); they are repaired as if they were sRGB",
+                stacklevel=5,
+            )
+    meant = [chunk.whole for chunk in colour if chunk.name in COLOURS and not profiled]
+    fields: dict[str, bytes] = {
+        "png-text": b"".join(chunk.whole for chunk in text),
+        "png-colour": b"".join(meant),
+        "png-hdr": b"".join(chunk.whole for chunk in colour if chunk.name in BRIGHTNESS),
+        "iptc-data": iptc,
+        "exif-data": exif and b"Exif\0\0" + re.sub(rb"^(Exif\0\0)+", b"", exif),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
+    """How a PNG file that libvips wrote is to begin, in the place of how many bytes: with fields, and an EXIF block."""
+    file.seek(0)
+    head = file.read(HEADER_BYTES)
+    own = {name: value for name, value in fields.items() if isinstance(value, bytes)}
+    kept = [own.get("png-colour", b""), own.get("png-hdr", b"")]
+    if exif:
+        kept.append(_made(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    if "iptc-data" in own:
+        kept.append(_made(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(_as_digits(wrapped(own["iptc-data"])))))
+    added = b"".join([*kept, own.get("png-text", b"")])
+    return (HEADER_BYTES, head + added) if added else (0, b"")
+
+
+def _chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """All but those of pixels, in order; a file that ends early has those before."""
+    at = 8
+    end = file.seek(0, io.SEEK_END)
+    while at + 12 <= end:
+        file.seek(at)
+        beginning = file.read(8)
+        (length,), name = struct.unpack(">I", beginning[:4]), beginning[4:]
+        if name == b"IEND":
+            return
+        if name not in {b"IDAT", b"fdAT"} and length <= MOST_BYTES and at + 12 + length <= end:
+            body = file.read(length + 4)
+            yield Chunk(name, body[:length], beginning + body)
+        at += 12 + length
+
+
+def _made(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _from_digits(chunk: Chunk) -> bytes:
+    r"""The bytes of a `Raw profile type …`: `\nexif\n  length\nhexadecimal digits`; nothing where it is damaged."""
+    body = chunk.data.partition(b"\0")[2]
+    try:
+        if chunk.name == b"zTXt":
+            body = zlib.decompressobj().decompress(body[1:], MOST_BYTES)
+        elif chunk.name == b"iTXt":
+            return b""
+        return bytes.fromhex(body.split(b"\n", 3)[3].decode("ascii"))
+    except (zlib.error, LookupError, ValueError):
+        return b""
+
+
+def _as_digits(data: bytes) -> bytes:
+    """The opposite, with lines of 36 bytes."""
+    lines = [data[at : at + 36].hex().encode() for at in range(0, len(data), 36)]
+    return b"\n".join([b"", b"iptc", b"%8d" % len(data), *lines, b""])

@@ -1,0 +1,121 @@
+"""What a JPEG file says in its segments that libvips neither reads nor writes: comments, extended XMP, density, coding.
+
+ITU-T T.81, annex B; Adobe, XMP specification part 3, 1.1.3.1; ISO/IEC 10918-5 (JFIF).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from darnet.images.arrays import Metadata
+from darnet.images.coding import Coding
+from darnet.images.vips import DENSITY, UNKNOWN_DENSITY
+from darnet.notices import warn
+
+SCAN, COMMENT, TABLES, APP0, APP1, APP2, APP15 = 0xDA, 0xFE, 0xDB, 0xE0, 0xE1, 0xE2, 0xEF
+#: Frames: SOF0 to SOF15 without the markers among them that are none.
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+EXIF, EXTENDED_XMP = b"Exif\0\0", b"http://ns.adobe.com/xmp/extension/\0"
+#: What a gain map is known by (Adobe and Android; ISO 21496-1), and a file with other pictures behind the first.
+GAIN_MAPS, FURTHER = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"apdi:AuxiliaryImageType"), b"MPF\0"
+#: Sum of the table for luma of T.81, table K.1, which quality 50 of libjpeg is.
+USUAL_SUM = 3688
+MOST_SEGMENT_BYTES = 65533
+MOST_DENSITY = 65535
+MILLIMETRES_PER_INCH = 25.4
+#: JFIF's unit of density: none, of which pixels are square alone; and inches.
+SQUARE, INCHES = (0, 1, 1), 1
+
+
+class Segment(NamedTuple):
+    """A marker's second byte, what follows its length, and where the segment ends."""
+
+    marker: int
+    data: bytes
+    end: int
+
+
+def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
+    """The field `jpeg-segments` of a JPEG file, where there are such, and how it is coded.
+
+    Warns (ImageWarning), naming `path`, of what is not kept: a gain map, or other pictures in the file.
+    """
+    kept, quality, halved, lost = [], None, False, ""
+    for marker, data, _ in _segments(file):
+        if marker == COMMENT or (marker == APP1 and data.startswith(EXTENDED_XMP)):
+            kept.append(_made(marker, data))
+        elif marker == TABLES and quality is None:
+            quality = _quality(data)
+        elif marker in FRAMES:
+            halved = _halved(data)
+        if marker in {APP1, APP2} and any(known in data for known in GAIN_MAPS):
+            lost = "the gain map of an HDR picture is not kept: its repair is what the file shows without it"
+        elif marker == APP2 and data.startswith(FURTHER) and not lost:
+            lost = "other pictures in the file (a preview, a second view) are not kept"
+    if lost:
+        warn(path, lost, stacklevel=5)
+    return {"jpeg-segments": b"".join(kept)} if kept else {}, Coding(quality=quality, halved=halved)
+
+
+def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
+    """How a JPEG file of libvips' is to begin, in the place of how many bytes: with fields, and an EXIF block."""
+    own, at = [b"\xff\xd8", _made(APP0, _jfif(fields))], 2
+    if exif:
+        own.append(_made(APP1, exif))
+    for marker, data, end in _segments(file):
+        if not APP0 <= marker <= APP15:
+            break
+        if marker != APP0:
+            own.append(_made(marker, data))
+        at = end
+    kept = fields.get("jpeg-segments")
+    return at, b"".join(own) + (kept if isinstance(kept, bytes) else b"")
+
+
+def _segments(file: BinaryIO) -> Iterator[Segment]:
+    """All before the first scan; a file that ends early has those before."""
+    file.seek(2)
+    at = 2
+    while (start := file.read(4))[:1] == b"\xff" and len(start) == 4:
+        if start[1] == 0xFF:  # a fill byte
+            at += 1
+            file.seek(at)
+            continue
+        length = struct.unpack_from(">H", start, 2)[0]
+        data = file.read(length - 2) if length > 2 else b""
+        if start[1] == SCAN or len(data) < length - 2:
+            return
+        at += 2 + length
+        yield Segment(start[1], data, at)
+
+
+def _made(marker: int, data: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+
+def _quality(tables: bytes) -> int | None:
+    """What libjpeg calls the quality of the first table, rounded up; None where it is not the one for luma."""
+    deep = tables[:1] and tables[0] >> 4
+    values = struct.unpack_from(">64H" if deep else ">64B", tables.ljust(129, b"\0"), 1)
+    if not tables or tables[0] & 15:
+        return None
+    scale = 100 * sum(values) / USUAL_SUM
+    return min(100, int(100 - scale / 2 if scale <= 100 else 5000 / scale) + 1)
+
+
+def _halved(frame: bytes) -> bool:
+    """Whether colour has half the rows and columns of luma (4:2:0)."""
+    if len(frame) < 15 or frame[5] != 3:
+        return False
+    return (frame[7], frame[10], frame[13]) == (0x22, 0x11, 0x11)
+
+
+def _jfif(fields: Metadata) -> bytes:
+    """JFIF's segment, with the density of a picture that has one, in pixels per inch."""
+    known = [float(fields.get(name, UNKNOWN_DENSITY)) for name in DENSITY]
+    across, down = (round(one * MILLIMETRES_PER_INCH) for one in known)
+    has = UNKNOWN_DENSITY not in known and 0 < across <= MOST_DENSITY and 0 < down <= MOST_DENSITY
+    return b"JFIF\0\1\2" + struct.pack(">BHHBB", *((INCHES, across, down) if has else SQUARE), 0, 0)
