@@ -71,9 +71,8 @@ def test_what_two_looks_do_not_agree_on_has_a_reason() -> None:
     after = found(noise=0.0, haze=0.3, motion=0.51, blur=0.3)
     assert planner.revise(first, after, ["noise"]) == ()
     reasons = planner.refusals(after, ["noise"], plan=(), first=first)
+    assert {*reasons} == {"haze"}  # what an expert leaves looks soft: nothing is said of motion and blur
     assert reasons["haze"] == "haze not repaired: 60 % at first, 30 % after noise; try `kinds=['noise', 'haze']`"
-    assert reasons["motion"].startswith("motion not repaired: 0 % at first, 51 % after noise; try")
-    assert {*reasons} == {"haze", "motion"}  # blur was present in neither
     assert planner.refusals(found(noise=0.0, haze=0.1), ["noise"], first=first) == {}  # it went along
 
 

@@ -88,13 +88,15 @@ class Planner:
     ) -> dict[str, str]:
         """Why kinds that are present are not repaired: those that were not `treated`, and are not in the plan.
 
-        `first`: the look before anything was treated; what was present then, and may be now, has a reason as well.
+        `first`: the look before anything was treated; of what was not present then nothing is said, since what
+        an expert leaves looks soft, but of what was, and may be still.
         """
         settled = {*treated, *(repair.kind for repair in plan)}
         reasons = {kind: self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in settled}
         if treated and first is not None:
-            seen = {*first.present, *diagnosis.present} - settled
-            doubtful = [kind for kind in diagnosis.suspected if kind in seen and diagnosis.scores[kind] >= SUSPICION]
+            reasons = {kind: reason for kind, reason in reasons.items() if kind in first.present}
+            left = [kind for kind in diagnosis.suspected if kind in first.present and kind not in settled]
+            doubtful = [kind for kind in left if diagnosis.scores[kind] >= SUSPICION]
             repaired = ", ".join(treated)
             for kind in (kind for kind in doubtful if self._may(kind, objects)):
                 looks = f"{_percent(first, kind)} at first, {_percent(diagnosis, kind)} after {repaired}"
