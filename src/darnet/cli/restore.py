@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job
+    from darnet.jobs import Done, Job, Task
     from darnet.restore.result import Treatment
+    from darnet.systems.spec import RestorerSpec
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -83,8 +85,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            with session.listening(mask or "", Path(mask or "")):
-                outcomes = job.run(agenda.tasks, ledger.spec.build())
+            outcomes = _begun(session, job, agenda.tasks, ledger.spec)
     try:
         for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))
@@ -156,6 +157,13 @@ class Telling:
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
         return Line(name, verdict, f"{action}  {time}", output, hue)
+
+
+def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
+    """The outcomes of tasks; what is to be said of a mask is said once, and of it."""
+    restorer = spec.build()
+    with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
+        return job.run(tasks, restorer)
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

@@ -53,6 +53,17 @@ def rescale(values: Array, dtype: DTypeLike) -> Array:
     return _rescaled(values, dtype)
 
 
+def full_range(values: Array, bits: int | None) -> Array:
+    """Samples that lie in the high bits of a 16-bit word, of which white falls short, with white as all of them.
+
+    >>> full_range(np.array([0, 0xFFC0], np.uint16), 10).tolist()
+    [0, 65535]
+    """
+    if values.dtype != np.uint16 or not bits or bits >= 16:
+        return values
+    return rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
+
+
 def _rescaled(values: Array, dtype: np.dtype[Any]) -> Array:
     if values.dtype.kind == dtype.kind == "f":
         return values.astype(dtype)

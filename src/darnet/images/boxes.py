@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from darnet.images.arrays import Metadata
-from darnet.images.chunks import HDR
-from darnet.images.coding import Coding
+from darnet.images.coding import GAIN_MAP_LOST, HDR, Coding, taken_for_srgb
 from darnet.notices import warn
 
 #: The box that tells of items, which lies at the beginning, is shorter.
@@ -36,17 +35,13 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if GAIN_MAP in head:
-        warn(
-            path,
-            "the gain map of an HDR picture is not kept: its repair is what the file shows without it",
-            stacklevel=5,
-        )
+        warn(path, GAIN_MAP_LOST, stacklevel=5)
     at = head.find(NUMBERS)
     if at < 0 or len(head) < at + 14:
         return {}, Coding()
     primaries, transfer, matrix = struct.unpack_from(">3H", head, at + len(NUMBERS))
     if transfer in HDR:
-        warn(path, f"its colours are HDR ({HDR[transfer]}); they are repaired as if they were sRGB", stacklevel=5)
+        warn(path, taken_for_srgb(transfer), stacklevel=5)
     usual = (primaries, transfer) == USUAL or primaries == 2
     return {} if usual else {"nclx": struct.pack(">2H", primaries, transfer)}, Coding(lossless=matrix == IDENTITY)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from darnet.images.arrays import Metadata
+from darnet.images.coding import HDR, taken_for_srgb
 from darnet.images.iptc import wrapped
 from darnet.notices import warn
 
@@ -30,8 +31,6 @@ RAW_IPTC = {b"Raw profile type iptc", b"Raw profile type 8bim"}
 OTHERWISE = {b"XML:com.adobe.xmp", b"Raw profile type xmp"}
 #: Keywords of EXIF as ImageMagick and older tools write it: a text of hexadecimal digits.
 RAW_EXIF = {b"Raw profile type exif", b"Raw profile type APP1"}
-#: Transfer functions of cICP whose numbers are no sRGB (ITU-T H.273).
-HDR = {16: "PQ", 18: "HLG"}
 
 
 class Chunk(NamedTuple):
@@ -66,11 +65,7 @@ def read(path: Path, file: BinaryIO) -> Metadata:
         elif chunk.name in TEXTS and chunk.keyword not in OTHERWISE:
             text.append(chunk)
         if chunk.name == b"cICP" and chunk.data[1:2] and chunk.data[1] in HDR:
-            warn(
-                path,
-                f"its colours are HDR ({HDR[chunk.data[1]]}); they are repaired as if they were sRGB",
-                stacklevel=5,
-            )
+            warn(path, taken_for_srgb(chunk.data[1]), stacklevel=5)
     meant = [chunk.whole for chunk in colour if chunk.name in COLOURS and not profiled]
     fields: dict[str, bytes] = {
         "png-text": b"".join(chunk.whole for chunk in text),

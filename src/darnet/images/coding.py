@@ -13,6 +13,16 @@ from darnet.images.arrays import Channels, Metadata
 Pages: TypeAlias = Literal["one", "first", "all"]
 
 
+#: Transfer functions whose numbers are no sRGB (ITU-T H.273).
+HDR = {16: "PQ", 18: "HLG"}
+GAIN_MAP_LOST = "the gain map of an HDR picture is not kept: its repair is what the file shows without it"
+
+
+def taken_for_srgb(transfer: int) -> str:
+    """What is to be said of colours of an HDR transfer function."""
+    return f"its colours are HDR ({HDR[transfer]}); they are repaired as if they were sRGB"
+
+
 def refuse_several(path: Path, count: str, pages: Pages) -> None:
     """Raise ImageError for a file with so many pictures, of which one can be read, unless that is what is wanted."""
     if pages == "one":

@@ -15,7 +15,7 @@ import numpy as np
 
 from darnet.errors import ImageError
 from darnet.images import exif, others, profiles, raw, rows, scratch, sidedata
-from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, in_range, rescale, split
+from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, full_range, in_range, rescale, split
 from darnet.images.coding import Content, Pages
 from darnet.images.formats import (
     FORMATS,
@@ -185,9 +185,8 @@ def _channels(path: Path, image: Any, format: str, meaning: str) -> Channels:
     values = rows.decoded(image)
     if not in_range(values):
         raise ImageError(path, "float samples outside [0, 1]")
-    if format == "avif" and values.dtype == np.uint16:
-        bits = image.get("bits-per-sample")  # libvips shifts samples up to 16 bits, so white falls short of 65535
-        values = rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
+    if format == "avif" and values.dtype == np.uint16:  # libvips shifts samples up to 16 bits
+        values = full_range(values, image.get("bits-per-sample"))
     if meaning == "YCbCr":
         values = rescale(_from_ycbcr(rescale(values, np.float32)), values.dtype)
     return split(rescale(values, np.float32) if values.dtype.kind == "f" else values)

@@ -17,16 +17,16 @@ import numpy as np
 
 from darnet.errors import ImageError, MissingPackageError, is_out_of_memory, one_line
 from darnet.images import netpbm
-from darnet.images.arrays import GREY, GREY_ALPHA, RGB, RGB_ALPHA, Metadata, rescale
+from darnet.images.arrays import GREY, GREY_ALPHA, RGB, RGB_ALPHA, Metadata, full_range, rescale
 from darnet.images.coding import USUAL, Coding, Pages, refuse_several
 from darnet.images.scratch import Array
+from darnet.images.vips import DENSITY, MILLIMETRES_PER_INCH
 from darnet.notices import warn
 from darnet.registry import optional
 
 #: Pillow's modes of samples that are colours, and those that become such.
 MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "I;16", "I;16B": "I;16"}
 BY_CHANNELS = {GREY: "L", GREY_ALPHA: "LA", RGB: "RGB", RGB_ALPHA: "RGBA"}
-MILLIMETRES_PER_INCH = 25.4
 #: The marker that a JPEG 2000 codestream says its size and depth behind.
 SIZE_MARKER = b"\xff\x4f\xff\x51"
 CHROMA_KEPT = 444
@@ -92,7 +92,7 @@ def encode(codec: str, picture: Decoded, options: Mapping[str, Any]) -> bytes:
 def _bmp(values: Array, fields: Metadata) -> bytes:
     """A BMP file with alpha, (H, W, 4) uint8, which Pillow reads and does not write: Windows' version 4."""
     height, width = values.shape[:2]
-    density = (round(float(fields.get(name, 0)) * 1000) for name in ("xres", "yres"))
+    density = (round(float(fields.get(name, 0)) * 1000) for name in DENSITY)
     pixels = np.ascontiguousarray(values[::-1, :, [2, 1, 0, 3]]).tobytes()
     start = 14 + BMP_HEADER_BYTES
     head = struct.pack("<2sIII", b"BM", start + len(pixels), 0, start)
@@ -120,8 +120,9 @@ def _by_pillow(path: Path, codec: str, file: BinaryIO, check: Check) -> Decoded:
         values = np.asarray(picture if mode == picture.mode != "1" else picture.convert(MODES[mode]))
         dpi = picture.info.get("dpi")
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    fields = {"xres": dpi[0] / MILLIMETRES_PER_INCH, "yres": dpi[1] / MILLIMETRES_PER_INCH} if dpi and all(dpi) else {}
-    return Decoded(_full(values.reshape(*values.shape[:2], -1), coding.bits), None, fields, coding)
+    known = zip(DENSITY, dpi, strict=True) if dpi and all(dpi) else ()
+    fields = {name: value / MILLIMETRES_PER_INCH for name, value in known}
+    return Decoded(full_range(values.reshape(*values.shape[:2], -1), coding.bits), None, fields, coding)
 
 
 def _depth(path: Path, file: BinaryIO) -> int:
@@ -139,16 +140,9 @@ def _depth(path: Path, file: BinaryIO) -> int:
     return bits
 
 
-def _full(values: Array, bits: int | None) -> Array:
-    """Samples that lie in the high bits of a word, so that white is all of them."""
-    if values.dtype != np.uint16 or not bits or bits >= 16:
-        return values
-    return rescale((values >> (16 - bits)) / np.float32(2**bits - 1), np.uint16)
-
-
 def _density(fields: Metadata) -> dict[str, Any]:
     """As Pillow takes it, in pixels per inch; nothing where a picture has none."""
-    found = tuple(float(fields.get(name, 0)) * MILLIMETRES_PER_INCH for name in ("xres", "yres"))
+    found = tuple(float(fields.get(name, 0)) * MILLIMETRES_PER_INCH for name in DENSITY)
     return {"dpi": found} if all(found) else {}
 
 
@@ -170,7 +164,7 @@ def _heic(path: Path, file: BinaryIO, check: Check) -> Decoded:
     values = np.asarray(picture)
     kept = {"exif-data": picture.info.get("exif"), "xmp-data": picture.info.get("xmp")}
     fields = {name: value for name, value in kept.items() if value}
-    full = _full(values.reshape(*values.shape[:2], -1), bits)
+    full = full_range(values.reshape(*values.shape[:2], -1), bits)
     more = len(opened) > 1
     return Decoded(full, picture.info.get("icc_profile") or None, fields, Coding(bits=bits), more)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from darnet.images.arrays import Metadata
-from darnet.images.coding import Coding
-from darnet.images.vips import DENSITY, UNKNOWN_DENSITY
+from darnet.images.coding import GAIN_MAP_LOST, Coding
+from darnet.images.vips import DENSITY, MILLIMETRES_PER_INCH, UNKNOWN_DENSITY
 from darnet.notices import warn
 
 SCAN, COMMENT, TABLES, APP0, APP1, APP2, APP15 = 0xDA, 0xFE, 0xDB, 0xE0, 0xE1, 0xE2, 0xEF
@@ -25,7 +25,6 @@ GAIN_MAPS, FURTHER = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"apdi:A
 USUAL_SUM = 3688
 MOST_SEGMENT_BYTES = 65533
 MOST_DENSITY = 65535
-MILLIMETRES_PER_INCH = 25.4
 #: JFIF's unit of density: none, of which pixels are square alone; and inches.
 SQUARE, INCHES = (0, 1, 1), 1
 
@@ -52,7 +51,7 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
         elif marker in FRAMES:
             halved = _halved(data)
         if marker in {APP1, APP2} and any(known in data for known in GAIN_MAPS):
-            lost = "the gain map of an HDR picture is not kept: its repair is what the file shows without it"
+            lost = GAIN_MAP_LOST
         elif marker == APP2 and data.startswith(FURTHER) and not lost:
             lost = "other pictures in the file (a preview, a second view) are not kept"
     if lost:

@@ -20,6 +20,7 @@ DELAYS = "delays"  # milliseconds that each frame is shown, as text: `100 200 10
 KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit", "loop")
 DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
 UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", DELAYS)
+MILLIMETRES_PER_INCH = 25.4
 UNKNOWN_DENSITY = 1.0  # of a libvips image whose file says none
 EXIF_DENSITY = ("exif-ifd0-XResolution", "exif-ifd0-YResolution")
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
@@ -76,7 +77,8 @@ def header(image: Any, *, turned: bool) -> Metadata:
     density = {name: getattr(image, name) for name in DENSITY}
     if set(density.values()) == {UNKNOWN_DENSITY} and fields >= set(EXIF_DENSITY):
         across, down = (_rational(image.get(name)) for name in EXIF_DENSITY)
-        unit = 10 if "exif-ifd0-ResolutionUnit" in fields and image.get("exif-ifd0-ResolutionUnit")[0] == "3" else 25.4
+        metric = "exif-ifd0-ResolutionUnit" in fields and image.get("exif-ifd0-ResolutionUnit")[0] == "3"
+        unit = 10 if metric else MILLIMETRES_PER_INCH
         density = dict(zip(DENSITY, (across / unit, down / unit), strict=True)) if across and down else density
     return kept | density
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,8 @@ def restore_pages(restorer: Restorer, image: Image, **options: Any) -> Result[Im
     if not image.frames or not kinds:
         return result
     warnings, room, frames = dict.fromkeys(result.warnings), scratch.Room(), list[Image]()
-    for number, other in enumerate(_others(restorer, image, {**options, "kinds": kinds}), 2):
+    for number, frame in enumerate(image.frames, 2):
+        other = restorer(frame, **{**options, "kinds": kinds})
         after = other.restored
         frames.append(replace(after, array=room.kept(after.array)) if other.changed else after)
         warnings |= {f"page {number}: {text}": None for text in other.warnings if text not in warnings}
@@ -46,8 +46,3 @@ def restore_pages(restorer: Restorer, image: Image, **options: Any) -> Result[Im
         return result
     restored = replace(result.restored, frames=tuple(frames))
     return replace(result, image=restored, restored=restored, warnings=tuple(warnings))
-
-
-def _others(restorer: Restorer, image: Image, options: dict[str, Any]) -> Iterator[Result[Image]]:
-    for frame in image.frames:
-        yield restorer(frame, **options)

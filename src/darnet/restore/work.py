@@ -92,7 +92,8 @@ class Work:
                 self.treated.append(kind)
             else:
                 note = self.vain[kind] = f"{plan[0]}: nothing worth having changed"
-                last, said = not further, [*said, (kind, note)]
+                said.append((kind, note))
+                last = not further  # it is none of `max_steps`
             steps.append(Step(diagnosis, kind if share else None, time.perf_counter() - started, plan, share, note))
             if share:
                 source, diagnosis = after, None
