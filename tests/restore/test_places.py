@@ -8,7 +8,7 @@ from darnet.images import regions
 from darnet.images.regions import Planes, Region
 from darnet.restore import places
 from darnet.restore.diagnosis import Crop
-from darnet.restore.places import Map, confine
+from darnet.restore.places import Map, completed, confine, spread
 
 
 def grid(presence: np.ndarray, side: int = 16) -> list[Crop]:
@@ -76,3 +76,41 @@ def test_what_is_certainly_free_of_damage_stays_whatever_is_changed_there() -> N
 def test_where_nothing_is_changed_nothing_is_found() -> None:
     before, _ = noisy_part(np.zeros((96, 112)))
     assert not confine(before, before, Map.of(grid(np.full((6, 7), 0.6)), "noise")).any()
+
+
+def timid(picture: Planes, marked: np.ndarray, clean: torch.Tensor) -> Planes:
+    """What an expert makes of it that leaves noise within 12 pixels of where there is none."""
+    near = torch.from_numpy(~marked).float()[None, None]
+    shy = torch.nn.functional.max_pool2d(near, 25, stride=1, padding=12)[0] > 0
+    slip = torch.from_numpy(np.random.default_rng(1).normal(0, 3 / 255, clean.shape)).float()
+    return Planes(torch.where(shy, picture.pixels, clean + slip))
+
+
+@pytest.mark.parametrize("shape", [halves, corner])
+@pytest.mark.parametrize("at_once", [regions.AT_ONCE, 2000])
+def test_what_an_expert_leaves_beside_a_clean_part_is_found_with_all_of_it_damaged(
+    shape, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "AT_ONCE", at_once)
+    marked = shape(192, 208)
+    before, after = noisy_part(marked)
+    clean = after.pixels
+    found = Map.of(grid(np.full((12, 13), 0.4)), "noise")
+    first = confine(before, timid(before, marked, clean), found)
+    damaged = spread(before, timid(before, marked, clean), first)
+    second = Planes(clean + 3 / 255 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(2)))
+    complete = completed(before, second, first, found)
+    assert (marked & ~first).sum() > 0.05 * marked.sum()
+    assert (complete != marked).mean() < 0.02
+    whole = regions.read_all(damaged)
+    torch.testing.assert_close(damaged.read(Region(16, 8, 50, 70)), whole[:, 16:66, 8:78])
+    added = (whole - before.pixels)[:, ~marked].std()
+    assert 0.7 * 25 / 255 < float(added) < 1.3 * 25 / 255
+
+
+def test_damage_far_from_what_is_known_to_be_is_none_of_it() -> None:
+    marked = corner(192, 208)
+    before, after = noisy_part(np.ones_like(marked))
+    complete = completed(before, after, marked, Map.of(grid(np.full((12, 13), 0.4)), "noise"))
+    assert complete[:112, :112].mean() > 0.99
+    assert not complete[144:, 144:].any()

@@ -5,17 +5,18 @@ Shapes: H × W pixels, h × w of a region, R × K crops.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from darnet.images import scratch
+from darnet.images.filling import fill
 from darnet.images.regions import AT_ONCE, Region, RegionSource
 from darnet.restore.diagnosis import Crop
 
@@ -33,6 +34,11 @@ BALANCE, SHARE = 0.35, 0.1
 ENOUGH, LEVEL = 500, 1 / 255
 #: A pixel is damaged where most of those so far around it are.
 AROUND_PX = 3
+#: Where all of a picture is damaged, what was so already is changed by so much of what is known to be, at least, within
+#: so many blocks of it, and so are most of the pixels so far around. By 8 validation photos with noise 15 and 25 of one
+#: colour in a half and a corner: 6 % of it is missed (44 % before), 0.7 % of the rest is taken for it (0.4 %). Without
+#: that vote, at 0.5: 4 and 1.9 %, at 0.6: 7 and 1.1 %, at 0.7: 10 and 0.7 %.
+AS_MUCH, REACH_BLOCKS, VOTERS_PX = 0.6, 4, 8
 SMALLEST = 1e-6
 
 
@@ -85,15 +91,118 @@ def confine(before: RegionSource, after: RegionSource, found: Map) -> NDArray[np
     bar = min(damaged**BALANCE * least ** (1 - BALANCE), SHARE * damaged)
     marked = scratch.empty((before.height, before.width), np.bool_)
     for region in _strips(before):
-        around = _grown(region, before)
-        changed = (_change(before, after, around) > bar).float()[None, None]
-        votes = functional.avg_pool2d(
-            functional.pad(changed, [AROUND_PX] * 4, mode="replicate"), 2 * AROUND_PX + 1, stride=1
-        )[0, 0]
-        inside = Region(region.top - around.top, 0, region.height, region.width)
-        most = inside.cut(votes) > 0.5
-        region.of(marked)[:] = (most & (found.read(region) > FREE)).numpy()
+        share = _around(lambda part: (_change(before, after, part) > bar).float(), region, before)
+        region.of(marked)[:] = ((share > 0.5) & (found.read(region) > FREE)).numpy()
     return marked
+
+
+def spread(before: RegionSource, after: RegionSource, marked: NDArray[np.bool_]) -> RegionSource:
+    """A picture with its damage, known where it is `marked`, in all of it: what an expert took away there goes on.
+
+    An expert that judges noise by its surroundings leaves some of it beside a clean part. Here is none: where there was
+    noise it is changed by that, elsewhere by the detail that this costs. Raises ResourceError as `fill` does.
+    """
+    inner = _inner(marked)
+    known = inner if inner.any() else marked
+    return _Spread(before, fill(_Taken(before, after), known), known)
+
+
+def completed(before: RegionSource, after: RegionSource, marked: NDArray[np.bool_], found: Map) -> NDArray[np.bool_]:
+    """`marked`, (H, W), and what is damaged around it, by what an expert made of all of it damaged (`spread`)."""
+    bar = AS_MUCH * _mean(before, after, marked)
+    reached = _reached(marked)
+    much, complete = (scratch.empty((before.height, before.width), np.bool_) for _ in range(2))
+    for region in _strips(before):
+        change = _around(lambda part: _change(before, after, part), region, before)
+        more = (change > bar) & (found.read(region) > FREE) & _pixels(reached, region)
+        region.of(much)[:] = more.numpy() | region.of(marked)
+    for region in _strips(before):
+        share = _around(lambda part: torch.from_numpy(part.of(much)).float(), region, before, VOTERS_PX)
+        region.of(complete)[:] = (share > 0.5).numpy() | region.of(marked)
+    return complete
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What an expert took away, as a picture: half of it, around grey."""
+
+    before: RegionSource
+    after: RegionSource
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.before.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.before.width
+
+    def read(self, region: Region) -> Float[Tensor, "3 h w"]:
+        """A part of it."""
+        return (1 + self.before.read(region) - self.after.read(region)) / 2
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """What `spread` returns: `taken` once more where its damage is not `known`."""
+
+    source: RegionSource
+    taken: RegionSource
+    known: NDArray[np.bool_]
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.source.height
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.source.width
+
+    def read(self, region: Region) -> Float[Tensor, "3 h w"]:
+        """A part of it."""
+        shown = self.source.read(region)
+        damaged = (shown + 2 * self.taken.read(region) - 1).clamp(0, 1)
+        return torch.where(torch.from_numpy(region.of(self.known)), shown, damaged)
+
+
+def _inner(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Blocks of what is marked that are marked as a whole, with all blocks around them."""
+    holes = _reached(~marked, 1)
+    inner = scratch.empty(marked.shape, np.bool_)
+    for top in range(0, len(marked), BLOCK_PX):
+        region = Region(top, 0, min(BLOCK_PX, len(marked) - top), marked.shape[1])
+        region.of(inner)[:] = ~_pixels(holes, region).numpy()
+    return inner
+
+
+def _reached(marked: NDArray[np.bool_], blocks: int = REACH_BLOCKS) -> Bool[Tensor, "r k"]:
+    """The blocks that have a marked pixel, and so many around them."""
+    rows, columns = (-(-length // BLOCK_PX) for length in marked.shape)
+    having = torch.zeros(rows, columns)
+    for row in range(rows):
+        strip = torch.from_numpy(marked[row * BLOCK_PX : (row + 1) * BLOCK_PX]).any(dim=0).float()
+        having[row] = functional.max_pool1d(strip[None], BLOCK_PX, ceil_mode=True)[0]
+    return functional.max_pool2d(having[None], 2 * blocks + 1, stride=1, padding=blocks)[0] > 0
+
+
+def _pixels(blocks: Bool[Tensor, "r k"], region: Region) -> Bool[Tensor, "h w"]:
+    """The blocks of some rows that begin with one, pixel by pixel."""
+    rows = blocks[region.top // BLOCK_PX : -(-region.bottom // BLOCK_PX)]
+    return rows.repeat_interleave(BLOCK_PX, 0).repeat_interleave(BLOCK_PX, 1)[: region.height, : region.width]
+
+
+def _mean(before: RegionSource, after: RegionSource, marked: NDArray[np.bool_]) -> float:
+    """How much is changed of what is marked."""
+    total, count = 0.0, 0
+    for region in _strips(before):
+        inside = torch.from_numpy(region.of(marked))
+        total += float(_change(before, after, region)[inside].double().sum())
+        count += int(inside.sum())
+    return total / max(count, 1)
 
 
 def _examples(before: RegionSource, after: RegionSource, found: Map) -> tuple[float, float]:
@@ -120,15 +229,20 @@ def _change(before: RegionSource, after: RegionSource, region: Region) -> Float[
     return change
 
 
+def _around(
+    values: Callable[[Region], Float[Tensor, "h w"]], region: Region, source: RegionSource, pixels: int = AROUND_PX
+) -> Float[Tensor, "h w"]:
+    """Means of values over the pixels so far around each, those of a picture; at its border what is there counts on."""
+    top, bottom = max(0, region.top - pixels), min(source.height, region.bottom + pixels)
+    around = values(Region(top, region.left, bottom - top, region.width))[None, None]
+    padded = functional.pad(around, [pixels] * 4, mode="replicate")
+    means = functional.avg_pool2d(padded, 2 * pixels + 1, stride=1)[0, 0]
+    return Region(region.top - top, 0, region.height, region.width).cut(means)
+
+
 def _strips(source: RegionSource) -> list[Region]:
-    rows = max(BLOCK_PX, AT_ONCE // source.width)
+    rows = max(1, AT_ONCE // source.width // BLOCK_PX) * BLOCK_PX
     return [Region(top, 0, min(rows, source.height - top), source.width) for top in range(0, source.height, rows)]
-
-
-def _grown(region: Region, source: RegionSource) -> Region:
-    """As many rows more as votes come from, where there are any."""
-    top, bottom = max(0, region.top - AROUND_PX), min(source.height, region.bottom + AROUND_PX)
-    return Region(top, region.left, bottom - top, region.width)
 
 
 def _linear(centres: Sequence[float], at: Float[Tensor, " L"]) -> Float[Tensor, "L R"]:

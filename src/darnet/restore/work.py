@@ -19,8 +19,8 @@ from darnet.images.filling import fill
 from darnet.images.image import Image
 from darnet.images.regions import AT_ONCE, Kept, Piece, RegionSink, RegionSource
 from darnet.restore.diagnosis import Diagnosis
-from darnet.restore.experts.base import Experts, tiled
-from darnet.restore.places import LEVEL, Map, confine
+from darnet.restore.experts.base import Experts, TiledExpert, tiled
+from darnet.restore.places import LEVEL, Map, completed, confine, spread
 from darnet.restore.planning import Planner, suspects
 from darnet.restore.residuals import Residuals
 from darnet.restore.result import Plan, Repair, Step
@@ -135,9 +135,7 @@ class Work:
         expert = tiled(self.experts[repair.kind])
         share, marked, pieces = 1.0, None, expert.by_region(source)
         if repair.local and isinstance(self.router, RegionRouter) and (crops := self.router.look_closely(source)):
-            first = self._empty()
-            self._fill(first, pieces, source)
-            marked = confine(source, first, Map.of(crops, repair.kind))
+            marked = self._marked(source, expert, Map.of(crops, repair.kind))
             share = float(marked.mean())
             pieces = _within(marked, expert.by_region(fill(source, marked)), source)
         weight = self.planner.weight(repair)
@@ -151,6 +149,17 @@ class Work:
             self.places[repair.kind] = marked
             share = float(self.subject.spread(marked).mean())
         return after, share
+
+    def _marked(self, source: RegionSource, expert: TiledExpert, found: Map) -> NDArray[np.bool_]:
+        """Which pixels are damaged: by what the expert changes, and around them by what it does to a damaged whole."""
+        first = self._empty()
+        self._fill(first, expert.by_region(source), source)
+        marked = confine(source, first, found)
+        if not marked.any():
+            return marked
+        second = self._empty()
+        self._fill(second, expert.by_region(spread(source, first, marked)), source)
+        return completed(source, second, marked, found)
 
     def _write(
         self, pieces: Iterable[Piece], kind: str, source: RegionSource, *, last: bool
