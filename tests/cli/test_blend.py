@@ -122,6 +122,36 @@ def test_the_original_by_its_flag(kept, darnet):
 def test_what_is_no_such_file(pictures, darnet):
     pictures("photo.png")
     ran = darnet("blend", "photo.png", "gone")
+@pytest.mark.parametrize("keep", [(), ("--keep",)])
+def test_residuals_go_with_the_output_they_are_of(kept, restore, restore_clean, darnet, keep):
+    """They stayed, and were blended as those of the new output."""
+    assert restore_clean("photo.png", *keep).code == 1  # no leave to replace anything
+    assert Path(kept).exists()
+    assert restore_clean("photo.png", *keep, "--dry-run", "--overwrite").code == 0
+    assert Path(kept).exists()
+    assert restore_clean("photo.png", *keep, "--overwrite").code == 0
+    assert not Path(kept).exists()
+
+
+@pytest.mark.parametrize("content", [b"mine", b"PK\3\4 mine", b""])
+def test_nothing_else_goes_with_an_output(pictures, restore, restore_clean, content):
+    pictures("photo.png")
+    assert restore("photo.png").code == 0
+    Path(NAME).write_bytes(content)
+    assert restore("photo.png", "--overwrite").code == 0
+    assert restore_clean("photo.png", "--overwrite", "--keep").code == 0
+    assert Path(NAME).read_bytes() == content
+
+
+def test_residuals_of_what_a_blend_replaces_go_and_its_own_stay(kept, darnet):
+    Path("other.png").write_bytes(Path("photo.restored.png").read_bytes())
+    Path("other.png.residuals").write_bytes(Path(kept).read_bytes())
+    assert darnet("blend", kept, "-o", "other.png", "--overwrite", "-s", 0.5).code == 0
+    assert not Path("other.png.residuals").exists()
+    for _ in range(2):
+        assert darnet("blend", kept, "--overwrite", "-s", 0.5).code == 0
+
+
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines() == [
         "darnet: photo.png: no file of residuals, as --keep writes them",
