@@ -74,9 +74,12 @@ def test_where_nothing_would_be_kept_nothing_is_done(pictures, restore, strength
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("-s", "noies=0.5"), "no expert called 'noies'; did you mean 'noise'?"),
+        (("-s", "noies=0.5,jpeg=1"), "--strength noies=0.5: no expert called 'noies'; did you mean 'noise'?"),
+        (("--as", "noies"), "--as noies: no expert called 'noies'; did you mean 'noise'?"),
+        (("--as", "noise", "--as", "grainy"), "--as noise --as grainy: noise and grainy are one kind"),
+        (("--as", "noise", "--as", "noise"), "--as noise --as noise: noise is named twice"),
         (("-s", "0.5,noise=1"), "--strength 0.5,noise=1: expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"),
-        (("-s", "noise=0.5,noisy=1"), "--strength: noise and noisy are one kind"),
+        (("-s", "noise=0.5,noisy=1"), "--strength noise=0.5,noisy=1: noise and noisy are one kind"),
         (("--luma", "2"), "--luma 2: expected 0 to 1"),
         (("--chroma", "nan"), "--chroma nan: expected 0 to 1"),
         (("--keep", "-o", "-"), "--keep: lies beside the output, which is stdout; give a file"),
@@ -93,7 +96,7 @@ def test_what_makes_no_sense_is_said_before_any_work(pictures, restore, options,
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("-s", "noies=0.5"), "no repair called 'noies'; did you mean 'noise'?"),
+        (("-s", "noies=0.5"), "--strength noies=0.5: no repair called 'noies'; did you mean 'noise'?"),
         (("-s", "noise=2"), "--strength noise=2: expected 0 to 1"),
         (("--chroma", "-1"), "--chroma -1: expected 0 to 1"),
         (("-o", "x.psd"), "--output x.psd: unknown suffix '.psd'"),
@@ -119,9 +122,6 @@ def test_the_original_by_its_flag(kept, darnet):
     assert darnet("blend", kept, "-o", "x.png", "--input", "moved.png").code == 0
 
 
-def test_what_is_no_such_file(pictures, darnet):
-    pictures("photo.png")
-    ran = darnet("blend", "photo.png", "gone")
 @pytest.mark.parametrize("keep", [(), ("--keep",)])
 def test_residuals_go_with_the_output_they_are_of(kept, restore, restore_clean, darnet, keep):
     """They stayed, and were blended as those of the new output."""
@@ -152,6 +152,9 @@ def test_residuals_of_what_a_blend_replaces_go_and_its_own_stay(kept, darnet):
         assert darnet("blend", kept, "--overwrite", "-s", 0.5).code == 0
 
 
+def test_what_is_no_such_file(pictures, darnet):
+    pictures("photo.png")
+    ran = darnet("blend", "photo.png", "gone")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.splitlines() == [
         "darnet: photo.png: no file of residuals, as --keep writes them",

@@ -122,11 +122,15 @@ def test_what_was_not_kept_cannot_be_blended() -> None:
 
 def test_a_kind_that_was_not_repaired_is_an_error_that_names_the_nearest() -> None:
     result = restorer(PICTURE, kinds=("noise", "jpeg"), keep=True)
-    with pytest.raises(UnknownNameError, match=r"no repair called 'noies'; did you mean 'noise'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"`strength={'noies': 0.5}`: no repair called 'noies'; did you mean 'noise'\?"
+    ):
         result.blend({"noies": 0.5})
     with pytest.raises(UnknownNameError, match="no repair called 'blur'"):
         result.blend({"blur": 0.5})
-    with pytest.raises(UnknownNameError, match=r"no expert called 'noies'; did you mean 'noise'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"`strength={'noies': 0.5}`: no expert called 'noies'; did you mean 'noise'\?"
+    ):
         restorer(PICTURE, strength={"noies": 0.5})
 
 
@@ -134,7 +138,7 @@ def test_kinds_by_the_words_that_people_use() -> None:
     result = restorer(PICTURE, kinds=KINDS, keep=True)
     same(result.blend({"noisy": 0.5}).image, result.blend({"noise": 0.5}).image)
     same(restorer(PICTURE, strength={"grainy": 0.5}).image, restorer(PICTURE, strength={"noise": 0.5}).image)
-    with pytest.raises(UsageError, match="`strength`: noise and noisy are one kind"):
+    with pytest.raises(UsageError, match=r"`strength={'noise': 0.5, 'noisy': 0.2}`: noise and noisy are one kind"):
         result.blend({"noise": 0.5, "noisy": 0.2})
 
 

@@ -105,12 +105,27 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_the_user_may_say_what_is_wrong() -> None:
-    result = restorer("clean")(PICTURE, kinds=("noise", "blur", "blur"))
-    np.testing.assert_array_equal(result.image, PICTURE + 20 - 10 - 10)
-    assert result.experts == ("noise", "blur", "blur")
+    result = restorer("clean")(PICTURE, kinds=("noise", "blur"))
+    np.testing.assert_array_equal(result.image, PICTURE + 20 - 10)
+    assert result.experts == ("noise", "blur")
     assert result.diagnosis is None  # nobody looked
-    with pytest.raises(UnknownNameError, match="no expert called 'haze'"):
-        restorer("clean")(PICTURE, kinds=("haze",))
+    with pytest.raises(
+        UnknownNameError, match=r"`kinds=\['noies'\]`: no expert called 'noies'; did you mean 'noise'\?"
+    ):
+        restorer("clean")(PICTURE, kinds=("noies",))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (("blur", "noise", "blur"), r"`kinds=\['blur', 'noise', 'blur'\]`: blur is named twice"),
+        (("noise", "grainy"), r"`kinds=\['noise', 'grainy'\]`: noise and grainy are one kind"),
+        (("noise", "blur", "noise", "blur"), r"`kinds=.*`: noise is named twice"),
+    ],
+)
+def test_a_kind_is_repaired_once(kinds: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=f"^{said}, and a kind is repaired once$"):
+        restorer("clean")(PICTURE, kinds=kinds)
 
 
 def test_one_kind_may_be_a_plain_string() -> None:

@@ -96,20 +96,26 @@ class Restorer:
         named = [resolve(kind, crops[0].presence) for kind in kinds_of(kinds)]
         for kind in named:
             if kind not in crops[0].presence:
-                raise UnknownNameError("kind of damage", kind, crops[0].presence)
+                raise UnknownNameError("kind of damage", kind, crops[0].presence, where=f"`kinds={[kind]}`")
         return heat_map(image, moved, named or (diagnosis or judge(self.router, subject.source)).present)
 
     def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
 
-        Raises UsageError for a strength out of range or a kind without an expert: no picture can be restored so.
+        Raises UsageError for a strength out of range, a kind without an expert, or one that is named twice, by whatever
+        words: no picture can be restored so.
         """
-        meant = {kind: resolve(kind, self.experts) for kind in kinds_of(kinds)}
+        given = kinds_of(kinds)
+        meant = tuple(resolve(kind, self.experts) for kind in given)
         Strength.of(strength).among(self.experts)
-        for kind, name in meant.items():
+        for kind, name in zip(given, meant, strict=True):
             if name not in self.experts:
-                raise UnknownNameError("expert", kind, self.experts)
-        return tuple(meant[kind] for kind in kinds_of(kinds))
+                raise UnknownNameError("expert", kind, self.experts, where=f"`kinds={[kind]}`")
+        for repeated in (name for name in meant if meant.count(name) > 1):
+            words = list(dict.fromkeys(word for word, name in zip(given, meant, strict=True) if name == repeated))
+            why = f"{' and '.join(words)} are one kind" if len(words) > 1 else f"{words[0]} is named twice"
+            raise UsageError(f"`kinds={list(given)}`: {why}, and a kind is repaired once")
+        return meant
 
     @overload
     def __call__(
@@ -144,8 +150,10 @@ class Restorer:
     ) -> Result[Any]:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
-        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
-        may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain string.
+        `kinds`: skip the diagnosis and treat these, in this order, each once, whatever speaks against it; a frame as
+        well. A kind may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain
+        string. Of a file of several pages, or an `Image` with `frames`, what was repaired of the first is repaired of
+        all.
         `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); where all that is planned is
         at 0 nothing is done but to look and to plan. `mask`: a picture of the same size, of which black is neither
         judged nor touched, to the bit, and grey blends (`Subject`). `keep`: keep what each step changed, for
