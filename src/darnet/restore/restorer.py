@@ -34,9 +34,10 @@ class Restorer:
 
     Every kind that is present is repaired, what befell the photo last first (`planner`), and the picture is looked at
     again where more is planned or may be there; each kind once, and at most `max_steps` of them, where that is given.
-    Repairs of `soft` kinds are blended by how certain they are. A
-    kind that is less certain than `min_confidence`, or than what `min_confidences` says of it, is not acted on: what a
-    wrong repair costs differs by expert. A kind that may befall a part of a photo alone is repaired where it is.
+    `limited_by`: who gave it, where the user did not. Repairs of `soft` kinds are blended by how certain they are.
+    A kind whose presence is below `min_confidence`, or what `min_confidences` says of it, is not acted on: what a wrong
+    repair costs differs by expert. Below 0.5 that reaches what is called clean. A kind that may befall a part of a
+    photo alone is repaired where it is.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
     is not repaired as one.
 
@@ -61,6 +62,7 @@ class Restorer:
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
+    limited_by: str = ""
         check_limits(self.min_confidence, self.max_steps)
         for kind, confidence in self.min_confidences.items():
             check_fraction(f"min_confidences[{kind!r}]", confidence)
@@ -69,7 +71,7 @@ class Restorer:
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
         bars = (self.min_confidence, self.min_confidences)
-        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order)
+        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order, self.limited_by)
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""

@@ -27,8 +27,9 @@ Picture = TypeVar("Picture")
 class Repair:
     """One step of a plan: a kind of damage, how certain it is, its severity, and where it is.
 
-    `confidence`: presence, in [0, 1]. `severity`: in the kind's unit, None where it has none. `share`: of the picture
-    that is to be repaired, in [0, 1]; below 1 the rest is left as it is.
+    `confidence`: that it is there, by all looks so far, in [0, 1] (`darnet.restore.planning.Planner`); 1 where a user
+    says so. `severity`: in the kind's unit, None where it has none. `share`: of the picture's pixels that are to be
+    repaired, in [0, 1]; what is hidden, a frame, and what a mask keeps out, is never among them.
 
     >>> Repair("noise", 0.93, 24.3, share=0.5).to_dict()
     {'kind': 'noise', 'confidence': 0.93, 'severity': 24.3, 'share': 0.5}
