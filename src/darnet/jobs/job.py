@@ -18,7 +18,6 @@ from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
-from darnet.jobs.pages import restore_pages
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -145,8 +144,8 @@ class Job:
                 self._check(task)
                 image = source.picture(self.max_pixels, "first" if self.first else "all")
                 strength = 0.0 if self.dry_run else self.strength
-                how = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
-                result = restore_pages(restorer, image, **how)
+                how: dict[str, Any] = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
+                result = restorer(image, **how)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self._write(result, task)

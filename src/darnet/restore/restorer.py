@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
 from darnet.degradations import resolve
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import ImageError, UnknownNameError, UsageError
+from darnet.images.coding import Pages
 from darnet.images.image import Image
 from darnet.notices import overheard
 from darnet.registry import CLEAN, kinds_of
@@ -17,6 +19,7 @@ from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts.base import Experts
 from darnet.restore.heatmap import heat_map
 from darnet.restore.masks import weights_of
+from darnet.restore.pages import restore_pages
 from darnet.restore.planning import Planner
 from darnet.restore.result import Picture, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
@@ -39,7 +42,7 @@ class Restorer:
     repair costs differs by expert. Below 0.5 that reaches what is called clean. A kind that may befall a part of a
     photo alone is repaired where it is.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
-    is not repaired as one.
+    is not repaired as one. Of a file of several pages or frames the first is judged, and all are repaired alike.
 
     Example:
         >>> import numpy as np
@@ -59,10 +62,10 @@ class Restorer:
     soft: Collection[str] = ()
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
+    limited_by: str = ""
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
-    limited_by: str = ""
         check_limits(self.min_confidence, self.max_steps)
         for kind, confidence in self.min_confidences.items():
             check_fraction(f"min_confidences[{kind!r}]", confidence)
@@ -74,8 +77,8 @@ class Restorer:
         return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order, self.limited_by)
 
     def diagnose(self, source: object) -> Diagnosis:
-        """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
-        subject = Subject.of(Image.of(source))
+        """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`; of several pages, the first."""
+        subject = Subject.of(_read(source, "first"))
         return VACANT if subject.vacant else judge(self.router, subject.source)
 
     def heat_map(self, source: object, kinds: Sequence[str] = (), diagnosis: Diagnosis | None = None) -> Image:
@@ -85,7 +88,7 @@ class Restorer:
         Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
         that it does not know.
         """
-        image = Image.of(source)
+        image = _read(source, "first")
         subject = Subject.of(image)
         if subject.vacant:
             raise UsageError(f"no heat map: {subject.vacant}")
@@ -161,17 +164,28 @@ class Restorer:
         judged nor touched, to the bit, and grey blends (`Subject`). `keep`: keep what each step changed, for
         `Result.blend`.
         Hidden pixels stay as they are, and grey stays grey. What is said of the picture is in `result.warnings`.
-        Raises ImageError for a bad file, UsageError for a strength out of range, a kind without an expert or a mask
-        that does not fit.
+        Raises ImageError for a bad file, or several pages whose steps are to be kept; UsageError for a strength out of
+        range, a kind without an expert or a mask that does not fit.
         """
-        kinds = self.check(kinds, strength)
+        started, kinds = time.perf_counter(), self.check(kinds, strength)
         with overheard() as said:
-            result = self._treat(source, kinds, Strength.of(strength).among(self.experts), mask, keep=keep)
-        return replace(result, warnings=(*result.warnings, *(one.beside(result.source.path) for one in said)))
+            image = _read(source, "all")
+        if image.frames and keep:
+            reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
+            raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
+        treat = partial(self._treat, strength=Strength.of(strength).among(self.experts), mask=mask, keep=keep)
+        result = restore_pages(treat, image, kinds)
+        given, residuals = handed_back(source, image, result.restored), result.residuals
+        if residuals is not None:
+            residuals = replace(residuals, given=handed_back(source, image, image))
+        warnings = dict.fromkeys((*(one.beside(image.path) for one in said), *result.warnings))
+        seconds = time.perf_counter() - started
+        return replace(result, image=given, seconds=seconds, warnings=tuple(warnings), residuals=residuals)
 
-    def _treat(self, source: Any, kinds: Sequence[str], strength: Strength, mask: object, *, keep: bool) -> Result[Any]:
-        started = time.perf_counter()
-        image = Image.of(source)
+    def _treat(
+        self, image: Image, kinds: Sequence[str], *, strength: Strength, mask: object, keep: bool
+    ) -> Result[Image]:
+        """Restore one page."""
         subject = Subject.of(image, whole=bool(kinds), weights=None if mask is None else weights_of(mask, image))
         work = Work(subject, self.router, self.experts, self.planner, strength, keep)
         if subject.vacant:
@@ -181,12 +195,14 @@ class Restorer:
         else:
             steps, warnings = work.diagnosed()
         answer = work.finish()
-        given, residuals = handed_back(source, image, answer), work.residuals
-        if residuals is not None:
-            residuals = replace(residuals, given=handed_back(source, image, image))
-        seconds = time.perf_counter() - started
         places = {kind: subject.spread(marked) for kind, marked in work.places.items()}
-        return Result(given, tuple(steps), seconds, image, answer, tuple(warnings), places, residuals)
+        done = (answer, tuple(steps), 0.0, image, answer, tuple(warnings))
+        return Result(*done, places=places, residuals=work.residuals)
+
+
+def _read(source: object, pages: Pages) -> Image:
+    """A picture from whatever holds one, so many of a file's pages with it. Raises as `Image.of` does."""
+    return Image.read(source, pages=pages) if isinstance(source, str | Path) else Image.of(source)
 
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:
