@@ -108,6 +108,19 @@ def test_who_limits_the_steps_is_named(pictures, restore_clean, tiny_clean_syste
     assert "not repaired: system tiny repairs 1 at most; --max-steps sets another limit" in ran.err
 
 
+def test_shares_are_of_the_picture_under_a_mask_too(pictures, restore):
+    pictures("photo.png")
+    mask = np.zeros((24, 24), np.uint8)
+    mask[:12, :12] = 255
+    Image.of(mask).write("mask.png")
+    for more in (("--dry-run",), ()):
+        ran = restore("photo.png", "--mask", "mask.png", "--report", "report.json", *more)
+        assert "-> noise expert in 25 % of the picture  " in ran.out
+        (entry,) = json.loads(Path("report.json").read_text())["pictures"]
+        assert entry["result"]["steps"][0]["plan"][0]["share"] == 0.25
+    assert entry["result"]["steps"][0]["share"] == 0.25
+
+
 def test_max_steps_looks_again(pictures, restore):
     pictures("photo.png")
     restore("photo.png", "--max-steps", 3, "--report", "report.json")

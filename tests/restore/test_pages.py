@@ -68,6 +68,7 @@ def test_a_path_is_all_that_its_file_holds(pictures, tiny_system, name: str) -> 
     assert Path(f"saved-{name}").read_bytes() == Path(f"out/{name}").read_bytes()
     assert restorer.diagnose(name).label == "noise"
     assert restorer.heat_map(name).height == 32
+    assert repr(result).startswith("Result(40 × 32 pixels of 3 pages, experts=('noise',)")
 
 
 def test_what_is_clean_is_left_alone_with_all_its_pages() -> None:

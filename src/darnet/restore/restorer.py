@@ -197,7 +197,7 @@ class Restorer:
         answer = work.finish()
         places = {kind: subject.spread(marked) for kind, marked in work.places.items()}
         done = (answer, tuple(steps), 0.0, image, answer, tuple(warnings))
-        return Result(*done, places=places, residuals=work.residuals)
+        return Result(*done, places=places, residuals=work.residuals, left=work.left)
 
 
 def _read(source: object, pages: Pages) -> Image:
