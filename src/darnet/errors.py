@@ -110,17 +110,20 @@ class RecipeError(UsageError):
 class UnknownNameError(UsageError):
     """A name that nothing is registered under; the text lists what there is, and the nearest match or the `reason`.
 
+    `where`: the parameter that it was given as, with its value.
+
     Example:
         >>> print(UnknownNameError("system", "darnett", ["slerir", "darnet"]))
         no system called 'darnett'; did you mean 'darnet'? (there are: darnet, slerir)
     """
 
-    def __init__(self, what: str, name: str, known: Iterable[str], reason: str = "") -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], reason: str = "", where: str = "") -> None:
         known = sorted(known)
         spelt = {one.casefold(): one for one in reversed(known)}
         near = [] if reason else get_close_matches(name.casefold(), spelt, n=1)
         hint = f"; did you mean {spelt[near[0]]!r}?" if near else reason and f": {reason}"
-        super().__init__(f"no {what} called {name!r}{hint} (there are: {', '.join(known) or 'none'})")
+        unknown = f"no {what} called {name!r}{hint} (there are: {', '.join(known) or 'none'})"
+        super().__init__(f"{where}: {unknown}" if where else unknown)
 
 
 class MissingPackageError(UsageError):

@@ -74,9 +74,12 @@ def test_where_nothing_would_be_kept_nothing_is_done(pictures, restore, strength
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("-s", "noies=0.5"), "no expert called 'noies'; did you mean 'noise'?"),
+        (("-s", "noies=0.5,jpeg=1"), "--strength noies=0.5: no expert called 'noies'; did you mean 'noise'?"),
+        (("--as", "noies"), "--as noies: no expert called 'noies'; did you mean 'noise'?"),
+        (("--as", "noise", "--as", "grainy"), "--as noise --as grainy: noise and grainy are one kind"),
+        (("--as", "noise", "--as", "noise"), "--as noise --as noise: noise is named twice"),
         (("-s", "0.5,noise=1"), "--strength 0.5,noise=1: expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"),
-        (("-s", "noise=0.5,noisy=1"), "--strength: noise and noisy are one kind"),
+        (("-s", "noise=0.5,noisy=1"), "--strength noise=0.5,noisy=1: noise and noisy are one kind"),
         (("--luma", "2"), "--luma 2: expected 0 to 1"),
         (("--chroma", "nan"), "--chroma nan: expected 0 to 1"),
         (("--keep", "-o", "-"), "--keep: lies beside the output, which is stdout; give a file"),
@@ -93,7 +96,7 @@ def test_what_makes_no_sense_is_said_before_any_work(pictures, restore, options,
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("-s", "noies=0.5"), "no repair called 'noies'; did you mean 'noise'?"),
+        (("-s", "noies=0.5"), "--strength noies=0.5: no repair called 'noies'; did you mean 'noise'?"),
         (("-s", "noise=2"), "--strength noise=2: expected 0 to 1"),
         (("--chroma", "-1"), "--chroma -1: expected 0 to 1"),
         (("-o", "x.psd"), "--output x.psd: unknown suffix '.psd'"),
@@ -117,6 +120,36 @@ def test_the_original_by_its_flag(kept, darnet):
         f"darnet: {NAME}: photo.png, which was restored, is not there; --input names it\n",
     )
     assert darnet("blend", kept, "-o", "x.png", "--input", "moved.png").code == 0
+
+
+@pytest.mark.parametrize("keep", [(), ("--keep",)])
+def test_residuals_go_with_the_output_they_are_of(kept, restore, restore_clean, darnet, keep):
+    """They stayed, and were blended as those of the new output."""
+    assert restore_clean("photo.png", *keep).code == 1  # no leave to replace anything
+    assert Path(kept).exists()
+    assert restore_clean("photo.png", *keep, "--dry-run", "--overwrite").code == 0
+    assert Path(kept).exists()
+    assert restore_clean("photo.png", *keep, "--overwrite").code == 0
+    assert not Path(kept).exists()
+
+
+@pytest.mark.parametrize("content", [b"mine", b"PK\3\4 mine", b""])
+def test_nothing_else_goes_with_an_output(pictures, restore, restore_clean, content):
+    pictures("photo.png")
+    assert restore("photo.png").code == 0
+    Path(NAME).write_bytes(content)
+    assert restore("photo.png", "--overwrite").code == 0
+    assert restore_clean("photo.png", "--overwrite", "--keep").code == 0
+    assert Path(NAME).read_bytes() == content
+
+
+def test_residuals_of_what_a_blend_replaces_go_and_its_own_stay(kept, darnet):
+    Path("other.png").write_bytes(Path("photo.restored.png").read_bytes())
+    Path("other.png.residuals").write_bytes(Path(kept).read_bytes())
+    assert darnet("blend", kept, "-o", "other.png", "--overwrite", "-s", 0.5).code == 0
+    assert not Path("other.png.residuals").exists()
+    for _ in range(2):
+        assert darnet("blend", kept, "--overwrite", "-s", 0.5).code == 0
 
 
 def test_what_is_no_such_file(pictures, darnet):

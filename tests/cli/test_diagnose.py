@@ -35,7 +35,8 @@ def test_json(pictures, diagnose):
     assert document["error"] is None
     diagnosis = document["diagnosis"]
     assert diagnosis["label"] == "noise"
-    assert diagnosis["level"] == pytest.approx(24, rel=1e-3)
+    assert diagnosis["severity"] == diagnosis["severities"]["noise"] == pytest.approx(24, rel=1e-3)
+    assert (document["map"], document["warnings"]) == (None, [])
     assert [repair["kind"] for repair in diagnosis["plan"]] == ["noise"]
     assert set(diagnosis["scores"]) == {"clean", "noise", "blur", "overexposure"}
 
@@ -89,6 +90,33 @@ def test_a_map_of_where_damage_is(pictures, diagnose):
     PIL.Image.new("RGB", (24, 24), "grey").save("flat.png")
     ran = diagnose("a.png", "flat.png", "--map", "more")  # a picture without damage to draw is no failure
     assert (ran.code, "no heat map: all of it has one colour" in ran.err) == (0, True)
+
+
+def test_json_has_the_map_and_what_is_said(pictures, diagnose):
+    """Warnings were on stderr alone, and nobody said where the map lies."""
+    pictures.damaged("a.tif")
+    PIL.Image.new("RGB", (24, 24), "grey").save("flat.png")
+    ran = diagnose("a.tif", "flat.png", "gone.png", "--map", "maps", "--json")
+    gone, damaged, flat = map(json.loads, ran.out.splitlines())
+    assert (damaged["map"], flat["map"], gone["map"]) == ("maps/a.tif", None, None)
+    assert Path("maps/a.tif").exists()
+    assert damaged["warnings"][0] == "the ICC profile is damaged; its colours are taken for sRGB"
+    assert damaged["warnings"][1].startswith("the EXIF is damaged")
+    assert flat["warnings"] == ["left alone: all of it has one colour", "no heat map: all of it has one colour"]
+    assert gone["warnings"] == []
+    for text in (*damaged["warnings"], *flat["warnings"]):
+        assert f"warning: {text}" in ran.err
+
+
+def test_maps_beside_photos_are_no_photos(pictures, diagnose, restore):
+    pictures("in/a.png")
+    for _ in range(2):
+        assert diagnose("in", "--map", "in", "--overwrite").code == 0
+    assert sorted(path.name for path in Path("in").iterdir()) == ["a.map.png", "a.png"]
+    ran = restore("in")
+    assert (ran.code, ran.out.count("\n")) == (0, 1)
+    assert restore("in/a.png", "in/a.map.png", "--dry-run", "--overwrite").out.count("\n") == 1  # as a shell's in/*.png
+    assert sorted(path.name for path in Path("in").iterdir()) == ["a.map.png", "a.png", "a.restored.png"]
 
 
 @pytest.mark.parametrize(

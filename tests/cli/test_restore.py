@@ -90,6 +90,37 @@ def test_below_min_confidence_it_is_left_alone_and_says_so(pictures, restore):
     assert json.loads(Path("report.json").read_text())["pictures"][0]["result"]["warnings"]
 
 
+def test_a_min_confidence_below_a_half_reaches_what_is_called_clean(pictures, restore_clean):
+    """And the line says what it is that is repaired."""
+    pictures("photo.png")
+    ran = restore_clean("photo.png", "--min-confidence", "0.01", "--max-steps", "1")
+    assert re.match(r"photo\.png  clean 98 %, (\w+) 2 %.* -> \1 expert  ", ran.out)
+    assert "not repaired: --max-steps 1" in ran.err
+
+
+def test_who_limits_the_steps_is_named(pictures, restore_clean, tiny_clean_system, tmp_path):
+    """It said "--max-steps 1" of a limit that the system sets."""
+    pictures("photo.png")
+    limited = Path(shutil.copytree(tiny_clean_system, tmp_path / "limited"))
+    document = json.loads((limited / "system.json").read_text()) | {"max_steps": 1}
+    (limited / "system.json").write_text(json.dumps(document))
+    ran = restore_clean("photo.png", "--min-confidence", "0.01", "--model", limited)
+    assert "not repaired: system tiny repairs 1 at most; --max-steps sets another limit" in ran.err
+
+
+def test_shares_are_of_the_picture_under_a_mask_too(pictures, restore):
+    pictures("photo.png")
+    mask = np.zeros((24, 24), np.uint8)
+    mask[:12, :12] = 255
+    Image.of(mask).write("mask.png")
+    for more in (("--dry-run",), ()):
+        ran = restore("photo.png", "--mask", "mask.png", "--report", "report.json", *more)
+        assert "-> noise expert in 25 % of the picture  " in ran.out
+        (entry,) = json.loads(Path("report.json").read_text())["pictures"]
+        assert entry["result"]["steps"][0]["plan"][0]["share"] == 0.25
+    assert entry["result"]["steps"][0]["share"] == 0.25
+
+
 def test_max_steps_looks_again(pictures, restore):
     pictures("photo.png")
     restore("photo.png", "--max-steps", 3, "--report", "report.json")

@@ -174,11 +174,16 @@ def test_where_nothing_is_repaired_the_file_of_an_earlier_run_goes_with_its_outp
     assert kept not in files()
 
 
-def test_who_does_not_keep_leaves_what_was_kept(keep, restorer):
-    """It says which picture it is of, and how that was repaired: it can be blended as before."""
+def test_who_does_not_keep_takes_away_what_was_kept(keep, restorer):
+    """It would tell of another output; where that is not replaced, or this is no such file, nothing is taken away."""
     kept = keep()
-    assert only(restore_many("a.png", None, restorer, Job(strength=0.5, overwrite=True))).error is None
+    assert only(restore_many("a.png", "c.png", restorer)).error is None
     assert only(blend_many(kept, "b.png")).error is None
+    assert only(restore_many("a.png", None, restorer, Job(strength=0.5, overwrite=True))).error is None
+    assert not Path(kept).exists()
+    Path(kept).write_bytes(b"somebody's")
+    assert only(restore_many("a.png", None, restorer, Job(strength=0.5, overwrite=True))).error is None
+    assert Path(kept).read_bytes() == b"somebody's"
 
 
 def test_no_output_is_an_input_or_another_output(pictures, keep, restorer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -16,6 +17,7 @@ from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
 from darnet.images.regions import Planes, Region
 from darnet.restore.blending import Blend
+from darnet.restore.diagnosis import Crop
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always
 from darnet.restore.strength import Strength
@@ -122,11 +124,15 @@ def test_what_was_not_kept_cannot_be_blended() -> None:
 
 def test_a_kind_that_was_not_repaired_is_an_error_that_names_the_nearest() -> None:
     result = restorer(PICTURE, kinds=("noise", "jpeg"), keep=True)
-    with pytest.raises(UnknownNameError, match=r"no repair called 'noies'; did you mean 'noise'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"`strength={'noies': 0.5}`: no repair called 'noies'; did you mean 'noise'\?"
+    ):
         result.blend({"noies": 0.5})
     with pytest.raises(UnknownNameError, match="no repair called 'blur'"):
         result.blend({"blur": 0.5})
-    with pytest.raises(UnknownNameError, match=r"no expert called 'noies'; did you mean 'noise'\?"):
+    with pytest.raises(
+        UnknownNameError, match=r"`strength={'noies': 0.5}`: no expert called 'noies'; did you mean 'noise'\?"
+    ):
         restorer(PICTURE, strength={"noies": 0.5})
 
 
@@ -134,7 +140,7 @@ def test_kinds_by_the_words_that_people_use() -> None:
     result = restorer(PICTURE, kinds=KINDS, keep=True)
     same(result.blend({"noisy": 0.5}).image, result.blend({"noise": 0.5}).image)
     same(restorer(PICTURE, strength={"grainy": 0.5}).image, restorer(PICTURE, strength={"noise": 0.5}).image)
-    with pytest.raises(UsageError, match="`strength`: noise and noisy are one kind"):
+    with pytest.raises(UsageError, match=r"`strength={'noise': 0.5, 'noisy': 0.2}`: noise and noisy are one kind"):
         result.blend({"noise": 0.5, "noisy": 0.2})
 
 
@@ -219,3 +225,32 @@ def test_what_was_only_looked_at_is_no_repair_to_blend() -> None:
         looked.blend(1)
     with pytest.raises(UsageError, match="nothing was repaired, at strength 0"):
         looked.blend({"negative": 0.5})
+    told = restorer(PICTURE, kinds=["noise"], strength=0)
+    assert [repair.kind for repair in told.left] == ["noise"]
+    with pytest.raises(UsageError, match="nothing was repaired, at strength 0"):
+        told.blend(0.5)
+
+
+def test_where_no_sample_changes_the_picture_is_the_one_that_came() -> None:
+    """Grey has no chroma: at luma 0 nothing is left of a repair, and it was said to have changed."""
+    grey = np.repeat(PICTURE[..., :1], 3, axis=2)
+    result = restorer(grey, kinds=["noise"], strength=Strength(luma=0))
+    assert (result.experts, result.changed, result.to_dict()["changed"]) == (("noise",), False, False)
+    assert restorer(grey, kinds=["noise"], strength=Strength(luma=0.5)).changed
+    nothing = Restorer(Always("noise"), {"noise": lambda pixels: pixels})
+    for keep in (False, True):
+        assert not nothing(PICTURE, kinds=["noise"], keep=keep).changed
+    kept = restorer(grey, kinds=["noise"], strength=Strength(luma=0), keep=True)
+    assert not kept.changed
+    assert kept.blend(1).changed
+    with pytest.raises(UsageError, match="`keep=True`"):
+        result.blend(1)  # what was changed before it was weighed is not there
+
+
+def test_a_result_and_what_is_in_it_print_no_samples() -> None:
+    result = restorer(PICTURE, kinds=["noise"], keep=True)
+    assert repr(result) == "Result(20 × 24 pixels, experts=('noise',), changed=True, warnings=())"
+    assert repr(result.residuals) == "Residuals(20 × 24 pixels, steps=['noise'])"
+    looked = restorer(PICTURE)
+    assert "Crop" not in repr(replace(looked.steps[0].diagnosis, crops=(Crop(0, 0, 20, {"noise": 1.0}),)))
+    assert len(repr(looked.steps)) < 400

@@ -26,7 +26,7 @@ def test_several_kinds_may_be_present() -> None:
     assert (BOTH.label, BOTH.confidence) == ("noise", 0.93)
     document = BOTH.to_dict()
     assert document["present"] == ["noise", "jpeg"]
-    assert document["levels"] == {"noise": 24.3, "jpeg": 38.1}
+    assert document["severities"] == {"noise": 24.3, "jpeg": 38.1}
     assert document["scores"] == BOTH.scores
 
 

@@ -103,6 +103,25 @@ def test_of_more_than_may_be_repaired_the_most_certain_are() -> None:
     assert planner.revise(diagnosis, diagnosis, ["noise", "haze"]) == ()
 
 
+def test_below_a_half_a_bar_is_one_for_both_looks() -> None:
+    """A kind that each look takes for likely enough is repaired; one that went with another repair is not."""
+    planner, first = Planner(EVERY, 0.3), found(noise=0.9, haze=0.4)
+    assert kinds(planner.plan(first)) == ["noise", "haze"]
+    assert kinds(planner.revise(first, found(noise=0.0, haze=0.4), ["noise"])) == ["haze"]
+    assert kinds(planner.revise(first, found(noise=0.0, haze=0.1), ["noise"])) == []
+    assert kinds(Planner(EVERY, 0.5).revise(first, found(noise=0.0, haze=0.4), ["noise"])) == []
+    refused = Planner({"noise"}, 0.3).refusals(found(noise=0.1, haze=0.4))
+    assert refused == {"haze": "left alone: there is no expert for haze"}
+    assert planner.hints(found(haze=0.4)) == []  # it is in the plan
+
+
+def test_what_is_likely_nowhere_and_repaired_all_the_same_is_repaired_everywhere() -> None:
+    seen = Diagnosis({"clean": 0.8, "noise": 0.2}, {}, crops(0.3, 0.05, 0.05, 0.05))
+    assert [repair.share for repair in Planner(EVERY, 0.1).plan(seen)] == [1.0]
+    likely = Diagnosis({"clean": 0.6, "noise": 0.4}, {}, crops(0.7, 0.05, 0.05, 0.05))
+    assert [repair.share for repair in Planner(EVERY, 0.1).plan(likely)] == [0.25]
+
+
 def test_what_something_speaks_against_is_not_planned() -> None:
     planner = Planner(EVERY)
     assert kinds(planner.plan(found(haze=0.9, noise=0.9), lambda kind: "no" if kind == "haze" else None)) == ["noise"]

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,12 +106,27 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_the_user_may_say_what_is_wrong() -> None:
-    result = restorer("clean")(PICTURE, kinds=("noise", "blur", "blur"))
-    np.testing.assert_array_equal(result.image, PICTURE + 20 - 10 - 10)
-    assert result.experts == ("noise", "blur", "blur")
+    result = restorer("clean")(PICTURE, kinds=("noise", "blur"))
+    np.testing.assert_array_equal(result.image, PICTURE + 20 - 10)
+    assert result.experts == ("noise", "blur")
     assert result.diagnosis is None  # nobody looked
-    with pytest.raises(UnknownNameError, match="no expert called 'haze'"):
-        restorer("clean")(PICTURE, kinds=("haze",))
+    with pytest.raises(
+        UnknownNameError, match=r"`kinds=\['noies'\]`: no expert called 'noies'; did you mean 'noise'\?"
+    ):
+        restorer("clean")(PICTURE, kinds=("noies",))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (("blur", "noise", "blur"), r"`kinds=\['blur', 'noise', 'blur'\]`: blur is named twice"),
+        (("noise", "blur", "noise", "blur"), r"`kinds=.*`: noise is named twice"),
+        (("noise", "grainy"), r"`kinds=\['noise', 'grainy'\]`: noise and grainy are one kind"),
+    ],
+)
+def test_a_kind_is_repaired_once(kinds: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UsageError, match=f"^{said}, and a kind is repaired once$"):
+        restorer("clean")(PICTURE, kinds=kinds)
 
 
 def test_one_kind_may_be_a_plain_string() -> None:
@@ -141,6 +157,17 @@ def test_a_kind_may_have_a_least_confidence_of_its_own(least: dict[str, float], 
     assert Restorer(lambda _: diagnosis, EXPERTS, 0.7, least)(PICTURE).experts == experts
 
 
+def test_a_bar_below_a_half_reaches_what_is_called_clean() -> None:
+    """It had no effect: kinds were present above 0.5, whatever the bar."""
+    diagnosis = Diagnosis({"clean": 0.6, "noise": 0.4, "blur": 0.38, "haze": 0.1})
+    system = Restorer(lambda _: diagnosis, EXPERTS, min_confidence=0.39)
+    result = system(PICTURE)
+    assert (result.experts, result.warnings) == (("noise",), ())
+    assert Restorer(lambda _: diagnosis, EXPERTS, min_confidence=0.3)(PICTURE).experts == ("noise", "blur")
+    assert Restorer(lambda _: diagnosis, EXPERTS, min_confidences={"blur": 0.3})(PICTURE).experts == ("blur",)
+    assert not Restorer(lambda _: diagnosis, EXPERTS)(PICTURE).changed
+
+
 def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
     diagnosis = Diagnosis({"clean": 0.65, "noise": 0.15, "haze": 0.3, "blur": 0.35}, {"blur": 1.5})
     result = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
@@ -163,6 +190,8 @@ def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     once = Restorer(lambda _: diagnosis, EXPERTS, max_steps=1)(PICTURE)
     assert once.experts == ("noise",)  # there is no expert for haze
     assert once.warnings == ("left alone: there is no expert for haze", "blur not repaired: `max_steps=1`")
+    system = replace(Restorer(lambda _: diagnosis, EXPERTS, max_steps=1), limited_by="system tiny")(PICTURE)
+    assert system.warnings[1] == "blur not repaired: system tiny repairs 1 at most; `max_steps` sets another limit"
     unsure = Restorer(lambda _: diagnosis, EXPERTS, 0.6, {"noise": 0.92})(PICTURE)
     assert unsure.experts == ("blur",)
     assert "left alone: noise 90 % is below the least confidence of 92 %; try `kinds=['noise']`" in unsure.warnings

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from darnet.errors import ImageError, UsageError
+from darnet.errors import DarnetError, ImageError, UsageError
 from darnet.images.image import Image
 from darnet.images.regions import RegionSource
 from darnet.restore.diagnosis import Crop, Diagnosis
@@ -211,6 +211,44 @@ def test_the_share_is_of_the_picture_and_truth_values_are_a_mask() -> None:
     np.testing.assert_array_equal(after, np.where(half[..., None], CLEAN + 20, CLEAN))
 
 
+def test_all_shares_are_of_the_picture_whatever_is_masked() -> None:
+    """Planned or done, of a part or of all that may be repaired: what is printed, and what is in JSON."""
+    mask = np.zeros((96, 128), bool)
+    mask[:48] = True
+    whole = Restorer(Always("noise"), EXPERTS)
+    told = Restorer(Always("clean"), EXPERTS)(CLEAN, kinds=["noise"], mask=mask)
+    for result in (whole(CLEAN, mask=mask), told):
+        assert [step.share for step in result.steps] == [repair.share for repair in result.plan] == [0.5]
+    assert str(whole(CLEAN, mask=mask, strength=0).plan[0]) == "noise in 50 % of the picture"
+    assert whole(CLEAN).steps[0].share == 1
+    crops = [Crop(top, 0, 128, {"noise": seen}) for top, seen in ((0, 0.99), (64, 0.0))]
+    wide = np.pad(CLEAN, ((0, 96), (0, 0), (0, 0)), mode="reflect")
+    upper = np.arange(192)[:, None] < 96 + np.zeros(128)
+    planned = Restorer(Script({"noise": 0.9}, crops=crops), EXPERTS)(wide, strength=0, mask=upper)
+    assert planned.plan[0].share == 0.25  # a half of the half
+
+
+def test_truth_values_are_a_mask_in_a_tensor_too() -> None:
+    half = torch.arange(96)[:, None] >= 48 + torch.zeros(128)
+    system = Restorer(Always("noise"), {"noise": add(20)})
+    for mask in (half, half[None]):
+        np.testing.assert_array_equal(system(CLEAN, mask=mask).image, system(CLEAN, mask=half.numpy()).image)
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        ([1, 2], "`mask`: a picture is a path, .* not list"),
+        (np.zeros((96, 128), np.int64), "`mask`: pixels are uint8"),
+        (torch.zeros(2, 96, 128), "`mask`: a tensor picture has shape"),
+        ("gone.png", "gone.png: `mask`: no such file"),
+    ],
+)
+def test_what_is_no_mask_is_said_of_the_mask(mask: object, said: str, unchecked: None) -> None:
+    with pytest.raises(DarnetError, match=f"^{said}"):
+        Restorer(Always("noise"), EXPERTS)(CLEAN, mask=mask)
+
+
 @pytest.mark.parametrize("shape", [(96, 127), (1, 1)])
 def test_a_mask_of_another_size_is_refused(shape: tuple[int, int]) -> None:
     with pytest.raises(
@@ -236,7 +274,9 @@ def test_at_no_strength_only_a_plan_is_made() -> None:
     assert not result.changed
     assert [repair.kind for repair in result.plan] == ["jpeg", "noise"]
     told = Restorer(Always("clean"), EXPERTS)(CLEAN, kinds=["haze"], strength=Strength(luma=0, chroma=0))
-    assert [repair.kind for repair in told.plan] == ["haze"]
+    assert [repair.kind for repair in told.plan] == [repair.kind for repair in told.left] == ["haze"]
+    assert (told.steps, result.left) == ((), result.plan)
+    assert [repair["kind"] for repair in told.to_dict()["left"]] == ["haze"]
     assert not told.changed
 
 
@@ -271,7 +311,8 @@ def test_a_repair_of_which_nothing_is_kept_is_done_where_another_depends_on_it()
         for strength, experts in {"noise": ("jpeg",), "jpeg": ("jpeg", "noise")}.items():
             result = run({strength: 0}, **options)
             assert result.experts == experts
-            assert result.steps[-1].expert == (None if experts == ("jpeg",) else "noise")
+            assert [repair.kind for repair in result.left] == ["noise"] * (experts == ("jpeg",))
+            assert {step.expert for step in result.steps if step.diagnosis is None} <= {*experts}
             np.testing.assert_array_equal(result.image, kept.blend({strength: 0}).image)
             whole = run({strength: 0}, keep=True, **options)
             assert whole.experts == ("jpeg", "noise")

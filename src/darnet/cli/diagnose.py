@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from darnet.cli import options as o
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line
-from darnet.cli.session import Session, as_json
+from darnet.cli.session import Attempt, Session, as_json
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from darnet.jobs.inputs import Found, Source
     from darnet.jobs.outputs import Task
     from darnet.restore.restorer import Restorer
-    from darnet.restore.result import Result
-
-#: In the name of a heat map that lies beside its picture.
-TAG = "map"
+    from darnet.restore.result import Result, Treatment
 
 
 def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -36,62 +33,70 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     session = Session()
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs.inputs import Search
+        from darnet.jobs.inputs import MAP, Search
 
-        search = Search(None if output is None else TAG, recursive, output)(inputs)
+        search = Search(MAP, recursive, output)(inputs)
         session.leave_out(search.left_out)
         for name, reason in search.missing:
             session.fail(name, reason)
             if json:
-                print(as_json({"input": name, "diagnosis": None, "error": spoken(reason)}))
+                print(as_json(_entry(name, Attempt(spoken(reason)))))
         if not search.sources:
             return session.finish(0)
         maps = {} if output is None else _maps(output, search)
-        from darnet.restore.result import Plan
         from darnet.systems.spec import RestorerSpec
 
         restorer = RestorerSpec(system=model, device=device, precision=precision).build()
     for source in session.each(search.sources, len(search.sources)):
-        diagnosis, plan = None, Plan()
+        treatment, drawn, task = None, None, maps.get(source)
         with session.attempt(source.name, source.path) as attempt:
-            drawn = maps.get(source)
-            if drawn is not None:
-                drawn.check(overwrite=overwrite)
+            if task is not None:
+                task.check(overwrite=overwrite)
             image = source.picture(max_pixels or MAX_PIXELS, "first")
             result = restorer(image, strength=0)  # looks, and says what speaks against a repair
-            diagnosis, plan = result.diagnosis, result.plan
+            treatment = result.treatment
             for text in result.warnings:
-                session.warn(source.name, text)
-            if drawn is not None and (nothing := _draw(drawn, restorer, result)):
-                session.warn(source.name, nothing)
+                attempt.warn(text)
+            if task is not None:
+                drawn = _draw(task, restorer, result, attempt)
         if json:
-            found = None if diagnosis is None else diagnosis.to_dict() | {"plan": [repair.to_dict() for repair in plan]}
-            session.say(as_json({"input": source.name, "diagnosis": found, "error": attempt.error}))
-        elif diagnosis is not None:
-            action = f"to repair: {', then '.join(map(str, plan))}" if plan else ""
-            session.say(Line(source.name, str(diagnosis), action, hue="yellow" if diagnosis.present else "green"))
-            session.count(diagnosis.label)
+            session.say(as_json(_entry(source.name, attempt, treatment, drawn)))
+        elif treatment is not None and (found := treatment.diagnosis) is not None:
+            action = f"to repair: {', then '.join(map(str, treatment.plan))}" if treatment.plan else ""
+            session.say(Line(source.name, str(found), action, hue="yellow" if found.present else "green"))
+            session.count(found.label)
     return session.finish(search.total)
+
+
+def _entry(name: str, attempt: Attempt, treatment: Treatment | None = None, drawn: str | None = None) -> dict[str, Any]:
+    """What is known of a picture, for JSON; `drawn`: where its heat map lies."""
+    found = None
+    if treatment is not None and treatment.diagnosis is not None:
+        found = treatment.diagnosis.to_dict() | {"plan": [repair.to_dict() for repair in treatment.plan]}
+    said = list(map(spoken, attempt.warnings))
+    return {"input": name, "diagnosis": found, "map": drawn, "warnings": said, "error": attempt.error}
 
 
 def _maps(path: str, found: Found) -> dict[Source, Task]:
     """Where the heat map of each picture goes. Raises UsageError, before any work."""
+    from darnet.jobs.inputs import MAP
     from darnet.jobs.outputs import Destination
 
-    tasks = Destination(path, TAG).plan(found)
+    tasks = Destination(path, MAP).plan(found)
     if any(task.streamed for task in tasks):
         raise UsageError("--map: stdout holds what is said; give a file or a folder")
     return {task.source: task for task in tasks}
 
 
-def _draw(task: Task, restorer: Restorer, result: Result[Image]) -> str | None:
-    """Write the heat map of a picture that was diagnosed; returns why there is none, which is no failure."""
+def _draw(task: Task, restorer: Restorer, result: Result[Image], attempt: Attempt) -> str | None:
+    """Write the heat map of a picture that was diagnosed; returns where it lies. That there is none is no failure."""
     from darnet.jobs.outputs import make_folder
 
     try:
         drawing = restorer.heat_map(result.source, diagnosis=result.diagnosis)
     except UsageError as nothing:
-        return str(nothing)
+        attempt.warn(str(nothing))
+        return None
     make_folder(task.output)
     drawing.write(task.output)
-    return None
+    return task.name

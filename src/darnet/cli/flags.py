@@ -69,6 +69,8 @@ def _flag(found: re.Match[str], arguments: tuple[str, ...]) -> str:
     if isinstance(value, bool):
         return str((option.opts if value else option.secondary_opts)[-1])
     flag = next(flag for flag in option.opts if flag.startswith("--"))
+    if isinstance(value, dict):
+        value = ",".join(f"{name}={one:g}" for name, one in value.items())
     values = value if isinstance(value, list) else [value]
     return " ".join(flag if one is None else f"{flag} {one}" for one in values)
 

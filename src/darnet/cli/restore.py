@@ -148,11 +148,13 @@ class Telling:
 
     def _line(self, name: str, treatment: Treatment, output: str) -> Line:
         """`photo.jpg  noise 93 % (σ ≈ 24) -> noise expert  0.8 s -> photo.restored.jpg`."""
+        from darnet.restore.result import part
+
         job, kinds = self.job, self._kinds(treatment)
-        verdict = f"as {', '.join(job.kinds)}" if job.kinds else str(treatment.diagnosis)
+        verdict = f"as {', '.join(job.kinds)}" if job.kinds else _verdict(treatment)
         done = {step.expert: step.share for step in treatment.steps}
         shares = {repair.kind: repair.share for repair in treatment.plan} if job.dry_run else done
-        action = ", ".join(f"{kind} expert{_where(shares.get(kind, 1.0))}" for kind in kinds) or "left alone"
+        action = ", ".join(f"{kind} expert{part(shares.get(kind, 1.0))}" for kind in kinds) or "left alone"
         action += told(job.strength, kinds) if kinds else ""
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
@@ -172,9 +174,12 @@ def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) 
         raise UsageError(f"{flag}: chooses among what is found; with --as all that is named is repaired")
 
 
-def _where(share: float) -> str:
-    """Of a step that repaired a part of a picture alone, how much of it."""
-    return "" if share == 1 else f" in {100 * share:.0f} %"
+def _verdict(treatment: Treatment) -> str:
+    """What was found at first, and what is to be repaired although it is less likely there than not."""
+    found = treatment.diagnosis
+    assert found is not None
+    besides = [repair.kind for repair in treatment.plan if repair.kind not in found.present]
+    return ", ".join((str(found), *map(found.describe, besides)))
 
 
 def _detail(treatment: Treatment) -> str:

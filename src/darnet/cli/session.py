@@ -28,9 +28,14 @@ FIRST = 0
 
 @dataclass
 class Attempt:
-    """One picture's turn; `error` is the reason why it failed."""
+    """One picture's turn: the reason why it failed, if it did, and what else a reader should know of it."""
 
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        """Something a reader should know although nothing failed."""
+        self.warnings.append(text)
 
 
 @dataclass
@@ -101,8 +106,14 @@ class Session:
         """Whatever goes wrong inside is this picture's failure, and nobody else's."""
         attempt = Attempt()
         try:
-            with self.listening(name, path):
-                yield attempt
+            with overheard() as said:
+                try:
+                    yield attempt
+                finally:
+                    for warning in said:
+                        attempt.warn(warning.beside(path))
+                    for text in attempt.warnings:
+                        self.warn(name, text)
         except Exception as error:
             reason, exit_code = explain(error, path)
             attempt.error = spoken(reason)

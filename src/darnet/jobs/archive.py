@@ -13,6 +13,7 @@ Shapes: H × W pixels of a picture; h × w of a strip of its subject; C channels
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ from darnet.images.formats import regular
 from darnet.images.image import Image
 from darnet.images.regions import Region, RegionSource
 from darnet.images.scratch import Array
+from darnet.jobs.outputs import Task, remove
 from darnet.jobs.residuals import Header
 from darnet.restore.residuals import Residuals
 from darnet.restore.subject import Subject
@@ -234,6 +236,21 @@ def opened(path: Path) -> Iterator[Archive]:
             ours = file.read(len(SIGNATURE)) == SIGNATURE
             raise ImageError(path, "damaged or incomplete file of residuals" if ours else UNKNOWN) from None
         yield Archive(path, header, members)
+
+
+def remove_beside(task: Task) -> None:
+    """Remove what is kept of an earlier output in the place of this one; a file that is none of residuals stays.
+
+    Raises ImageError.
+    """
+    if task.streamed or not os.path.lexists(task.beside):
+        return
+    try:
+        with opened(task.beside):
+            pass
+    except ImageError:
+        return
+    remove(task.beside)
 
 
 def _header(path: Path, members: ZipFile) -> Header:

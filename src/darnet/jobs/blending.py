@@ -14,10 +14,10 @@ from darnet.errors import ImageError, UsageError, explain, named
 from darnet.images import scratch
 from darnet.images.formats import SUFFIXES
 from darnet.images.image import Image
-from darnet.jobs.archive import opened
+from darnet.jobs.archive import opened, remove_beside
 from darnet.jobs.inputs import STREAM, Source
 from darnet.jobs.job import Done
-from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix, names_file
+from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix, is_same_file, names_file
 from darnet.jobs.residuals import Header, digest
 from darnet.notices import overheard
 from darnet.restore.result import Repair, Result, Step
@@ -41,6 +41,8 @@ class Blending:
                 self.header.encoding.check(self.task)
                 result = self._blended(strength)
                 self.header.encoding.write(result, self.task)
+                if overwrite and not is_same_file(self.task.beside, [self.file]):
+                    remove_beside(self.task)
             treatment = replace(result.treatment, seconds=time.perf_counter() - started)
             large = result.source.array.size > scratch.AT_ONCE
             del result

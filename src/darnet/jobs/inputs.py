@@ -20,6 +20,8 @@ from darnet.images.image import Image
 STREAM = "-"
 #: Bytes of a file that are held at once where it is copied.
 PART_BYTES = 2**20
+#: In the name of a heat map that lies beside its picture.
+MAP = "map"
 #: What systems leave behind in folders of pictures; nobody wants to hear of it.
 LITTER = frozenset({"thumbs.db", "desktop.ini"})
 #: Why a file of a folder is left out that nobody can tell for a picture.
@@ -117,7 +119,7 @@ class Search:
         ]
 
     def _tagged(self, path: Path) -> bool:
-        return self.tag is not None and Path(path.stem).suffix == f".{self.tag}"
+        return self.tag is not None and Path(path.stem).suffix in {f".{self.tag}", f".{MAP}"}
 
     def _add(self, one: str, found: Found) -> str | None:
         """Add what an input stands for; returns why it may stand for nothing."""

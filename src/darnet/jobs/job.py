@@ -17,8 +17,7 @@ from darnet.images.formats import MAX_PIXELS
 from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
-from darnet.jobs.outputs import Destination, Task, check_apart, make_folder, remove
-from darnet.jobs.pages import restore_pages
+from darnet.jobs.outputs import Destination, Task, check_apart, make_folder
 from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
 from darnet.restore.result import Result, Treatment
@@ -77,8 +76,8 @@ class Job:
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
     `first`: of a file of several pictures the first alone; else all of them, as the first is.
-    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired; where
-    nothing was, an output that is replaced takes such a file of an earlier run with it.
+    `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired. Else an
+    output that is replaced takes such a file of an earlier run with it.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -145,8 +144,8 @@ class Job:
                 self._check(task)
                 image = source.picture(self.max_pixels, "first" if self.first else "all")
                 strength = 0.0 if self.dry_run else self.strength
-                how = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
-                result = restore_pages(restorer, image, **how)
+                how: dict[str, Any] = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
+                result = restorer(image, **how)
                 treatment = replace(result.treatment, seconds=time.perf_counter() - started)
                 if not self.dry_run:
                     self._write(result, task)
@@ -165,13 +164,13 @@ class Job:
 
         Where nothing was kept an earlier run's file goes, once the output is there: it would tell of another picture.
         """
-        if task.residuals is None or result.residuals is None:
-            self.encoding.write(result, task)
-            if task.residuals is not None:
-                remove(task.residuals)
-            return
         from darnet.jobs import archive, residuals  # which bring torch
 
+        if task.residuals is None or result.residuals is None:
+            self.encoding.write(result, task)
+            if self.overwrite:
+                archive.remove_beside(task)
+            return
         make_folder(task.residuals)
         with unfinished_picture(task.residuals) as temporary:
             header = residuals.describe(result, task.source, self.encoding, task.residuals.parent)

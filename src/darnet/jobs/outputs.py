@@ -39,9 +39,14 @@ class Task:
         return place(self.output)
 
     @property
+    def beside(self) -> Path:
+        """Where the file of what each step changed lies, if there is one."""
+        return self.output.with_name(self.output.name + RESIDUALS)
+
+    @property
     def residuals(self) -> Path | None:
-        """The file of what each step changed, where that is to be kept."""
-        return self.output.with_name(self.output.name + RESIDUALS) if self.keep else None
+        """The same, where that is to be kept."""
+        return self.beside if self.keep else None
 
     @property
     def written(self) -> list[Path]:

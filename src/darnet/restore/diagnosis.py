@@ -41,7 +41,7 @@ class Diagnosis:
 
     scores: Mapping[str, float]
     severities: Mapping[str, float] = field(default_factory=dict)
-    crops: tuple[Crop, ...] = ()
+    crops: tuple[Crop, ...] = field(default=(), repr=False)
 
     @property
     def suspected(self) -> tuple[str, ...]:
@@ -90,8 +90,8 @@ class Diagnosis:
         return {
             "label": self.label,
             "confidence": self.confidence,
-            "level": self.severity,
+            "severity": self.severity,
             "present": list(self.present),
-            "levels": {kind: self.severities[kind] for kind in self.present if kind in self.severities},
+            "severities": {kind: self.severities[kind] for kind in self.present if kind in self.severities},
             "scores": dict(self.scores),
         }

@@ -13,7 +13,7 @@ from darnet.restore.result import Plan, Repair
 #: From this presence on, a kind that is not repaired is worth a word, and one more look at what a step made of the
 #: picture.
 SUSPICION = 0.2
-#: Product of the odds of two looks from which on a kind counts. By 34 validation photos a condition, after the
+#: Odds by two looks together (`joint_odds`) from which on a kind counts. By 34 validation photos a condition, after the
 #: first step: low light is found 75 of 101 times where it is, and none of 315 where it is not; haze 22 of 37, 0 of 379.
 BOTH = 2.0
 #: A kind that may befall a part alone does, where at least such a share of the crops has less than such a presence.
@@ -32,12 +32,17 @@ def _unopposed(kind: str) -> None:
 class Planner:
     """Turns a diagnosis into a plan: in `order`, or the way of a photo backwards, what befell it last first.
 
-    A kind is repaired that is present, that an expert serves, and that is at least as certain as `min_confidences` says
-    of it, or `min_confidence`. Kinds that `order` does not name come before those that it does. Where two kinds befall
-    a photo at the same stage, the more certain is repaired first.
-    `max_steps`: only so many, the most certain ones; None: all of them. `soft`: kinds whose repair counts by how sure
-    it is: the picture and what its expert makes of it are blended. `min_beside`: how certain a kind has to be where
-    another one is surer: some look like what others leave.
+    Two numbers of a kind are told apart, both in [0, 1]. Its presence is what one look says (`Diagnosis.scores`). The
+    confidence of a repair is what all looks say together: after the first look that look's presence, and after another
+    repair what the first look and the last one come to (`joint_odds`).
+
+    A kind is repaired that an expert serves and whose presence is at least what `min_confidences` says of it, or
+    `min_confidence`: one below 0.5 repairs what is called clean, too. Kinds that `order` does not name come before
+    those that it does. Where two kinds befall a photo at the same stage, the more certain is repaired first.
+    `max_steps`: only so many, the most certain ones; None: all of them. `limited_by`: who says so, where that is not
+    whoever asks: `system daair`. `soft`: kinds whose repair counts by its confidence: the picture and what its expert
+    makes of it are blended. `min_beside`: the least presence of a kind where that of another one is larger: some look
+    like what others leave.
 
     >>> planner = Planner({"noise", "haze", "jpeg"})
     >>> found = Diagnosis({"clean": 0.1, "noise": 0.8, "haze": 0.9, "jpeg": 0.7, "rain": 0.3})
@@ -55,6 +60,7 @@ class Planner:
     soft: Collection[str] = ()
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
+    limited_by: str = ""
 
     def plan(self, diagnosis: Diagnosis, objects: Objects = _unopposed) -> Plan:
         """What is to be repaired of a picture that nobody has touched."""
@@ -66,14 +72,14 @@ class Planner:
         """What is left to be repaired, from another look after some kinds were `treated`.
 
         A kind has to be sure by the `first` look and this one together (`BOTH`), planned or not: damage looks like
-        other damage, and what an expert leaves looks soft.
+        other damage, and what an expert leaves looks soft. Where a kind may be repaired that is less likely there than
+        not, it need not be as sure, as each look need not be.
         """
-        odds = {
-            kind: _odds(first.scores.get(kind, 0.0)) * _odds(diagnosis.scores[kind]) for kind in diagnosis.suspected
-        }
+        odds = {kind: joint_odds(kind, first, diagnosis) for kind in diagnosis.suspected}
         certain = {kind for kind in diagnosis.suspected if diagnosis.scores[kind] >= self._least_beside(kind)}
         certain |= {kind for kind in first.suspected if first.scores[kind] >= self._needed(kind, first)}
-        sure = [kind for kind in odds if odds[kind] >= BOTH and kind in certain and self._may(kind, objects)]
+        both = {kind: BOTH * min(1.0, _odds(self.least(kind))) ** 2 for kind in odds}
+        sure = [kind for kind in odds if odds[kind] >= both[kind] and kind in certain and self._may(kind, objects)]
         sure.sort(key=lambda kind: -odds[kind])
         repairs = self._in_order(diagnosis, sure, treated)
         return tuple(replace(one, confidence=odds[one.kind] / (1 + odds[one.kind])) for one in repairs)
@@ -86,16 +92,18 @@ class Planner:
         plan: Plan = (),
         first: Diagnosis | None = None,
     ) -> dict[str, str]:
-        """Why kinds that are present are not repaired: those that were not `treated`, and are not in the plan.
+        """Why kinds that are found are not repaired: those that were not `treated`, and are not in the plan.
 
-        `first`: the look before anything was treated; of what was not present then nothing is said, since what
+        `first`: the look before anything was treated; of what was not found then nothing is said, since what
         an expert leaves looks soft, but of what was, and may be still.
         """
         settled = {*treated, *(repair.kind for repair in plan)}
-        reasons = {kind: self._refusal(kind, diagnosis, objects) for kind in diagnosis.present if kind not in settled}
+        found = self._found(diagnosis)
+        reasons = {kind: self._refusal(kind, diagnosis, objects) for kind in found if kind not in settled}
         if treated and first is not None:
-            reasons = {kind: reason for kind, reason in reasons.items() if kind in first.present}
-            left = [kind for kind in diagnosis.suspected if kind in first.present and kind not in settled]
+            before = self._found(first)
+            reasons = {kind: reason for kind, reason in reasons.items() if kind in before}
+            left = [kind for kind in diagnosis.suspected if kind in before and kind not in settled]
             doubtful = [kind for kind in left if diagnosis.scores[kind] >= SUSPICION]
             repaired = ", ".join(treated)
             for kind in (kind for kind in doubtful if self._may(kind, objects)):
@@ -103,7 +111,7 @@ class Planner:
                 reasons[kind] = f"{kind} not repaired: {looks}; try `kinds={[*treated, kind]}`"
         wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
         beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
-        limited = {kind: f"{kind} not repaired: `max_steps={self.max_steps}`" for kind in beyond}
+        limited = {kind: f"{kind} not repaired: {self._limit}" for kind in beyond}
         return {kind: reason for kind, reason in (*reasons.items(), *limited.items()) if reason}
 
     def hints(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
@@ -111,13 +119,13 @@ class Planner:
         return [
             f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`"
             for kind in diagnosis.suspected
-            if kind not in (*treated, *diagnosis.present)
+            if kind not in (*treated, *self._found(diagnosis))
             and diagnosis.scores[kind] >= SUSPICION
             and self._may(kind, objects)
         ]
 
     def least(self, kind: str) -> float:
-        """How certain a kind has to be."""
+        """Which presence a kind has to have."""
         return self.min_confidences.get(kind, self.min_confidence)
 
     def weight(self, repair: Repair) -> float:
@@ -137,14 +145,29 @@ class Planner:
         places = {kind: place for place, kind in enumerate(self.order, start=1)}
         return sorted(kinds, key=lambda kind: places.get(kind, _backwards(kind)))
 
+    @property
+    def _limit(self) -> str:
+        """Why there are no more steps."""
+        if not self.limited_by:
+            return f"`max_steps={self.max_steps}`"
+        return f"{self.limited_by} repairs {self.max_steps} at most; `max_steps` sets another limit"
+
+    def _found(self, diagnosis: Diagnosis) -> list[str]:
+        """What is present, or certain enough to be repaired although it is not, the most certain first."""
+        return [
+            kind
+            for kind in diagnosis.suspected
+            if kind in diagnosis.present or diagnosis.scores[kind] >= self._needed(kind, diagnosis)
+        ]
+
     def _wanted(self, diagnosis: Diagnosis, objects: Objects) -> list[str]:
         """What is sure and may be repaired, the most certain first."""
-        sure = [kind for kind in diagnosis.present if diagnosis.scores[kind] >= self._needed(kind, diagnosis)]
+        sure = [kind for kind in diagnosis.suspected if diagnosis.scores[kind] >= self._needed(kind, diagnosis)]
         return [kind for kind in sure if self._may(kind, objects)]
 
     def _needed(self, kind: str, diagnosis: Diagnosis) -> float:
-        """How certain a kind has to be in a picture."""
-        return self.least(kind) if kind == diagnosis.label else self._least_beside(kind)
+        """Which presence a kind has to have in a picture."""
+        return self.least(kind) if kind == diagnosis.suspected[0] else self._least_beside(kind)
 
     def _least_beside(self, kind: str) -> float:
         return max(self.least(kind), self.min_beside.get(kind, 0.0))
@@ -157,11 +180,11 @@ class Planner:
             return f"left alone: there is no expert for {kind}"
         if (objection := objects(kind)) is not None:
             return objection
-        score = diagnosis.scores[kind]
+        presence = diagnosis.scores[kind]
         least = self._needed(kind, diagnosis)
-        if score >= least:
+        if presence >= least:
             return None
-        digits = _telling_apart(score, least)
+        digits = _telling_apart(presence, least)
         short = f"below the least confidence of {100 * least:.{digits}f} %"
         return f"left alone: {diagnosis.describe(kind, digits)} is {short}; try `kinds={[kind]}`"
 
@@ -171,9 +194,28 @@ class Planner:
         if self.max_steps is not None:
             left = left[: max(0, self.max_steps - len(treated))]
         return tuple(
-            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), _share(diagnosis, kind))
+            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), self._share(diagnosis, kind))
             for kind in self.ordered(left)
         )
+
+    def _share(self, diagnosis: Diagnosis, kind: str) -> float:
+        """Of what was looked at that has a kind, as its crops tell; 1 for what befalls whole pictures."""
+        known, seen = find_kind(kind), [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
+        if known is None or not known.local or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
+            return 1.0
+        share = sum(there > PRESENT for there in seen) / len(seen)
+        nowhere = share == 0 and self.least(kind) < PRESENT
+        return 1.0 if nowhere else share  # who wants it repaired although it is not likely says of no part where
+
+
+def joint_odds(kind: str, first: Diagnosis, last: Diagnosis) -> float:
+    """The odds that a kind is there by two looks together, the product of those of each.
+
+    >>> looks = Diagnosis({"haze": 0.8}), Diagnosis({"haze": 0.5})
+    >>> round(joint_odds("haze", *looks), 6)
+    4.0
+    """
+    return _odds(first.scores.get(kind, 0.0)) * _odds(last.scores[kind])
 
 
 def suspects(diagnosis: Diagnosis, besides: Sequence[str]) -> bool:
@@ -195,14 +237,6 @@ def _backwards(kind: str) -> int:
     return -STAGES.index(known.stage) if known and known.stage else -len(STAGES)
 
 
-def _share(diagnosis: Diagnosis, kind: str) -> float:
-    """Of the picture that has a kind, as its crops tell; 1 for what befalls whole pictures."""
-    known, seen = find_kind(kind), [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
-    if known is None or not known.local or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
-        return 1.0
-    return sum(there > PRESENT for there in seen) / len(seen)
-
-
-def _telling_apart(score: float, least: float) -> int:
+def _telling_apart(presence: float, least: float) -> int:
     """How many digits two percentages need so that they do not look the same."""
-    return next((digits for digits in range(9) if f"{100 * score:.{digits}f}" != f"{100 * least:.{digits}f}"), 9)
+    return next((digits for digits in range(9) if f"{100 * presence:.{digits}f}" != f"{100 * least:.{digits}f}"), 9)

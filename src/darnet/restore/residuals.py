@@ -13,7 +13,7 @@ from darnet.restore.strength import Strength
 from darnet.restore.subject import Subject
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Residuals:
     """A subject, and what steps, each of a kind, made of it one after the other: `darnet.restore.blending.Blend`.
 
@@ -25,7 +25,7 @@ class Residuals:
     given: object = None
 
     def blend(self, strength: Strength) -> Image:
-        """The whole picture at a strength; as it came, to the bit, where nothing is kept of any step."""
+        """The whole picture at a strength; as it came, to the bit, where nothing of any step is kept, or shows."""
         if not strength.needed([kind for kind, _ in self.steps]):
             return self.subject.image
         answer: RegionSource = self.steps[-1][1]
@@ -37,4 +37,9 @@ class Residuals:
             del pixels
             if answer.height > region.height:  # of a large picture, what each part took would stay, in pieces
                 scratch.trim()
-        return sink.image
+        return sink.finished
+
+    def __repr__(self) -> str:
+        """Without samples."""
+        size = f"{self.subject.region.width} × {self.subject.region.height} pixels"
+        return f"Residuals({size}, steps={[kind for kind, _ in self.steps]})"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
 from darnet.degradations import resolve
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import ImageError, UnknownNameError, UsageError
+from darnet.images.coding import Pages
 from darnet.images.image import Image
 from darnet.notices import overheard
 from darnet.registry import CLEAN, kinds_of
@@ -17,6 +19,7 @@ from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.experts.base import Experts
 from darnet.restore.heatmap import heat_map
 from darnet.restore.masks import weights_of
+from darnet.restore.pages import restore_pages
 from darnet.restore.planning import Planner
 from darnet.restore.result import Picture, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
@@ -34,11 +37,12 @@ class Restorer:
 
     Every kind that is present is repaired, what befell the photo last first (`planner`), and the picture is looked at
     again where more is planned or may be there; each kind once, and at most `max_steps` of them, where that is given.
-    Repairs of `soft` kinds are blended by how certain they are. A
-    kind that is less certain than `min_confidence`, or than what `min_confidences` says of it, is not acted on: what a
-    wrong repair costs differs by expert. A kind that may befall a part of a photo alone is repaired where it is.
+    `limited_by`: who gave it, where the user did not. Repairs of `soft` kinds are blended by how certain they are.
+    A kind whose presence is below `min_confidence`, or what `min_confidences` says of it, is not acted on: what a wrong
+    repair costs differs by expert. Below 0.5 that reaches what is called clean. A kind that may befall a part of a
+    photo alone is repaired where it is.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
-    is not repaired as one.
+    is not repaired as one. Of a file of several pages or frames the first is judged, and all are repaired alike.
 
     Example:
         >>> import numpy as np
@@ -58,6 +62,7 @@ class Restorer:
     soft: Collection[str] = ()
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
+    limited_by: str = ""
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
@@ -69,11 +74,11 @@ class Restorer:
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
         bars = (self.min_confidence, self.min_confidences)
-        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order)
+        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order, self.limited_by)
 
     def diagnose(self, source: object) -> Diagnosis:
-        """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
-        subject = Subject.of(Image.of(source))
+        """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`; of several pages, the first."""
+        subject = Subject.of(_read(source, "first"))
         return VACANT if subject.vacant else judge(self.router, subject.source)
 
     def heat_map(self, source: object, kinds: Sequence[str] = (), diagnosis: Diagnosis | None = None) -> Image:
@@ -83,7 +88,7 @@ class Restorer:
         Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
         that it does not know.
         """
-        image = Image.of(source)
+        image = _read(source, "first")
         subject = Subject.of(image)
         if subject.vacant:
             raise UsageError(f"no heat map: {subject.vacant}")
@@ -96,20 +101,26 @@ class Restorer:
         named = [resolve(kind, crops[0].presence) for kind in kinds_of(kinds)]
         for kind in named:
             if kind not in crops[0].presence:
-                raise UnknownNameError("kind of damage", kind, crops[0].presence)
+                raise UnknownNameError("kind of damage", kind, crops[0].presence, where=f"`kinds={[kind]}`")
         return heat_map(image, moved, named or (diagnosis or judge(self.router, subject.source)).present)
 
     def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
 
-        Raises UsageError for a strength out of range or a kind without an expert: no picture can be restored so.
+        Raises UsageError for a strength out of range, a kind without an expert, or one that is named twice, by whatever
+        words: no picture can be restored so.
         """
-        meant = {kind: resolve(kind, self.experts) for kind in kinds_of(kinds)}
+        given = kinds_of(kinds)
+        meant = tuple(resolve(kind, self.experts) for kind in given)
         Strength.of(strength).among(self.experts)
-        for kind, name in meant.items():
+        for kind, name in zip(given, meant, strict=True):
             if name not in self.experts:
-                raise UnknownNameError("expert", kind, self.experts)
-        return tuple(meant[kind] for kind in kinds_of(kinds))
+                raise UnknownNameError("expert", kind, self.experts, where=f"`kinds={[kind]}`")
+        for repeated in (name for name in meant if meant.count(name) > 1):
+            words = list(dict.fromkeys(word for word, name in zip(given, meant, strict=True) if name == repeated))
+            why = f"{' and '.join(words)} are one kind" if len(words) > 1 else f"{words[0]} is named twice"
+            raise UsageError(f"`kinds={list(given)}`: {why}, and a kind is repaired once")
+        return meant
 
     @overload
     def __call__(
@@ -144,24 +155,37 @@ class Restorer:
     ) -> Result[Any]:
         """Restore a picture; the same kind of object comes back in `result.image`, the input is never changed.
 
-        `kinds`: skip the diagnosis and treat these, in this order, whatever speaks against it; a frame as well. A kind
-        may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain string.
+        `kinds`: skip the diagnosis and treat these, in this order, each once, whatever speaks against it; a frame as
+        well. A kind may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain
+        string. Of a file of several pages, or an `Image` with `frames`, what was repaired of the first is repaired of
+        all.
         `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); where all that is planned is
         at 0 nothing is done but to look and to plan. `mask`: a picture of the same size, of which black is neither
         judged nor touched, to the bit, and grey blends (`Subject`). `keep`: keep what each step changed, for
         `Result.blend`.
         Hidden pixels stay as they are, and grey stays grey. What is said of the picture is in `result.warnings`.
-        Raises ImageError for a bad file, UsageError for a strength out of range, a kind without an expert or a mask
-        that does not fit.
+        Raises ImageError for a bad file, or several pages whose steps are to be kept; UsageError for a strength out of
+        range, a kind without an expert or a mask that does not fit.
         """
-        kinds = self.check(kinds, strength)
+        started, kinds = time.perf_counter(), self.check(kinds, strength)
         with overheard() as said:
-            result = self._treat(source, kinds, Strength.of(strength).among(self.experts), mask, keep=keep)
-        return replace(result, warnings=(*result.warnings, *(one.beside(result.source.path) for one in said)))
+            image = _read(source, "all")
+        if image.frames and keep:
+            reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
+            raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
+        treat = partial(self._treat, strength=Strength.of(strength).among(self.experts), mask=mask, keep=keep)
+        result = restore_pages(treat, image, kinds)
+        given, residuals = handed_back(source, image, result.restored), result.residuals
+        if residuals is not None:
+            residuals = replace(residuals, given=handed_back(source, image, image))
+        warnings = dict.fromkeys((*(one.beside(image.path) for one in said), *result.warnings))
+        seconds = time.perf_counter() - started
+        return replace(result, image=given, seconds=seconds, warnings=tuple(warnings), residuals=residuals)
 
-    def _treat(self, source: Any, kinds: Sequence[str], strength: Strength, mask: object, *, keep: bool) -> Result[Any]:
-        started = time.perf_counter()
-        image = Image.of(source)
+    def _treat(
+        self, image: Image, kinds: Sequence[str], *, strength: Strength, mask: object, keep: bool
+    ) -> Result[Image]:
+        """Restore one page."""
         subject = Subject.of(image, whole=bool(kinds), weights=None if mask is None else weights_of(mask, image))
         work = Work(subject, self.router, self.experts, self.planner, strength, keep)
         if subject.vacant:
@@ -171,12 +195,14 @@ class Restorer:
         else:
             steps, warnings = work.diagnosed()
         answer = work.finish()
-        given, residuals = handed_back(source, image, answer), work.residuals
-        if residuals is not None:
-            residuals = replace(residuals, given=handed_back(source, image, image))
-        seconds = time.perf_counter() - started
         places = {kind: subject.spread(marked) for kind, marked in work.places.items()}
-        return Result(given, tuple(steps), seconds, image, answer, tuple(warnings), places, residuals)
+        done = (answer, tuple(steps), 0.0, image, answer, tuple(warnings))
+        return Result(*done, places=places, residuals=work.residuals, left=work.left)
+
+
+def _read(source: object, pages: Pages) -> Image:
+    """A picture from whatever holds one, so many of a file's pages with it. Raises as `Image.of` does."""
+    return Image.read(source, pages=pages) if isinstance(source, str | Path) else Image.of(source)
 
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:

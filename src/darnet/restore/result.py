@@ -27,8 +27,9 @@ Picture = TypeVar("Picture")
 class Repair:
     """One step of a plan: a kind of damage, how certain it is, its severity, and where it is.
 
-    `confidence`: presence, in [0, 1]. `severity`: in the kind's unit, None where it has none. `share`: of the picture
-    that is to be repaired, in [0, 1]; below 1 the rest is left as it is.
+    `confidence`: that it is there, by all looks so far, in [0, 1] (`darnet.restore.planning.Planner`); 1 where a user
+    says so. `severity`: in the kind's unit, None where it has none. `share`: of the picture's pixels that are to be
+    repaired, in [0, 1]; what is hidden, a frame, and what a mask keeps out, is never among them.
 
     >>> Repair("noise", 0.93, 24.3, share=0.5).to_dict()
     {'kind': 'noise', 'confidence': 0.93, 'severity': 24.3, 'share': 0.5}
@@ -39,23 +40,27 @@ class Repair:
     severity: float | None = None
     share: float = 1.0
 
-    @property
-    def local(self) -> bool:
-        """Whether it concerns a part of the picture alone."""
-        return self.share < 1
-
     def __str__(self) -> str:
         """For a reader: `noise (σ ≈ 24) in 50 % of the picture`."""
         from darnet.degradations import find_kind  # which brings torch: nobody plans a repair without it
 
         known = find_kind(self.kind)
         severity = known.written(self.severity) if known and self.severity is not None else ""
-        where = f" in {100 * self.share:.0f} % of the picture" if self.local else ""
-        return self.kind + (f" ({severity})" if severity else "") + where
+        return self.kind + (f" ({severity})" if severity else "") + part(self.share)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {"kind": self.kind, "confidence": self.confidence, "severity": self.severity, "share": self.share}
+
+
+def part(share: float) -> str:
+    """How much of a picture is, or is to be, repaired, for a reader; empty where that is all of it.
+
+    >>> part(0.5), part(0.999)
+    (' in 50 % of the picture', '')
+    """
+    written = f"{100 * share:.0f} %"
+    return "" if written == "100 %" else f" in {written} of the picture"
 
 
 #: What is to be repaired, in this order.
@@ -67,8 +72,8 @@ class Step:
     """One look at the picture and what followed. `expert` is None where the picture was left alone.
 
     `diagnosis` is None where the user said what is wrong and nobody looked. `plan`: what was to be repaired after that
-    look; the first of it followed. `share`: of the picture that was repaired, in [0, 1]; 0 where nothing was. `note`:
-    why nothing followed although it was planned.
+    look; the first of it followed. `share`: of the picture's pixels that were repaired, in [0, 1]; 0 where nothing was.
+    `note`: why nothing followed although it was planned.
 
     Example:
         >>> Step(None, "noise", seconds=0.8).to_dict()["expert"]
@@ -96,12 +101,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Treatment:
-    """What was done to a picture, without the picture: what is kept of thousands of them."""
+    """What was done to a picture, without the picture: what is kept of thousands of them.
+
+    `left`: what was planned and not done, since nothing of it would have been kept at the strength that was asked for.
+    """
 
     steps: tuple[Step, ...]
     seconds: float
-    changed: bool  # whether any pixel may differ from the input
+    changed: bool  # whether any pixel differs from the input
     warnings: tuple[str, ...] = ()
+    left: Plan = ()
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -116,26 +125,28 @@ class Treatment:
     @property
     def plan(self) -> Plan:
         """What was to be repaired, and in which order, after the first look."""
-        return self.steps[0].plan if self.steps else ()
+        return self.steps[0].plan if self.steps else self.left
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {
             "steps": [step.to_dict() for step in self.steps],
             "experts": list(self.experts),
+            "left": [repair.to_dict() for repair in self.left],
             "changed": self.changed,
             "seconds": self.seconds,
             "warnings": list(self.warnings),
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(Generic[Picture]):
     """A restored picture that explains itself.
 
     `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor. `places`: of each
     kind that was repaired in a part alone the pixels, (H, W), that were. `residuals`: what each step changed, where
-    they were to be kept.
+    they were to be kept. `left`: what was planned and not done, since nothing of it would have been kept at that
+    strength. Of several pages steps, places and residuals are those of the first.
 
     Example:
         >>> import numpy as np, darnet
@@ -144,21 +155,30 @@ class Result(Generic[Picture]):
         ('ndarray', False, ())
         >>> result.warnings
         ('left alone: all of it has one colour',)
+        >>> result
+        Result(64 × 64 pixels, experts=(), changed=False, warnings=('left alone: all of it has one colour',))
     """
 
     image: Picture
     steps: tuple[Step, ...]
     seconds: float
     source: Image  # the picture as it came in, with its file's metadata
-    restored: Image  # the same picture after the last step; `source` itself where nothing was done
+    restored: Image  # the same picture after the last step; `source` itself where no pixel was changed
     warnings: tuple[str, ...] = ()
-    places: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
-    residuals: Residuals | None = field(default=None, repr=False)
+    places: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    residuals: Residuals | None = None
+    left: Plan = ()
+
+    def __repr__(self) -> str:
+        """What was done, without samples."""
+        pages = f" of {1 + len(self.source.frames)} pages" if self.source.frames else ""
+        said = f"experts={self.experts}, changed={self.changed}, warnings={self.warnings}"
+        return f"Result({self.source.width} × {self.source.height} pixels{pages}, {said})"
 
     @property
     def treatment(self) -> Treatment:
         """All of this but the pictures."""
-        return Treatment(self.steps, self.seconds, self.changed, self.warnings)
+        return Treatment(self.steps, self.seconds, self.changed, self.warnings, self.left)
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -177,7 +197,7 @@ class Result(Generic[Picture]):
 
     @property
     def changed(self) -> bool:
-        """Whether any pixel may differ from the input."""
+        """Whether any pixel differs from the input."""
         return self.restored is not self.source
 
     def save(self, path: Path | str, **options: Any) -> Path:
@@ -202,9 +222,9 @@ class Result(Generic[Picture]):
         >>> bool((result.blend(0).image == photo).all()), bool((result.blend(1).image == 255 - photo).all())
         (True, True)
         """
-        if self.residuals is None and self.changed:
+        if self.residuals is None and self.experts:
             raise UsageError("what each step changed was not kept: restore with `keep=True`")
-        if self.residuals is None and any(step.plan and step.expert is None and not step.note for step in self.steps):
+        if self.residuals is None and self.left:
             raise UsageError("nothing was repaired, at strength 0: restore at another one, with `keep=True`")
         chosen = Strength.of(strength).among(self.experts, "repair")
         if self.residuals is None:

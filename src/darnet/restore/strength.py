@@ -65,11 +65,16 @@ class Strength:
         meant = {kind: resolve(kind, names) for kind in self.by_kind}
         for kind, name in meant.items():
             if name not in names:
-                raise UnknownNameError(what, kind, names)
-        twice = [name for name, count in Counter(meant.values()).items() if count > 1]
-        if twice:
-            raise UsageError(f"`strength`: {' and '.join(kind for kind in meant if meant[kind] in twice)} are one kind")
+                raise UnknownNameError(what, kind, names, where=self._given([kind]))
+        for repeated in (name for name, count in Counter(meant.values()).items() if count > 1):
+            words = [word for word, name in meant.items() if name == repeated]
+            raise UsageError(f"{self._given(words)}: {' and '.join(words)} are one kind")
         return replace(self, by_kind={meant[kind]: share for kind, share in self.by_kind.items()})
+
+    def _given(self, kinds: Sequence[str]) -> str:
+        """What was given for some kinds, as a text names it."""
+        given = {kind: float(self.by_kind[kind]) for kind in kinds}
+        return f"`strength={given}`"
 
     def weight(self, kind: str) -> float:
         """How much is kept of a step that repaired a kind."""

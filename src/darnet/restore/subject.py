@@ -95,6 +95,12 @@ class Subject:
         """The whole picture, in which what is restored may be put."""
         return Replacement(self)
 
+    @cached_property
+    def share(self) -> float:
+        """How many of the picture's pixels are looked at, and may be repaired, in [0, 1]."""
+        looked_at = self.region.height * self.region.width if self.seen is None else int(np.count_nonzero(self.seen))
+        return looked_at / (self.image.height * self.image.width)
+
     def spread(self, marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Marked pixels of the region, (h, w), as such of the whole picture, (H, W); hidden ones are not marked."""
         spread = np.zeros((self.image.height, self.image.width), bool)
@@ -149,6 +155,13 @@ class Replacement:
     def image(self) -> Image:
         """The picture so far."""
         return replace(self.subject.image, array=scratch.copied(self.subject.image.array))
+
+    @property
+    def finished(self) -> Image:
+        """The picture with all that was written; the very one that there was where that changed no sample."""
+        before, after = self.subject.image.array, self.image.array
+        same = all(np.array_equal(before[rows], after[rows]) for rows in scratch.strips(before))
+        return self.subject.image if same else self.image
 
 
 def _vacant(image: Image, region: Region, visible: NDArray[np.bool_] | None) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -52,19 +52,22 @@ class Work:
     vain: dict[str, str] = field(default_factory=dict)
     #: Of kinds that were repaired in a part alone, the pixels of the subject that were.
     places: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    #: What was planned and is not done, since nothing of it would be kept.
+    left: Plan = ()
     sink: Replacement | None = None
 
     def prescribed(self, kinds: Sequence[str]) -> list[Step]:
         """Treat these, whatever is seen."""
-        source, steps = self.subject.source, list[Step]()
-        plan = tuple(Repair(kind, confidence=1.0) for kind in kinds)
+        source, steps, share = self.subject.source, list[Step](), self.subject.share
+        plan = tuple(Repair(kind, confidence=1.0, share=share) for kind in kinds)
         needed = self._needed(plan)
         for kind in (repair.kind for repair in needed):
             started = time.perf_counter()
             pieces = tiled(self.experts[kind]).by_region(source)
             source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(needed))
-            steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :]))
-        return steps if len(steps) == len(plan) else [*steps, Step(None, None, 0.0, plan[len(steps) :], share=0.0)]
+            steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :], share))
+        self.left = plan[len(steps) :]
+        return steps
 
     def diagnosed(self) -> tuple[list[Step], list[str]]:
         """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
@@ -83,6 +86,7 @@ class Work:
             said += self.planner.refusals(diagnosis, self.treated, self._objection, plan, first).items()
             if not self._needed(plan):
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan, share=0.0))
+                self.left = plan
                 break
             kind, note = plan[0].kind, ""
             further = len(plan) > 1 or suspects(diagnosis, [*self.treated, *self.vain, kind])
@@ -106,10 +110,12 @@ class Work:
         return steps, list(dict.fromkeys(told))
 
     def _revised(self, first: Diagnosis, diagnosis: Diagnosis) -> Plan:
-        """What is left to be repaired after the first step of a plan, or at first all of it."""
+        """What is left to be repaired after the first step of a plan, or at first all of it; shares of the picture."""
         if self.treated:
-            return self.planner.revise(first, diagnosis, self.treated, self._objection)
-        return self.planner.plan(diagnosis, self._objection)
+            plan = self.planner.revise(first, diagnosis, self.treated, self._objection)
+        else:
+            plan = self.planner.plan(diagnosis, self._objection)
+        return tuple(replace(repair, share=repair.share * self.subject.share) for repair in plan)
 
     def _objection(self, kind: str) -> str | None:
         return self.vain.get(kind) or self.subject.refuses(kind)
@@ -127,22 +133,23 @@ class Work:
     def finish(self) -> Image:
         """The picture after the last step, blended; as it came where nothing was done."""
         if self.sink is not None:
-            return self.sink.image
+            return self.sink.finished
         return Residuals(self.subject, self.answers).blend(self.strength) if self.answers else self.subject.image
 
     def _repair(self, source: RegionSource, repair: Repair, *, last: bool) -> tuple[RegionSource, float]:
         """What an expert makes of a picture, and the share of it that was repaired; 0 where that is not worth it."""
         expert = tiled(self.experts[repair.kind])
-        share, marked, pieces = 1.0, None, expert.by_region(source)
-        if repair.local and isinstance(self.router, RegionRouter) and (crops := self.router.look_closely(source)):
+        local = repair.share < self.subject.share
+        share, part, marked, pieces = self.subject.share, 1.0, None, expert.by_region(source)
+        if local and isinstance(self.router, RegionRouter) and (crops := self.router.look_closely(source)):
             marked = self._marked(source, expert, Map.of(crops, repair.kind))
-            share = float(marked.mean())
+            part = float(marked.mean())
             pieces = _within(marked, expert.by_region(fill(source, marked)), source)
         weight = self.planner.weight(repair)
         if weight < 1:
             pieces = _weighed(weight, pieces, source)
         after, changed = self._write(pieces, repair.kind, source, last=last)
-        if changed <= WORTH * share:
+        if changed <= WORTH * part:
             self._undo()
             return source, 0.0
         if marked is not None:

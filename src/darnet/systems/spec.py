@@ -83,6 +83,7 @@ class RestorerSpec(BaseModel):
             min_beside={} if said else system.min_beside,
             order=system.order,
             max_steps=system.max_steps if self.max_steps is None else self.max_steps,
+            limited_by=f"system {system.name}" if self.max_steps is None else "",
         )
 
     @model_validator(mode="wrap")

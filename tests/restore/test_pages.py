@@ -1,4 +1,4 @@
-"""darnet.jobs.pages: of a file with several pictures all are repaired as the first is, and none is lost."""
+"""Pages: of a file with several pictures all are repaired as the first is, and none is lost."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import darnet
 from darnet import restore_many
 from darnet.errors import ImageError
 from darnet.images.image import Image
 from darnet.jobs import Encoding, Job
-from darnet.jobs.pages import restore_pages
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always
 
@@ -50,37 +50,51 @@ def film(name: str, seeds: tuple[int, ...] = (0, 1, 2), **options: object) -> Pa
 
 def test_all_are_repaired_and_one_is_looked_at() -> None:
     restorer, looked = looker("negative")
-    result = restore_pages(restorer, book(0, 1, 2), kinds=())
+    result = restorer(book(0, 1, 2))
     assert looked == ["once"]
     for seed, page in enumerate((result.restored, *result.restored.frames)):
         np.testing.assert_array_equal(page.array, 255 - photo(seed).array)
     assert result.image is result.restored
 
 
+@pytest.mark.parametrize("name", ["book.tif", "film.webp"])
+def test_a_path_is_all_that_its_file_holds(pictures, tiny_system, name: str) -> None:
+    """As a job restores it; who looks looks at the first page."""
+    restorer = darnet.load(tiny_system, device="cpu")
+    result = restorer(film(name))
+    assert len(result.image.frames) == 2
+    assert [done.error for done in restore_many([name], "out", restorer)] == [None]
+    result.save(f"saved-{name}")
+    assert Path(f"saved-{name}").read_bytes() == Path(f"out/{name}").read_bytes()
+    assert restorer.diagnose(name).label == "noise"
+    assert restorer.heat_map(name).height == 32
+    assert repr(result).startswith("Result(40 × 32 pixels of 3 pages, experts=('noise',)")
+
+
 def test_what_is_clean_is_left_alone_with_all_its_pages() -> None:
     image = book(0, 1)
-    result = restore_pages(looker("clean")[0], image, kinds=())
+    result = looker("clean")[0](image)
     assert result.restored is image and not result.changed
 
 
 def test_a_first_page_of_one_colour_does_not_keep_the_others_from_what_was_asked() -> None:
     blank = Image.of(np.full((32, 40, 3), 9, np.uint8))
-    result = restore_pages(looker("clean")[0], replace(blank, frames=(photo(1),)), kinds=("negative",))
+    result = looker("clean")[0](replace(blank, frames=(photo(1),)), kinds=("negative",))
     np.testing.assert_array_equal(result.restored.frames[0].array, 255 - photo(1).array)
 
 
 def test_warnings_say_of_which_page() -> None:
     blank = Image.of(np.full((32, 40, 3), 9, np.uint8))
-    result = restore_pages(looker("negative")[0], replace(photo(0), frames=(photo(1), blank)), kinds=())
+    result = looker("negative")[0](replace(photo(0), frames=(photo(1), blank)))
     assert result.warnings == ()
     tiny = Image.of(photo(3).array[:4, :4])
-    found = restore_pages(looker("negative")[0], replace(photo(0), frames=(tiny,)), kinds=())
+    found = looker("negative")[0](replace(photo(0), frames=(tiny,)))
     assert all(text.startswith("page 2: ") for text in found.warnings)
 
 
 def test_what_each_step_changed_is_kept_of_single_pictures() -> None:
     with pytest.raises(ImageError, match=r"book\.tif: has 2 pages.*`first=True`"):
-        restore_pages(looker("negative")[0], book(0, 1), kinds=(), keep=True)
+        looker("negative")[0](book(0, 1), keep=True)
 
 
 @pytest.mark.parametrize("name", ["film.gif", "film.webp", "book.tif"])
