@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """A task that is being done: what is held of its picture, and what is known so far.
 
