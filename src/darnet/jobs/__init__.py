@@ -7,6 +7,7 @@ from darnet.jobs.encoding import Encoding
 from darnet.jobs.engine import Engine
 from darnet.jobs.job import Agenda, Done, Job, restore_many
 from darnet.jobs.ledger import Ledger, check_report
+from darnet.jobs.local import Local
 from darnet.jobs.outputs import Task
 
-__all__ = ["Agenda", "Done", "Encoding", "Engine", "Job", "Ledger", "Task", "check_report", "restore_many"]
+__all__ = ["Agenda", "Done", "Encoding", "Engine", "Job", "Ledger", "Local", "Task", "check_report", "restore_many"]

@@ -45,6 +45,7 @@ class Pipeline:
         self._done: Queue[Done | End] = Queue(WAITING)
         self._stopped, self._changed = Event(), Condition()
         self._turns: list[Turn] = []  # that hold pictures
+        self._ended = False  # whether the last outcome was taken
 
     def stop(self) -> None:
         """Begin no picture any more."""
@@ -71,10 +72,14 @@ class Pipeline:
                     self._done.get(timeout=POLL_SECONDS)
 
     def _outcomes(self) -> Iterator[Done]:
-        while isinstance(done := self._done.get(), Done):
-            yield done
-        if done is not None:
-            raise done
+        while not self._ended:
+            done = self._done.get()
+            if isinstance(done, Done):
+                yield done
+                continue
+            self._ended = True
+            if done is not None:
+                raise done
 
     def _reading(self, tasks: Iterable[Task]) -> None:
         end: End = None
@@ -95,16 +100,26 @@ class Pipeline:
         return sum(turn.held for turn in tuple(self._turns))
 
     def _repairing(self) -> None:
+        end: End = None
         while isinstance(turn := self._read.get(), Turn):
-            if not self._stopped.is_set():
-                self._repaired.put(self._worker.repair(turn))
-        self._repaired.put(turn)
+            try:
+                if not self._stopped.is_set():
+                    self._repaired.put(self._worker.repair(turn))
+            except BaseException as error:  # no picture's: those are outcomes
+                end = error
+                self.stop()
+        self._repaired.put(end or turn)
 
     def _writing(self) -> None:
+        end: End = None
         while isinstance(turn := self._repaired.get(), Turn):
-            done = self._worker.write(turn)
-            with self._changed:
-                self._turns.remove(turn)
-                self._changed.notify_all()
-            self._done.put(done)
-        self._done.put(turn)
+            try:
+                done = self._worker.write(turn)
+                with self._changed:
+                    self._turns.remove(turn)
+                    self._changed.notify_all()
+                self._done.put(done)
+            except BaseException as error:
+                end = error
+                self.stop()
+        self._done.put(end or turn)
