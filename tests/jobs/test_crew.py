@@ -166,10 +166,12 @@ def test_memory_bounds_the_processes():
     assert local.cores() >= 1
 
 
-def test_one_picture_and_the_first_failure_take_no_process_more(pictures, spec, monkeypatch):
+def test_a_stream_and_the_first_failure_take_no_process_more(pictures, spec, monkeypatch):
     tasks = tasks_of(pictures, 3)
     monkeypatch.setattr(local, "Crew", None)
-    assert [done.error for done in Local(4)(Job(), tasks[:1], spec)] == [None]
+    assert [done.error for done in Local()(Job(), tasks[:1], spec)] == [None]
+    (stream,) = Job().plan(["in/02.png"], "-").tasks
+    assert [done.error for done in Local(4)(Job(dry_run=True), [stream], spec)] == [None]
     Path("in/01.png").write_text("no picture")
     found = list(Local(4)(Job(fail_fast=True, overwrite=True), tasks, spec))
     assert len(found) == 2

@@ -28,8 +28,9 @@ PROCESS_BYTES = 2 * 2**30
 class Local:
     """The engine of this machine. `jobs`: worker processes, which share its cores; None: as many as pay.
 
-    One picture alone, and one after the other where a failure is to be the last (`Job.fail_fast`), need no more than
-    this process. Raises UsageError for no process at all.
+    Networks compute in cores / `jobs` threads, and round by how many these are: a level here and there. So the same
+    `jobs` give the same bytes, however many pictures there are. Where a failure is to be the last (`Job.fail_fast`)
+    pictures come one after the other, in this process. Raises UsageError for no process at all.
 
     >>> Local(0)
     Traceback (most recent call last):
@@ -45,12 +46,12 @@ class Local:
 
     def __call__(self, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
         """The outcomes of the tasks (`Engine`)."""
-        simple = len(tasks) < 2 or job.fail_fast
-        workers = 1 if simple else min(self.jobs or suitable(tasks, spec.device), len(tasks))
-        if workers > 1:
-            return Crew(job, tasks, spec, workers, max(1, cores() // workers)).outcomes()
+        simple = job.fail_fast or any(task.streamed for task in tasks)
+        jobs = 1 if simple else self.jobs or suitable(tasks, spec.device)
+        if jobs > 1:
+            return Crew(job, tasks, spec, min(jobs, len(tasks)), max(1, cores() // jobs)).outcomes()
         restorer = spec.build()
-        return job.run(tasks, restorer) if simple else Pipeline(job.worker(restorer))(tasks)
+        return job.run(tasks, restorer) if simple or len(tasks) < 2 else Pipeline(job.worker(restorer))(tasks)
 
 
 def suitable(tasks: Sequence[Task], device: str) -> int:
