@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from darnet import RestorerSpec
-from darnet.engines import devices
 from darnet.errors import ImageError, UnknownNameError
 from darnet.files import BEGINNING
-from darnet.jobs import Done, Job, Local, Task, local
+from darnet.jobs import Done, Job, Local, Task
 from darnet.jobs.crew import Crew
 from darnet.jobs.processes import Hand
 
@@ -144,35 +142,3 @@ def test_closed_it_finishes_what_is_at_hand(pictures, spec):
     written = names("out")
     assert 1 <= len(written) < 60
     assert all(name[0] != "." for name in written)
-
-
-def test_as_many_processes_as_pay(pictures, monkeypatch):
-    tasks = tasks_of(pictures, 4)
-    monkeypatch.setattr(local, "cores", lambda: 8)
-    monkeypatch.setattr(local, "fitting", lambda: 3)
-    assert local.suitable(tasks, "cpu") == 1
-    assert local.suitable(tasks * 32, "cpu") == 2
-    assert local.suitable(tasks * 320, "cpu") == 3
-    monkeypatch.setattr(local, "fitting", lambda: 100)
-    assert local.suitable(tasks * 320, "cpu") == 8
-    Path("in/00.png").write_bytes(bytes(5 * 2**20))
-    assert local.suitable(tasks, "cpu") == 2
-    monkeypatch.setattr(devices, "pick_device", lambda name: torch.device("cuda"))
-    assert local.suitable(tasks, "auto") == 1
-
-
-def test_memory_bounds_the_processes():
-    assert 0 <= local.fitting() < 10_000
-    assert local.cores() >= 1
-
-
-def test_a_stream_and_the_first_failure_take_no_process_more(pictures, spec, monkeypatch):
-    tasks = tasks_of(pictures, 3)
-    monkeypatch.setattr(local, "Crew", None)
-    assert [done.error for done in Local()(Job(), tasks[:1], spec)] == [None]
-    (stream,) = Job().plan(["in/02.png"], "-").tasks
-    assert [done.error for done in Local(4)(Job(dry_run=True), [stream], spec)] == [None]
-    Path("in/01.png").write_text("no picture")
-    found = list(Local(4)(Job(fail_fast=True, overwrite=True), tasks, spec))
-    assert len(found) == 2
-    assert names("out") == ["00.png"]
