@@ -6,20 +6,24 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
 
+import darnet
 from darnet import RestorerSpec
 from darnet.images.image import Image
 from darnet.jobs import Job
 from darnet.restore.restorer import Restorer
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
+PACE = r" \([\d.e-]+ pictures/s, [\d.e-]+ MP/s\)"
 
 
 def pixels(path: Path | str) -> np.ndarray:
@@ -246,7 +250,7 @@ def test_one_failure_does_not_end_the_others(pictures, restore):
         "darnet: missing.png: no such file or folder",
         "darnet: b.png: not a JPEG, PNG, TIFF, WebP, AVIF, GIF, BMP, PPM, JPEG 2000, JPEG XL or HEIC picture",
     ]
-    assert re.fullmatch(r"darnet: 2 of 4 inputs failed; 2 repaired \(2 noise\), in \d+\.\d s", summary)
+    assert re.fullmatch(r"darnet: 2 of 4 inputs failed; 2 repaired \(2 noise\), in \d+\.\d s" + PACE, summary)
     assert len(ran.out.splitlines()) == 2
     report = json.loads(Path("report.json").read_text())
     assert report["darnet"] and report["model"] and report["settings"]["strength"] == 1
@@ -363,7 +367,7 @@ def test_many_pictures_are_summed_up(pictures, restore):
     for name in ("in/a.png", "in/b.png"):
         pictures(name)
     ran = restore("in", "-o", "out")
-    assert re.fullmatch(r"darnet: 2 pictures: 2 repaired \(2 noise\), in \d+\.\d s\n", ran.err)
+    assert re.fullmatch(r"darnet: 2 pictures: 2 repaired \(2 noise\), in \d+\.\d s" + PACE + "\n", ran.err)
     assert "2 left alone, in " in restore("in", "-o", "out", "--overwrite", "--strength", 0).err
     for silent in ("--quiet", "--json"):
         assert restore("in", "-o", "out", "--overwrite", silent).err == ""
@@ -689,3 +693,58 @@ def test_larger_pictures_than_allowed_are_not_decoded(pictures, restore, darnet,
     for ran in (restore("photo.png", "--max-pixels", pixel_count), darnet(*diagnose, "--max-pixels", pixel_count)):
         assert (ran.code, ran.err) == (0, "")
     assert restore("photo.png", "--max-pixels", 0).code == 2
+
+
+def test_verbose_says_how_long_each_stage_was_at_work(pictures, restore):
+    for name in ("in/a.png", "in/b.png"):
+        pictures(name)
+    said = r"2 pictures: read \d+\.\d s, repair \d+\.\d s, write \d+\.\d s at work in \d+\.\d s\n"
+    assert re.search(said, restore("in", "-o", "out", "-v").err)
+    assert not re.search(said, restore("in", "-o", "out2").err)
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many", "1.5"])
+def test_jobs_are_a_number_from_1(pictures, restore, jobs):
+    pictures("a.png")
+    ran = restore("a.png", f"--jobs={jobs}")
+    assert (ran.code, ran.err) == (2, f"darnet: --jobs {jobs}: expected auto or a number from 1\n")
+
+
+def test_two_processes_write_the_same(pictures, restore):
+    for number in range(6):
+        pictures(f"in/{number}.png", seed=number)
+    Path("in/3.png").write_text("no picture")
+    one, two = (restore("in", "-o", f"out{jobs}", "-j", jobs) for jobs in (1, 2))
+    assert (one.code, two.code) == (1, 1)
+    assert [line.split()[0] for line in two.out.splitlines()] == [line.split()[0] for line in one.out.splitlines()]
+    assert {path.name: path.read_bytes() for path in Path("out1").iterdir()} == {
+        path.name: path.read_bytes() for path in Path("out2").iterdir()
+    }
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_all_processes_after_the_picture_at_hand(pictures, tiny_system):
+    """A terminal sends it to the whole group; what is written is told, and nothing else is left."""
+    for number in range(60):
+        pictures(f"in/{number:02}.png", side=400, seed=number)
+    command = [sys.executable, "-m", "darnet", "restore", "in", "-o", "out", "-j", "2", "-d", "cpu"]
+    child = subprocess.Popen(
+        [*command, "--model", str(tiny_system), "--report", "report.json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(Path(darnet.__file__).parents[1])},
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    os.killpg(child.pid, signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert (child.returncode, said) == (130, "darnet: interrupted\n")
+    told = [Path(entry["output"]).name for entry in json.loads(Path("report.json").read_text())["pictures"]]
+    assert sorted(path.name for path in Path("out").iterdir()) == sorted(told)
+    assert 1 <= len(told) < 60
+    with pytest.raises(ProcessLookupError):  # multiprocessing's own helper ends a moment later
+        for _ in range(100):
+            os.killpg(child.pid, 0)
+            time.sleep(0.1)

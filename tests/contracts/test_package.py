@@ -129,6 +129,8 @@ TESTED_ELSEWHERE = {
     "restore/strength": "restore/test_blending.py",
     "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
+    "jobs/engine": "jobs/test_local.py",
+    "jobs/processes": "jobs/test_crew.py",
 }
 
 

@@ -119,6 +119,10 @@ MaxPixels: TypeAlias = Annotated[
         "--max-pixels", metavar="N", min=1, help="Larger pictures are refused, and not decoded; default: a billion."
     ),
 ]
+Jobs: TypeAlias = Annotated[
+    str,
+    typer.Option("--jobs", "-j", metavar="auto|N", help="Processes that share the pictures; auto: as many as pay."),
+]
 TestSets: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")
 ]
@@ -141,6 +145,15 @@ def tiles_of(text: str) -> Tiles:
     if text == "off":
         return Tiles(size_px=0)
     return Tiles(int(text), min(Tiles.overlap_px, int(text) // 2))
+
+
+def jobs_of(text: str) -> int | None:
+    """How many processes; None: as many as pay. Raises UsageError for a number that is none."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not int(text):
+        raise UsageError(f"--jobs {text}: expected auto or a number from 1")
+    return int(text)
 
 
 @contextmanager

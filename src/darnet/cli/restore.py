@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
+from darnet.cli.interrupts import told_whole
 from darnet.cli.lines import Hue, Line
 from darnet.cli.session import Session, as_json, as_user
 from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Task
+    from darnet.jobs import Done, Engine, Job, Task
     from darnet.restore.result import Treatment
     from darnet.systems.spec import RestorerSpec
 
@@ -43,6 +44,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     icc: o.Icc = "keep",
     keep_time: o.KeepTime = False,
     first: o.First = False,
+    jobs: o.Jobs = "auto",
     max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
@@ -59,7 +61,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs import Encoding, Job, Ledger, check_report
+        from darnet.jobs import Encoding, Job, Ledger, Local, check_report
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
@@ -85,10 +87,11 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = _begun(session, job, agenda.tasks, ledger.spec)
+            outcomes = _begun(session, job, agenda.tasks, ledger.spec, Local(o.jobs_of(jobs)))
+    names = {task.source.name: task.name for task in agenda.tasks}
     try:
-        for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
-            ledger.entries.append(telling(done, task.name))
+        for done in session.each(told_whole(outcomes), len(agenda.tasks)):
+            ledger.entries.append(telling(done, names[done.input]))
     finally:  # interrupted: what was done so far
         if report is not None:
             ledger.write(report)
@@ -105,6 +108,7 @@ class Telling:
 
     def __call__(self, done: Done, name: str = "") -> Done:
         """Say what was done, or why not; `name`: the output's. Returns the same, as a user knows parameters."""
+        self.session.pace.add(done)
         if done.error is not None:
             self.session.fail(done.input, done.error, done.exit_code)
             if self.session.verbose and done.traceback:
@@ -161,11 +165,10 @@ class Telling:
         return Line(name, verdict, f"{action}  {time}", output, hue)
 
 
-def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
+def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec, engine: Engine) -> Iterator[Done]:
     """The outcomes of tasks; what is to be said of a mask is said once, and of it."""
-    restorer = spec.build()
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
-        return job.run(tasks, restorer)
+        return engine(job, tasks, spec)
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

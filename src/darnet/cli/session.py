@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from darnet.cli.flags import spoken
 from darnet.cli.lines import Line, tell, visible
+from darnet.cli.pace import Pace
 from darnet.errors import NoInputError, explain
 from darnet.notices import overheard
 
@@ -68,7 +68,7 @@ class Session:
     exit_codes: list[int] = field(default_factory=list)  # one per failure
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)  # what was done -> of which kind -> to how many
     left_out: int = 0  # of folders, since it is no picture
-    started: float = field(default_factory=time.perf_counter)
+    pace: Pace = field(default_factory=Pace)
 
     def say(self, line: str | Line) -> None:
         """A line about a picture."""
@@ -133,7 +133,7 @@ class Session:
 
     def each(self, items: Iterable[Item], total: int) -> Iterator[Item]:
         """The items, with a progress bar where there are several."""
-        with self.bar() if total > 1 else nullcontext(Bar()) as bar:
+        with self.bar(lambda _: str(self.pace)) if total > 1 else nullcontext(Bar()) as bar:
             bar.expect(total)
             for item in items:
                 yield item
@@ -160,6 +160,8 @@ class Session:
         failed = len(self.exit_codes)
         if not total:
             return NoInputError.exit_code
+        if self.pace.stages and total > 1:
+            self.detail(f"{total} pictures", self.pace.shares)
         if (total > 1 or self.left_out) and (failed or (self.outcomes and not self.quiet)):
             tell(self._summary(total, stopped=stopped), "red" if failed else "green")
         if not failed:
@@ -177,7 +179,8 @@ class Session:
             listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common() if kind)
             done.append(f"{kinds.total()} {outcome}" + (f" ({listed})" if listed else ""))
         if done:
-            said = f"{', '.join(done)}, in {time.perf_counter() - self.started:.1f} s"
+            said = f"{', '.join(done)}, in {self.pace.seconds:.1f} s"
+            said += f" ({self.pace})" if self.pace.pictures > 1 else ""
             heads.append(said if failed else f"{total} picture{'s' * (total > 1)}: {said}")
         heads += [f"{self.left_out} left out of folders"] if self.left_out else []
         return "; ".join(heads)

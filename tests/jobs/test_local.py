@@ -1,0 +1,93 @@
+"""darnet.jobs.local: the engine of this machine, and how many processes it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from darnet import RestorerSpec
+from darnet.engines import devices
+from darnet.errors import UsageError
+from darnet.jobs import Engine, Job, Local, Task, local
+
+
+@pytest.fixture
+def spec(tiny_system: Path) -> RestorerSpec:
+    return RestorerSpec(system=str(tiny_system), device="cpu")
+
+
+def tasks_of(pictures: Any, count: int) -> tuple[Task, ...]:
+    for number in range(count):
+        pictures(f"in/{number:02}.png", seed=number)
+    return Job().plan(["in"], "out").tasks
+
+
+def names(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_it_is_an_engine(pictures, spec):
+    engine: Engine = Local(1)
+    tasks = tasks_of(pictures, 3)
+    assert [done.output for done in engine(Job(), tasks, spec)] == [str(task.output) for task in tasks]
+
+
+def test_processes_share_the_cores_however_few_pictures_there_are(pictures, spec, monkeypatch):
+    """Networks round by the number of threads: a rerun on what is left gives the same bytes."""
+    found = list[tuple[int, int]]()
+
+    class Noted:
+        def __init__(self, job: Job, tasks: object, spec: object, workers: int, threads: int) -> None:
+            found.append((workers, threads))
+
+        def outcomes(self) -> list[object]:
+            return []
+
+    monkeypatch.setattr(local, "Crew", Noted)
+    monkeypatch.setattr(local, "cores", lambda: 8)
+    tasks = tasks_of(pictures, 3)
+    for count in (1, 2, 3):
+        Local(4)(Job(), tasks[:count], spec)
+    Local(16)(Job(), tasks, spec)
+    assert found == [(1, 2), (2, 2), (3, 2), (3, 1)]
+
+
+def test_no_process_at_all_is_refused():
+    for jobs in (0, -1):
+        with pytest.raises(UsageError, match=f"jobs={jobs}"):
+            Local(jobs)
+
+
+def test_as_many_processes_as_pay(pictures, monkeypatch):
+    tasks = tasks_of(pictures, 4)
+    monkeypatch.setattr(local, "cores", lambda: 8)
+    monkeypatch.setattr(local, "fitting", lambda: 3)
+    assert local.suitable(tasks, "cpu") == 1
+    assert local.suitable(tasks * 32, "cpu") == 2
+    assert local.suitable(tasks * 320, "cpu") == 3
+    monkeypatch.setattr(local, "fitting", lambda: 100)
+    assert local.suitable(tasks * 320, "cpu") == 8
+    Path("in/00.png").write_bytes(bytes(5 * 2**20))
+    assert local.suitable(tasks, "cpu") == 2
+    monkeypatch.setattr(devices, "pick_device", lambda name: torch.device("cuda"))
+    assert local.suitable(tasks, "auto") == 1
+
+
+def test_memory_bounds_the_processes():
+    assert 0 <= local.fitting() < 10_000
+    assert local.cores() >= 1
+
+
+def test_a_stream_and_the_first_failure_take_no_process_more(pictures, spec, monkeypatch):
+    tasks = tasks_of(pictures, 3)
+    monkeypatch.setattr(local, "Crew", None)
+    assert [done.error for done in Local()(Job(), tasks[:1], spec)] == [None]
+    (stream,) = Job().plan(["in/02.png"], "-").tasks
+    assert [done.error for done in Local(4)(Job(dry_run=True), [stream], spec)] == [None]
+    Path("in/01.png").write_text("no picture")
+    found = list(Local(4)(Job(fail_fast=True, overwrite=True), tasks, spec))
+    assert len(found) == 2
+    assert names("out") == ["00.png"]
