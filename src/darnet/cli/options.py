@@ -113,6 +113,10 @@ ReportFile: TypeAlias = Annotated[
         "--report", metavar="FILE", help="Write what was done to each picture, as JSON; replaces only a report."
     ),
 ]
+ShardOf: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="One of N parts of the pictures, from 0: each for another machine."),
+]
 MaxPixels: TypeAlias = Annotated[
     int | None,
     typer.Option(

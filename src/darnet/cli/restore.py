@@ -16,7 +16,7 @@ from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Task
+    from darnet.jobs import Done, Job, Shard, Task
     from darnet.restore.result import Treatment
     from darnet.systems.spec import RestorerSpec
 
@@ -47,6 +47,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
+    shard: o.ShardOf = None,
     json: o.AsJson = False,
     dry_run: o.DryRun = False,
     fail_fast: o.FailFast = False,
@@ -62,10 +63,10 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.jobs import Encoding, Job, Ledger, check_report
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
+        part, report = _part(shard, report)
+        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part)
         job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
-        agenda = job.plan(inputs, output)
-        ledger, telling = Ledger(job, output), Telling(session, job, json)
+        ledger, telling, agenda = Ledger(job, output), Telling(session, job, json), job.plan(inputs, output)
         if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
@@ -92,7 +93,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     finally:  # interrupted: what was done so far
         if report is not None:
             ledger.write(report)
-    return session.finish(agenda.total if agenda.tasks else 0, stopped=telling.stopped)
+    total = agenda.total if agenda.tasks or agenda.elsewhere else 0
+    return session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,14 @@ class Telling:
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
         return Line(name, verdict, f"{action}  {time}", output, hue)
+
+
+def _part(shard: str | None, report: Path | None) -> tuple[Shard | None, Path | None]:
+    """Which part of the pictures is meant, and that part's own report. Raises UsageError."""
+    from darnet.jobs import Shard
+
+    part = None if shard is None else Shard.parse(shard)
+    return part, report if part is None or report is None else part.own(report)
 
 
 def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
