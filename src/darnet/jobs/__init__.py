@@ -4,9 +4,10 @@ Inputs, outputs, what is done, and what was done. Pictures come and go one by on
 """
 
 from darnet.jobs.encoding import Encoding
+from darnet.jobs.engine import Engine
 from darnet.jobs.job import Agenda, Done, Job, restore_many
 from darnet.jobs.ledger import Ledger, check_report
 from darnet.jobs.outputs import Task
 from darnet.jobs.shard import Shard
 
-__all__ = ["Agenda", "Done", "Encoding", "Job", "Ledger", "Shard", "Task", "check_report", "restore_many"]
+__all__ = ["Agenda", "Done", "Encoding", "Engine", "Job", "Ledger", "Shard", "Task", "check_report", "restore_many"]

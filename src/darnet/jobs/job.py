@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darnet.errors import ImageError, explain
-from darnet.images import scratch
-from darnet.images.codecs import unfinished_picture
+from darnet.errors import ImageError
 from darnet.images.formats import MAX_PIXELS
 from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
-from darnet.jobs.outputs import Destination, Task, check_apart, make_folder, remove
-from darnet.jobs.pages import restore_pages
+from darnet.jobs.outputs import Destination, Task, check_apart
 from darnet.jobs.shard import Shard
-from darnet.notices import overheard, warn
 from darnet.registry import kinds_of
-from darnet.restore.result import Result, Treatment
+from darnet.restore.result import Treatment
 from darnet.restore.strength import Strength, StrengthLike
 
 if TYPE_CHECKING:
+    from darnet.jobs.worker import Worker
     from darnet.restore.restorer import Restorer
     from darnet.systems.spec import RestorerSpec
 
@@ -40,6 +35,7 @@ class Done:
     `output`: the file that was written; None where none was. `treatment`: what was done to the picture, and what is to
     be known about it; None where nothing could be. `error`: why it failed, in one line; None where it did not.
     `exit_code`: that of a program that did nothing else. `traceback`: where it failed, for who mends darnet.
+    `pixels`: of the picture, all of its pages. `seconds`: that each stage took: "read", "repair", "write".
     """
 
     input: str
@@ -48,6 +44,8 @@ class Done:
     error: str | None = None
     exit_code: int = 0
     traceback: str = field(default="", repr=False)
+    pixels: int = field(default=0, repr=False, compare=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -130,11 +128,17 @@ class Job:
         Raises, before any picture: UsageError or UnknownNameError for kinds or a strength that no picture can be
         restored with, WeightsError for an expert that every picture needs, ImageError for a mask that cannot be read.
         """
+        return self.ending(map(self.worker(restorer), tasks))
+
+    def worker(self, restorer: Restorer) -> Worker:
+        """Who does one task after the other, in this process. Raises as `run` does."""
         kinds = restorer.check(self.kinds, self.strength)
         for kind in () if self.dry_run else kinds:
             restorer.experts[kind]  # is needed for every picture: what is wrong with it is said once
         mask = None if self.mask is None else Image.read(self.mask, max_pixels=self.max_pixels)  # and so is this
-        return self.ending(self._restore(task, restorer, mask) for task in tasks)
+        from darnet.jobs.worker import Worker  # which knows jobs
+
+        return Worker(self, restorer, mask)
 
     def ending(self, outcomes: Iterable[Done]) -> Iterator[Done]:
         """The outcomes, or with `fail_fast` those up to the first failure; none is asked for that is not given."""
@@ -142,55 +146,6 @@ class Job:
             yield done
             if self.fail_fast and done.error is not None:
                 return
-
-    def _restore(self, task: Task, restorer: Restorer, mask: Image | None) -> Done:
-        source, treatment, started = task.source, None, time.perf_counter()
-        try:
-            with overheard() as said:
-                self._check(task)
-                image = source.picture(self.max_pixels, "first" if self.first else "all")
-                strength = 0.0 if self.dry_run else self.strength
-                how = {"kinds": self.kinds, "strength": strength, "mask": mask, "keep": self.keep}
-                result = restore_pages(restorer, image, **how)
-                treatment = replace(result.treatment, seconds=time.perf_counter() - started)
-                if not self.dry_run:
-                    self._write(result, task)
-            large = image.array.size > scratch.AT_ONCE
-            del image, result
-            if large:
-                scratch.trim()  # else what was freed stays, in pieces: 100 MB more after 40 photos of 12 MP
-        except Exception as error:
-            reason, exit_code = explain(error, source.path)
-            return Done(source.name, None, treatment, reason, exit_code, traceback.format_exc())
-        treatment = replace(treatment, warnings=(*treatment.warnings, *(one.beside(source.path) for one in said)))
-        return Done(source.name, None if self.dry_run else task.name, treatment)
-
-    def _write(self, result: Result[Any], task: Task) -> None:
-        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError.
-
-        Where nothing was kept an earlier run's file goes, once the output is there: it would tell of another picture.
-        """
-        if task.residuals is None or result.residuals is None:
-            self.encoding.write(result, task)
-            if task.residuals is not None:
-                remove(task.residuals)
-            return
-        from darnet.jobs import archive, residuals  # which bring torch
-
-        make_folder(task.residuals)
-        with unfinished_picture(task.residuals) as temporary:
-            header = residuals.describe(result, task.source, self.encoding, task.residuals.parent)
-            archive.write(temporary, result.residuals, header)
-            self.encoding.write(result, task)
-
-    def _check(self, task: Task) -> None:
-        """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
-        try:
-            task.check(overwrite=self.overwrite)
-        except ImageError as error:
-            if not self.dry_run:
-                raise
-            warn(error.path, error.reason)
 
 
 def restore_many(

@@ -1,0 +1,110 @@
+"""Pipeline: the next pictures are read, and the last ones written, while the network has the one between.
+
+A thread a stage, and a bounded queue between two: libvips, zlib and torch let go of the interpreter while they work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Condition, Event, Thread
+from typing import TypeAlias
+
+from darnet.jobs.job import Done
+from darnet.jobs.outputs import Task
+from darnet.jobs.worker import Turn, Worker
+
+#: Pictures that wait between two stages at most.
+WAITING = 4
+#: While so many bytes of samples are held nothing more is read: three pictures of 12 MP, or one of 300 MP.
+MOST_HELD = 2**27
+
+POLL_SECONDS = 0.02
+
+#: What a queue ends with: None, or what went wrong.
+End: TypeAlias = BaseException | None
+
+
+def fits(held: int) -> bool:
+    """Whether one picture more may be read while so many bytes of samples are held."""
+    return held < MOST_HELD
+
+
+class Pipeline:
+    """A worker, the stages of which work side by side on one picture each.
+
+    Closing the iterator, or Ctrl-C while an outcome is waited for, ends the work: what is under repair or was repaired
+    is finished and written, what was only read is not; after Ctrl-C these outcomes are given before it is raised.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._read: Queue[Turn | End] = Queue(WAITING)
+        self._repaired: Queue[Turn | End] = Queue(WAITING)
+        self._done: Queue[Done | End] = Queue(WAITING)
+        self._stopped, self._changed = Event(), Condition()
+        self._turns: list[Turn] = []  # that hold pictures
+
+    def stop(self) -> None:
+        """Begin no picture any more."""
+        self._stopped.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def __call__(self, tasks: Iterable[Task]) -> Iterator[Done]:
+        """What became of each task, in their order. Raises what the iteration of `tasks` raises. To be called once."""
+        reading = Thread(target=self._reading, args=[tasks])
+        threads = [reading, Thread(target=self._repairing), Thread(target=self._writing)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield from self._outcomes()
+        except KeyboardInterrupt:
+            self.stop()
+            yield from self._outcomes()
+            raise
+        finally:
+            self.stop()
+            while any(thread.is_alive() for thread in threads):
+                with suppress(Empty):  # outcomes that nobody wants any more
+                    self._done.get(timeout=POLL_SECONDS)
+
+    def _outcomes(self) -> Iterator[Done]:
+        while isinstance(done := self._done.get(), Done):
+            yield done
+        if done is not None:
+            raise done
+
+    def _reading(self, tasks: Iterable[Task]) -> None:
+        end: End = None
+        try:
+            for task in tasks:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stopped.is_set() or fits(self._held()))
+                if self._stopped.is_set():
+                    break
+                turn = self._worker.read(task)
+                self._turns.append(turn)
+                self._read.put(turn)
+        except BaseException as error:
+            end = error
+        self._read.put(end)
+
+    def _held(self) -> int:
+        return sum(turn.held for turn in tuple(self._turns))
+
+    def _repairing(self) -> None:
+        while isinstance(turn := self._read.get(), Turn):
+            if not self._stopped.is_set():
+                self._repaired.put(self._worker.repair(turn))
+        self._repaired.put(turn)
+
+    def _writing(self) -> None:
+        while isinstance(turn := self._repaired.get(), Turn):
+            done = self._worker.write(turn)
+            with self._changed:
+                self._turns.remove(turn)
+                self._changed.notify_all()
+            self._done.put(done)
+        self._done.put(turn)

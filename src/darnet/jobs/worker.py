@@ -1,0 +1,149 @@
+"""Worker: a job and who restores; does a task in stages, each of which may run in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from darnet.errors import ImageError, explain
+from darnet.images import scratch
+from darnet.images.arrays import RGB
+from darnet.images.codecs import unfinished_picture
+from darnet.images.image import Image
+from darnet.jobs.job import Done, Job
+from darnet.jobs.outputs import Task, make_folder, remove
+from darnet.jobs.pages import restore_pages
+from darnet.notices import ImageWarning, overheard, warn
+from darnet.restore.result import Result, Treatment
+
+if TYPE_CHECKING:
+    from darnet.restore.restorer import Restorer
+
+
+@dataclass(eq=False)
+class Turn:
+    """A task that is being done: what is held of its picture, and what is known so far.
+
+    `said`: warnings. `failed`: reason, exit code and traceback, once anything has gone wrong.
+    """
+
+    task: Task
+    image: Image | None = None
+    result: Result[Any] | None = None
+    treatment: Treatment | None = None
+    pixels: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    said: list[ImageWarning] = field(default_factory=list)
+    failed: tuple[str, int, str] | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes of samples that are held of the picture."""
+        restored = None if self.result is None else self.result.restored
+        images = [one for one in (self.image, None if restored is self.image else restored) if one is not None]
+        return sum(page.array.nbytes for one in images for page in (one, *one.frames))
+
+    def take(self, stage: str, do: Callable[[Turn], None]) -> Turn:
+        """Do a stage, unless an earlier one failed; whatever goes wrong in it is this picture's failure."""
+        if self.failed is not None:
+            return self
+        started, path = time.perf_counter(), self.task.source.path
+        try:
+            with overheard() as said:
+                do(self)
+            known = set(map(str, self.said))
+            self.said += [one for one in said if str(one) not in known]
+        except Exception as error:
+            self.failed = (*explain(error, path), traceback.format_exc())
+            self.image = self.result = None
+        self.seconds[stage] = time.perf_counter() - started
+        return self
+
+    def done(self, output: str | None) -> Done:
+        """What became of it."""
+        name, path, treatment = self.task.source.name, self.task.source.path, self.treatment
+        if self.failed is not None:
+            return Done(name, None, treatment, *self.failed, self.pixels, self.seconds)
+        assert treatment is not None
+        said = (one.beside(path) for one in self.said)
+        treatment = replace(treatment, warnings=(*treatment.warnings, *said))
+        return Done(name, output, treatment, pixels=self.pixels, seconds=self.seconds)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A job and who restores: does a task, all of it or stage by stage, each of which may run in a thread of its own.
+
+    Nothing that goes wrong with a picture is raised: it is its outcome. No picture is held when that is given.
+    """
+
+    job: Job
+    restorer: Restorer
+    mask: Image | None = None
+
+    def __call__(self, task: Task) -> Done:
+        """Read, repair and write."""
+        return self.write(self.repair(self.read(task)))
+
+    def read(self, task: Task) -> Turn:
+        """The picture of a task."""
+        return Turn(task).take("read", self._read)
+
+    def repair(self, turn: Turn) -> Turn:
+        """The same after the network."""
+        return turn.take("repair", self._repair)
+
+    def write(self, turn: Turn) -> Done:
+        """What became of it, once the output is there."""
+        if not self.job.dry_run:
+            turn.take("write", self._write)
+        turn.image = turn.result = None
+        if turn.pixels > scratch.AT_ONCE // RGB:
+            scratch.trim()  # else what was freed stays, in pieces: 100 MB more after 40 photos of 12 MP
+        return turn.done(None if self.job.dry_run else turn.task.name)
+
+    def _read(self, turn: Turn) -> None:
+        self._check(turn.task)
+        turn.image = turn.task.source.picture(self.job.max_pixels, "first" if self.job.first else "all")
+        turn.pixels = sum(page.height * page.width for page in (turn.image, *turn.image.frames))
+
+    def _repair(self, turn: Turn) -> None:
+        assert turn.image is not None
+        job, started = self.job, time.perf_counter()
+        strength = 0.0 if job.dry_run else job.strength
+        how: dict[str, Any] = {"kinds": job.kinds, "strength": strength, "mask": self.mask, "keep": job.keep}
+        turn.result = restore_pages(self.restorer, turn.image, **how)
+        seconds = turn.seconds["read"] + time.perf_counter() - started
+        turn.treatment = replace(turn.result.treatment, seconds=seconds)
+
+    def _write(self, turn: Turn) -> None:
+        """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError.
+
+        Where nothing was kept an earlier run's file goes, once the output is there: it would tell of another picture.
+        """
+        task, result, encoding = turn.task, turn.result, self.job.encoding
+        assert result is not None
+        if task.residuals is None or result.residuals is None:
+            encoding.write(result, task)
+            if task.residuals is not None:
+                remove(task.residuals)
+            return
+        from darnet.jobs import archive, residuals  # which bring torch
+
+        make_folder(task.residuals)
+        with unfinished_picture(task.residuals) as temporary:
+            header = residuals.describe(result, task.source, encoding, task.residuals.parent)
+            archive.write(temporary, result.residuals, header)
+            encoding.write(result, task)
+
+    def _check(self, task: Task) -> None:
+        """Find out before the work whether the output can be written; a rehearsal only says so. Raises ImageError."""
+        try:
+            task.check(overwrite=self.job.overwrite)
+        except ImageError as error:
+            if not self.job.dry_run:
+                raise
+            warn(error.path, error.reason)
