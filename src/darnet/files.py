@@ -7,6 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+#: What the name of every unfinished file of this process begins with, and of no other.
+BEGINNING = f".{uuid4().hex[:16]}"
+
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
@@ -22,7 +25,7 @@ def unfinished(path: Path) -> Iterator[Path]:
         ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
         [('notes.txt', 'all of it')]
     """
-    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f"{BEGINNING}{uuid4().hex[:16]}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

@@ -686,3 +686,36 @@ def test_a_shard_that_there_is_not_is_refused(pictures, restore, shard):
     ran = restore("a.png", "--shard", shard)
     assert (ran.code, ran.out) == (2, "")
     assert f"--shard {shard}: expected i/n" in ran.err
+
+
+def test_ray_that_is_not_installed_says_how_to_install_it(pictures, restore, monkeypatch):
+    pictures("a.png")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ran = restore("a.png", "--engine", "ray")
+    assert (ran.code, ran.out) == (2, "")
+    assert "pip install 'darnet[ray]'" in ran.err
+    assert not Path("a.restored.png").exists()
+
+
+def test_an_address_without_ray_is_refused(pictures, restore):
+    pictures("a.png")
+    ran = restore("a.png", "--ray-address", "auto")
+    assert (ran.code, ran.err) == (2, "darnet: --ray-address: goes with --engine ray\n")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_restores_the_same_bytes_and_a_cluster_that_is_not_there_is_named(pictures, restore):
+    pytest.importorskip("ray")
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    ran = restore("in", "-o", "ray", "--engine", "ray", "--report", "report.json")
+    assert (ran.code, ran.err.count("\n"), len(ran.out.splitlines())) == (0, 1, 2)
+    assert restore("in", "-o", "local").code == 0
+    for name in "ab":
+        assert Path(f"ray/{name}.png").read_bytes() == Path(f"local/{name}.png").read_bytes()
+    assert len(json.loads(Path("report.json").read_text())["pictures"]) == 2
+    ran = restore("in", "-o", "far", "--engine", "ray", "--ray-address", "127.0.0.1:1")
+    assert ran.code == 2
+    assert "--ray-address 127.0.0.1:1: " in ran.err
+    assert not Path("far").exists()

@@ -117,6 +117,14 @@ ShardOf: TypeAlias = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="One of N parts of the pictures, from 0: each for another machine."),
 ]
+EngineName: TypeAlias = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="Who does the work: this machine, or the machines of a Ray cluster."),
+]
+RayAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--ray-address", metavar="ADDRESS", help="Of a Ray cluster; default: RAY_ADDRESS, or a new one here."),
+]
 MaxPixels: TypeAlias = Annotated[
     int | None,
     typer.Option(

@@ -16,7 +16,7 @@ from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Shard, Task
+    from darnet.jobs import Done, Engine, Job, Shard, Task
     from darnet.restore.result import Treatment
     from darnet.systems.spec import RestorerSpec
 
@@ -48,6 +48,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
     shard: o.ShardOf = None,
+    engine: o.EngineName = "local",
+    ray_address: o.RayAddress = None,
     json: o.AsJson = False,
     dry_run: o.DryRun = False,
     fail_fast: o.FailFast = False,
@@ -63,7 +65,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.jobs import Encoding, Job, Ledger, check_report
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        part, report = _part(shard, report)
+        (part, report), cluster = _part(shard, report), _cluster(engine, ray_address)
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part)
         job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
         ledger, telling, agenda = Ledger(job, output), Telling(session, job, json), job.plan(inputs, output)
@@ -86,7 +88,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = _begun(session, job, agenda.tasks, ledger.spec)
+            outcomes = _begun(session, job, agenda.tasks, ledger.spec, cluster)
     try:
         for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))
@@ -169,8 +171,23 @@ def _part(shard: str | None, report: Path | None) -> tuple[Shard | None, Path | 
     return part, report if part is None or report is None else part.own(report)
 
 
-def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
+def _cluster(engine: str, ray_address: str | None) -> Engine | None:
+    """Who does the work, if it is not this process. Raises UsageError for an address of nobody."""
+    if engine != "ray":
+        if ray_address is not None:
+            raise UsageError("--ray-address: goes with --engine ray")
+        return None
+    from darnet.jobs.ray import Ray
+
+    return Ray(ray_address)
+
+
+def _begun(
+    session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec, cluster: Engine | None
+) -> Iterator[Done]:
     """The outcomes of tasks; what is to be said of a mask is said once, and of it."""
+    if cluster is not None:
+        return cluster(job, tasks, spec)
     restorer = spec.build()
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
         return job.run(tasks, restorer)
