@@ -25,7 +25,8 @@ MetadataChoice: TypeAlias = Literal["keep", "strip"]
 ProfileChoice: TypeAlias = Literal["keep", "srgb"]
 
 Inputs: TypeAlias = Annotated[
-    list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs, or - for stdin.", show_default=False)
+    list[str],
+    typer.Argument(metavar="INPUT", help="Files, folders, globs, URLs (s3://…), or - for stdin.", show_default=False),
 ]
 Output: TypeAlias = Annotated[
     str | None,
