@@ -8,7 +8,6 @@ the end, whole or not at all.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ from darnet.data.material import load_material
 from darnet.data.memory import PAIRS, Memory, fixed, load_memory
 from darnet.data.pairs import Pairs
 from darnet.degradations import Degradation
+from darnet.engines.processes import Processes
 from darnet.errors import ContractError, DarnetError, UsageError, one_line
 from darnet.models import cards
 from darnet.models.cards import Card
@@ -32,7 +32,8 @@ from darnet.systems.manifest import System
 from darnet.testing import check_degradation
 from darnet.training import launch
 from darnet.training.evaluation import Confusion, Evaluation, compose, forgotten
-from darnet.training.launch import MEMORY, Hardware
+from darnet.training.hardware import Hardware
+from darnet.training.launch import MEMORY
 from darnet.training.recipe import Recipe, find_recipe, load_recipe, parse_recipe
 
 TRAIN = "train"
@@ -112,7 +113,7 @@ class Settings:
             part = text.partition(".")[0]
             if part not in TEMPLATES or (part == "expert" and expert != TRAIN):
                 raise UsageError(f"override {text!r}: begins with router., or with expert. where one is trained")
-        if self.hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        if self.hardware.devices > 1 or Processes.around().total > 1:
             raise UsageError("an extension is a matter of minutes, and of one process")
 
     def recipe(self, part: str) -> dict[str, Any]:

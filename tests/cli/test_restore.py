@@ -286,12 +286,12 @@ def test_every_setting_is_in_the_report(pictures, restore):
     pictures("in/photo.png")
     job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
-    job += ("--mask", "in/photo.png", "--keep-time", "--first")
+    job += ("--mask", "in/photo.png", "--keep-time", "--first", "--shard", "0/1")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
     assert restore("in", "-o", "out", *flags, *spec).code == 0
     restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
     assert restore("in", "-o", "out", *job, *flags).code == 0
-    settings = json.loads(Path("report.json").read_text())["settings"]
+    settings = json.loads(Path("report-0-of-1.json").read_text())["settings"]
     del settings["restorer"]
     assert settings == {
         "output": "out",
@@ -307,6 +307,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "mask": "in/photo.png",
         "keep": False,
         "first": True,
+        "shard": {"number": 0, "total": 1},
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}
@@ -748,3 +749,63 @@ def test_ctrl_c_in_a_terminal_ends_all_processes_after_the_picture_at_hand(pictu
         for _ in range(100):
             os.killpg(child.pid, 0)
             time.sleep(0.1)
+
+
+def test_shards_restore_each_picture_once_and_report_by_themselves(pictures, restore):
+    for name in "abcd":
+        pictures(f"in/{name}.png")
+    runs = [restore("in", "-o", "out", "--shard", f"{i}/2", "--report", "report.json") for i in range(2)]
+    assert [ran.code for ran in runs] == [0, 0]
+    told = [json.loads(Path(f"report-{i}-of-2.json").read_text())["pictures"] for i in range(2)]
+    assert [f"{4 - len(part)} left to other shards" in ran.err for part, ran in zip(told, runs, strict=True)] == [1, 1]
+    assert sorted(done["output"] for part in told for done in part) == [f"out/{name}.png" for name in "abcd"]
+    assert not Path("report.json").exists()
+
+
+def test_a_shard_without_pictures_is_no_failure_but_a_missing_folder_is(pictures, restore):
+    pictures("in/a.png")
+    runs = [restore("in", "-o", "out", "--shard", f"{i}/9") for i in range(9)]
+    assert [ran.code for ran in runs] == [0] * 9
+    assert files(Path("out")) == ["a.png"]
+    assert restore("nowhere", "-o", "out", "--shard", "0/2").code == 3
+
+
+@pytest.mark.parametrize("shard", ["0/0", "5/4", "half"])
+def test_a_shard_that_there_is_not_is_refused(pictures, restore, shard):
+    pictures("a.png")
+    ran = restore("a.png", "--shard", shard)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"--shard {shard}: expected i/n" in ran.err
+
+
+def test_ray_that_is_not_installed_says_how_to_install_it(pictures, restore, monkeypatch):
+    pictures("a.png")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    ran = restore("a.png", "--engine", "ray")
+    assert (ran.code, ran.out) == (2, "")
+    assert "pip install 'darnet[ray]'" in ran.err
+    assert not Path("a.restored.png").exists()
+
+
+def test_an_address_without_ray_is_refused(pictures, restore):
+    pictures("a.png")
+    ran = restore("a.png", "--ray-address", "auto")
+    assert (ran.code, ran.err) == (2, "darnet: --ray-address: goes with --engine ray\n")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_ray_restores_the_same_bytes_and_a_cluster_that_is_not_there_is_named(pictures, restore):
+    pytest.importorskip("ray")
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    ran = restore("in", "-o", "ray", "--engine", "ray", "--report", "report.json")
+    assert (ran.code, ran.err.count("\n"), len(ran.out.splitlines())) == (0, 1, 2)
+    assert restore("in", "-o", "local").code == 0
+    for name in "ab":
+        assert Path(f"ray/{name}.png").read_bytes() == Path(f"local/{name}.png").read_bytes()
+    assert len(json.loads(Path("report.json").read_text())["pictures"]) == 2
+    ran = restore("in", "-o", "far", "--engine", "ray", "--ray-address", "127.0.0.1:1")
+    assert ran.code == 2
+    assert "--ray-address 127.0.0.1:1: " in ran.err
+    assert not Path("far").exists()

@@ -15,7 +15,7 @@ from darnet.models.creation import create_model
 from darnet.training import estimate as subject
 from darnet.training import experiments
 from darnet.training.estimate import estimate, rehearse
-from darnet.training.launch import Hardware
+from darnet.training.hardware import Hardware
 from darnet.training.recipe import Recipe, find_recipe, load_recipe
 
 CPU = torch.device("cpu")

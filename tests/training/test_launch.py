@@ -11,7 +11,7 @@ import torch
 
 from darnet.errors import RecipeError, UsageError
 from darnet.images.image import Image
-from darnet.training import launch
+from darnet.training import hardware, launch
 from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.stage import StageRun
 
@@ -98,9 +98,9 @@ def test_a_device_that_is_no_longer_there_is_replaced(
     (run / "run.json").write_text(json.dumps(setting))
     launch.resume(run)
     assert "warning: other hardware or precision" in capsys.readouterr().err
-    hardware = json.loads((run / "run.json").read_text())["hardware"]
-    assert hardware["device"] != "cuda:7"
-    assert hardware["precision"] in {"fp32", "bf16"}
+    found = json.loads((run / "run.json").read_text())["hardware"]
+    assert found["device"] != "cuda:7"
+    assert found["precision"] in {"fp32", "bf16"}
     with pytest.raises(UsageError, match="no such device"):
         launch.resume(run, changes={"device": "cuda:7"}, quiet=True)
 
@@ -110,12 +110,12 @@ def test_the_precision_is_what_is_fastest_here(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: str
 ) -> None:
     seconds = {"fp32": 1.0, "bf16": 1.0, quick: 0.5}
-    monkeypatch.setattr(launch, "network_seconds", lambda *_: seconds)
-    monkeypatch.setattr(launch, "muon_seconds", lambda *_: seconds)
+    monkeypatch.setattr(hardware, "network_seconds", lambda *_: seconds)
+    monkeypatch.setattr(hardware, "muon_seconds", lambda *_: seconds)
     run = launch.start(recipe(), photos, tmp_path / "runs", launch.Hardware("cpu"), quiet=True).parent
-    hardware = json.loads((run / "run.json").read_text())["hardware"]
-    assert hardware == {"device": "cpu", "devices": 1, "precision": quick, "muon": quick}
-    assert json.loads((run / "run.json").read_text())["hardware"] == hardware
+    settled = json.loads((run / "run.json").read_text())["hardware"]
+    assert settled == {"device": "cpu", "devices": 1, "precision": quick, "muon": quick}
+    assert json.loads((run / "run.json").read_text())["hardware"] == settled
 
 
 def test_training_in_float32_is_no_tf32(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

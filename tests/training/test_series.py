@@ -8,7 +8,7 @@ import pytest
 
 from darnet.errors import RecipeError, UsageError
 from darnet.training import launch
-from darnet.training.launch import Hardware
+from darnet.training.hardware import Hardware
 from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe
 from darnet.training.series import Series, SeriesPlan

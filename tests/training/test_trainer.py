@@ -6,7 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,9 +29,9 @@ from darnet.models.layers.spherical import LayerRouter
 from darnet.routing import Routing
 from darnet.training import checkpoint, launch
 from darnet.training.journal import Journal
-from darnet.training.learner import Learner
+from darnet.training.learner import VALIDATION_STEP, Learner
 from darnet.training.objective import Objective
-from darnet.training.preparation import build_model
+from darnet.training.preparation import build_model, check_shares
 from darnet.training.recipe import Recipe, parse_recipe
 from darnet.training.stage import StageRun
 from darnet.training.trainer import Trainer
@@ -233,20 +236,81 @@ def test_what_dropout_leaves_out_follows_from_the_seed(photos: Path, tmp_path: P
     assert not torch.equal(weights[0]["classify.weight"], weights[2]["classify.weight"])
 
 
-def test_two_processes_train_one_network(photos: Path, tmp_path: Path) -> None:
+def by_torchrun(*arguments: object) -> list[subprocess.Popen[str]]:
+    return [train("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "darnet", *arguments)]
+
+
+def by_slurm(*arguments: object) -> list[subprocess.Popen[str]]:
+    """Two tasks, as `srun` starts them on one machine."""
+    same = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0"}
+    same |= {"SLURM_JOB_NAME": "train", "SLURM_JOB_ID": str(os.getpid()), "MASTER_ADDR": "127.0.0.1"}
+    own = ({"SLURM_PROCID": rank, "SLURM_LOCALID": rank} for rank in "01")
+    return [train("darnet", *arguments, **same, **one) for one in own]
+
+
+def joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One process learns from the batches of two, put together."""
+    asked: list[int] = []
+    generator, synthesis = Learner.generator, Learner.synthesis
+
+    def noted(self: Learner, stage: int, step: int) -> torch.Generator:
+        asked[:] = stage, step
+        return generator(self, stage, step)
+
+    def both(self: Learner, *arguments: object, **options: object) -> object:
+        one = synthesis(self, *arguments, **options)
+        ranks = [replace(self, fabric=SimpleNamespace(global_rank=rank)) for rank in (0, 1)]
+
+        def batch(size: int, rng: torch.Generator) -> Batch:
+            if asked[1] >= VALIDATION_STEP:
+                return one(size, rng)
+            parts = [one(size // 2, generator(rank, *asked)) for rank in ranks]
+            return Batch(
+                *(
+                    torch.cat(same) if isinstance(same[0], torch.Tensor) else same[0]
+                    for same in zip(*parts, strict=True)
+                )
+            )
+
+        return batch
+
+    monkeypatch.setattr(Learner, "generator", noted)
+    monkeypatch.setattr(Learner, "synthesis", both)
+
+
+@pytest.mark.parametrize("started", [by_torchrun, pytest.param(by_slurm, marks=pytest.mark.slow)])
+def test_two_processes_train_the_network_that_one_would(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: Callable[..., list[subprocess.Popen[str]]]
+) -> None:
+    """From the same pictures: a batch is as large, and its gradient the same, however many share it."""
     file = write(recipe(), tmp_path / "tiny.toml")
-    torchrun = ("torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "darnet")
-    options = ("--data", photos, "--out", tmp_path / "runs", "--device", "cpu", "--quiet", "--precision", "fp32")
-    process = train(*torchrun, "train", file, *options)
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, output + errors
+    options = ("--data", photos, "--out", tmp_path / "runs", "--device", "cpu", "--precision", "fp32")
+    processes = started("train", file, *options)
+    ended = [(process.communicate(timeout=120), process.returncode) for process in processes]
+    assert [code for _, code in ended] == [0] * len(processes), ended
     (run,) = (tmp_path / "runs" / "tiny").iterdir()
+    said = "".join(output for (output, _), _ in ended), "".join(errors for (_, errors), _ in ended)
+    assert (said[0].strip(), said[1].count("reading ")) == (str(run / "model"), 1)  # only the first speaks
     assert [line["step"] for line in lines(run)] == [4, 8]
+    own = launch.start(recipe(), photos, tmp_path / "own", CPU, quiet=True)
+    joined(monkeypatch)
     alone = launch.start(recipe(), photos, tmp_path / "alone", CPU, quiet=True)
-    together, single = load_file(run / "model" / "model.safetensors"), load_file(alone / "model.safetensors")
+    together, single, other = (load_file(model / "model.safetensors") for model in (run / "model", alone, own))
     assert together.keys() == single.keys()
-    # Other crops (each process draws its own), so other weights: but weights that moved.
-    assert any(not torch.equal(together[name], single[name]) for name in together)
+    for name in together:
+        assert torch.allclose(together[name], single[name], atol=1e-4), name
+    assert any(not torch.allclose(other[name], single[name], atol=1e-3) for name in single)  # which can fail
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"stage 'first': `batch=4` is 4 pictures, which 3 processes cannot share"):
+        check_shares(recipe().stage[0], 3)
+    check_shares(recipe().stage[0], 4)
+    with pytest.raises(RecipeError, match="`batch=4` is 2 pictures"):
+        check_shares(recipe(crops_per_picture=2).stage[0], 4)
+    material, fabric = load_material(photos, smallest_px=32), SimpleNamespace(world_size=3, device=torch.device("cpu"))
+    with pytest.raises(RecipeError, match="3 processes"):
+        Learner.of(recipe(), material, fabric)
 
 
 @pytest.mark.slow

@@ -69,7 +69,7 @@ def extend(  # noqa: PLR0913, PLR0917  one parameter an option
             raise UsageError(f"{option} {folder}: no such folder")
     try:
         from darnet import extend
-        from darnet.training.launch import Hardware
+        from darnet.training.hardware import Hardware
     except ImportError as error:
         raise needs_extra(error) from error
     lesson = extend.Lesson(kind, data or _clean_side(pairs), degradation, pairs)

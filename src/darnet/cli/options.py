@@ -25,7 +25,8 @@ MetadataChoice: TypeAlias = Literal["keep", "strip"]
 ProfileChoice: TypeAlias = Literal["keep", "srgb"]
 
 Inputs: TypeAlias = Annotated[
-    list[str], typer.Argument(metavar="INPUT", help="Files, folders, globs, or - for stdin.", show_default=False)
+    list[str],
+    typer.Argument(metavar="INPUT", help="Files, folders, globs, URLs (s3://…), or - for stdin.", show_default=False),
 ]
 Output: TypeAlias = Annotated[
     str | None,
@@ -112,6 +113,18 @@ ReportFile: TypeAlias = Annotated[
     typer.Option(
         "--report", metavar="FILE", help="Write what was done to each picture, as JSON; replaces only a report."
     ),
+]
+ShardOf: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--shard", metavar="I/N", help="One of N parts of the pictures, from 0: each for another machine."),
+]
+EngineName: TypeAlias = Annotated[
+    Literal["local", "ray"],
+    typer.Option("--engine", help="Who does the work: this machine, or the machines of a Ray cluster."),
+]
+RayAddress: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--ray-address", metavar="ADDRESS", help="Of a Ray cluster; default: RAY_ADDRESS, or a new one here."),
 ]
 MaxPixels: TypeAlias = Annotated[
     int | None,

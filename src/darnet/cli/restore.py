@@ -17,7 +17,7 @@ from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Engine, Job, Task
+    from darnet.jobs import Done, Engine, Job, Shard, Task
     from darnet.restore.result import Treatment
     from darnet.systems.spec import RestorerSpec
 
@@ -49,6 +49,9 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
+    shard: o.ShardOf = None,
+    engine: o.EngineName = "local",
+    ray_address: o.RayAddress = None,
     json: o.AsJson = False,
     dry_run: o.DryRun = False,
     fail_fast: o.FailFast = False,
@@ -61,13 +64,13 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs import Encoding, Job, Ledger, Local, check_report
+        from darnet.jobs import Encoding, Job, Ledger, check_report
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
+        (part, report), doing = _part(shard, report), _engine(engine, ray_address, jobs)
+        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part)
         job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
-        agenda = job.plan(inputs, output)
-        ledger, telling = Ledger(job, output), Telling(session, job, json)
+        ledger, telling, agenda = Ledger(job, output), Telling(session, job, json), job.plan(inputs, output)
         if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
@@ -87,7 +90,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = _begun(session, job, agenda.tasks, ledger.spec, Local(o.jobs_of(jobs)))
+            outcomes = _begun(session, job, agenda.tasks, ledger.spec, doing)
     names = {task.source.name: task.name for task in agenda.tasks}
     try:
         for done in session.each(told_whole(outcomes), len(agenda.tasks)):
@@ -95,7 +98,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     finally:  # interrupted: what was done so far
         if report is not None:
             ledger.write(report)
-    return session.finish(agenda.total if agenda.tasks else 0, stopped=telling.stopped)
+    total = agenda.total if agenda.tasks or agenda.elsewhere else 0
+    return session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,29 @@ class Telling:
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"
         return Line(name, verdict, f"{action}  {time}", output, hue)
+
+
+def _part(shard: str | None, report: Path | None) -> tuple[Shard | None, Path | None]:
+    """Which part of the pictures is meant, and that part's own report. Raises UsageError."""
+    from darnet.jobs import Shard
+
+    part = None if shard is None else Shard.parse(shard)
+    return part, report if part is None or report is None else part.own(report)
+
+
+def _engine(name: str, ray_address: str | None, jobs: str) -> Engine:
+    """Who does the work. Raises UsageError for an option that is another engine's."""
+    from darnet.jobs import Local
+
+    if name == "local":
+        if ray_address is not None:
+            raise UsageError("--ray-address: goes with --engine ray")
+        return Local(o.jobs_of(jobs))
+    if jobs != "auto":
+        raise UsageError("--jobs: goes with --engine local; Ray starts a worker for each GPU or CPU of its cluster")
+    from darnet.jobs.ray import Ray
+
+    return Ray(ray_address)
 
 
 def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec, engine: Engine) -> Iterator[Done]:

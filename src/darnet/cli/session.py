@@ -155,21 +155,25 @@ class Session:
             progress.add_task("", total=0)
             yield Bar(progress, describe)
 
-    def finish(self, total: int, *, stopped: bool = False) -> int:
-        """The exit code, after a summary where there is something to sum up; `stopped`: by the first failure."""
+    def finish(self, total: int, *, stopped: bool = False, elsewhere: int = 0) -> int:
+        """The exit code, after a summary where there is something to sum up.
+
+        `stopped`: by the first failure. `elsewhere`: pictures that other machines restore; of a few, all may be.
+        """
         failed = len(self.exit_codes)
-        if not total:
+        if not total and not elsewhere:
             return NoInputError.exit_code
         if self.pace.stages and total > 1:
             self.detail(f"{total} pictures", self.pace.shares)
-        if (total > 1 or self.left_out) and (failed or (self.outcomes and not self.quiet)):
-            tell(self._summary(total, stopped=stopped), "red" if failed else "green")
+        done = self.outcomes or elsewhere
+        if (total > 1 or self.left_out or elsewhere) and (failed or (done and not self.quiet)):
+            tell(self._summary(total, stopped=stopped, elsewhere=elsewhere), "red" if failed else "green")
         if not failed:
             return 0
         codes = set(self.exit_codes)
         return codes.pop() if len(codes) == 1 else 1
 
-    def _summary(self, total: int, *, stopped: bool) -> str:
+    def _summary(self, total: int, *, stopped: bool, elsewhere: int) -> str:
         """`10 pictures: 9 repaired (5 noise, 4 haze), 1 left alone, in 3.2 s`; failures first."""
         failed = len(self.exit_codes)
         heads = [f"{failed} of {total} inputs failed"] if failed else []
@@ -183,6 +187,7 @@ class Session:
             said += f" ({self.pace})" if self.pace.pictures > 1 else ""
             heads.append(said if failed else f"{total} picture{'s' * (total > 1)}: {said}")
         heads += [f"{self.left_out} left out of folders"] if self.left_out else []
+        heads += [f"{elsewhere} left to other shards"] if elsewhere else []
         return "; ".join(heads)
 
 

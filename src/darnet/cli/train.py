@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -12,13 +11,14 @@ import typer
 
 from darnet.cli import options as o
 from darnet.cli.lines import tell
+from darnet.engines.processes import Processes
 from darnet.errors import MissingPackageError, UsageError
 from darnet.training.plan import Budget
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from darnet.training.launch import Hardware
+    from darnet.training.hardware import Hardware
     from darnet.training.recipe import Recipe
 
 REPORT = "continual.json"
@@ -90,7 +90,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         made = _experiments().resume(resume, data, changes=hardware, quiet=quiet)
     else:
         experiments = _experiments()
-        from darnet.training.launch import Hardware
+        from darnet.training.hardware import Hardware
         from darnet.training.recipe import find_recipe
 
         if data is None and not dry_run:
@@ -99,7 +99,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         if dry_run:
             return _rehearse(experiment.recipes, data, Hardware(**hardware), weights)
         made = experiment.start(data, out, Hardware(**hardware), weights=weights, budget=budget, quiet=quiet)
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if Processes.around().rank == 0:
         _draw(made / REPORT)
         print(made)
     return 0

@@ -23,6 +23,8 @@ from typing import Any, TypeVar, cast, overload
 import torch
 from torch import Tensor
 
+from darnet.engines.processes import Processes
+
 #: Share of the memory that is available when the first picture comes, and that pictures may fill.
 SHARE = 0.5
 #: Bytes that are taken for available where the system says nothing.
@@ -143,8 +145,8 @@ class Cache:
     @cached_property
     def room(self) -> int:
         """The limit, in bytes."""
-        processes = int(os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or 1)
-        return int(SHARE * available_bytes(self.device) / processes) if self.limit is None else self.limit
+        share = SHARE / Processes.around().local
+        return int(share * available_bytes(self.device)) if self.limit is None else self.limit
 
 
 class Lazy(Sequence[Item_co]):

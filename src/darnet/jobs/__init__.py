@@ -9,5 +9,18 @@ from darnet.jobs.job import Agenda, Done, Job, restore_many
 from darnet.jobs.ledger import Ledger, check_report
 from darnet.jobs.local import Local
 from darnet.jobs.outputs import Task
+from darnet.jobs.shard import Shard
 
-__all__ = ["Agenda", "Done", "Encoding", "Engine", "Job", "Ledger", "Local", "Task", "check_report", "restore_many"]
+__all__ = [
+    "Agenda",
+    "Done",
+    "Encoding",
+    "Engine",
+    "Job",
+    "Ledger",
+    "Local",
+    "Shard",
+    "Task",
+    "check_report",
+    "restore_many",
+]

@@ -49,10 +49,12 @@ class Encoding:
         return {name: value for name, value in asdict(self).items() if name not in {"ext", "keep_time"}}
 
     def check(self, task: Task) -> None:
-        """Raise UsageError for a depth that the output's format cannot hold."""
+        """Raise UsageError for a depth that the output's format cannot hold, and a date that a store does not keep."""
         if self.bit_depth == "16" and task.format is not None and FORMATS[task.format].bits == 8:
             what = f"{named(task.name)} would be a {task.format.upper()} file, which holds 8 bits"
             raise UsageError(f"`bit_depth='16'`: {what}")
+        if self.keep_time and (task.remote or task.source.remote):
+            raise UsageError(f"`keep_time=True`: {named(task.name)} or its original is no file of this machine")
 
     def write(self, result: Result[Any], task: Task) -> None:
         """Write the result; what was left alone stays the very same file. Raises and warns as `Image.write` does."""
@@ -60,12 +62,12 @@ class Encoding:
         as_it_came = replace(self, keep_time=False) == AS_IT_CAME and not source.more
         if not result.changed and source.format == task.format and as_it_came:
             task.write(task.source.parts())
-        elif task.streamed:
+        elif task.streamed or task.remote:
             task.write([result.restored.encode(task.format or "", **self.options)])
         else:
             make_folder(task.output)
             result.save(task.output, **self.options)
-        if not task.streamed and not task.source.streamed:
+        if not (task.streamed or task.remote or task.source.streamed or task.source.remote):
             _liken(task.output, task.source.path, keep_time=self.keep_time)
 
 

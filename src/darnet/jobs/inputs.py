@@ -15,6 +15,8 @@ from darnet.images import raw
 from darnet.images.coding import Pages
 from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
 from darnet.images.image import Image
+from darnet.jobs import remote
+from darnet.jobs.remote import is_remote
 
 #: As an input stdin, as an output stdout.
 STREAM = "-"
@@ -42,8 +44,15 @@ class Source:
         """Whether it came from stdin."""
         return self.data is not None
 
+    @property
+    def remote(self) -> bool:
+        """Whether its name is a URL."""
+        return is_remote(self.name)
+
     def head(self) -> bytes:
         """The bytes that its format is known by. Raises OSError and ImageError."""
+        if self.remote:
+            return remote.head(self.name, SIGNATURE_BYTES)
         if self.data is not None:
             return self.data[:SIGNATURE_BYTES]
         with regular(self.path) as file:
@@ -51,6 +60,9 @@ class Source:
 
     def parts(self) -> Iterator[bytes]:
         """All of its bytes, some after the other. Raises ImageError."""
+        if self.remote:
+            yield from remote.parts(self.name)
+            return
         if self.data is not None:
             yield self.data
             return
@@ -62,9 +74,10 @@ class Source:
 
     def picture(self, max_pixels: int = MAX_PIXELS, pages: Pages = "one") -> Image:
         """What it shows, as `pages` says of several pictures. Raises as `Image.read` does."""
-        if self.data is None:
+        data = b"".join(self.parts()) if self.remote else self.data
+        if data is None:
             return Image.read(self.path, max_pixels=max_pixels, pages=pages)
-        return Image.decode(self.data, name=self.path, max_pixels=max_pixels, pages=pages)
+        return Image.decode(data, name=self.path, max_pixels=max_pixels, pages=pages)
 
 
 @dataclass
@@ -105,7 +118,10 @@ class Search:
             if found.total == before and reason:
                 found.missing.append((one, reason))
         # realpath: Path.resolve raises for a symlink that leads to itself, which is one picture that cannot be read
-        unique = {os.path.realpath(source.path): source for source in reversed(found.sources)}
+        unique = {
+            source.name if source.remote else os.path.realpath(source.path): source
+            for source in reversed(found.sources)
+        }
         found.sources = self._without_our_own(list(reversed(unique.values())))
         return found
 
@@ -125,6 +141,8 @@ class Search:
         """Add what an input stands for; returns why it may stand for nothing."""
         if one == STREAM:
             found.sources.append(Source(STREAM, Path(STREAM), Path("stdin"), sys.stdin.buffer.read()))
+        elif is_remote(one):
+            return self._list(one, found)
         elif os.path.isdir(one):  # noqa: PTH112  is_dir raises for a name too long and in a forbidden folder
             found.from_folder = True
             found.sources += self._scan(Path(one), found)
@@ -140,6 +158,26 @@ class Search:
         else:
             return _absence(one)
         return None
+
+    def _list(self, url: str, found: Found) -> str | None:
+        """Add the pictures at a URL, known by their suffixes: to look into each would take an answer of the store."""
+        inside = f"{(self.output or '').rstrip('/')}/" if is_remote(self.output) else None
+        try:
+            for name in remote.listing(url, recursive=self.recursive):
+                below = Path(name[len(url) :].strip("/"))
+                found.from_folder |= name != url
+                if any(part.startswith(".") for part in below.parts) or self._ours(below):
+                    continue
+                if inside is not None and name.startswith(inside) and not url.startswith(inside):
+                    continue
+                if name == url or below.suffix.lower() in SUFFIXES:
+                    relative = below if name != url else Path(Path(name).name)
+                    found.sources.append(Source(name, Path(name), relative))
+                elif below.name.lower() not in LITTER:
+                    found.left_out.append((name, NO_PICTURE))
+        except ImageError as error:
+            return error.reason
+        return "no pictures in this folder" + ("" if self.recursive else " (`recursive=True` looks into subfolders)")
 
     def _scan(self, folder: Path, found: Found) -> Iterator[Source]:
         """The pictures of a folder; one that may not be looked into is missing, and nothing but it."""

@@ -14,6 +14,7 @@ from darnet.images.image import Image
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart
+from darnet.jobs.shard import Shard
 from darnet.registry import kinds_of
 from darnet.restore.result import Treatment
 from darnet.restore.strength import Strength, StrengthLike
@@ -59,6 +60,7 @@ class Agenda:
     tasks: tuple[Task, ...]
     missing: tuple[Done, ...]
     left_out: tuple[tuple[str, str], ...] = ()  # what lies in a folder and is no picture, and why
+    elsewhere: int = 0  # pictures that belong to other shards
 
     @property
     def total(self) -> int:
@@ -77,6 +79,7 @@ class Job:
     `first`: of a file of several pictures the first alone; else all of them, as the first is.
     `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired. Else an
     output that is replaced takes such a file of an earlier run with it.
+    `shard`: which part of the pictures is meant; None is all of them.
     Raises UsageError for an encoding that makes no sense.
 
     >>> Job(kinds="noise", strength=0.5) == Job(("noise",), 0.5)
@@ -94,6 +97,7 @@ class Job:
     mask: str | None = None
     keep: bool = False
     first: bool = False
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         """One kind may be a plain string, and one strength a plain number."""
@@ -115,7 +119,8 @@ class Job:
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
-        return Agenda(tuple(tasks), tuple(missing), tuple(found.left_out))
+        mine = tuple(task for task in tasks if self.shard is None or task.source.relative in self.shard)
+        return Agenda(mine, tuple(missing), tuple(found.left_out), len(tasks) - len(mine))
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.

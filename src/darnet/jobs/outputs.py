@@ -14,7 +14,9 @@ from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images.formats import SUFFIXES, recognise, regular
 from darnet.images.image import write_bytes, write_parts
 from darnet.images.raw import is_raw
+from darnet.jobs import remote
 from darnet.jobs.inputs import STREAM, Found, Source
+from darnet.jobs.remote import is_remote
 
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
 #: of its outputs, `photo.restored.jpg` and `photo.restored.png`, and no suffix of a picture.
@@ -63,8 +65,16 @@ class Task:
         """Whether it goes to stdout."""
         return self.name == STREAM
 
+    @property
+    def remote(self) -> bool:
+        """Whether it goes to a URL."""
+        return is_remote(self.name)
+
     def check(self, *, overwrite: bool) -> None:
         """Find out before the work whether the output can be written. Raises ImageError."""
+        if self.remote:
+            remote.check_free(self.name, overwrite=overwrite)
+            return
         for path in self.written:
             check_free(path, overwrite=overwrite)
 
@@ -73,6 +83,8 @@ class Task:
         if self.streamed:
             sys.stdout.buffer.writelines(parts)
             sys.stdout.buffer.flush()
+        elif self.remote:
+            remote.write(self.name, parts)
         else:
             make_folder(self.output)
             write_parts(self.output, parts)
@@ -115,6 +127,8 @@ class Destination:
 
     def _task(self, source: Source, stem: str) -> Task:
         suffix = self._suffix(source)
+        if is_remote(self.output or source.name):
+            return self._remote(source, stem, suffix)
         beside = source.path.with_name(f"{stem}.{self.tag}{suffix}")
         path = beside
         if self.output is not None:
@@ -122,6 +136,14 @@ class Destination:
             if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
         return Task(source, path, str(path), self.keep)
+
+    def _remote(self, source: Source, stem: str, suffix: str) -> Task:
+        """To a URL: in the output folder, or beside the input. Raises UsageError where files beside it are wanted."""
+        if self.keep:
+            raise UsageError("`keep=True`: lies beside the output, which is no file of this machine")
+        below = source.relative.with_name(stem + suffix).as_posix()
+        url = remote.place(self.output, source.name, below, f"{stem}.{self.tag}{suffix}")
+        return Task(source, Path(url), url)
 
     def _to_stdout(self, source: Source) -> Task:
         return Task(source, Path(f"stdout{self._suffix(source)}"), STREAM)

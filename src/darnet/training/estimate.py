@@ -24,8 +24,8 @@ from darnet.models.base import Model, Output
 from darnet.models.creation import create_model
 from darnet.models.meta import on_meta
 from darnet.training import launch
+from darnet.training.hardware import Hardware
 from darnet.training.journal import duration
-from darnet.training.launch import Hardware
 from darnet.training.precision import Precision, fastest, network_seconds
 from darnet.training.preparation import build_model
 from darnet.training.recipe import Recipe, Stage

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from darnet.training import launch
 from darnet.training.ablation import Ablation
 from darnet.training.continual import ClassIncremental
-from darnet.training.launch import Hardware
+from darnet.training.hardware import Hardware
 from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe, parse_recipe, read_document
 from darnet.training.series import SeriesPlan

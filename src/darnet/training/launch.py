@@ -7,38 +7,35 @@ model/}`.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import tomli_w
-import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Generator, distributed
 
 from darnet.data.cache import Cache
 from darnet.data.material import Material, load_material
 from darnet.data.memory import Memory, load_memory
-from darnet.engines.devices import environment, exact_float32, pick_device
-from darnet.errors import RecipeError, UsageError
+from darnet.engines.devices import environment, exact_float32
+from darnet.engines.processes import Processes
+from darnet.errors import RecipeError
 from darnet.files import unfinished
 from darnet.models import cards
 from darnet.models.abilities import FeatureExtractor
 from darnet.models.base import Model
 from darnet.training.exemplars import select_exemplars
+from darnet.training.hardware import ANY, Hardware
 from darnet.training.journal import Journal
 from darnet.training.learner import Learner
 from darnet.training.plan import Budget, Plan
-from darnet.training.precision import DTYPES, Precision, fastest, muon_seconds, network_seconds
-from darnet.training.preparation import build_model
+from darnet.training.precision import DTYPES
 from darnet.training.recipe import Recipe, load_recipe
 from darnet.training.trainer import Trainer
 
@@ -49,55 +46,11 @@ START = "start"
 MEMORY = "memory"
 
 
-@dataclass(frozen=True)
-class Hardware:
-    """What a run computes on; under torchrun its world is taken as it is. `muon`: what Muon orthogonalises in."""
-
-    device: str = "auto"
-    devices: int = 1
-    precision: Precision = "auto"
-    muon: Precision = "auto"
-
-    def settled(self, recipe: Recipe) -> Hardware:
-        """With a device, and those precisions that are open: in which a step of that recipe is the fastest on it.
-
-        That is bf16 on CUDA, and is tried out elsewhere; several processes must agree, so they take float32 untried.
-        Raises UsageError for a device this machine lacks.
-        """
-        device = pick_device(self.device)
-        alone = self.devices == 1 and int(os.environ.get("WORLD_SIZE", "1")) == 1
-        precision, muon = self.precision, self.muon
-        if precision == "auto":
-            untried: Precision = "bf16" if device.type == "cuda" else "fp32"
-            precision = untried if device.type == "cuda" or not alone else _fastest(recipe, device)
-        if muon == "auto":
-            untried = "bf16" if device.type == "cuda" else "fp32"
-            muon = untried if device.type == "cuda" or not alone else fastest(muon_seconds(device))
-        return replace(self, device=str(device), precision=precision, muon=muon)
-
-    def fabric(self) -> Fabric:
-        """Devices and processes, launched. Raises UsageError for a device this machine lacks."""
-        devices = int(os.environ.get("LOCAL_WORLD_SIZE", self.devices))
-        picked = pick_device(self.device)
-        if picked.index is not None and devices > 1:
-            raise UsageError(f"`device={self.device!r}` is one device, and `devices={devices}` were asked for")
-        fabric = Fabric(
-            accelerator=picked.type,
-            devices=devices if picked.index is None else [picked.index],
-            num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", "1")),
-            # Routing decides per sample, so in some steps some parameters get no gradient.
-            strategy=DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto",
-            precision="bf16-mixed" if self.precision == "bf16" else "32-true",
-        )
-        fabric.launch()
-        return fabric
-
-
 def start(  # noqa: PLR0913  what a run begins with
     recipe: Recipe,
     data: Path,
     runs: Path,
-    hardware: Hardware = Hardware(),
+    hardware: Hardware = ANY,
     *,
     weights: Path | None = None,
     pairs: Mapping[str, Path] | None = None,
@@ -110,7 +63,7 @@ def start(  # noqa: PLR0913  what a run begins with
     `weights`: the folder of a card to begin from, instead of chance. `pairs`: folders of real pairs that lie elsewhere
     than under `data`, by kind. `budget`: the time that all of this may take; the steps of the recipe are fitted to it.
     `cache`: where other runs keep pictures of the same files.
-    Under torchrun every process calls this, and `runs` must be the same for all.
+    Under torchrun and Slurm every process calls this, and `runs` must be the same for all.
     Raises NoInputError for a folder without pictures, WeightsError for bad weights, and RecipeError for a recipe that
     cannot be trained on them, before anything is written.
     """
@@ -139,7 +92,7 @@ def start(  # noqa: PLR0913  what a run begins with
 def prepare(
     recipe: Recipe,
     data: Path,
-    hardware: Hardware = Hardware(),
+    hardware: Hardware = ANY,
     *,
     weights: Path | None = None,
     pairs: Mapping[str, Path] | None = None,
@@ -178,7 +131,7 @@ def resume(
     if material.pictures != setting["pictures"]:
         raise RecipeError(f"{run}: began with {setting['pictures']} pictures, and there are {material.pictures} now")
     before = Hardware(**setting["hardware"])
-    hardware = _changed(before, changes or {}).settled(recipe)
+    hardware = before.changed(changes or {}).settled(recipe)
     old, new = asdict(before), asdict(hardware)
     moved = any(old[name] not in {"auto", new[name]} for name in new)
     begin = None if start is None else cards.load(start)[0]
@@ -191,28 +144,9 @@ def resume(
     return _run(learner, run, hardware, budget, quiet=quiet, moved=moved)
 
 
-def _changed(before: Hardware, changes: Mapping[str, Any]) -> Hardware:
-    """With what is another now; whoever computes on another device chooses its precisions anew."""
-    device = changes.get("device", before.device)
-    if "device" not in changes:
-        try:
-            pick_device(device)
-        except UsageError:
-            device = "auto"
-    if device != before.device:
-        changes = {"precision": "auto", "muon": "auto", **changes, "device": device}
-    return replace(before, **changes)
-
-
-def _fastest(recipe: Recipe, device: torch.device) -> Precision:
-    """For a step of the stage that computes most."""
-    stage = max(recipe.stage, key=lambda stage: stage.epochs * stage.batch * stage.crop_px**2)
-    return fastest(network_seconds(build_model(recipe), device, stage.crop_px, stage.scene_px or stage.crop_px))
-
-
 def _announce(data: Path | str, quiet: bool) -> None:
     """A first sign of life: to read all pictures takes a while."""
-    if not quiet and os.environ.get("LOCAL_RANK", "0") == "0":
+    if not quiet and Processes.around().rank == 0:
         print(f"reading {data}", file=sys.stderr, flush=True)
 
 

@@ -20,7 +20,7 @@ from darnet.data.scenes import Scenes
 from darnet.data.synthesis import Storage, Synthesis
 from darnet.errors import RecipeError
 from darnet.models.base import Model, channels_last
-from darnet.training.preparation import build_model, check
+from darnet.training.preparation import build_model, check, check_shares
 from darnet.training.recipe import Recipe, Stage
 
 #: Validation batches are the same in every epoch of a stage; no training step has this number.
@@ -75,6 +75,8 @@ class Learner:
         teacher = None if start is None else start.to(fabric.device).eval()
         kinds = model.kinds or recipe.kinds
         check(recipe, model, kinds, start, material.memory.kinds)
+        for stage in recipe.stage:
+            check_shares(stage, fabric.world_size)
         return cls(recipe, fabric, model, teacher, kinds, training, validation, material.pictures, muon_dtype)
 
     @property

@@ -94,6 +94,18 @@ def check(
             _check_held(stage, model, start)
 
 
+def check_shares(stage: Stage, processes: int) -> None:
+    """Raise RecipeError where processes cannot share a batch alike: it would be another, and so would the network.
+
+    >>> from darnet.training.recipe import find_recipe, load_recipe
+    >>> check_shares(load_recipe(find_recipe("noise")).stage[0], processes=2)
+    """
+    pictures = stage.batch // stage.crops_per_picture
+    if pictures % processes:
+        held = f"{pictures} pictures, which {processes} processes cannot share alike"
+        raise RecipeError(f"stage {stage.name!r}: `batch={stage.batch}` is {held}")
+
+
 def _check_network(stage: Stage, model: Model) -> None:
     """What a stage wants of the network."""
     names = [name for name, _ in model.named_parameters()]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,10 @@ import tomli_w
 from pydantic import ValidationError
 
 from darnet.data.cache import Cache
+from darnet.engines.processes import Processes
 from darnet.errors import RecipeError, UsageError, fault
 from darnet.training import launch
-from darnet.training.launch import Hardware
+from darnet.training.hardware import Hardware
 from darnet.training.plan import Budget
 from darnet.training.recipe import Recipe, override
 from darnet.training.sources import Strict
@@ -126,7 +126,7 @@ class SeriesPlan(Strict, ABC):
 
 def _begin(document: Mapping[str, Any], place: Path, data: Path, hardware: Hardware, *, quiet: bool) -> Series:
     """A new series; `place`: where its document goes, in a new folder. Raises UsageError for many processes."""
-    if hardware.devices > 1 or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if hardware.devices > 1 or Processes.around().total > 1:
         raise UsageError("a series of runs is run by one process; its runs alone are too short to be shared out")
     setting = {"data": str(data.resolve()), "hardware": asdict(hardware)}
     folder = launch.new_folder(place.parent)

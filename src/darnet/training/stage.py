@@ -77,8 +77,7 @@ class StageRun:
     def step(self) -> None:
         """Learn from one batch."""
         self.objective.train()
-        pictures = self.stage.batch // self.stage.crops_per_picture // self.fabric.world_size
-        size = max(1, pictures) * self.stage.crops_per_picture
+        size = self.stage.batch // self.fabric.world_size
         rng = self.learner.generator(self.position.stage, self.position.step)
         batch = self._taught(self.synthesis(size, rng))
         with seeded(rng, self.fabric.device):
