@@ -33,6 +33,20 @@ Output: TypeAlias = Annotated[
 ]
 Recursive: TypeAlias = Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders.")]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Include: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", metavar="GLOB", help="Of folders only what fits: '*.jpg', '2024/**'. Repeat for several."
+    ),
+]
+Exclude: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Of folders nothing that fits: a name, or a path below the folder."),
+]
+MinSize: TypeAlias = Annotated[
+    int,
+    typer.Option("--min-size", metavar="PX", min=0, help="Of folders no picture with a shorter side of fewer pixels."),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]
@@ -110,7 +124,9 @@ First: TypeAlias = Annotated[
 ReportFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--report", metavar="FILE", help="Write what was done to each picture, as JSON; replaces only a report."
+        "--report",
+        metavar="FILE",
+        help="Write what was done to each picture, as JSON; FILE.html: a contact sheet, before and after.",
     ),
 ]
 MaxPixels: TypeAlias = Annotated[

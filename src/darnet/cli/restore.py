@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
 from darnet.cli.lines import Hue, Line
-from darnet.cli.session import Session, as_json, as_user
+from darnet.cli.session import ALREADY, Session, as_json, as_user
+from darnet.cli.stopping import Stop
 from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Task
+    from darnet.jobs import Done, Job, Report, Task
+    from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
     from darnet.systems.spec import RestorerSpec
 
@@ -45,6 +47,9 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     first: o.First = False,
     max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
+    include: o.Include = None,
+    exclude: o.Exclude = None,
+    min_size: o.MinSize = 0,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
     json: o.AsJson = False,
@@ -56,27 +61,26 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     _refuse_idle(kinds, {"--max-steps": max_steps, "--min-confidence": min_confidence})
     effort, file_quality = o.split_quality(quality)
-    session = Session(quiet=quiet, verbose=verbose)
+    session, stop, outcomes = Session(quiet=quiet, verbose=verbose), Stop(), Outcomes()
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs import Encoding, Job, Ledger, check_report
+        from darnet.jobs import Encoding, Job, check_report, report_for
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first)
+        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, include or (), exclude or (), min_size)
         job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
         agenda = job.plan(inputs, output)
-        ledger, telling = Ledger(job, output), Telling(session, job, json)
+        telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
         if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
             check_report(report, agenda.tasks)
         session.leave_out(agenda.left_out)
-        ledger.entries += map(telling, job.ending(agenda.missing))
-        outcomes: Iterator[Done] = iter(())
+        telling.all(job.ending(agenda.missing))
         if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
             from darnet.systems.spec import RestorerSpec
 
-            ledger.spec = RestorerSpec(
+            spec = RestorerSpec(
                 system=model,
                 device=device,
                 precision=precision,
@@ -85,14 +89,16 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 max_steps=max_steps,
                 quality=effort,
             )
-            outcomes = _begun(session, job, agenda.tasks, ledger.spec)
+            outcomes = _begun(telling, spec, agenda.tasks, stop)
     try:
-        for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
-            ledger.entries.append(telling(done, task.name))
+        with stop:
+            for done in session.each(outcomes.coming, len(outcomes.names)):
+                telling(done, outcomes.names[done.input])
     finally:  # interrupted: what was done so far
-        if report is not None:
-            ledger.write(report)
-    return session.finish(agenda.total if agenda.tasks else 0, stopped=telling.stopped)
+        if telling.report is not None and report is not None:
+            telling.report.write(report)
+    exit_code = session.finish(agenda.total if agenda.tasks else 0, stopped=telling.stopped)
+    return stop.exit_code or exit_code
 
 
 @dataclass(frozen=True)
@@ -102,19 +108,28 @@ class Telling:
     session: Session
     job: Job
     json: bool
+    report: Report | Sheet | None = None
 
-    def __call__(self, done: Done, name: str = "") -> Done:
-        """Say what was done, or why not; `name`: the output's. Returns the same, as a user knows parameters."""
+    def __call__(self, done: Done, name: str = "") -> None:
+        """Say what was done, or why not; `name`: the output's. The report is told it as a user knows parameters."""
         if done.error is not None:
             self.session.fail(done.input, done.error, done.exit_code)
             if self.session.verbose and done.traceback:
                 print(done.traceback, end="", file=sys.stderr)
-        elif done.treatment is not None:
+        elif done.already and not self.json:
+            self.session.count(ALREADY)
+        elif done.treatment is not None and not done.already:
             self._say(done.input, done.treatment, name)
         done = as_user(done)
         if self.json:
             print(as_json(done.to_dict()), flush=True)
-        return done
+        if self.report is not None:
+            self.report.add(done)
+
+    def all(self, outcomes: Iterable[Done]) -> None:
+        """Say it of several that no picture was restored for."""
+        for done in outcomes:
+            self(done)
 
     @property
     def stopped(self) -> bool:
@@ -159,11 +174,30 @@ class Telling:
         return Line(name, verdict, f"{action}  {time}", output, hue)
 
 
-def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
-    """The outcomes of tasks; what is to be said of a mask is said once, and of it."""
+@dataclass(frozen=True)
+class Outcomes:
+    """What is still to come: the names of outputs, by those of their inputs, and what becomes of them."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    coming: Iterator[Done] = field(default_factory=lambda: iter(()))
+
+
+def _begun(telling: Telling, spec: RestorerSpec, tasks: Sequence[Task], stop: Stop) -> Outcomes:
+    """What no earlier run has done; what is to be said of a mask is said once, and of it."""
+    from darnet.jobs import Resumption
+
+    job, session = telling.job, telling.session
+    if telling.report is not None:
+        telling.report.spec = spec
+    resumption = Resumption.of(job, spec, tasks)
+    left, known = resumption.outstanding(tasks)
+    telling.all(job.ending(known))
+    if not left or telling.stopped:
+        return Outcomes()
     restorer = spec.build()
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
-        return job.run(tasks, restorer)
+        outcomes = job.run(stop.until(resumption.claimed(left)), restorer)
+    return Outcomes({task.source.name: task.name for task in left}, resumption.recorded(outcomes))
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

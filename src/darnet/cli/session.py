@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 #: What rich calls the first task of a `Progress`, which here is the only one.
 FIRST = 0
+#: The outcome of a picture that no line is said about.
+ALREADY = "done already"
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Session:
         failed = len(self.exit_codes)
         if not total:
             return NoInputError.exit_code
-        if (total > 1 or self.left_out) and (failed or (self.outcomes and not self.quiet)):
+        if (total > 1 or self.left_out or ALREADY in self.outcomes) and (failed or (self.outcomes and not self.quiet)):
             tell(self._summary(total, stopped=stopped), "red" if failed else "green")
         if not failed:
             return 0

@@ -4,8 +4,21 @@ Inputs, outputs, what is done, and what was done. Pictures come and go one by on
 """
 
 from darnet.jobs.encoding import Encoding
-from darnet.jobs.job import Agenda, Done, Job, restore_many
-from darnet.jobs.ledger import Ledger, check_report
+from darnet.jobs.job import Agenda, Done, Job
+from darnet.jobs.many import restore_many
 from darnet.jobs.outputs import Task
+from darnet.jobs.report import Report, check_report, report_for
+from darnet.jobs.resuming import Resumption
 
-__all__ = ["Agenda", "Done", "Encoding", "Job", "Ledger", "Task", "check_report", "restore_many"]
+__all__ = [
+    "Agenda",
+    "Done",
+    "Encoding",
+    "Job",
+    "Report",
+    "Resumption",
+    "Task",
+    "check_report",
+    "report_for",
+    "restore_many",
+]

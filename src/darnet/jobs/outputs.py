@@ -25,13 +25,18 @@ RESIDUALS = ".residuals"
 class Task:
     """A picture and the file it becomes; `name` is what messages call that file, STREAM where it is stdout.
 
-    `keep`: what each step changed becomes a file beside it.
+    `keep`: what each step changed becomes a file beside it. `ledger`: the folder whose ledger tells of it, if any;
+    `ours`: who has looked there knows that files which it replaces are of an earlier run; `mark`: what names of its
+    unfinished files begin with.
     """
 
     source: Source
     output: Path
     name: str
     keep: bool = False
+    ledger: Path | None = None
+    ours: bool = False
+    mark: str = ""
 
     @property
     def place(self) -> Path:
@@ -61,7 +66,7 @@ class Task:
     def check(self, *, overwrite: bool) -> None:
         """Find out before the work whether the output can be written. Raises ImageError."""
         for path in self.written:
-            check_free(path, overwrite=overwrite)
+            check_free(path, overwrite=overwrite or self.ours)
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Write the output's bytes, a file at once or not at all. Raises ImageError."""
@@ -111,12 +116,13 @@ class Destination:
     def _task(self, source: Source, stem: str) -> Task:
         suffix = self._suffix(source)
         beside = source.path.with_name(f"{stem}.{self.tag}{suffix}")
-        path = beside
+        path, ledger = beside, source.folder
         if self.output is not None:
+            ledger = Path(self.output)
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
             if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
-        return Task(source, path, str(path), self.keep)
+        return Task(source, path, str(path), self.keep, ledger)
 
     def _to_stdout(self, source: Source) -> Task:
         return Task(source, Path(f"stdout{self._suffix(source)}"), STREAM)
