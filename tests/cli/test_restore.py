@@ -267,7 +267,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
     job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
     job += ("--mask", "in/photo.png", "--keep-time", "--first")
-    job += ("--include", "*.png", "--exclude", "raw", "--min-size", 5)
+    job += ("--include", "*.png", "--exclude", "raw", "--min-size", 5, "--sidecar")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
     assert restore("in", "-o", "out", *flags, *spec).code == 0
     restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
@@ -291,6 +291,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "include": ["*.png"],
         "exclude": ["raw"],
         "min_size": 5,
+        "sidecar": True,
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}

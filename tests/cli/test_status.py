@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from darnet import RestorerSpec
-from darnet.jobs import Job, Resumption
+from darnet.jobs import Job
 from darnet.jobs.ledger import NAME, VERSION
+from darnet.jobs.resuming import Resumption
 
 
 @pytest.fixture

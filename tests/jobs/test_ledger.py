@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -52,6 +53,14 @@ def test_two_runs_at_once_the_second_is_refused(folder, spec):
     with pytest.raises(ImageError, match="another run"):
         outcomes(spec, output="new")
     assert len(list(coming)) == 2
+
+
+def test_another_thread_may_let_go_of_it(folder, spec):
+    held = Ledger(Path("out"), Settings.of(Job(), spec))
+    thread = Thread(target=held.close)
+    thread.start()
+    thread.join()
+    assert outcomes(spec) == {"restored"}
 
 
 @pytest.mark.parametrize("what", ["damaged", "other", "newer", "folder", "file"])

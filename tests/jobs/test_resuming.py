@@ -15,8 +15,9 @@ import pytest
 import darnet
 from darnet import RestorerSpec, restore_many
 from darnet.images.image import Image
-from darnet.jobs import Done, Job, Resumption
+from darnet.jobs import Done, Job
 from darnet.jobs.ledger import LOCK, NAME
+from darnet.jobs.resuming import Resumption
 
 CHANGED = "somebody has changed it since it was written; `overwrite=True` replaces it"
 

@@ -31,6 +31,17 @@ Output: TypeAlias = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="A file, or a folder; default: beside the input."),
 ]
+OptionalInputs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="Files, folders, globs, or - for stdin.", show_default=False),
+]
+SidecarFile: TypeAlias = Annotated[
+    bool, typer.Option("--sidecar", help="Write what was done, and with which settings, to OUTPUT.json.")
+]
+FromSidecar: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--from-sidecar", metavar="FILE", help="Do again what FILE says, to its picture or to INPUT."),
+]
 Recursive: TypeAlias = Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders.")]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Include: TypeAlias = Annotated[

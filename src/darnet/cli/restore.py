@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from darnet.cli import options as o
 from darnet.cli.lines import Hue, Line
 from darnet.cli.session import ALREADY, Session, as_json, as_user
+from darnet.cli.sidecars import Who, repeated, spec_of
 from darnet.cli.stopping import Stop
 from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
@@ -20,11 +21,10 @@ if TYPE_CHECKING:
     from darnet.jobs import Done, Job, Report, Task
     from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
-    from darnet.systems.spec import RestorerSpec
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
-    inputs: o.Inputs,
+    inputs: o.OptionalInputs = None,
     output: o.Output = None,
     kinds: o.Kinds = None,
     model: o.Model = "darnet",
@@ -33,6 +33,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     chroma: Chroma = 1.0,
     mask: o.Mask = None,
     keep: o.Keep = False,
+    sidecar: o.SidecarFile = False,
+    from_sidecar: o.FromSidecar = None,
     max_steps: o.MaxSteps = None,
     min_confidence: o.MinConfidence = None,
     tiles: o.Tile = "auto",
@@ -68,8 +70,13 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, include or (), exclude or (), min_size)
-        job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
-        agenda = job.plan(inputs, output)
+        kept = strength_of(strength, luma, chroma)
+        job = Job(tuple(kinds or ()), kept, encoding, recursive, overwrite, *how, sidecar)
+        run = {"device": device, "precision": precision, "tiles": tiles, "quality": effort}
+        who: Who = {"system": model, "min_confidence": min_confidence, "max_steps": max_steps, **run}
+        if from_sidecar is not None:
+            inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
+        agenda = job.plan(_given(inputs), output)
         telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
         if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
@@ -78,18 +85,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         session.leave_out(agenda.left_out)
         telling.all(job.ending(agenda.missing))
         if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
-            from darnet.systems.spec import RestorerSpec
-
-            spec = RestorerSpec(
-                system=model,
-                device=device,
-                precision=precision,
-                tiles=o.tiles_of(tiles),
-                min_confidence=min_confidence,
-                max_steps=max_steps,
-                quality=effort,
-            )
-            outcomes = _begun(telling, spec, agenda.tasks, stop)
+            outcomes = _begun(telling, who, agenda.tasks, stop)
     try:
         with stop:
             for done in session.each(outcomes.coming, len(outcomes.names)):
@@ -182,10 +178,11 @@ class Outcomes:
     coming: Iterator[Done] = field(default_factory=lambda: iter(()))
 
 
-def _begun(telling: Telling, spec: RestorerSpec, tasks: Sequence[Task], stop: Stop) -> Outcomes:
+def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop) -> Outcomes:
     """What no earlier run has done; what is to be said of a mask is said once, and of it."""
-    from darnet.jobs import Resumption
+    from darnet.jobs.resuming import Resumption
 
+    spec = spec_of(who)
     job, session = telling.job, telling.session
     if telling.report is not None:
         telling.report.spec = spec
@@ -198,6 +195,13 @@ def _begun(telling: Telling, spec: RestorerSpec, tasks: Sequence[Task], stop: St
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
         outcomes = job.run(stop.until(resumption.claimed(left)), restorer)
     return Outcomes({task.source.name: task.name for task in left}, resumption.recorded(outcomes))
+
+
+def _given(inputs: list[str] | None) -> list[str]:
+    """Raise UsageError where there is none."""
+    if not inputs:
+        raise UsageError("INPUT: nothing was given; files, folders, globs, or - for stdin")
+    return inputs
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

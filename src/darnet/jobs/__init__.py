@@ -8,7 +8,6 @@ from darnet.jobs.job import Agenda, Done, Job
 from darnet.jobs.many import restore_many
 from darnet.jobs.outputs import Task
 from darnet.jobs.report import Report, check_report, report_for
-from darnet.jobs.resuming import Resumption
 
 __all__ = [
     "Agenda",
@@ -16,7 +15,6 @@ __all__ = [
     "Encoding",
     "Job",
     "Report",
-    "Resumption",
     "Task",
     "check_report",
     "report_for",

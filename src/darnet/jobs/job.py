@@ -79,6 +79,7 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
+    `sidecar`: what was done, and with which settings, is written beside the output (`jobs.sidecar`).
     `include`, `exclude`, `min_size`: what of a searched folder is restored, as `Choice` takes them.
     `first`: of a file of several pictures the first alone; else all of them, as the first is.
     `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired; where
@@ -103,6 +104,7 @@ class Job:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     min_size: int = 0
+    sidecar: bool = False
 
     def __post_init__(self) -> None:
         """One kind may be a plain string, and one strength a plain number."""
@@ -127,7 +129,7 @@ class Job:
         hold what they should.
         """
         found = Search(TAG, self.recursive, output, self.choice)(inputs)
-        tasks = Destination(output, TAG, self.encoding.ext, self.keep).plan(found)
+        tasks = Destination(output, TAG, self.encoding.ext, self.keep, self.sidecar).plan(found)
         if self.mask is not None:
             check_apart(tasks, [Path(self.mask)])
         for task in tasks:

@@ -151,7 +151,7 @@ class Ledger:
 
     def _hold(self, held: ExitStack) -> None:
         """Keep others out, and take the time of the file system, whose clock may be another machine's."""
-        lock = FileLock(self.folder / LOCK, timeout=0)
+        lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)  # another thread may let go of it
         try:
             lock.acquire()
         except Timeout:

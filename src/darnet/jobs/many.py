@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.jobs.job import Done, Job
-from darnet.jobs.resuming import Resumption
 
 if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
@@ -41,6 +40,7 @@ def restore_many(
     agenda = job.plan([str(one) for one in given], None if output is None else str(output))
     if not agenda.tasks:
         return job.ending(agenda.missing)
+    from darnet.jobs.resuming import Resumption
     from darnet.systems.spec import RestorerSpec
 
     if isinstance(restorer, str | Path):

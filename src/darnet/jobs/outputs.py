@@ -19,15 +19,17 @@ from darnet.jobs.inputs import STREAM, Found, Source
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
 #: of its outputs, `photo.restored.jpg` and `photo.restored.png`, and no suffix of a picture.
 RESIDUALS = ".residuals"
+#: The same for what was done to it.
+SIDECAR = ".json"
 
 
 @dataclass(frozen=True)
 class Task:
     """A picture and the file it becomes; `name` is what messages call that file, STREAM where it is stdout.
 
-    `keep`: what each step changed becomes a file beside it. `ledger`: the folder whose ledger tells of it, if any;
-    `ours`: who has looked there knows that files which it replaces are of an earlier run; `mark`: what names of its
-    unfinished files begin with.
+    `keep`: what each step changed becomes a file beside it; `sidecar`: so does what was done. `ledger`: the folder
+    whose ledger tells of it, if any; `ours`: who has looked there knows that files which it replaces are of an earlier
+    run; `mark`: what names of its unfinished files begin with.
     """
 
     source: Source
@@ -37,6 +39,7 @@ class Task:
     ledger: Path | None = None
     ours: bool = False
     mark: str = ""
+    sidecar: bool = False
 
     @property
     def place(self) -> Path:
@@ -49,9 +52,15 @@ class Task:
         return self.output.with_name(self.output.name + RESIDUALS) if self.keep else None
 
     @property
+    def sidecar_file(self) -> Path | None:
+        """The file of what was done, where that is to be written."""
+        return self.output.with_name(self.output.name + SIDECAR) if self.sidecar else None
+
+    @property
     def written(self) -> list[Path]:
         """All files that it may write."""
-        return [path for path in (None if self.streamed else self.output, self.residuals) if path is not None]
+        paths = (None if self.streamed else self.output, self.residuals, self.sidecar_file)
+        return [path for path in paths if path is not None]
 
     @property
     def format(self) -> str | None:
@@ -82,24 +91,25 @@ class Task:
 class Destination:
     """Where outputs are to go. `tag` goes into the name of an output that lies beside its input.
 
-    `keep`: each has a file beside it, of what each step changed.
+    `keep`: each has a file beside it, of what each step changed; `sidecar`: and one of what was done.
     """
 
     output: str | None
     tag: str
     ext: str = "auto"
     keep: bool = False
+    sidecar: bool = False
 
     def plan(self, found: Found) -> list[Task]:
         """One task a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
         if self.output == STREAM or (self.output is None and any(source.streamed for source in found.sources)):
-            if self.keep:
-                raise UsageError("`keep=True`: lies beside the output, which is stdout; give a file")
+            for name in [name for name in ("keep", "sidecar") if getattr(self, name)]:
+                raise UsageError(f"`{name}=True`: lies beside the output, which is stdout; give a file")
             return [self._to_stdout(source) for source in self._only(found)]
         if self.output is not None and self._names_file(found):
             path = Path(self.output)
             self._check_suffix(path)
-            tasks = [Task(source, path, self.output, self.keep) for source in self._only(found)]
+            tasks = [Task(source, path, self.output, self.keep, sidecar=self.sidecar) for source in self._only(found)]
         else:
             tasks = self._named(found.sources)
         check_apart(tasks, [source.path for source in found.sources])
@@ -122,7 +132,7 @@ class Destination:
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
             if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
-        return Task(source, path, str(path), self.keep, ledger)
+        return Task(source, path, str(path), self.keep, ledger, sidecar=self.sidecar)
 
     def _to_stdout(self, source: Source) -> Task:
         return Task(source, Path(f"stdout{self._suffix(source)}"), STREAM)

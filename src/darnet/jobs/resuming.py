@@ -15,11 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from darnet.errors import ImageError, named
-from darnet.files import remove_marked
+from darnet.errors import ImageError, UsageError, named
+from darnet.files import marked, remove_marked
+from darnet.jobs import sidecar
 from darnet.jobs.job import Done, Job
 from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger
-from darnet.jobs.outputs import Task, place
+from darnet.jobs.outputs import Task, place, remove
 from darnet.jobs.settings import Settings
 from darnet.jobs.traces import Trace, is_whole
 
@@ -40,13 +41,22 @@ class Resumption:
     job: Job
     settings: Settings | None
     _ledgers: dict[Path, Ledger] = field(default_factory=dict, repr=False)
-    _begun: dict[str, tuple[Task, Ledger, Entry]] = field(default_factory=dict, repr=False)  # by name of the input
+    _begun: dict[str, tuple[Task, Ledger | None, Entry | None]] = field(
+        default_factory=dict, repr=False
+    )  # by name of the input
 
     @classmethod
     def of(cls, job: Job, spec: RestorerSpec | None, tasks: Sequence[Task]) -> Resumption:
-        """Of the tasks of a job, and of whom it is done by, where that is known. Raises as `Settings.of`."""
-        told = spec is not None and not job.dry_run and any(task.ledger is not None for task in tasks)
-        return cls(job, Settings.of(job, spec) if told and spec is not None else None)
+        """Of the tasks of a job, and of whom it is done by, where that is known.
+
+        Raises as `Settings.of`, and UsageError for sidecars of what nobody knows how to do again.
+        """
+        if spec is None and job.sidecar:
+            raise UsageError(
+                "`sidecar=True`: takes a system's name or a RestorerSpec; one that is built cannot be told"
+            )
+        told = job.sidecar or any(task.ledger is not None for task in tasks)
+        return cls(job, Settings.of(job, spec) if told and spec is not None and not job.dry_run else None)
 
     def outstanding(self, tasks: Sequence[Task]) -> tuple[list[Task], list[Done]]:
         """What is left to do; and the outcomes of what is done, or of outputs that somebody else has changed.
@@ -89,8 +99,7 @@ class Resumption:
         """The outcomes, each when its ledger knows of it; after the last the ledgers are closed."""
         try:
             for done in outcomes:
-                self._record(done)
-                yield done
+                yield self._record(done)
         finally:
             self.close()
 
@@ -150,20 +159,34 @@ class Resumption:
     def _claim(self, task: Task) -> Task:
         ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
         if ledger is None:
+            self._begun[task.source.name] = task, None, None
             return task
         at = _place(task, ledger)
         before = ledger.entry(at)
         free = task.ours or not any(os.path.lexists(path) for path in task.written)
         entry = Entry(at, task.source.name, _seen(task), RUNNING, run=ledger.run, free=free)
         entry = replace(entry, digest=ledger.settings.digest, files=() if before is None else before.files)
+        task = replace(task, mark=ledger.run)
         self._begun[task.source.name] = task, ledger, entry
         ledger.keep([entry])
-        return replace(task, mark=ledger.run)
+        return task
 
-    def _record(self, done: Done) -> None:
-        task, ledger, entry = self._begun.pop(done.input, (None, None, None))
-        if task is None or ledger is None or entry is None:
-            return
+    def _record(self, done: Done) -> Done:
+        task, ledger, entry = self._begun.pop(done.input)
+        if task.sidecar and self.settings is not None and done.error is None:
+            try:
+                with marked(task.mark):
+                    sidecar.write(task, done, self.settings)
+            except ImageError as error:  # both, or none of them
+                for path in task.written:
+                    with suppress(ImageError):
+                        remove(path)
+                done = replace(done, output=None, error=str(error), exit_code=error.exit_code)
+        if ledger is not None and entry is not None:
+            self._note(done, task, ledger, entry)
+        return done
+
+    def _note(self, done: Done, task: Task, ledger: Ledger, entry: Entry) -> None:
         entry = replace(entry, treatment=done.treatment, ended=time.time())
         if done.error is not None:
             ledger.keep([replace(entry, status=FAILED, reason=done.error)])

@@ -44,7 +44,7 @@ class Settings:
     def digest(self) -> str:
         """In hexadecimal; where a system lies does not matter, but what it holds does."""
         known = json.loads(self.document)
-        del known["restorer"]["system"]
+        del known["restorer"]["system"], known["job"]["mask"]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 

@@ -21,7 +21,6 @@ from weakref import finalize
 
 from darnet.errors import ImageError, ResourceError, refusal
 from darnet.images.codecs import write_parts
-from darnet.images.thumbnails import thumbnail
 from darnet.jobs.inputs import PART_BYTES
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import check_earlier, make_folder
@@ -141,6 +140,8 @@ def _share(share: float) -> str:
 
 def _figure(path: Path, title: str) -> str:
     """A picture, small; none where it cannot be shown."""
+    from darnet.images.thumbnails import thumbnail
+
     try:
         with overheard():
             data = base64.b64encode(thumbnail(path, SIDE_PX)).decode()
