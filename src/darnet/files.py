@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from uuid import uuid4
 
-#: What the name of every unfinished file of this process begins with, and of no other.
-BEGINNING = f".{uuid4().hex[:16]}"
+#: What is in the name of every unfinished file of this process, and of no other.
+PROCESS = uuid4().hex[:16]
+#: What else is.
+_mark: ContextVar[str] = ContextVar("mark", default="")
 
 
 @contextmanager
@@ -25,10 +28,34 @@ def unfinished(path: Path) -> Iterator[Path]:
         ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
         [('notes.txt', 'all of it')]
     """
-    temporary = path.with_name(f"{BEGINNING}{uuid4().hex[:16]}{path.suffix}")
+    temporary = path.with_name(f".{_mark.get()}{PROCESS}{uuid4().hex[:16]}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def marked(mark: str) -> Iterator[None]:
+    """Unfinished files inside are known by their names, which begin so: a process that is killed leaves its own there.
+
+    >>> with marked("7f3a"), unfinished(Path("notes.txt")) as temporary:
+    ...     _ = temporary.write_text("all of it")
+    ...     temporary.name[:5]
+    '.7f3a'
+    >>> Path("notes.txt").unlink()
+    """
+    before = _mark.set(mark)
+    try:
+        yield
+    finally:
+        _mark.reset(before)
+
+
+def remove_unfinished(folder: Path, mark: str) -> None:
+    """Remove what a dead process left in a folder: by its `PROCESS`, or its mark. What cannot be removed stays."""
+    with suppress(OSError):
+        for path in folder.glob(f".*{mark}*"):
+            path.unlink(missing_ok=True)

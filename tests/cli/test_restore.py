@@ -20,6 +20,7 @@ import darnet
 from darnet import RestorerSpec
 from darnet.images.image import Image
 from darnet.jobs import Job
+from darnet.jobs.ledger import LOCK, NAME
 from darnet.restore.restorer import Restorer
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
@@ -31,7 +32,8 @@ def pixels(path: Path | str) -> np.ndarray:
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name not in {LOCK, NAME})
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def test_one_line_a_picture_and_the_original_untouched(pictures, restore):
@@ -204,6 +206,19 @@ def test_folders_keep_their_structure(pictures, restore):
     assert files(Path("out")) == ["a.png", "sub/b.png", "sub/note.txt.png"]
 
 
+def test_what_is_chosen_of_a_folder_and_what_is_left_out(pictures, restore):
+    for name in ("a.png", "b.jpg", "raw/c.png"):
+        pictures(f"in/{name}")
+    pictures("in/small.png", side=16)
+    ran = restore("in", "-r", "-o", "out", "--include", "*.png", "--exclude", "raw", "--min-size", 20)
+    assert ran.code == 0
+    assert files(Path("out")) == ["a.png"]
+    assert "darnet: in/raw: left out: --exclude raw fits\n" in ran.err
+    assert "darnet: in/b.jpg: left out: none of --include fits\n" in ran.err
+    assert "fewer than --min-size 20\n" in ran.err
+    assert "; 3 left out of folders" in ran.err
+
+
 def test_our_own_outputs_are_not_inputs_again(pictures, restore):
     pictures("in/a.png")
     for _ in range(2):
@@ -287,6 +302,8 @@ def test_every_setting_is_in_the_report(pictures, restore):
     job = ("--as", "noise", "-s", 0.5, "--ext", "jpg", "-q", 90, "--bit-depth", "8", "--metadata", "strip")
     flags = ("--icc", "srgb", "-r", "--overwrite", "--dry-run", "--fail-fast", "--report", "report.json")
     job += ("--mask", "in/photo.png", "--keep-time", "--first", "--shard", "0/1")
+    job += ("--mask", "in/photo.png", "--keep-time", "--first")
+    job += ("--include", "*.png", "--exclude", "raw", "--min-size", 5, "--sidecar")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
     assert restore("in", "-o", "out", *flags, *spec).code == 0
     restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
@@ -308,6 +325,10 @@ def test_every_setting_is_in_the_report(pictures, restore):
         "keep": False,
         "first": True,
         "shard": {"number": 0, "total": 1},
+        "include": ["*.png"],
+        "exclude": ["raw"],
+        "min_size": 5,
+        "sidecar": True,
     }
     usual = RestorerSpec().model_dump(mode="json")
     same = {name for name, value in restorer.items() if value == usual[name]}
@@ -381,7 +402,7 @@ def test_json_lines(pictures, restore):
     good, bad = map(json.loads, ran.out.splitlines())
     assert good["output"] == "photo.restored.png"
     assert good["result"]["steps"][0]["diagnosis"]["label"] == "noise"
-    assert bad == {"input": "bad.png", "output": None, "result": None, "error": "the file is empty"}
+    assert bad == {"input": "bad.png", "output": None, "already": False, "result": None, "error": "the file is empty"}
 
 
 def test_quiet_and_verbose(pictures, restore):
@@ -660,8 +681,8 @@ def test_names_reach_a_terminal_escaped_and_json_exactly(pictures, restore, darn
 
 
 def test_backticks_of_a_name_are_no_parameter(pictures, restore):
-    pictures("in/`strength=2`.png")
-    assert restore("in", "-o", "`kinds`").code == 0
+    for folder in ("in", "`kinds`"):
+        pictures(f"{folder}/`strength=2`.png")
     for option in ((), ("--json",)):
         ran = restore("in", "-o", "`kinds`", *option)
         assert ran.code == 1

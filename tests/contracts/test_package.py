@@ -123,6 +123,7 @@ TESTED_ELSEWHERE = {
     "testing": "contracts",
     "images/codecs": "images/test_image.py",
     "restore/result": "restore/test_diagnosis.py",
+    "jobs/many": "jobs/test_job.py",
     "jobs/residuals": "jobs/test_archive.py",
     "restore/masks": "restore/test_work.py",
     "restore/residuals": "restore/test_blending.py",

@@ -153,13 +153,13 @@ if target != "-":
     result.save(target)
 """
 MANY = """
-from darnet.jobs import Job, Ledger
+from darnet.jobs import Job, Report
 
-ledger, used = Ledger(Job(kinds), target), []
-for done in darnet.restore_many(source, target, restorer, ledger.job):
+report, used = Report(Job(kinds), target), []
+for done in darnet.restore_many(source, target, restorer, report.job):
     assert done.error is None, done.error
-    ledger.entries.append(done)
+    report.entries.append(done)
     used.append(memory("VmRSS"))
-ledger.write(Path(target).with_name("report.json"))
+report.write(Path(target).with_name("report.json"))
 print(*used)
 """

@@ -16,7 +16,7 @@ import pytest
 from darnet import Restorer, RestorerSpec, restore_many
 from darnet.errors import UnknownNameError, UsageError
 from darnet.images.image import Image
-from darnet.jobs import Encoding, Job, Ledger, archive, check_report
+from darnet.jobs import Encoding, Job, Report, archive, check_report
 from darnet.jobs.blending import blend_many
 from darnet.jobs.job import Done
 from darnet.restore.strength import Strength
@@ -328,7 +328,7 @@ def test_jobs_and_outcomes_can_be_hashed_pickled_and_told_as_json(keep):
         job = Job("noise", strength, keep=True)
         assert ForkingPickler.loads(ForkingPickler.dumps(job)) == job
         assert hash(job) == hash(replace(job))
-        told = json.loads(json.dumps(Ledger(job).to_dict()))["settings"]
+        told = json.loads(json.dumps(Report(job).to_dict()))["settings"]
         luma = 1.0 if isinstance(strength, dict) else 0.4
         assert told["strength"] == {"by_kind": {"noise": 0.5}, "others": 1.0, "luma": luma, "chroma": 1.0}
         assert told["keep"] is True

@@ -7,13 +7,14 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from darnet import RestorerSpec
 from darnet.errors import ImageError, UnknownNameError
-from darnet.files import BEGINNING
+from darnet.files import PROCESS
 from darnet.jobs import Done, Job, Local, Task
 from darnet.jobs.crew import Crew
 from darnet.jobs.processes import Hand
@@ -41,7 +42,7 @@ def names(folder: str) -> list[str]:
 
 
 def run(tasks: Sequence[Task], spec: RestorerSpec, workers: int = 1, **options: Any) -> list[Done]:
-    return list(Crew(Job(**options), tasks, spec, workers, 1).outcomes())
+    return list(Crew(Job(**options), spec, workers, 1).outcomes(tasks, Event()))
 
 
 def test_outcomes_are_those_of_one_process(pictures, spec):
@@ -103,7 +104,7 @@ def test_what_a_dead_process_wrote_is_written_anew_and_what_it_left_is_removed(p
             heard.append(report)
             self.tasks[report[0]] = tasks[report[0]]
             assert self.ready is not None
-            assert self.ready.unfinished != BEGINNING
+            assert self.ready.process != PROCESS
             Path("out", f"{self.ready.unfinished}half.png").write_text("half")
             self.process.kill()
             self.process.join()
@@ -126,17 +127,16 @@ def test_an_output_that_was_there_before_is_not_removed(pictures, spec, monkeypa
     assert Path("out/01.png").read_text() == "precious"
 
 
-def test_what_no_picture_can_be_restored_with_is_raised_before_any(pictures, spec):
-    tasks = tasks_of(pictures, 2)
+def test_what_no_picture_can_be_restored_with_is_raised_before_any(spec):
     with pytest.raises(UnknownNameError, match="haste"):
-        Crew(Job("haste"), tasks, spec, 2, 1)
+        Crew(Job("haste"), spec, 2, 1)
     with pytest.raises(ImageError, match="no such file"):
-        Crew(Job(mask="gone.png"), tasks, spec, 2, 1)
+        Crew(Job(mask="gone.png"), spec, 2, 1)
     assert not Path("out").exists()
 
 
 def test_closed_it_finishes_what_is_at_hand(pictures, spec):
-    outcomes = Crew(Job(), tasks_of(pictures, 60), spec, 2, 1).outcomes()
+    outcomes = Crew(Job(), spec, 2, 1).outcomes(tasks_of(pictures, 60), Event())
     next(outcomes)
     outcomes.close()
     written = names("out")

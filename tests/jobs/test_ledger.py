@@ -1,68 +1,122 @@
-"""darnet.jobs.ledger: what a report holds, and what it never replaces."""
+"""darnet.jobs.ledger: a database that says what it is, whom one run has to itself, and that is never guessed at."""
 
 from __future__ import annotations
 
-import json
-import os
+import sqlite3
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from darnet import RestorerSpec, Tiles, restore_many
-from darnet.errors import ImageError, UsageError
-from darnet.jobs import Encoding, Job, Ledger, check_report
+from darnet import RestorerSpec, restore_many
+from darnet.errors import ImageError
+from darnet.images.image import Image
+from darnet.jobs import Job
+from darnet.jobs.ledger import KIND, NAME, VERSION, Ledger
+from darnet.jobs.settings import Settings
+from darnet.restore.restorer import Restorer
+
+USUAL = Job()
 
 
-def test_a_report_is_enough_to_do_it_again(pictures, tiny_system):
-    pictures("a.png")
-    spec = RestorerSpec(system=str(tiny_system), device="cpu", tiles=Tiles(32, 16))
-    ledger = Ledger(Job(("noise",), 0.5, Encoding("webp")), "out", spec)
-    ledger.entries += restore_many(["a.png", "gone.png"], ledger.output, spec, ledger.job)
-    ledger.write(Path("deep/report.json"))
-    report = json.loads(Path("deep/report.json").read_text())
-    assert not list(Path("deep").glob(".*"))
-    assert report["darnet"]
-    assert report["model"] == str(tiny_system)
-    settings = report["settings"]
-    assert RestorerSpec.model_validate(settings.pop("restorer")) == spec
-    assert settings.pop("output") == "out"
-    assert Job(**settings | {"encoding": Encoding(**settings["encoding"])}) == ledger.job
-    gone, done = report["pictures"]
-    assert gone == {"input": "gone.png", "output": None, "result": None, "error": "no such file or folder"}
-    assert (done["input"], done["output"], done["error"]) == ("a.png", "out/a.webp", None)
-    assert (done["result"]["experts"], done["result"]["changed"]) == (["noise"], True)
+@pytest.fixture
+def spec(tiny_system: Path) -> RestorerSpec:
+    return RestorerSpec(system=str(tiny_system), device="cpu")
 
 
-def test_a_report_of_a_restorer_whose_spec_nobody_knows():
-    document = Ledger(Job()).to_dict()
-    assert (document["model"], document["settings"]["restorer"]) == (None, None)
+@pytest.fixture
+def folder(pictures) -> None:
+    for seed, name in enumerate("abc"):
+        pictures(f"in/{name}.png", seed=seed)
 
 
-def test_a_report_replaces_no_picture_of_its_run(pictures):
-    pictures("a.png")
-    Path("link.json").symlink_to("a.png")
-    tasks = Job().plan(["a.png"], "out.png").tasks
-    for path in ("a.png", "out.png", "link.json"):
-        with pytest.raises(UsageError, match=f"`report='{path}'`: that is a picture of this run"):
-            check_report(Path(path), tasks)
-    with pytest.raises(ImageError, match="not a directory"):
-        check_report(Path("a.png/report.json"), tasks)
-    check_report(Path("new/report.json"), tasks)
+def outcomes(spec: RestorerSpec, job: Job = USUAL, output: str = "out") -> set[str]:
+    done = restore_many("in", output, spec, job)
+    return {"already" if one.already else "restored" if one.error is None else one.error for one in done}
 
 
-@pytest.mark.parametrize("content", [b"photo", b'{"darnet": 1}', b"{}"])
-def test_a_report_replaces_reports_alone(pictures, content):
-    Ledger(Job()).write("report.json")
-    Path("empty.json").touch()
-    Path("other.json").write_bytes(content)
-    os.mkfifo("pipe")
-    for path in ("report.json", "empty.json"):
-        check_report(Path(path), ())
-        Ledger(Job(strength=0.5)).write(path)
-        assert json.loads(Path(path).read_text())["settings"]["strength"] == 0.5
-    for path, reason in (("other.json", "is no such report of darnet's"), ("pipe", "not a regular file")):
-        with pytest.raises(ImageError, match=reason):
-            check_report(Path(path), ())
-        with pytest.raises(ImageError, match=reason):
-            Ledger(Job()).write(path)
-    assert Path("other.json").read_bytes() == content
+def pictures_in(folder: str) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in Path(folder).glob("[!.]*")}
+
+
+def test_two_runs_at_once_the_second_is_refused(folder, spec):
+    settings = Settings.of(Job(), spec)
+    held = Ledger(Path("out"), settings)
+    with pytest.raises(ImageError, match=r"out/\.darnet\.sqlite: another run is at work on this folder"):
+        outcomes(spec)
+    assert pictures_in("out") == {}
+    held.close()
+    assert outcomes(spec) == {"restored"}
+    coming = restore_many("in", "new", spec)
+    next(coming)
+    with pytest.raises(ImageError, match="another run"):
+        outcomes(spec, output="new")
+    assert len(list(coming)) == 2
+
+
+def test_another_thread_may_let_go_of_it(folder, spec):
+    held = Ledger(Path("out"), Settings.of(Job(), spec))
+    thread = Thread(target=held.close)
+    thread.start()
+    thread.join()
+    assert outcomes(spec) == {"restored"}
+
+
+@pytest.mark.parametrize("what", ["damaged", "other", "newer", "folder", "file"])
+def test_a_ledger_that_cannot_be_used_is_an_error_before_any_picture(folder, spec, what):
+    output, reason = "out", "damaged ledger"
+    outcomes(spec)
+    before, path = pictures_in("out"), Path("out", NAME)
+    Path("out/a.png").unlink()
+    if what == "damaged":
+        path.write_bytes(b"no database at all, but long enough to be one" * 100)
+    elif what == "other":
+        path.unlink()
+        with sqlite3.connect(path) as base:
+            base.execute("CREATE TABLE notes (text)")
+        base.close()
+        reason = "no ledger of darnet's"
+    elif what == "newer":
+        with sqlite3.connect(path) as base:
+            base.execute(f"PRAGMA user_version = {VERSION + 1}")
+        base.close()
+        reason = "written by a newer version of darnet"
+    elif what == "folder":
+        path.unlink()
+        path.mkdir()
+        reason = "cannot be read or written"
+    else:
+        Path("file").touch()
+        output, reason = "file/deep", "not a directory"
+    with pytest.raises(ImageError, match=reason):
+        outcomes(spec, output=output)
+    assert pictures_in("out") == {name: data for name, data in before.items() if name != "out/a.png"}
+
+
+def test_a_database_of_ours_says_so(folder, spec):
+    outcomes(spec)
+    with sqlite3.connect(Path("out", NAME)) as base:
+        assert base.execute("PRAGMA application_id").fetchone() == (KIND,)
+        assert base.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        rows = base.execute("SELECT place, status, seconds > 0, length(sha256) FROM pictures").fetchall()
+    base.close()
+    assert rows == [(f"{name}.png".encode(), "done", 1, 64) for name in "abc"]
+
+
+def test_what_a_ledger_says_is_there_while_the_run_goes_on(folder, spec, monkeypatch):
+    """Slow pictures are written down one by one."""
+    whole = Restorer.__call__
+
+    def slow(self: Restorer, source: Image, **options: object) -> object:
+        time.sleep(1.1)
+        return whole(self, source, **options)
+
+    monkeypatch.setattr(Restorer, "__call__", slow)
+    seen = []
+    for _ in restore_many("in", "out", spec):
+        with sqlite3.connect(Path("out", NAME)) as base:
+            seen.append([status for (status,) in base.execute("SELECT status FROM pictures ORDER BY place")])
+        base.close()
+    assert seen[0] == ["done", "waiting", "waiting"]
+    assert [one.count("done") for one in seen] == [1, 2, 3]

@@ -1,6 +1,7 @@
 """The command line: argv in, one line a picture out, and an exit code that a script can rely on.
 
-0 all done · 1 some inputs failed · 2 usage · 3 no usable input · 4 weights · 5 resource limit · 130 interrupted.
+0 all done · 1 some inputs failed · 2 usage · 3 no usable input · 4 weights · 5 resource limit · 130 interrupted
+· 143 terminated.
 Nothing heavy is imported before a command runs, so that `darnet --help` answers at once.
 """
 
@@ -17,7 +18,8 @@ from darnet.cli.flags import running, spoken
 from darnet.cli.lines import tell
 from darnet.errors import DarnetError, UsageError, explain
 
-INTERRUPTED = 130
+#: By Ctrl-C, and by SIGTERM.
+ENDED = {130: "interrupted", 143: "terminated"}
 
 
 def main() -> None:
@@ -46,7 +48,7 @@ def _run(arguments: Sequence[str]) -> int:
     except DarnetError as error:
         return _complain(spoken(str(error)), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        answer = INTERRUPTED
+        answer = 130
     except Exception as error:
         # typer's own errors, which are usage errors; their class moved between its versions, the method did not.
         if hasattr(error, "format_message"):
@@ -54,8 +56,8 @@ def _run(arguments: Sequence[str]) -> int:
         if {"-v", "--verbose"} & set(arguments):
             raise
         return _complain(*explain(error))
-    if answer == INTERRUPTED:
-        return _complain("interrupted", INTERRUPTED)
+    if answer in ENDED:
+        return _complain(ENDED[answer], answer)
     return answer if isinstance(answer, int) else 0
 
 

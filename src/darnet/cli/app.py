@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from darnet import __version__
-from darnet.cli import bench, blend, compare, degrade, diagnose, doctor, experts, extend, inspect, restore, train
+from darnet.cli import (
+    bench,
+    blend,
+    compare,
+    degrade,
+    diagnose,
+    doctor,
+    experts,
+    extend,
+    inspect,
+    restore,
+    status,
+    train,
+)
 
 
 def build() -> Any:
@@ -23,6 +36,7 @@ def build() -> Any:
     given = app.command(no_args_is_help=True)  # of commands that must be told something
     given(diagnose.diagnose)
     given(restore.restore)
+    given(status.status)
     given(blend.blend)
     given(degrade.degrade)
     given(compare.compare)

@@ -32,8 +32,33 @@ Output: TypeAlias = Annotated[
     str | None,
     typer.Option("--output", "-o", metavar="PATH", help="A file, or a folder; default: beside the input."),
 ]
+OptionalInputs: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="INPUT", help="Files, folders, globs, or - for stdin.", show_default=False),
+]
+SidecarFile: TypeAlias = Annotated[
+    bool, typer.Option("--sidecar", help="Write what was done, and with which settings, to OUTPUT.json.")
+]
+FromSidecar: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--from-sidecar", metavar="FILE", help="Do again what FILE says, to its picture or to INPUT."),
+]
 Recursive: TypeAlias = Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders.")]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Include: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", metavar="GLOB", help="Of folders only what fits: '*.jpg', '2024/**'. Repeat for several."
+    ),
+]
+Exclude: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Of folders nothing that fits: a name, or a path below the folder."),
+]
+MinSize: TypeAlias = Annotated[
+    int,
+    typer.Option("--min-size", metavar="PX", min=0, help="Of folders no picture with a shorter side of fewer pixels."),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]
@@ -111,7 +136,9 @@ First: TypeAlias = Annotated[
 ReportFile: TypeAlias = Annotated[
     Path | None,
     typer.Option(
-        "--report", metavar="FILE", help="Write what was done to each picture, as JSON; replaces only a report."
+        "--report",
+        metavar="FILE",
+        help="Write what was done to each picture, as JSON; FILE.html: a contact sheet, before and after.",
     ),
 ]
 ShardOf: TypeAlias = Annotated[

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
-from darnet.cli.interrupts import told_whole
 from darnet.cli.lines import Hue, Line
-from darnet.cli.session import Session, as_json, as_user
+from darnet.cli.session import ALREADY, Session, as_json, as_user
+from darnet.cli.sidecars import Who, repeated, spec_of
+from darnet.cli.stopping import Stop
 from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Engine, Job, Shard, Task
+    from darnet.jobs import Done, Engine, Job, Report, Shard, Task
+    from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
-    from darnet.systems.spec import RestorerSpec
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
-    inputs: o.Inputs,
+    inputs: o.OptionalInputs = None,
     output: o.Output = None,
     kinds: o.Kinds = None,
     model: o.Model = "darnet",
@@ -32,6 +33,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     chroma: Chroma = 1.0,
     mask: o.Mask = None,
     keep: o.Keep = False,
+    sidecar: o.SidecarFile = False,
+    from_sidecar: o.FromSidecar = None,
     max_steps: o.MaxSteps = None,
     min_confidence: o.MinConfidence = None,
     tiles: o.Tile = "auto",
@@ -47,6 +50,9 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     jobs: o.Jobs = "auto",
     max_pixels: o.MaxPixels = None,
     recursive: o.Recursive = False,
+    include: o.Include = None,
+    exclude: o.Exclude = None,
+    min_size: o.MinSize = 0,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
     shard: o.ShardOf = None,
@@ -61,45 +67,40 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     _refuse_idle(kinds, {"--max-steps": max_steps, "--min-confidence": min_confidence})
     effort, file_quality = o.split_quality(quality)
-    session = Session(quiet=quiet, verbose=verbose)
+    session, stop, outcomes = Session(quiet=quiet, verbose=verbose), Stop(), Outcomes()
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs import Encoding, Job, Ledger, check_report
+        from darnet.jobs import Encoding, Job, check_report, report_for
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
         (part, report), doing = _part(shard, report), _engine(engine, ray_address, jobs)
-        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part)
-        job = Job(tuple(kinds or ()), strength_of(strength, luma, chroma), encoding, recursive, overwrite, *how)
-        ledger, telling, agenda = Ledger(job, output), Telling(session, job, json), job.plan(inputs, output)
+        how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part, include or (), exclude or ())
+        kept = strength_of(strength, luma, chroma)
+        job = Job(tuple(kinds or ()), kept, encoding, recursive, overwrite, *how, min_size, sidecar)
+        run = {"device": device, "precision": precision, "tiles": tiles, "quality": effort}
+        who: Who = {"system": model, "min_confidence": min_confidence, "max_steps": max_steps, **run}
+        if from_sidecar is not None:
+            inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
+        agenda = job.plan(_given(inputs), output)
+        telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
         if any(task.streamed for task in agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
             check_report(report, agenda.tasks)
         session.leave_out(agenda.left_out)
-        ledger.entries += map(telling, job.ending(agenda.missing))
-        outcomes: Iterator[Done] = iter(())
+        telling.all(job.ending(agenda.missing))
         if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
-            from darnet.systems.spec import RestorerSpec
-
-            ledger.spec = RestorerSpec(
-                system=model,
-                device=device,
-                precision=precision,
-                tiles=o.tiles_of(tiles),
-                min_confidence=min_confidence,
-                max_steps=max_steps,
-                quality=effort,
-            )
-            outcomes = _begun(session, job, agenda.tasks, ledger.spec, doing)
-    names = {task.source.name: task.name for task in agenda.tasks}
+            outcomes = _begun(telling, who, agenda.tasks, stop, doing)
     try:
-        for done in session.each(told_whole(outcomes), len(agenda.tasks)):
-            ledger.entries.append(telling(done, names[done.input]))
+        with stop:
+            for done in session.each(outcomes.coming, len(outcomes.names)):
+                telling(done, outcomes.names[done.input])
     finally:  # interrupted: what was done so far
-        if report is not None:
-            ledger.write(report)
+        if telling.report is not None and report is not None:
+            telling.report.write(report)
     total = agenda.total if agenda.tasks or agenda.elsewhere else 0
-    return session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
+    exit_code = session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
+    return stop.exit_code or exit_code
 
 
 @dataclass(frozen=True)
@@ -109,20 +110,30 @@ class Telling:
     session: Session
     job: Job
     json: bool
+    report: Report | Sheet | None = None
 
-    def __call__(self, done: Done, name: str = "") -> Done:
-        """Say what was done, or why not; `name`: the output's. Returns the same, as a user knows parameters."""
-        self.session.pace.add(done)
+    def __call__(self, done: Done, name: str = "") -> None:
+        """Say what was done, or why not; `name`: the output's. The report is told it as a user knows parameters."""
+        if not done.already:
+            self.session.pace.add(done)
         if done.error is not None:
             self.session.fail(done.input, done.error, done.exit_code)
             if self.session.verbose and done.traceback:
                 print(done.traceback, end="", file=sys.stderr)
-        elif done.treatment is not None:
+        elif done.already and not self.json:
+            self.session.count(ALREADY)
+        elif done.treatment is not None and not done.already:
             self._say(done.input, done.treatment, name)
         done = as_user(done)
         if self.json:
             print(as_json(done.to_dict()), flush=True)
-        return done
+        if self.report is not None:
+            self.report.add(done)
+
+    def all(self, outcomes: Iterable[Done]) -> None:
+        """Say it of several that no picture was restored for."""
+        for done in outcomes:
+            self(done)
 
     @property
     def stopped(self) -> bool:
@@ -192,10 +203,37 @@ def _engine(name: str, ray_address: str | None, jobs: str) -> Engine:
     return Ray(ray_address)
 
 
-def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec, engine: Engine) -> Iterator[Done]:
-    """The outcomes of tasks; what is to be said of a mask is said once, and of it."""
+@dataclass(frozen=True)
+class Outcomes:
+    """What is still to come: the names of outputs, by those of their inputs, and what becomes of them."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    coming: Iterator[Done] = field(default_factory=lambda: iter(()))
+
+
+def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, engine: Engine) -> Outcomes:
+    """What no earlier run has done; what is to be said of a mask is said once, and of it."""
+    from darnet.jobs.resuming import Resumption
+
+    spec = spec_of(who)
+    job, session = telling.job, telling.session
+    if telling.report is not None:
+        telling.report.spec = spec
+    resumption = Resumption.of(job, spec, tasks)
+    left, known = resumption.outstanding(tasks)
+    telling.all(job.ending(known))
+    if not left or telling.stopped:
+        return Outcomes()
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
-        return engine(job, tasks, spec)
+        outcomes = engine(job, left, spec, resumption.claimed, stop.event)
+    return Outcomes({task.source.name: task.name for task in left}, resumption.recorded(outcomes))
+
+
+def _given(inputs: list[str] | None) -> list[str]:
+    """Raise UsageError where there is none."""
+    if not inputs:
+        raise UsageError("INPUT: nothing was given; files, folders, globs, or - for stdin")
+    return inputs
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

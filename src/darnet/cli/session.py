@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 #: What rich calls the first task of a `Progress`, which here is the only one.
 FIRST = 0
+#: The outcome of a picture that no line is said about.
+ALREADY = "done already"
 
 
 @dataclass
@@ -166,7 +168,9 @@ class Session:
         if self.pace.stages and total > 1:
             self.detail(f"{total} pictures", self.pace.shares)
         done = self.outcomes or elsewhere
-        if (total > 1 or self.left_out or elsewhere) and (failed or (done and not self.quiet)):
+        if (total > 1 or self.left_out or elsewhere or ALREADY in self.outcomes) and (
+            failed or (done and not self.quiet)
+        ):
             tell(self._summary(total, stopped=stopped, elsewhere=elsewhere), "red" if failed else "green")
         if not failed:
             return 0

@@ -1,14 +1,10 @@
-"""Jobs: many pictures, restored in one go. What the command line, a service and a cluster do alike.
-
-Inputs, outputs, what is done, and what was done. Pictures come and go one by one; nothing here holds more than one.
-"""
-
 from darnet.jobs.encoding import Encoding
 from darnet.jobs.engine import Engine
-from darnet.jobs.job import Agenda, Done, Job, restore_many
-from darnet.jobs.ledger import Ledger, check_report
+from darnet.jobs.job import Agenda, Done, Job
 from darnet.jobs.local import Local
+from darnet.jobs.many import restore_many
 from darnet.jobs.outputs import Task
+from darnet.jobs.report import Report, check_report, report_for
 from darnet.jobs.shard import Shard
 
 __all__ = [
@@ -17,10 +13,11 @@ __all__ = [
     "Encoding",
     "Engine",
     "Job",
-    "Ledger",
     "Local",
+    "Report",
     "Shard",
     "Task",
     "check_report",
+    "report_for",
     "restore_many",
 ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import wait
+from threading import Event
 from typing import TYPE_CHECKING
 
 from darnet.jobs.job import Done, Job
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 AHEAD = 4
 #: Outcomes that wait for that of an earlier task at most: what is done, and not yet told, is lost with this process.
 WAITING = 64
+#: So often it is seen whether the run is to stop.
+POLL_SECONDS = 0.2
 
 
 class Crew:
@@ -30,11 +33,15 @@ class Crew:
     and no other is lost. Closing the iterator, or Ctrl-C, is as in `Pipeline`.
     """
 
-    def __init__(self, job: Job, tasks: Sequence[Task], spec: RestorerSpec, workers: int, threads: int) -> None:
+    def __init__(self, job: Job, spec: RestorerSpec, workers: int, threads: int) -> None:
         """Start them. Raises what building the restorer raises."""
-        self._tasks, self._how = tasks, (job, spec, threads)
+        self._how = (job, spec, threads)
         self._hands = [Hand(*self._how) for _ in range(workers)]
-        self._given = self._told = 0  # tasks that were given once, and whose outcomes were
+        self._last = self._hands[0]  # that died, once all of them have
+        self._coming: Iterator[Task] = iter(())
+        self._tasks = dict[int, Task]()  # that were given, and whose outcomes are not told, by number
+        self._given = self._told = 0  # tasks that were given once, and whose outcomes were told
+        self._all_given = False
         self._found = dict[int, Done]()  # that wait for an earlier one
         self._fresh = set[int]()  # tasks whose outputs were not there before
         self._again = deque[int]()
@@ -45,21 +52,39 @@ class Crew:
             self._end()
             raise
 
-    def outcomes(self) -> Iterator[Done]:
-        """What became of each task, in their order. To be called once."""
+    def outcomes(self, tasks: Iterable[Task], stop: Event) -> Iterator[Done]:
+        """What became of each task, in their order; once `stop` is set, of those at hand. To be called once."""
+        self._coming = iter(tasks)
         try:
-            while self._told < len(self._tasks):
+            while not stop.is_set():
                 self._feed()
-                self._listen()
-                while self._told in self._found:
-                    self._told += 1
-                    yield self._found.pop(self._told - 1)
+                if self._all_given and self._told == self._given:
+                    return
+                if self._hands:
+                    self._listen()
+                else:
+                    self._give_up()
+                yield from self._next()
+            self._end()
+            yield from self._rest()
         except KeyboardInterrupt:
             self._end()
-            yield from (self._found[number] for number in sorted(self._found))
+            yield from self._rest()
             raise
         finally:
             self._end()
+
+    def _next(self) -> Iterator[Done]:
+        while self._told in self._found:
+            number = self._told
+            self._told += 1
+            del self._tasks[number]
+            yield self._found.pop(number)
+
+    def _rest(self) -> Iterator[Done]:
+        """What was done of tasks behind one that was not."""
+        for number in sorted(self._found):
+            yield self._found.pop(number)
 
     def _begin(self) -> None:
         """Wait for the first that is ready, or says why it cannot be."""
@@ -89,20 +114,19 @@ class Crew:
             while hand.ready is not None and len(hand.tasks) < AHEAD and self._tried.isdisjoint(hand.tasks):
                 if self._again and not hand.tasks:
                     number = self._again.popleft()
-                elif self._given < min(len(self._tasks), self._told + WAITING):
+                elif self._given < self._told + WAITING and (task := next(self._coming, None)) is not None:
                     number = self._given
                     self._given += 1
+                    self._tasks[number] = task
+                    if not any(map(os.path.lexists, task.written)):
+                        self._fresh.add(number)
                 else:
+                    self._all_given |= self._given < self._told + WAITING
                     break
-                task = self._tasks[number]
-                if not any(map(os.path.lexists, task.written)):
-                    self._fresh.add(number)
-                hand.give(number, task)
+                hand.give(number, self._tasks[number])
 
     def _listen(self) -> None:
-        if not self._hands:
-            return
-        heard = wait([hand.connection for hand in self._hands])
+        heard = wait([hand.connection for hand in self._hands], POLL_SECONDS)
         for hand in [hand for hand in self._hands if hand.connection in heard]:
             report = hand.hear()
             if report is None:
@@ -130,8 +154,17 @@ class Crew:
         if hand.ready is not None:
             self._hands.append(Hand(*self._how))
         elif not self._hands:  # nor would another one start
-            for number in (*self._again, *range(self._given, len(self._tasks))):
-                self._fail(number, hand)
+            self._last = hand
+
+    def _give_up(self) -> None:
+        """There is nobody to do what is left."""
+        for task in self._coming:
+            self._again.append(self._given)
+            self._tasks[self._given] = task
+            self._given += 1
+        self._all_given = True
+        while self._again:
+            self._fail(self._again.popleft(), self._last)
 
     def _fail(self, number: int, hand: Hand) -> None:
         reason, exit_code = hand.fate

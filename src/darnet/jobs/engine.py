@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from threading import Event
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from darnet.jobs.job import Done, Job
     from darnet.jobs.outputs import Task
     from darnet.systems.spec import RestorerSpec
+
+#: Gives tasks one by one, as they are begun: by then a ledger knows of them. `iter` is one.
+Claim: TypeAlias = "Callable[[Sequence[Task]], Iterable[Task]]"
 
 
 class Engine(Protocol):
@@ -16,12 +20,29 @@ class Engine(Protocol):
 
     Each worker builds the restorer once (`spec.build()`) and does a task by `job.worker(restorer)(task)`, so that the
     bytes are the same wherever it runs. A worker that dies fails the task that it had, and no other. With
-    `job.fail_fast` a failure is the last outcome. Closing the iterator ends the work: pictures at hand are finished,
-    and no process, thread or unfinished file stays.
+    `job.fail_fast` a failure is the last outcome. Once `stop` is set, or when the iterator is closed, pictures at hand
+    are finished and no other is begun; no process, thread or unfinished file stays. Those of the first have outcomes.
 
     Raises, before any picture, what `spec.build` and `Job.worker` raise.
     """
 
-    def __call__(self, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
-        """The outcomes of the tasks."""
+    def __call__(
+        self, job: Job, tasks: Sequence[Task], spec: RestorerSpec, claim: Claim = iter, stop: Event | None = None
+    ) -> Iterator[Done]:
+        """The outcomes of the tasks, each of which is claimed before it is begun."""
         ...
+
+
+def until(stop: Event, tasks: Iterable[Task]) -> Iterator[Task]:
+    """The tasks, none of which is asked for once a run is to stop.
+
+    >>> list(until(Event(), []))
+    []
+    """
+    coming = iter(tasks)
+    while not stop.is_set():
+        try:
+            task = next(coming)
+        except StopIteration:
+            return
+        yield task

@@ -16,6 +16,7 @@ from darnet.images.coding import Pages
 from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
 from darnet.images.image import Image
 from darnet.jobs import remote
+from darnet.jobs.choosing import ALL, Choice
 from darnet.jobs.remote import is_remote
 
 #: As an input stdin, as an output stdout.
@@ -32,12 +33,16 @@ NO_PICTURE = "no picture of a format that is read"
 
 @dataclass(frozen=True)
 class Source:
-    """A picture to read: what messages call it, where it lies, and where it goes below an output folder."""
+    """A picture to read: what messages call it, where it lies, and where it goes below an output folder.
+
+    `folder`: the searched one that it was found in, if any.
+    """
 
     name: str
     path: Path
     relative: Path
     data: bytes | None = field(default=None, repr=False)  # of what came from stdin
+    folder: Path | None = None
 
     @property
     def streamed(self) -> bool:
@@ -100,12 +105,13 @@ class Search:
     """How inputs are understood: `tag` marks our own earlier outputs (`photo.restored.jpg`), which are passed over.
 
     In a searched folder that is all of them, elsewhere those whose original is given as well. `output` is a folder of
-    ours that may lie inside a searched one.
+    ours that may lie inside a searched one. `choice`: what of a searched folder is meant.
     """
 
     tag: str | None = None
     recursive: bool = False
     output: str | None = None
+    choice: Choice = ALL
 
     def __call__(self, inputs: Sequence[str]) -> Found:
         """Find everything, each file once, in the order given. Raises UsageError for - among others."""
@@ -187,18 +193,21 @@ class Search:
 
         for directory, folders, files in os.walk(folder, onerror=refused):
             here = Path(directory)
-            folders[:] = self._entered(here, folders, found)
+            folders[:] = self._entered(folder, here, folders, found)
             for name in sorted(files):
                 path = here / name
                 if name[0] == "." or name.lower() in LITTER or self._ours(path):
                     continue
-                reason = None if path.suffix.lower() in SUFFIXES else _no_picture(path)
+                relative = path.relative_to(folder)
+                reason = self.choice.refuses(relative)
+                reason = reason or (None if path.suffix.lower() in SUFFIXES else _no_picture(path))
+                reason = reason or self.choice.is_small(path)
                 if reason is None:
-                    yield Source(str(path), path, path.relative_to(folder))
+                    yield Source(str(path), path, relative, folder=folder)
                 else:
                     found.left_out.append((str(path), reason))
 
-    def _entered(self, here: Path, folders: Sequence[str], found: Found) -> list[str]:
+    def _entered(self, root: Path, here: Path, folders: Sequence[str], found: Found) -> list[str]:
         """Which folders in a searched one are searched, too; the others are left out."""
         ours = os.path.realpath(self.output) if self.output else None
         entered = []
@@ -210,6 +219,8 @@ class Search:
                 found.left_out.append((str(path), "a subfolder (`recursive=True` looks into it)"))
             elif path.is_symlink():  # it may lead back here
                 found.left_out.append((str(path), "a link to a folder, which is not followed"))
+            elif reason := self.choice.refuses(path.relative_to(root), folder=True):
+                found.left_out.append((str(path), reason))
             else:
                 entered.append(name)
         return entered

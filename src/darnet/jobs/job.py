@@ -1,16 +1,16 @@
-"""Job: what is done with pictures, whoever restores them; and `restore_many`, which does it."""
+"""Job: what is done with pictures, whoever restores them, and what became of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darnet.errors import ImageError
 from darnet.images.formats import MAX_PIXELS
 from darnet.images.image import Image
+from darnet.jobs.choosing import Choice
 from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart
@@ -22,7 +22,6 @@ from darnet.restore.strength import Strength, StrengthLike
 if TYPE_CHECKING:
     from darnet.jobs.worker import Worker
     from darnet.restore.restorer import Restorer
-    from darnet.systems.spec import RestorerSpec
 
 #: In the name of an output that lies beside its input: `photo.restored.jpg`.
 TAG = "restored"
@@ -33,7 +32,8 @@ class Done:
     """What became of one input, without pixels: it can be kept, pickled, and written as JSON.
 
     `output`: the file that was written; None where none was. `treatment`: what was done to the picture, and what is to
-    be known about it; None where nothing could be. `error`: why it failed, in one line; None where it did not.
+    be known about it; None where nothing could be. `already`: by an earlier run, as a ledger says.
+    `error`: why it failed, in one line; None where it did not.
     `exit_code`: that of a program that did nothing else. `traceback`: where it failed, for who mends darnet.
     `pixels`: of the picture, all of its pages. `seconds`: that each stage took: "read", "repair", "write".
     """
@@ -46,11 +46,13 @@ class Done:
     traceback: str = field(default="", repr=False)
     pixels: int = field(default=0, repr=False, compare=False)
     seconds: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    already: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         result = None if self.treatment is None else self.treatment.to_dict()
-        return {"input": self.input, "output": self.output, "result": result, "error": self.error}
+        known = {"input": self.input, "output": self.output, "already": self.already}
+        return known | {"result": result, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class Job:
     well. `overwrite`: replace outputs that exist; no input is ever replaced. `dry_run`: diagnose, say what would be
     done, and write nothing. `fail_fast`: a failure, which is an outcome (`Done.error`) as any other, is the last one.
     `max_pixels`: larger pictures are refused before they are decoded. `mask`: the file of one for every picture.
+    `sidecar`: what was done, and with which settings, is written beside the output (`jobs.sidecar`).
+    `include`, `exclude`, `min_size`: what of a searched folder is restored, as `Choice` takes them.
     `first`: of a file of several pictures the first alone; else all of them, as the first is.
     `keep`: what each step changed is written beside the output, for `blend_many`, where anything was repaired. Else an
     output that is replaced takes such a file of an earlier run with it.
@@ -98,22 +102,35 @@ class Job:
     keep: bool = False
     first: bool = False
     shard: Shard | None = None
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    min_size: int = 0
+    sidecar: bool = False
 
     def __post_init__(self) -> None:
         """One kind may be a plain string, and one strength a plain number."""
         object.__setattr__(self, "kinds", tuple(kinds_of(self.kinds)))
+        for name in ("include", "exclude"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        self.choice  # noqa: B018  what makes no sense is said now
         if isinstance(self.strength, Mapping):
             object.__setattr__(self, "strength", Strength.of(self.strength))
 
+    @property
+    def choice(self) -> Choice:
+        """What of a searched folder is restored."""
+        return Choice(self.include, self.exclude, self.min_size)
+
     def plan(self, inputs: Sequence[str], output: str | None = None) -> Agenda:
-        """What is to become of which picture; nothing is read but names and first bytes.
+        """What is to become of which picture; nothing is read but names and headers.
 
         `inputs`: files, folders, globs, or "-": stdin. `output`: a file, a folder, "-": stdout, or None: beside the
         input. Folders keep their structure. Raises UsageError for outputs that collide, would be an input, or cannot
         hold what they should.
         """
-        found = Search(TAG, self.recursive, output)(inputs)
-        tasks = Destination(output, TAG, self.encoding.ext, self.keep).plan(found)
+        found = Search(TAG, self.recursive, output, self.choice)(inputs)
+        tasks = Destination(output, TAG, self.encoding.ext, self.keep, self.sidecar).plan(found)
         if self.mask is not None:
             check_apart(tasks, [Path(self.mask)])
         for task in tasks:
@@ -146,33 +163,3 @@ class Job:
             yield done
             if self.fail_fast and done.error is not None:
                 return
-
-
-def restore_many(
-    inputs: str | Path | Iterable[str | Path],
-    output: str | Path | None = None,
-    restorer: str | Path | RestorerSpec | Restorer = "darnet",
-    job: Job = Job(),
-) -> Iterator[Done]:
-    """Restore files, folders and globs, and give what became of each; a picture is restored when it is asked for.
-
-    `output`: a file, a folder, which keeps the structure of the folders given, or None: `photo.restored.jpg` beside
-    `photo.jpg`. `restorer`: a system by its name or folder, how it runs, or one that is built. `job`: what is done.
-    A picture that fails is an outcome as any other; where `job` says `fail_fast`, it is the last. Originals are never
-    touched, outputs appear at once or not at all, and no picture is held when its outcome is given.
-    Raises UsageError, UnknownNameError, WeightsError or, of a mask, ImageError before any picture.
-
-    >>> [done.input for done in restore_many([])]
-    []
-    """
-    given = [inputs] if isinstance(inputs, str | Path) else inputs
-    agenda = job.plan([str(one) for one in given], None if output is None else str(output))
-    if not agenda.tasks:
-        return job.ending(agenda.missing)
-    from darnet.systems.spec import RestorerSpec
-
-    if isinstance(restorer, str | Path):
-        restorer = RestorerSpec(system=str(restorer))
-    if isinstance(restorer, RestorerSpec):
-        restorer = restorer.build()
-    return job.ending(chain(agenda.missing, job.run(agenda.tasks, restorer)))

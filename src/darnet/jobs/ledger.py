@@ -1,64 +1,247 @@
-"""Ledger: what one run did, and all that is needed to do it again; as JSON it is the report."""
+"""Ledger: what became of every picture of a folder, in a file beside the outputs; who comes next goes on from there.
+
+The file is SQLite's, with a rollback journal: that is sound on a drive of a network as well, which a write-ahead log is
+not, and readers may look meanwhile. A transaction takes 20 ms where a disk is slow. So what became of pictures is
+written together with what is begun next, once a second at most.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import Any
+from uuid import uuid4
+from weakref import finalize
 
-from darnet.errors import UsageError
-from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, check_earlier, is_same_file, write_file
-from darnet.version import __version__
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 
-if TYPE_CHECKING:
-    from darnet.systems.spec import RestorerSpec
+from darnet.errors import ImageError, refusal
+from darnet.jobs.settings import Settings
+from darnet.jobs.traces import Trace
+from darnet.restore.result import Treatment
 
-#: Of the JSON of every report, which an earlier one is known by.
-BEGINNING = b'{\n  "darnet": "'
+#: The file; and what is held by whoever writes it. The operating system lets go of it when its holder ends, however
+#: that ends: the file stays and means nothing.
+NAME, LOCK = ".darnet.sqlite", ".darnet.lock"
+#: What SQLite calls the kind of a database's content, and the version of what lies in it.
+KIND, VERSION = int.from_bytes(b"drnt"), 1
+#: How long who reads waits for who writes.
+PATIENCE_SECONDS = 30.0
+#: What is not yet begun, is begun, was done, or failed.
+WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+TREATMENTS = TypeAdapter(Treatment)
+TABLES = """
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, began_ns INTEGER NOT NULL, digest TEXT NOT NULL, settings TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE pictures (
+    place BLOB PRIMARY KEY,   -- of the output, from the ledger's folder on
+    name BLOB NOT NULL,       -- of the input, as it was given
+    input BLOB NOT NULL,      -- where it lies
+    size INTEGER, mtime_ns INTEGER, sha256 TEXT,    -- of the input
+    status TEXT NOT NULL,
+    reason TEXT,              -- why it failed
+    run TEXT,                 -- who began it last
+    free INTEGER NOT NULL DEFAULT 0,    -- whether there was no file, or one of darnet's, when it was begun
+    digest TEXT,              -- of the settings
+    files TEXT NOT NULL DEFAULT '[]',   -- what was written: path from the ledger's folder on, size, mtime_ns, sha256
+    treatment TEXT, seconds REAL, ended REAL
+) WITHOUT ROWID;
+CREATE INDEX states ON pictures (status);
+"""
+KEPT = """
+INSERT INTO pictures (place, name, input, size, mtime_ns, sha256, status, reason, run, free, digest, files, treatment,
+    seconds, ended)
+VALUES (:place, :name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :free, :digest, :files, :treatment,
+    :seconds, :ended)
+ON CONFLICT (place) DO UPDATE SET (name, input, size, mtime_ns, sha256, status, reason, run, free, digest, files,
+    treatment, seconds, ended) = (:name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :free, :digest,
+    :files, :treatment, :seconds, :ended)
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a ledger says of a picture: `place` of its output, from the ledger's folder on, and the `source`.
+
+    `files`: what darnet wrote last, from the folder on; while it is written anew still what it wrote before.
+    `free`: whether nothing else was in their places when it was begun, by `run`.
+    """
+
+    place: str
+    name: str
+    source: Trace
+    status: str
+    reason: str | None = None
+    run: str | None = None
+    free: bool = False
+    digest: str | None = None
+    files: tuple[Trace, ...] = ()
+    treatment: Treatment | None = None
+    ended: float | None = None
+
+    @classmethod
+    def read(cls, row: sqlite3.Row) -> Entry:
+        """From a row. Raises ValueError for one that darnet did not write."""
+        source = Trace(os.fsdecode(row["input"]), row["size"], row["mtime_ns"], row["sha256"])
+        treatment = None if row["treatment"] is None else TREATMENTS.validate_json(row["treatment"])
+        files = tuple(Trace(**one) for one in json.loads(row["files"]))
+        names = (os.fsdecode(row["place"]), os.fsdecode(row["name"]))
+        kept = {name: row[name] for name in ("status", "reason", "run", "digest", "ended")}
+        return cls(*names, source, free=bool(row["free"]), files=files, treatment=treatment, **kept)
+
+    def row(self) -> dict[str, Any]:
+        """What is stored."""
+        reason = None if self.reason is None else self.reason.encode(errors="replace").decode()
+        return {
+            **asdict(self.source),
+            "place": os.fsencode(self.place),
+            "name": os.fsencode(self.name),
+            "input": os.fsencode(self.source.path),
+            "status": self.status,
+            "reason": reason,
+            "run": self.run,
+            "free": self.free,
+            "digest": self.digest,
+            "files": json.dumps([asdict(file) for file in self.files]),
+            "treatment": None if self.treatment is None else TREATMENTS.dump_json(self.treatment).decode(),
+            "seconds": None if self.treatment is None else self.treatment.seconds,
+            "ended": self.ended,
+        }
 
 
 @dataclass
 class Ledger:
-    """What a job did to each picture, and who restored it; it holds no pictures, whose number has no bound.
+    """The ledger of a `folder`, open for one run under `settings`; who else wants to write it is refused meanwhile.
 
-    `spec`: None where nothing was restored, or by a restorer of whom no spec is known.
-
-    >>> ledger = Ledger(Job(strength=0.5), "restored")
-    >>> ledger.entries.append(Done("a.jpg", error="the file is empty", exit_code=1))
-    >>> ledger.to_dict()["settings"]["strength"], ledger.to_dict()["pictures"][0]["error"]
-    (0.5, 'the file is empty')
+    It is closed by `close`, or when nobody has it any more. Its methods raise ImageError where the file is damaged, of
+    a newer darnet, or cannot be read or written. Threads may share it.
     """
 
-    job: Job
-    output: str | None = None
-    spec: RestorerSpec | None = None
-    entries: list[Done] = field(default_factory=list)
+    folder: Path
+    settings: Settings
+    run: str = field(default_factory=lambda: uuid4().hex[:16])
+    began_ns: int = 0
+    _pending: dict[str, Entry] = field(default_factory=dict, repr=False)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        spec = None if self.spec is None else self.spec.model_dump(mode="json")
-        return {
-            "darnet": __version__,
-            "model": None if self.spec is None else self.spec.system,
-            "settings": {"output": self.output, **asdict(self.job), "restorer": spec},
-            "pictures": [entry.to_dict() for entry in self.entries],
-        }
+    def __post_init__(self) -> None:
+        """Open it, and make it where there is none. Raises ImageError."""
+        self.path, held = self.folder / NAME, ExitStack()
+        self.close = finalize(self, held.close)
+        self._lock, self._written = RLock(), time.monotonic()
+        try:
+            with self._speaking():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._hold(held)
+                self._base = connect(self.path)
+                held.callback(self._base.close)
+                self._check()
+                self._begin()
+        except BaseException:
+            self.close()
+            raise
 
-    def write(self, path: Path | str) -> None:
-        """Write the report, at once or not at all, in place of an earlier one and no other file. Raises ImageError."""
-        check_earlier(Path(path), BEGINNING)
-        write_file(Path(path), (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+    def _hold(self, held: ExitStack) -> None:
+        """Keep others out, and take the time of the file system, whose clock may be another machine's."""
+        lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)  # another thread may let go of it
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ImageError(self.path, "another run is at work on this folder; nothing was done") from None
+        held.callback(lock.release)
+        os.utime(self.folder / LOCK)
+        self.began_ns = (self.folder / LOCK).stat().st_mtime_ns
+
+    def _check(self) -> None:
+        """Raise ImageError for what is none of ours."""
+        if not self._base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            with self._base:
+                self._base.execute("BEGIN IMMEDIATE")
+                for statement in TABLES.split(";"):
+                    self._base.execute(statement)
+                self._base.execute(f"PRAGMA application_id = {KIND}")
+                self._base.execute(f"PRAGMA user_version = {VERSION}")
+        check(self._base, self.path)
+        (found,) = self._base.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+    def _begin(self) -> None:
+        known = (self.run, self.began_ns, self.settings.digest, self.settings.document)
+        with self._base:
+            self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", known)
+
+    def entry(self, place: str) -> Entry | None:
+        """What is known of the picture whose output goes there, which was begun by this run or an earlier one."""
+        with self._speaking():
+            if place in self._pending:
+                return self._pending[place]
+            found = self._base.execute("SELECT * FROM pictures WHERE place = ?", (os.fsencode(place),)).fetchone()
+            return None if found is None else Entry.read(found)
+
+    def began(self, run: str | None) -> int:
+        """When a run began, in nanoseconds of the file system's clock; far ahead for one that nobody knows."""
+        with self._speaking():
+            found = self._base.execute("SELECT began_ns FROM runs WHERE run = ?", (run,)).fetchone()
+            return 2**63 if found is None else int(found[0])
+
+    def interrupted(self) -> list[Entry]:
+        """What earlier runs began and did not end."""
+        with self._speaking():
+            rows = self._base.execute("SELECT * FROM pictures WHERE status = ? AND run <> ?", (RUNNING, self.run))
+            return [Entry.read(row) for row in rows]
+
+    def keep(self, entries: Sequence[Entry], *, at_once: bool = False, every_seconds: float = 1.0) -> None:
+        """Note what became of pictures; it is written `at_once`, or when the last time is so long ago."""
+        with self._speaking():
+            self._pending |= {entry.place: entry for entry in entries}
+            if self._pending and (at_once or time.monotonic() - self._written >= every_seconds):
+                with self._base:
+                    self._base.executemany(KEPT, (entry.row() for entry in self._pending.values()))
+                self._pending.clear()
+                self._written = time.monotonic()
+
+    @contextmanager
+    def _speaking(self) -> Iterator[None]:
+        """One thread at a time, and errors that name the file."""
+        with self._lock, speaking(self.path):
+            yield
 
 
-def check_report(path: Path, tasks: Iterable[Task]) -> None:
-    """Raise UsageError if a report would replace a picture of these tasks.
+def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
+    """A connection to a ledger's file. Raises sqlite3.Error."""
+    mode = "rwc" if writable else "ro"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    base = sqlite3.connect(uri, PATIENCE_SECONDS, uri=True, check_same_thread=False)
+    base.row_factory = sqlite3.Row
+    return base
 
-    ImageError if it would replace any other file but an earlier report, or cannot be written.
-    """
-    pictures = [place for task in tasks for place in (task.source.path, task.output, *task.written)]
-    if path in pictures or is_same_file(path, pictures):
-        raise UsageError(f"`report={str(path)!r}`: that is a picture of this run")
-    check_earlier(path, BEGINNING)
+
+def check(base: sqlite3.Connection, path: Path) -> None:
+    """Raise ImageError for a database that is no ledger, or one of a newer darnet; sqlite3.Error for a damaged one."""
+    kind, version = (base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
+    if kind != KIND:
+        raise ImageError(path, "no ledger of darnet's; move it away")
+    if version > VERSION:
+        raise ImageError(path, "written by a newer version of darnet, in a format that this one does not know")
+
+
+@contextmanager
+def speaking(path: Path) -> Iterator[None]:
+    """Errors inside are ImageErrors that name the ledger."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise ImageError(path, f"the ledger cannot be read or written: {error}") from None
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(path, f"damaged ledger ({error}); without it nothing is known to be done") from None
+    except OSError as error:
+        raise ImageError(path, f"the ledger cannot be written: {refusal(error)}") from None

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from darnet.errors import UsageError
 from darnet.jobs.crew import Crew
+from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task
 from darnet.jobs.pipeline import Pipeline
@@ -44,14 +46,20 @@ class Local:
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"`jobs={self.jobs}`: expected at least 1")
 
-    def __call__(self, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
+    def __call__(
+        self, job: Job, tasks: Sequence[Task], spec: RestorerSpec, claim: Claim = iter, stop: Event | None = None
+    ) -> Iterator[Done]:
         """The outcomes of the tasks (`Engine`)."""
+        stop = stop or Event()
         simple = job.fail_fast or any(task.streamed for task in tasks)
         jobs = 1 if simple else self.jobs or suitable(tasks, spec.device)
         if jobs > 1:
-            return Crew(job, tasks, spec, min(jobs, len(tasks)), max(1, cores() // jobs)).outcomes()
+            crew = Crew(job, spec, min(jobs, len(tasks)), max(1, cores() // jobs))
+            return crew.outcomes(claim(tasks), stop)
         restorer = spec.build()
-        return job.run(tasks, restorer) if simple or len(tasks) < 2 else Pipeline(job.worker(restorer))(tasks)
+        if simple or len(tasks) < 2:
+            return job.run(until(stop, claim(tasks)), restorer)
+        return Pipeline(job.worker(restorer), stop)(claim(tasks))
 
 
 def suitable(tasks: Sequence[Task], device: str) -> int:

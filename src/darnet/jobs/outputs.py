@@ -21,19 +21,27 @@ from darnet.jobs.remote import is_remote
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
 #: of its outputs, `photo.restored.jpg` and `photo.restored.png`, and no suffix of a picture.
 RESIDUALS = ".residuals"
+#: The same for what was done to it.
+SIDECAR = ".json"
 
 
 @dataclass(frozen=True)
 class Task:
     """A picture and the file it becomes; `name` is what messages call that file, STREAM where it is stdout.
 
-    `keep`: what each step changed becomes a file beside it.
+    `keep`: what each step changed becomes a file beside it; `sidecar`: so does what was done. `ledger`: the folder
+    whose ledger tells of it, if any; `ours`: who has looked there knows that files which it replaces are of an earlier
+    run; `mark`: what names of its unfinished files begin with.
     """
 
     source: Source
     output: Path
     name: str
     keep: bool = False
+    ledger: Path | None = None
+    ours: bool = False
+    mark: str = ""
+    sidecar: bool = False
 
     @property
     def place(self) -> Path:
@@ -51,9 +59,15 @@ class Task:
         return self.beside if self.keep else None
 
     @property
+    def sidecar_file(self) -> Path | None:
+        """The file of what was done, where that is to be written."""
+        return self.output.with_name(self.output.name + SIDECAR) if self.sidecar else None
+
+    @property
     def written(self) -> list[Path]:
         """All files that it may write."""
-        return [path for path in (None if self.streamed else self.output, self.residuals) if path is not None]
+        paths = (None if self.streamed else self.output, self.residuals, self.sidecar_file)
+        return [path for path in paths if path is not None]
 
     @property
     def format(self) -> str | None:
@@ -76,7 +90,7 @@ class Task:
             remote.check_free(self.name, overwrite=overwrite)
             return
         for path in self.written:
-            check_free(path, overwrite=overwrite)
+            check_free(path, overwrite=overwrite or self.ours)
 
     def write(self, parts: Iterable[bytes]) -> None:
         """Write the output's bytes, a file at once or not at all. Raises ImageError."""
@@ -94,24 +108,25 @@ class Task:
 class Destination:
     """Where outputs are to go. `tag` goes into the name of an output that lies beside its input.
 
-    `keep`: each has a file beside it, of what each step changed.
+    `keep`: each has a file beside it, of what each step changed; `sidecar`: and one of what was done.
     """
 
     output: str | None
     tag: str
     ext: str = "auto"
     keep: bool = False
+    sidecar: bool = False
 
     def plan(self, found: Found) -> list[Task]:
         """One task a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
         if self.output == STREAM or (self.output is None and any(source.streamed for source in found.sources)):
-            if self.keep:
-                raise UsageError("`keep=True`: lies beside the output, which is stdout; give a file")
+            for name in [name for name in ("keep", "sidecar") if getattr(self, name)]:
+                raise UsageError(f"`{name}=True`: lies beside the output, which is stdout; give a file")
             return [self._to_stdout(source) for source in self._only(found)]
         if self.output is not None and self._names_file(found):
             path = Path(self.output)
             self._check_suffix(path)
-            tasks = [Task(source, path, self.output, self.keep) for source in self._only(found)]
+            tasks = [Task(source, path, self.output, self.keep, sidecar=self.sidecar) for source in self._only(found)]
         else:
             tasks = self._named(found.sources)
         check_apart(tasks, [source.path for source in found.sources])
@@ -130,12 +145,13 @@ class Destination:
         if is_remote(self.output or source.name):
             return self._remote(source, stem, suffix)
         beside = source.path.with_name(f"{stem}.{self.tag}{suffix}")
-        path = beside
+        path, ledger = beside, source.folder
         if self.output is not None:
+            ledger = Path(self.output)
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
             if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
                 path = path.with_name(beside.name)
-        return Task(source, path, str(path), self.keep)
+        return Task(source, path, str(path), self.keep, ledger, sidecar=self.sidecar)
 
     def _remote(self, source: Source, stem: str, suffix: str) -> Task:
         """To a URL: in the output folder, or beside the input. Raises UsageError where files beside it are wanted."""

@@ -34,16 +34,16 @@ def fits(held: int) -> bool:
 class Pipeline:
     """A worker, the stages of which work side by side on one picture each.
 
-    Closing the iterator, or Ctrl-C while an outcome is waited for, ends the work: what is under repair or was repaired
-    is finished and written, what was only read is not; after Ctrl-C these outcomes are given before it is raised.
+    Closing the iterator, setting `stop`, or Ctrl-C while an outcome is waited for ends the work: what is under repair
+    or was repaired is finished and written, what was only read is not. Unless it was closed, these outcomes are given.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, stop: Event | None = None) -> None:
         self._worker = worker
         self._read: Queue[Turn | End] = Queue(WAITING)
         self._repaired: Queue[Turn | End] = Queue(WAITING)
         self._done: Queue[Done | End] = Queue(WAITING)
-        self._stopped, self._changed = Event(), Condition()
+        self._stopped, self._changed = stop or Event(), Condition()
         self._turns: list[Turn] = []  # that hold pictures
         self._ended = False  # whether the last outcome was taken
 
@@ -86,7 +86,8 @@ class Pipeline:
         try:
             for task in tasks:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._stopped.is_set() or fits(self._held()))
+                    while not (self._stopped.is_set() or fits(self._held())):
+                        self._changed.wait(POLL_SECONDS)  # who sets the event may tell nobody
                 if self._stopped.is_set():
                     break
                 turn = self._worker.read(task)

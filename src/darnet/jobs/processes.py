@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, TypeAlias
 
 from darnet.errors import DarnetError, ResourceError
-from darnet.files import BEGINNING
+from darnet.files import PROCESS, remove_unfinished
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task
 from darnet.jobs.pipeline import Pipeline
@@ -32,10 +32,10 @@ Order: TypeAlias = tuple[int, Task] | None
 
 @dataclass(frozen=True)
 class Ready:
-    """A restorer is built; what was said meanwhile, and what the names of unfinished files there begin with."""
+    """A restorer is built; what was said meanwhile, and what is in the names of unfinished files there."""
 
     said: list[ImageWarning]
-    unfinished: str
+    process: str
 
 
 class Hand:
@@ -77,9 +77,7 @@ class Hand:
         """Remove what it has not finished, once it has died."""
         if self.ready is not None:
             for folder in {path.parent for task in self.tasks.values() for path in task.written}:
-                for path in folder.glob(f"{self.ready.unfinished}*"):
-                    with suppress(OSError):
-                        path.unlink()
+                remove_unfinished(folder, self.ready.process)
 
     def _tell(self, order: Order) -> None:
         with suppress(OSError):  # it has died, which is found out where it is heard
@@ -109,7 +107,7 @@ def _work(connection: Connection, job: Job, spec: str, threads: int) -> None:
     except Exception as error:
         connection.send(error)
         return
-    connection.send(Ready(list(said), BEGINNING))
+    connection.send(Ready(list(said), PROCESS))
     numbers = list[int]()
     pipeline = Pipeline(worker)
     with suppress(BrokenPipeError):  # nobody is there any more

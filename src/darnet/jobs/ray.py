@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from darnet.errors import DarnetError, ImageError, UsageError, one_line
-from darnet.files import BEGINNING
+from darnet.files import PROCESS, remove_unfinished
+from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task, remove
 from darnet.registry import optional
@@ -41,7 +43,9 @@ class Ray:
 
     address: str | None = None
 
-    def __call__(self, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
+    def __call__(
+        self, job: Job, tasks: Sequence[Task], spec: RestorerSpec, claim: Claim = iter, stop: Event | None = None
+    ) -> Iterator[Done]:
         """The outcomes of the tasks (`Engine`)."""
         if any(task.streamed for task in tasks):
             raise UsageError("`engine='ray'`: stdout is not reached from other machines; give a file or a folder")
@@ -55,7 +59,7 @@ class Ray:
         except BaseException:
             crew.end()
             raise
-        return crew.outcomes(tasks)
+        return crew.outcomes(claim(tasks), stop or Event())
 
     def _connect(self, ray: Any) -> None:
         """Raises UsageError for a cluster that cannot be reached."""
@@ -94,7 +98,7 @@ class Actor:
             self.worker = job.worker(RestorerSpec.from_json(spec).build())
         except Exception as error:
             return error
-        return BEGINNING
+        return PROCESS
 
     def do(self, task: Task) -> Done:
         """Do a task."""
@@ -149,25 +153,31 @@ class Crew:
         if self._ours:
             self._ray.shutdown()
 
-    def outcomes(self, tasks: Sequence[Task]) -> Iterator[Done]:
-        """In the order of the tasks."""
+    def outcomes(self, tasks: Iterable[Task], stop: Event) -> Iterator[Done]:
+        """In the order of the tasks; once `stop` is set, of those that were given."""
         try:
-            yield from self._job.ending(self._each(tasks))
+            yield from self._job.ending(self._each(until(stop, tasks)))
         finally:
             self.end()
 
-    def _each(self, tasks: Sequence[Task]) -> Iterator[Done]:
-        given, count = 0, len(tasks)
-        for number in range(count):
-            while number not in self._found:
-                while self._free and self._lost:
-                    self._give(self._lost.pop())
-                while self._free and given < min(count, number + WAITING * self._size):
-                    fresh = not any(os.path.lexists(path) for path in tasks[given].written)
-                    self._give(Order(None, given, tasks[given], fresh))
+    def _each(self, tasks: Iterator[Task]) -> Iterator[Done]:
+        given = number = 0
+        all_given = False
+        while not all_given or number < given:
+            while self._free and self._lost:
+                self._give(self._lost.pop())
+            while self._free and not all_given and given < number + WAITING * self._size:
+                task = next(tasks, None)
+                if task is None:
+                    all_given = True
+                else:
+                    self._give(Order(None, given, task, not any(map(os.path.lexists, task.written))))
                     given += 1
+            if number < given and number not in self._found:
                 self._hear()
-            yield self._found.pop(number)
+            while number in self._found:
+                yield self._found.pop(number)
+                number += 1
 
     def _hire(self) -> None:
         actor = self._class.remote()
@@ -233,5 +243,5 @@ class Crew:
                 with suppress(ImageError):
                     if order.fresh:
                         remove(path)
-                    for part in path.parent.glob(f"{unfinished}*") if unfinished else ():
-                        remove(part)
+                if unfinished:
+                    remove_unfinished(path.parent, unfinished)

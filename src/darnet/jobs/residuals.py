@@ -97,7 +97,7 @@ def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Pa
     subject = result.residuals.subject
     treated = [step for step in result.steps if step.expert is not None]
     return Header(
-        original=None if source.streamed else _relative(source.path, folder),
+        original=None if source.streamed else relative(source.path, folder),
         sha256=digest(source),
         height=subject.image.height,
         width=subject.image.width,
@@ -116,7 +116,7 @@ def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Pa
     )
 
 
-def _relative(path: Path, folder: Path) -> str | None:
+def relative(path: Path, folder: Path) -> str | None:
     """A path from a folder on; whole where no way leads there, as between drives. None for a name that is no text."""
     try:
         way = os.path.relpath(os.path.realpath(path.parent), os.path.realpath(folder))

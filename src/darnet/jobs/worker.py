@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from darnet.errors import ImageError, explain
+from darnet.files import marked
 from darnet.images import scratch
 from darnet.images.arrays import RGB
 from darnet.images.codecs import unfinished_picture
@@ -98,7 +99,8 @@ class Worker:
     def write(self, turn: Turn) -> Done:
         """What became of it, once the output is there."""
         if not self.job.dry_run:
-            turn.take("write", self._write)
+            with marked(turn.task.mark):
+                turn.take("write", self._write)
         turn.image = turn.result = None
         if turn.pixels > scratch.AT_ONCE // RGB:
             scratch.trim()  # else what was freed stays, in pieces: 100 MB more after 40 photos of 12 MP
@@ -129,7 +131,7 @@ class Worker:
 
         if task.residuals is None or result.residuals is None:
             encoding.write(result, task)
-            if self.job.overwrite:
+            if self.job.overwrite or task.ours:
                 archive.remove_beside(task)
             return
         make_folder(task.residuals)

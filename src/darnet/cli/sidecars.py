@@ -1,0 +1,50 @@
+"""`darnet restore --from-sidecar`: what an earlier run did, done again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from darnet.cli import options as o
+from darnet.cli.session import Session
+from darnet.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from darnet.jobs import Job
+    from darnet.systems.spec import RestorerSpec
+
+#: What flags say of who restores, by the fields of `RestorerSpec`; or that itself.
+Who: TypeAlias = "dict[str, Any] | RestorerSpec"
+
+
+def spec_of(who: Who) -> RestorerSpec:
+    """Who restores. Raises UsageError."""
+    from darnet.systems.spec import RestorerSpec
+
+    return RestorerSpec(**who | {"tiles": o.tiles_of(who["tiles"])}) if isinstance(who, dict) else who
+
+
+def repeated(
+    session: Session, file: Path, inputs: list[str] | None, job: Job, who: Who
+) -> tuple[list[str], Job, RestorerSpec]:
+    """What a sidecar says, of its picture where no other is given; `job`, `who`: what else the command line says.
+
+    Warns where the same bytes cannot be promised. Raises UsageError for flags that say what the sidecar does,
+    ImageError where its picture is not what it was.
+    """
+    from darnet.jobs import Job, sidecar
+    from darnet.jobs.settings import CHOOSING, chosen, sha256_of
+
+    if chosen(replace(job, sidecar=False)) != chosen(Job()) or spec_of(who) != spec_of({"tiles": "auto"}):
+        raise UsageError("--from-sidecar: says itself how its picture was restored; leave out the flags that say so")
+    again = sidecar.read(file)
+    if not inputs:
+        if again.picture is None:
+            raise ImageError(file, "its picture came from stdin; give one")
+        if sha256_of(again.picture) != again.sha256:
+            raise ImageError(again.picture, f"is not the picture that {file} tells of: its bytes differ")
+    for text in again.other:
+        session.warn(str(file), f"{text}, and so may be the bytes of the output")
+    given = {name: getattr(job, name) for name in (*CHOOSING, "sidecar")}
+    return inputs or [str(again.picture)], replace(again.job, **given), again.spec

@@ -1,0 +1,236 @@
+"""Going on where an earlier run ended: what of a job is done already, and what its ledgers are told of the rest.
+
+Whoever runs the tasks, in whatever order and wherever, is put between two generators: `claimed` gives the tasks, and
+`recorded` takes their outcomes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darnet.errors import ImageError, UsageError, named
+from darnet.files import marked, remove_unfinished
+from darnet.jobs import sidecar
+from darnet.jobs.job import Done, Job
+from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger
+from darnet.jobs.outputs import Task, place, remove
+from darnet.jobs.settings import Settings
+from darnet.jobs.traces import Trace, is_whole
+
+if TYPE_CHECKING:
+    from darnet.systems.spec import RestorerSpec
+
+#: So many tasks are begun at once at most, and so many that they take about as long.
+MOST_AT_ONCE, AT_ONCE_SECONDS = 64, 1.0
+
+
+@dataclass
+class Resumption:
+    """A job with the ledgers of its tasks; `settings`: None where none is kept, and all is done.
+
+    Raises ImageError, where it is not said otherwise, for a ledger that cannot be read or written.
+    """
+
+    job: Job
+    settings: Settings | None
+    _ledgers: dict[Path, Ledger] = field(default_factory=dict, repr=False)
+    _begun: dict[str, tuple[Task, Ledger | None, Entry | None]] = field(
+        default_factory=dict, repr=False
+    )  # by name of the input
+
+    @classmethod
+    def of(cls, job: Job, spec: RestorerSpec | None, tasks: Sequence[Task]) -> Resumption:
+        """Of the tasks of a job, and of whom it is done by, where that is known.
+
+        Raises as `Settings.of`, and UsageError for sidecars of what nobody knows how to do again.
+        """
+        if spec is None and job.sidecar:
+            raise UsageError(
+                "`sidecar=True`: takes a system's name or a RestorerSpec; one that is built cannot be told"
+            )
+        told = job.sidecar or any(task.ledger is not None for task in tasks)
+        return cls(job, Settings.of(job, spec) if told and spec is not None and not job.dry_run else None)
+
+    def outstanding(self, tasks: Sequence[Task]) -> tuple[list[Task], list[Done]]:
+        """What is left to do; and the outcomes of what is done, or of outputs that somebody else has changed.
+
+        What a process that was killed left unfinished is removed.
+        """
+        for folder in self._folders(tasks):
+            if (folder / NAME).exists():
+                ledger = self._open(folder)
+                for place, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
+                    remove_unfinished(place, run)
+        left, known = list[Task](), list[Done]()
+        for task in tasks:
+            found = self._standing(task)
+            if isinstance(found, Done):
+                known.append(found)
+            else:
+                left.append(found)
+        if not left:
+            self.close()
+        return left, known
+
+    def claimed(self, tasks: Sequence[Task]) -> Iterator[Task]:
+        """The tasks, each when it is asked for; by then its ledger, which is made where there is none, knows of it."""
+        for folder in self._folders(tasks):
+            if folder not in self._ledgers:
+                self._open(folder)
+        for folder, ledger in self._ledgers.items():
+            waiting = (self._waiting(task, ledger) for task in tasks if task.ledger == folder)
+            ledger.keep([entry for entry in waiting if entry is not None], at_once=True)
+        coming, number = iter(tasks), 1
+        while chunk := [self._claim(task) for task in islice(coming, number)]:
+            started = time.monotonic()
+            self._keep(at_once=True)
+            yield from chunk
+            quick = time.monotonic() - started < AT_ONCE_SECONDS
+            number = min(2 * number, MOST_AT_ONCE) if quick else max(1, number // 2)
+
+    def recorded(self, outcomes: Iterable[Done]) -> Iterator[Done]:
+        """The outcomes, each when its ledger knows of it; after the last the ledgers are closed."""
+        try:
+            for done in outcomes:
+                yield self._record(done)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Write what is not yet written, and let others at the ledgers."""
+        try:
+            self._keep(at_once=True)
+        finally:
+            for ledger in self._ledgers.values():
+                ledger.close()
+            self._ledgers.clear()
+
+    def _folders(self, tasks: Sequence[Task]) -> list[Path]:
+        if self.settings is None:
+            return []
+        return list(dict.fromkeys(task.ledger for task in tasks if task.ledger is not None))
+
+    def _open(self, folder: Path) -> Ledger:
+        assert self.settings is not None
+        self._ledgers[folder] = Ledger(folder, self.settings)
+        return self._ledgers[folder]
+
+    def _keep(self, *, at_once: bool) -> None:
+        for ledger in self._ledgers.values():
+            ledger.keep((), at_once=at_once)
+
+    def _standing(self, task: Task) -> Task | Done:
+        """The task as it is to be done, or why it is not."""
+        ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
+        entry = None if ledger is None else ledger.entry(_place(task, ledger))
+        if ledger is None or entry is None:
+            return task
+        known = {place(ledger.folder / trace.path): trace for trace in entry.files}
+        paths = {place(path): path for path in (*known, *task.written)}
+        there = [path for at, path in paths.items() if os.path.lexists(at)]
+        others = [path for path in there if place(path) not in known or not known[place(path)].fits(path)]
+        as_written = known and not others and all(os.path.lexists(path) for path in known)
+        as_wanted = entry.status in {DONE, WAITING} and entry.digest == ledger.settings.digest
+        if as_written and as_wanted and _unchanged(entry.source, task.source.path):
+            return Done(task.source.name, task.name, entry.treatment, already=True)
+        foreign = [path for path in others if not _is_ours(path, known.get(place(path)), entry, ledger)]
+        if not foreign:
+            return replace(task, ours=True)
+        if place(foreign[0]) not in known or self.job.overwrite:
+            return task
+        reason = f"{named(foreign[0])}: somebody has changed it since it was written; `overwrite=True` replaces it"
+        return Done(task.source.name, error=reason, exit_code=ImageError.exit_code)
+
+    def _waiting(self, task: Task, ledger: Ledger) -> Entry | None:
+        """What a ledger is told before the first task is begun; None where what it says is to stay."""
+        at = _place(task, ledger)
+        entry = ledger.entry(at)
+        if entry is None:
+            return Entry(at, task.source.name, _seen(task), WAITING)
+        return replace(entry, status=WAITING) if entry.status == DONE else None
+
+    def _claim(self, task: Task) -> Task:
+        ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
+        if ledger is None:
+            self._begun[task.source.name] = task, None, None
+            return task
+        at = _place(task, ledger)
+        before = ledger.entry(at)
+        free = task.ours or not any(os.path.lexists(path) for path in task.written)
+        entry = Entry(at, task.source.name, _seen(task), RUNNING, run=ledger.run, free=free)
+        entry = replace(entry, digest=ledger.settings.digest, files=() if before is None else before.files)
+        task = replace(task, mark=ledger.run)
+        self._begun[task.source.name] = task, ledger, entry
+        ledger.keep([entry])
+        return task
+
+    def _record(self, done: Done) -> Done:
+        task, ledger, entry = self._begun.pop(done.input)
+        if task.sidecar and self.settings is not None and done.error is None:
+            try:
+                with marked(task.mark):
+                    sidecar.write(task, done, self.settings)
+            except ImageError as error:  # both, or none of them
+                for path in task.written:
+                    with suppress(ImageError):
+                        remove(path)
+                done = replace(done, output=None, error=str(error), exit_code=error.exit_code)
+        if ledger is not None and entry is not None:
+            self._note(done, task, ledger, entry)
+        return done
+
+    def _note(self, done: Done, task: Task, ledger: Ledger, entry: Entry) -> None:
+        entry = replace(entry, treatment=done.treatment, ended=time.time())
+        if done.error is not None:
+            ledger.keep([replace(entry, status=FAILED, reason=done.error)])
+            return
+        with suppress(OSError, ImageError):  # gone, or another by now: then it is to be done again
+            source = Trace.of(task.source.path, entry.source.path)
+            if replace(source, sha256="") == entry.source:
+                paths = [path for path in task.written if os.path.lexists(path)]
+                files = tuple(Trace.of(path, _relative(path, ledger.folder)) for path in paths)
+                ledger.keep([replace(entry, status=DONE, source=source, files=files)])
+
+
+def _place(task: Task, ledger: Ledger) -> str:
+    return _relative(task.output, ledger.folder)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    """Where a file lies, from a folder on, whichever ways lead to them."""
+    return Path(os.path.relpath(place(path), os.path.realpath(folder))).as_posix()
+
+
+def _seen(task: Task) -> Trace:
+    """What the input is, before it is read; one that is gone has no time."""
+    path = os.path.realpath(task.source.path)
+    try:
+        return Trace.of(Path(path), path, whole=False)
+    except OSError:
+        return Trace(path, 0, 0)
+
+
+def _unchanged(source: Trace, path: Path) -> bool:
+    """Whether an input is what it was; in another place only what it holds can tell."""
+    here = os.path.realpath(path)
+    return (source if here == source.path else replace(source, mtime_ns=-1)).fits(Path(here))
+
+
+def _is_ours(path: Path, trace: Trace | None, entry: Entry, ledger: Ledger) -> bool:
+    """Whether a file that is none that a ledger knows was written by a run that could not say so, or is half of one.
+
+    There was none when that run began the picture, and it is younger than that, or as old as the input (`keep_time`).
+    """
+    if trace is not None and not is_whole(path, trace):
+        return True
+    if entry.status != RUNNING or not entry.free:
+        return False
+    changed_ns = path.lstat().st_mtime_ns
+    return changed_ns >= ledger.began(entry.run) or changed_ns == entry.source.mtime_ns

@@ -1,0 +1,96 @@
+"""What a ledger says of a folder, for who only wants to read it: also while a run is at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from darnet.errors import NoInputError, named
+from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, check, connect, speaking
+
+#: Of `pictures`, how far the last run is.
+RATE = "SELECT count(*), avg(seconds), max(ended) FROM pictures WHERE run = ? AND status = ?"
+
+
+@dataclass(frozen=True)
+class NotDone:
+    """A picture that is not done: `status` is "failed" or "unfinished"."""
+
+    input: str
+    output: str
+    status: str
+    reason: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {"input": self.input, "output": self.output, "status": self.status, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a folder is.
+
+    `done`, `failed`, `unfinished`: how many pictures. `began`: when the last run did, in seconds
+    since 1970; `settings`: of that run. `outdated`: done with other settings. `written`: how many that run has done so
+    far, in so many `seconds`, with `seconds_each` of work.
+    """
+
+    folder: Path
+    done: int
+    failed: int = 0
+    unfinished: int = 0
+    began: float | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    outdated: int = 0
+    written: int = 0
+    seconds: float = 0.0
+    seconds_each: float | None = None
+
+    @property
+    def rate(self) -> float | None:
+        """Pictures a second of the last run; None where it has done none."""
+        return self.written / self.seconds if self.written and self.seconds > 0 else None
+
+    @classmethod
+    def read(cls, folder: Path) -> Status:
+        """Of the ledger in a folder.
+
+        Raises NoInputError where there is none, ImageError for one that is damaged, of a newer darnet, or unreadable.
+        """
+        with _opened(folder) as base:
+            counts: dict[str, int] = dict(base.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
+            run = base.execute("SELECT * FROM runs ORDER BY began_ns DESC LIMIT 1").fetchone()
+            if run is None:
+                return cls(folder, 0)
+            written, each, ended = base.execute(RATE, (run["run"], DONE)).fetchone()
+            digests = "SELECT count(*) FROM pictures WHERE status = ? AND digest <> ?"
+            (outdated,) = base.execute(digests, (DONE, run["digest"])).fetchone()
+            done, failed, waiting, running = (counts.get(status, 0) for status in (DONE, FAILED, WAITING, RUNNING))
+            began, settings = run["began_ns"] / 1e9, json.loads(run["settings"])
+            took = 0.0 if ended is None else max(0.0, ended - began)
+            return cls(folder, done, failed, waiting + running, began, settings, outdated, written, took, each)
+
+    def not_done(self) -> Iterator[NotDone]:
+        """Every picture that is not done, by status and place. Raises as `read`."""
+        query = "SELECT place, name, status, reason FROM pictures WHERE status <> ? ORDER BY status, place"
+        with _opened(self.folder) as base:
+            for place, name, status, reason in base.execute(query, (DONE,)):
+                known = "unfinished" if status in {WAITING, RUNNING} else status
+                yield NotDone(os.fsdecode(name), str(self.folder / os.fsdecode(place)), known, reason)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = folder / NAME
+    if not path.is_file():
+        raise NoInputError(f"{named(folder)}: no ledger in it; `restore` keeps one in a folder of outputs")
+    writable = os.access(folder, os.W_OK)  # to put right what a killed process left
+    with speaking(path), closing(connect(path, writable=writable)) as base:
+        check(base, path)
+        yield base

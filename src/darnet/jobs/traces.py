@@ -1,0 +1,70 @@
+"""Traces: what a file was when it was read or written, and whether it still is."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from darnet.errors import ImageError
+from darnet.images.formats import SUFFIXES
+from darnet.images.image import Image
+from darnet.jobs.settings import sha256_of
+from darnet.notices import overheard
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A file as it was: its `path`, its size in bytes, when it was changed last, and its SHA-256.
+
+    `sha256`: empty where it is not known.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "a.txt")
+    ...     _ = path.write_text("all of it")
+    ...     trace = Trace.of(path)
+    ...     path.touch()
+    ...     before = trace.fits(path)
+    ...     _ = path.write_text("all of us")
+    ...     before, trace.fits(path)
+    (True, False)
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, path: Path, name: str | None = None, *, whole: bool = True) -> Trace:
+        """Of the file at `path`, under a `name`; `whole`: with its SHA-256. Raises OSError, ImageError."""
+        status = path.stat()
+        digest = sha256_of(path) if whole else ""
+        return cls(str(path) if name is None else name, status.st_size, status.st_mtime_ns, digest)
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file there is the same: by size and time, or by what it holds."""
+        try:
+            now = path.stat()
+            if now.st_size != self.size:
+                return False
+            return now.st_mtime_ns == self.mtime_ns or self.sha256 == sha256_of(path)
+        except (OSError, ImageError):
+            return False
+
+
+def is_whole(path: Path, trace: Trace) -> bool:
+    """Whether a file, which differs from its trace, is one that somebody made, not what is left of the one there was.
+
+    A picture can be decoded; what is none has at least the size.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        return os.path.lexists(path) and path.lstat().st_size >= trace.size
+    try:
+        with overheard():
+            Image.read(path, max_pixels=sys.maxsize, pages="all")
+    except ImageError:
+        return False
+    return True

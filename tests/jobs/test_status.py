@@ -1,0 +1,34 @@
+"""darnet.jobs.status: what a ledger says to who only reads it. What is printed of it: tests/cli/test_status.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from darnet import RestorerSpec, restore_many
+from darnet.errors import NoInputError
+from darnet.jobs import Job
+from darnet.jobs.status import Status
+
+
+def test_a_folder_is_looked_at_while_a_run_is_at_work(pictures, tiny_system):
+    for name in "abc":
+        pictures(f"in/{name}.png")
+    outcomes = restore_many("in", "out", RestorerSpec(system=str(tiny_system), device="cpu"), Job(strength=0.5))
+    next(outcomes)
+    status = Status.read(Path("out"))
+    assert status.done + status.unfinished == 3
+    assert status.unfinished == len(list(status.not_done())) > 0
+    assert status.settings["job"]["strength"] == 0.5
+    assert len(list(outcomes)) == 2
+    status = Status.read(Path("out"))
+    assert (status.done, status.failed, status.unfinished, status.outdated, status.written) == (3, 0, 0, 0, 3)
+    assert status.rate > 0
+    assert 0 < status.seconds_each < 60
+    assert list(status.not_done()) == []
+
+
+def test_no_ledger_is_no_input(tmp_path):
+    with pytest.raises(NoInputError, match="no ledger in it"):
+        Status.read(tmp_path)

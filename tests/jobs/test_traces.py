@@ -1,0 +1,41 @@
+"""darnet.jobs.traces: files as they were."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from darnet.jobs.traces import Trace, is_whole
+
+
+def test_a_file_is_the_same_by_its_date_or_by_what_it_holds(pictures):
+    path = pictures("a.png")
+    trace, seen = Trace.of(path, "name"), Trace.of(path, whole=False)
+    assert (trace.path, trace.size, seen.sha256) == ("name", path.stat().st_size, "")
+    assert trace.fits(path) and seen.fits(path)
+    os.utime(path, (1, 1))
+    assert trace.fits(path) and not seen.fits(path)
+    path.write_bytes(bytes(trace.size))
+    assert not trace.fits(path)
+    path.unlink()
+    assert not trace.fits(path)
+    with pytest.raises(OSError, match="No such file"):
+        Trace.of(path)
+
+
+def test_what_is_left_of_a_file_is_not_whole(pictures):
+    path = pictures("a.png", side=64)
+    trace, data = Trace.of(path), path.read_bytes()
+    for kept in (0, 20, len(data) // 2, len(data) - 20):
+        path.write_bytes(data[:kept])
+        assert not is_whole(path, trace)
+    assert is_whole(pictures("a.png", seed=1), trace)
+    other = Path("a.residuals")
+    other.write_bytes(data)
+    trace = Trace.of(other)
+    other.write_bytes(data[:-1])
+    assert not is_whole(other, trace)
+    other.write_bytes(data + b"more")
+    assert is_whole(other, trace)
