@@ -1,3 +1,8 @@
+"""Jobs: many pictures, restored in one go. What the command line, a service and a cluster do alike.
+
+Inputs, outputs, what is done, and what was done. Pictures come and go one by one; nothing here holds more than a few.
+"""
+
 from darnet.jobs.encoding import Encoding
 from darnet.jobs.engine import Engine
 from darnet.jobs.job import Agenda, Done, Job

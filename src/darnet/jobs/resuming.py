@@ -66,8 +66,8 @@ class Resumption:
         for folder in self._folders(tasks):
             if (folder / NAME).exists():
                 ledger = self._open(folder)
-                for place, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
-                    remove_unfinished(place, run)
+                for beside, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
+                    remove_unfinished(beside, run)
         left, known = list[Task](), list[Done]()
         for task in tasks:
             found = self._standing(task)
