@@ -25,6 +25,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     inputs: o.Inputs,
     json: o.AsJson = False,
     max_pixels: o.MaxPixels = None,
+    max_memory: o.MaxMemory = None,
     recursive: o.Recursive = False,
     device: o.Device = "auto",
     precision: o.Precision = "auto",
@@ -35,6 +36,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     """Say what is wrong with pictures, without changing anything."""
     session = Session()
     with o.no_collection():
+        from darnet.images.budget import observed
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs.inputs import Search
 
@@ -50,10 +52,10 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.restore.result import Plan
         from darnet.systems.spec import RestorerSpec
 
-        restorer = RestorerSpec(system=model, device=device, precision=precision).build()
+        restorer = RestorerSpec(system=model, device=device, precision=precision, max_memory=max_memory).build()
     for source in session.each(search.sources, len(search.sources)):
         diagnosis, plan = None, Plan()
-        with session.attempt(source.name, source.path) as attempt:
+        with observed(restorer.budget), session.attempt(source.name, source.path) as attempt:
             drawn = maps.get(source)
             if drawn is not None:
                 drawn.check(overwrite=overwrite)

@@ -16,7 +16,7 @@ from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Task
+    from darnet.jobs import Done, Job, Ledger, Task
     from darnet.restore.result import Treatment
     from darnet.systems.spec import RestorerSpec
 
@@ -44,6 +44,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     keep_time: o.KeepTime = False,
     first: o.First = False,
     max_pixels: o.MaxPixels = None,
+    max_memory: o.MaxMemory = None,
     recursive: o.Recursive = False,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
@@ -84,8 +85,9 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 min_confidence=min_confidence,
                 max_steps=max_steps,
                 quality=effort,
+                max_memory=max_memory,
             )
-            outcomes = _begun(session, job, agenda.tasks, ledger.spec)
+            outcomes = _begun(session, ledger, agenda.tasks)
     try:
         for task, done in session.each(zip(agenda.tasks, outcomes, strict=False), len(agenda.tasks)):
             ledger.entries.append(telling(done, task.name))
@@ -159,11 +161,23 @@ class Telling:
         return Line(name, verdict, f"{action}  {time}", output, hue)
 
 
-def _begun(session: Session, job: Job, tasks: Sequence[Task], spec: RestorerSpec) -> Iterator[Done]:
-    """The outcomes of tasks; what is to be said of a mask is said once, and of it."""
-    restorer = spec.build()
+def _begun(session: Session, ledger: Ledger, tasks: Sequence[Task]) -> Iterator[Done]:
+    """The outcomes of tasks, by whom the ledger says; what is to be said of a mask is said once, and of it."""
+    assert ledger.spec is not None
+    job, ledger.settled = ledger.job, ledger.spec.settled()
+    session.detail("memory", _memory(ledger.settled))
+    restorer = ledger.settled.build()
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
         return job.run(tasks, restorer)
+
+
+def _memory(spec: RestorerSpec) -> str:
+    """What --verbose says of a settled spec: how much may be taken, of how much, and what follows."""
+    from darnet.images.available import available_bytes
+    from darnet.images.budget import said
+
+    tiles = f"tiles of {spec.tiles.size_px} px" if spec.tiles and spec.tiles.size_px else "no tiles"
+    return f"at most {said(spec.max_memory or 0)}, {said(available_bytes())} are free: {tiles}"
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from darnet.errors import ImageError, explain
 from darnet.images import scratch
+from darnet.images.budget import observed
 from darnet.images.codecs import unfinished_picture
 from darnet.images.formats import MAX_PIXELS
 from darnet.images.image import Image
@@ -141,7 +142,7 @@ class Job:
     def _restore(self, task: Task, restorer: Restorer, mask: Image | None) -> Done:
         source, treatment, started = task.source, None, time.perf_counter()
         try:
-            with overheard() as said:
+            with observed(restorer.budget), overheard() as said:
                 self._check(task)
                 image = source.picture(self.max_pixels, "first" if self.first else "all")
                 strength = 0.0 if self.dry_run else self.strength

@@ -24,7 +24,8 @@ BEGINNING = b'{\n  "darnet": "'
 class Ledger:
     """What a job did to each picture, and who restored it; it holds no pictures, whose number has no bound.
 
-    `spec`: None where nothing was restored, or by a restorer of whom no spec is known.
+    `spec`: None where nothing was restored, or by a restorer of whom no spec is known. `settled`: with what this
+    machine's memory chose.
 
     >>> ledger = Ledger(Job(strength=0.5), "restored")
     >>> ledger.entries.append(Done("a.jpg", error="the file is empty", exit_code=1))
@@ -35,15 +36,20 @@ class Ledger:
     job: Job
     output: str | None = None
     spec: RestorerSpec | None = None
+    settled: RestorerSpec | None = None
     entries: list[Done] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         spec = None if self.spec is None else self.spec.model_dump(mode="json")
+        settled = (
+            None if self.settled is None else self.settled.model_dump(mode="json", include={"max_memory", "tiles"})
+        )
         return {
             "darnet": __version__,
             "model": None if self.spec is None else self.spec.system,
             "settings": {"output": self.output, **asdict(self.job), "restorer": spec},
+            "memory": settled,
             "pictures": [entry.to_dict() for entry in self.entries],
         }
 

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from darnet.degradations import resolve
 from darnet.errors import UnknownNameError, UsageError
+from darnet.images.budget import Budget, observed
 from darnet.images.image import Image
 from darnet.notices import overheard
 from darnet.registry import CLEAN, kinds_of
@@ -37,6 +38,7 @@ class Restorer:
     Repairs of `soft` kinds are blended by how certain they are. A
     kind that is less certain than `min_confidence`, or than what `min_confidences` says of it, is not acted on: what a
     wrong repair costs differs by expert. A kind that may befall a part of a photo alone is repaired where it is.
+    `budget`: how much memory the process may take while a picture is read and restored; None: half of what is free.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
     is not repaired as one.
 
@@ -58,6 +60,7 @@ class Restorer:
     soft: Collection[str] = ()
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
@@ -73,7 +76,8 @@ class Restorer:
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`."""
-        subject = Subject.of(Image.of(source))
+        with observed(self.budget):
+            subject = Subject.of(Image.of(source))
         return VACANT if subject.vacant else judge(self.router, subject.source)
 
     def heat_map(self, source: object, kinds: Sequence[str] = (), diagnosis: Diagnosis | None = None) -> Image:
@@ -155,7 +159,7 @@ class Restorer:
         that does not fit.
         """
         kinds = self.check(kinds, strength)
-        with overheard() as said:
+        with observed(self.budget), overheard() as said:
             result = self._treat(source, kinds, Strength.of(strength).among(self.experts), mask, keep=keep)
         return replace(result, warnings=(*result.warnings, *(one.beside(result.source.path) for one in said)))
 
