@@ -2,6 +2,7 @@
 
 python scripts/ship.py RUN          one network: src/darnet/weights/<system>/<recipe name>
 python scripts/ship.py --scores     write the figures of benchmarks/ into the cards
+python scripts/ship.py --memory     measure what tiles of the experts take, and write it into the cards
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from darnet.benchmark import suites
+from darnet.benchmark.footprint import tile_memory
 from darnet.benchmark.suite import AnyDocument
+from darnet.engines.devices import Precision
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.systems import manifest
@@ -23,6 +26,7 @@ from darnet.training.recipe import parse_recipe
 #: Networks that are whole systems by themselves, but for the router; all others are parts of darnet.
 SYSTEMS = {"daair-small": "daair", "slerir-small": "slerir"}
 BENCHMARKS = Path("benchmarks")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 PHOTOS = {
     "BSDS500 train and test (322 photos that share no scene with CBSD68 or Rain100L)": "Berkeley, research use",
     "190 photographs, long side 1024": "wallpaper collections, CC0 / CC BY / CC BY-SA / Unsplash / Pexels",
@@ -162,6 +166,16 @@ def write_scores() -> None:
         cards.write_card(card.model_copy(update=update), folder)
 
 
+def write_memory() -> None:
+    """Every expert's card gets what its tiles take."""
+    for folder in sorted(path.parent for path in manifest.SHIPPED.glob("*/*/card.json")):
+        card = cards.read_card(folder)
+        if card.name != "router":
+            update = {"tile_memory": {precision: tile_memory(folder, precision) for precision in PRECISIONS}}
+            print(card.name, update)
+            cards.write_card(card.model_copy(update=update), folder)
+
+
 def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:
     """What the network does by itself: an expert that is told the kind, a router on every picture."""
     if name == "router":
@@ -192,12 +206,15 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what else a reader of the card should know of its training")
     parser.add_argument("--hardware", default="2 CPU cores (AVX-512, bf16), shared with other work")
     parser.add_argument("--scores", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     options = parser.parse_args()
     if options.run is not None:
         card = ship(options.run, options.note, options.hardware)
         print(f"{card.name}: {card.parameters} parameters, sha256 {card.sha256[:12]}")
     if options.scores:
         write_scores()
+    if options.memory:
+        write_memory()
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_a_warning_names_no_picture_twice() -> None:
     with overheard() as said:
         warn(Path("a.tif"), "is sad")
         warn(None, "is grey")
-    assert [warning.beside(Path("a.tif")) for warning in said] == ["is sad", "picture: is grey"]
+    assert [warning.beside(Path("a.tif")) for warning in said] == ["is sad", "is grey"]
     assert [warning.beside(None) for warning in said] == ["a.tif: is sad", "is grey"]
     again = ForkingPickler.loads(ForkingPickler.dumps(said[0]))
     assert (str(again), again.path) == ("a.tif: is sad", Path("a.tif"))

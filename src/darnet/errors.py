@@ -23,7 +23,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-SHORTAGE = "out of memory|not enough memory|allocate memory"
+#: The words of torch on a CPU and a GPU, the C++ library, oneDNN, libvips, libjpeg and libheif, the system and Python.
+SHORTAGE = (
+    "out of memory|(not enough|insufficient) memory|allocate memory|memory allocation|bad_?alloc|memory object|"
+    "create a primitive|(creating|new) thread"
+)
 #: The most characters that a message quotes of somebody else's.
 QUOTED = 200
 
@@ -241,4 +245,4 @@ def one_line(error: Exception) -> str:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out. torch on a CPU and libvips have no class for it: they are known by their words."""
     known = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's, on a GPU
-    return known or re.search(SHORTAGE, str(error)) is not None
+    return known or re.search(SHORTAGE, str(error), re.IGNORECASE) is not None

@@ -33,8 +33,8 @@ class ImageWarning(UserWarning):
         return f"{named(self.path or 'picture')}: {self.reason}"
 
     def beside(self, path: Path | None) -> str:
-        """The text where `path` is named beside it, and so not in it."""
-        return self.reason if self.path == path else str(self)
+        """The text where `path` is named beside it, and so not in it; what has no path is about the picture at hand."""
+        return self.reason if self.path in (None, path) else str(self)
 
 
 _heard: ContextVar[list[ImageWarning] | None] = ContextVar("heard", default=None)

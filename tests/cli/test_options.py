@@ -19,7 +19,7 @@ from darnet.systems import spec
 
 @pytest.mark.parametrize(
     ("text", "tiles"),
-    [("auto", Tiles(1152, 128)), ("off", Tiles(0)), ("512", Tiles(512, 128)), ("64", Tiles(64, 32))],
+    [("auto", None), ("off", Tiles(0)), ("512", Tiles(512, 128)), ("64", Tiles(64, 32))],
 )
 def test_tiles(text, tiles):
     assert tiles_of(text) == tiles

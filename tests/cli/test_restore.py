@@ -305,6 +305,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
     job += ("--mask", "in/photo.png", "--keep-time", "--first")
     job += ("--include", "*.png", "--exclude", "raw", "--min-size", 5, "--sidecar")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
+    spec += ("--max-memory", "64GB")
     assert restore("in", "-o", "out", *flags, *spec).code == 0
     restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
     assert restore("in", "-o", "out", *job, *flags).code == 0
@@ -592,7 +593,7 @@ def test_a_report_says_every_setting(pictures, restore, tiny_system):
     expected = {"strength": 0.5, "kinds": [], "dry_run": False, "overwrite": False, "output": None}
     assert expected.items() <= report["settings"].items()
     assert {"ext": "webp", "quality": 80, "icc": "keep"}.items() <= report["settings"]["encoding"].items()
-    tiles = {"size_px": 32, "overlap_px": 16}
+    tiles = {"size_px": 32, "overlap_px": 16, "shrinking": False}
     expected = {"tiles": tiles, "precision": "auto", "device": "cpu", "quality": "best", "max_steps": None}
     assert expected.items() <= report["settings"]["restorer"].items()
 

@@ -9,9 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import PIL.Image
 import pytest
 import pyvips
+
+import darnet
+from darnet.benchmark.footprint import tile_memory
+from darnet.engines.devices import Precision
+from darnet.images.budget import Cost
+from darnet.models import cards
+from darnet.systems import manifest
 
 PROC = Path("/proc/self/clear_refs")
 #: In the folder that is restored by one process.
@@ -163,3 +171,102 @@ for done in darnet.restore_many(source, target, restorer, report.job):
 report.write(Path(target).with_name("report.json"))
 print(*used)
 """
+
+
+#: Restores a picture as it is, and again with so many MB of address space more than are in use, told noise.
+SHORT = """
+import json, resource, sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+torch.set_num_threads(1)
+import darnet
+from darnet.errors import explain
+
+more, tiles = int(sys.argv[1]), int(sys.argv[2])
+restorer = darnet.load(device="cpu", tiles=darnet.Tiles(tiles) if tiles else None)
+photo = np.random.default_rng(0).integers(60, 196, (1152, 1152, 3), np.uint8)
+whole = restorer(photo, kinds="noise").image
+lines = Path("/proc/self/status").read_text().splitlines()
+used = next(int(line.split()[1]) for line in lines if line.startswith("VmSize")) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (used + more * 10**6, resource.RLIM_INFINITY))
+try:
+    result = restorer(photo, kinds="noise")
+    off = int(np.abs(result.image.astype(int) - whole).max())
+    print(json.dumps([off, list(result.warnings), 0]))
+except Exception as error:
+    print(json.dumps([None, *explain(error)]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "tiles", "said", "exit_code"),
+    [
+        (60, 0, "memory is short: tiles of 576 px in place of 1152", 0),
+        (60, 1152, "out of memory on a tile of 1152×1152; a stated size is kept to: make `tiles` smaller", 5),
+        (4, 0, "out of memory", 5),
+    ],
+)
+def test_memory_that_is_short_at_work(more: int, tiles: int, said: str, exit_code: int) -> None:
+    """It ended as `unexpected RuntimeError`, exit code 1."""
+    command = [sys.executable, "-c", SHORT, str(more), str(tiles)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    off, found, code = json.loads(ran.stdout)
+    assert (said in str(found), code) == (True, exit_code), found
+    assert exit_code or off <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("folder", [path.parent for path in sorted(manifest.SHIPPED.glob("*/*/card.json"))], ids=str)
+def test_a_card_says_what_tiles_take(folder: Path, precision: Precision) -> None:
+    known = cards.read_card(folder).tile_memory
+    if not known:
+        assert folder.name == "router"
+        return
+    said, found = (Cost(*numbers) for numbers in (known[precision], tile_memory(folder, precision)))
+    for side in (256, 512, 1152):
+        assert found.of(side) / 1.3 < said.of(side) < 1.3 * found.of(side)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("system", ["darnet", "daair", "slerir"])
+@pytest.mark.parametrize("stated", [512, 1000])
+def test_a_process_stays_within_what_is_stated(tmp_path: Path, system: str, stated: int) -> None:
+    """The peak of the command, measured from outside."""
+    photo = made(tmp_path / "photo.jpg", 3000, 4000)
+    found = command_peak(photo, "--model", system, "--max-memory", f"{stated}MB")
+    assert found < stated, found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(14400)
+def test_600_mp_within_1_gb(tmp_path: Path) -> None:
+    """And a part of it is what it is when it is all there is, as one tile, but for a level."""
+    source = made(tmp_path / "huge.tif", 20000, 30000, cell=16)
+    assert command_peak(source, "--max-memory", "1GB") < 1300
+    out = pyvips.Image.new_from_file(str(tmp_path / "photo.out.tif"))
+    assert (out.width, out.height) == (30000, 20000)
+    left, top, margin = 12000, 8000, 256
+    part = pyvips.Image.new_from_file(str(source)).crop(
+        left - margin, top - margin, 3000 + 2 * margin, 2000 + 2 * margin
+    )
+    whole = darnet.load(device="cpu", tiles=darnet.Tiles(0))(part.numpy(), kinds="rain").image
+    wanted = whole[margin:-margin, margin:-margin].astype(int)
+    assert np.abs(out.crop(left, top, 3000, 2000).numpy() - wanted).max() <= 1
+
+
+def command_peak(source: Path, *options: str) -> float:
+    """What `darnet restore` of a picture, told rain, holds at its peak, in MB."""
+    target = source.with_name(f"photo.out{source.suffix}")
+    command = [sys.executable, "-m", "darnet", "restore", source, "-o", target, "--as", "rain", "-d", "cpu", *options]
+    with subprocess.Popen([*map(str, command)]) as running:
+        _, status, usage = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(status)
+    assert running.returncode == 0
+    return usage.ru_maxrss * 1024 / 1e6

@@ -38,7 +38,7 @@ class Hungry(Model):
     "error", [torch.OutOfMemoryError("CUDA"), RuntimeError("DefaultCPUAllocator: can't allocate memory"), MemoryError()]
 )
 def test_running_out_of_memory_says_what_to_do(error: Exception) -> None:
-    with pytest.raises(ResourceError, match="tile of 20×10; make `tiles` smaller"):
+    with pytest.raises(ResourceError, match="cpu: out of memory on 20×10 pixels"):
         TorchBackend(Hungry(error), "cpu")(torch.rand(1, 3, 10, 20))
 
 

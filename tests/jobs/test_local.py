@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from darnet import RestorerSpec
 from darnet.engines import devices
-from darnet.errors import UsageError
+from darnet.errors import ResourceError, UsageError
 from darnet.jobs import Engine, Job, Local, Task, local
 
 
@@ -61,23 +62,30 @@ def test_no_process_at_all_is_refused():
             Local(jobs)
 
 
-def test_as_many_processes_as_pay(pictures, monkeypatch):
+def test_as_many_processes_as_pay(pictures, spec, monkeypatch):
     tasks = tasks_of(pictures, 4)
     monkeypatch.setattr(local, "cores", lambda: 8)
-    monkeypatch.setattr(local, "fitting", lambda: 3)
-    assert local.suitable(tasks, "cpu") == 1
-    assert local.suitable(tasks * 32, "cpu") == 2
-    assert local.suitable(tasks * 320, "cpu") == 3
-    monkeypatch.setattr(local, "fitting", lambda: 100)
-    assert local.suitable(tasks * 320, "cpu") == 8
+    monkeypatch.setattr(local, "fitting", lambda spec, wanted: min(3, wanted))
+    assert local.suitable(tasks, spec) == 1
+    assert local.suitable(tasks * 32, spec) == 2
+    assert local.suitable(tasks * 320, spec) == 3
+    monkeypatch.setattr(local, "fitting", lambda spec, wanted: wanted)
+    assert local.suitable(tasks * 320, spec) == 8
     Path("in/00.png").write_bytes(bytes(5 * 2**20))
-    assert local.suitable(tasks, "cpu") == 2
+    assert local.suitable(tasks, spec) == 2
     monkeypatch.setattr(devices, "pick_device", lambda name: torch.device("cuda"))
-    assert local.suitable(tasks, "auto") == 1
+    assert local.suitable(tasks, spec) == 1
 
 
-def test_memory_bounds_the_processes():
-    assert 0 <= local.fitting() < 10_000
+def test_memory_bounds_the_processes(spec):
+    """Each has tiles as large as a single process has, so that the answers are the same."""
+    stated = spec.model_copy(update={"max_memory": 4_000_000_000})
+    count = local.fitting(stated, 100)
+    assert 1 < count < 20
+    assert local.sharing(stated, count).settled().tiles == stated.settled().tiles
+    with suppress(ResourceError):
+        assert local.sharing(stated, count + 1).settled().tiles != stated.settled().tiles
+    assert local.fitting(spec.model_copy(update={"max_memory": 500_000_000}), 100) == 1
     assert local.cores() >= 1
 
 

@@ -44,7 +44,7 @@ class Watched:
     """A worker that says which stage is at which task, and waits where it is told to."""
 
     def __init__(self, worker: Worker) -> None:
-        self.worker, self.began = worker, dict[tuple[str, str], Event]()
+        self.worker, self.restorer, self.began = worker, worker.restorer, dict[tuple[str, str], Event]()
         self.gates = dict[tuple[str, str], Event]()
 
     def event(self, stage: str, name: str) -> Event:

@@ -17,12 +17,12 @@ def test_a_folder_is_looked_at_while_a_run_is_at_work(pictures, tiny_system):
         pictures(f"in/{name}.png")
     outcomes = restore_many("in", "out", RestorerSpec(system=str(tiny_system), device="cpu"), Job(strength=0.5))
     next(outcomes)
-    status = Status.read(Path("out"))
+    status = Status.read_all(Path("out"))[0]
     assert status.done + status.unfinished == 3
     assert status.unfinished == len(list(status.not_done())) > 0
     assert status.settings["job"]["strength"] == 0.5
     assert len(list(outcomes)) == 2
-    status = Status.read(Path("out"))
+    status = Status.read_all(Path("out"))[0]
     assert (status.done, status.failed, status.unfinished, status.outdated, status.written) == (3, 0, 0, 0, 3)
     assert status.rate > 0
     assert 0 < status.seconds_each < 60
@@ -31,4 +31,4 @@ def test_a_folder_is_looked_at_while_a_run_is_at_work(pictures, tiny_system):
 
 def test_no_ledger_is_no_input(tmp_path):
     with pytest.raises(NoInputError, match="no ledger in it"):
-        Status.read(tmp_path)
+        Status.read_all(tmp_path)

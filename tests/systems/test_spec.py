@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 
 import darnet
 from darnet import RestorerSpec, Tiles
-from darnet.errors import UnknownNameError, UsageError
+from darnet.errors import ResourceError, UnknownNameError, UsageError
+from darnet.images import budget
+from darnet.images.budget import Budget
+from darnet.models import cards
 from darnet.restore.experts import NetworkExpert, SelfEnsemble
+from darnet.systems import manifest
+from darnet.systems.loading import UNMEASURED, tile_cost
 
 SPECS = st.builds(
     RestorerSpec,
@@ -103,3 +108,58 @@ def test_everything_is_handed_on(tiny_system: Path) -> None:
 def test_json_that_is_too_deep() -> None:
     with pytest.raises(UsageError, match="expected a JSON object"):
         RestorerSpec.from_json("[" * 100000)
+
+
+def test_a_budget_chooses_tiles_and_more_memory_no_larger_ones() -> None:
+    sides = {}
+    for stated in ("450MB", "600MB", "1GB", "64GB"):
+        settled = RestorerSpec(device="cpu", max_memory=stated).settled()
+        assert settled.tiles is not None
+        assert settled.tiles.shrinking
+        assert settled.settled() == settled
+        sides[stated] = settled.tiles.size_px
+    assert 256 <= sides["450MB"] < sides["600MB"] < sides["1GB"] == sides["64GB"] == 1152
+    dear = RestorerSpec(system="daair", device="cpu", max_memory="600MB").settled().tiles
+    assert dear is not None
+    assert dear.size_px < sides["600MB"]
+    best = RestorerSpec(device="cpu", max_memory="600MB", quality="best").settled().tiles
+    assert best is not None
+    assert best.size_px < sides["600MB"]
+
+
+def test_half_precision_has_larger_tiles() -> None:
+    found = [RestorerSpec(device="cpu", max_memory="600MB", precision=one).settled().tiles for one in ("fp32", "bf16")]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].size_px < found[1].size_px
+
+
+def test_experts_have_the_tiles_that_were_chosen_and_the_restorer_the_budget() -> None:
+    restorer = RestorerSpec(device="cpu", max_memory="600MB").build()
+    expert = restorer.experts["noise"]
+    assert isinstance(expert, NetworkExpert)
+    assert expert.tiles == RestorerSpec(device="cpu", max_memory="600MB").settled().tiles
+    assert restorer.budget == Budget(600_000_000)
+
+
+def test_a_budget_that_holds_no_tile_says_what_is_needed() -> None:
+    with pytest.raises(ResourceError, match=r"`max_memory='100MB'`: too little, tiles of 256 px need 4\d\dMB"):
+        darnet.load(device="cpu", max_memory="100MB")
+    with pytest.raises(ResourceError, match=r"tiles of 1152 px need .*; make `tiles` smaller"):
+        darnet.load(device="cpu", max_memory="500MB", tiles=Tiles(1152))
+    assert RestorerSpec(device="cpu", tiles=Tiles(4000)).settled().tiles == Tiles(4000)
+
+
+def test_where_little_is_free_and_nothing_was_said_it_is_tried_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "available_bytes", lambda: 10**8)
+    tiles = RestorerSpec(device="cpu").settled().tiles
+    assert tiles is not None
+    assert tiles.size_px == 256
+
+
+def test_what_nobody_has_measured_is_taken_to_be_dear(tmp_path: Path) -> None:
+    cards.write_reference(cards.Reference(name="odd", registered="median", handles=("noise",)), tmp_path / "odd")
+    assert tile_cost(tmp_path / "odd", "cpu", "auto") == UNMEASURED
+    shipped = [tile_cost(folder.parent, "cpu", "fp32") for folder in manifest.SHIPPED.glob("*/*/card.json")]
+    assert all(cost.of(1152) < UNMEASURED.of(1152) for cost in shipped if cost != UNMEASURED)
+    assert len([cost for cost in shipped if cost != UNMEASURED]) == len(shipped) - 1  # all but the router

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from math import ceil
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from darnet import registry
 from darnet.benchmark.run import peak_mb
 from darnet.benchmark.suites.tasks import kinds
+from darnet.engines.devices import Precision
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import ResourceError, UsageError
+from darnet.images import scratch
+from darnet.images.regions import Planes, everything
 from darnet.models import cards
 from darnet.models.abilities import Watched
 from darnet.models.base import Model
@@ -30,6 +34,9 @@ from darnet.restore.experts import NetworkExpert, Tiles
 from darnet.restore.routers import NetworkRouter
 
 SIZES_PX = (256, 512)
+#: Sides of tiles whose memory is measured, and by how much more than was measured is said.
+TILES_PX, MARGIN = (256, 512, 1152), 1.1
+PROC = Path("/proc/self")
 #: A network that must be told its kinds of damage is measured with these.
 KINDS = kinds("5-task")
 #: What the paper of a network says of its size, as far as its text is at hand.
@@ -73,6 +80,51 @@ def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
     kind = cards.read_card(source).kind if isinstance(source, Path) else source
     sizes = tuple(_alone(source, size_px) for size_px in sizes_px)
     return Footprint(_count(model), _count(model) - idle(model), sizes, PAPERS.get(kind))
+
+
+def tile_memory(folder: Path, precision: Precision) -> tuple[int, int]:
+    """What a tile of an expert takes on a CPU, at most: bytes however small it is, and for each of its pixels (`Cost`).
+
+    It is the peak of a process over what it held before, with tiles of TILES_PX, on Linux; a tenth more is said.
+    Raises what `cards.load` raises.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+        peaks = alone.submit(_peaks, folder, precision).result()
+    (small, low), (large, high) = peaks[-2:]
+    pixel = (high - low) / (large**2 - small**2)
+    fixed = max(peak - pixel * side**2 for side, peak in peaks)
+    return ceil(MARGIN * fixed / 1e6) * 10**6, ceil(MARGIN * pixel)
+
+
+def _peaks(folder: Path, precision: Precision) -> list[tuple[int, int]]:
+    torch.set_num_threads(1)
+    expert = NetworkExpert(TorchBackend(cards.load(folder)[0], "cpu", precision), Tiles(0))
+    peaks = []
+    for side in (TILES_PX[0], *TILES_PX):  # the first time what stays is made, too
+        picture = Planes(torch.rand(3, side, side, generator=torch.Generator().manual_seed(0)))
+        repair = expert.look(picture)
+        scratch.trim()
+        before = resident_bytes()
+        forget_peak()
+        repair(picture.pixels[None], everything(picture))
+        peaks.append((side, peak_bytes() - before + picture.pixels.nbytes))
+    return peaks[1:]
+
+
+def resident_bytes(line: str = "VmRSS") -> int:
+    """What the process holds in memory, on Linux."""
+    lines = (PROC / "status").read_text(encoding="ascii").splitlines()
+    return next(int(one.split()[1]) for one in lines if one.startswith(line)) * 1024
+
+
+def peak_bytes() -> int:
+    """The most that it held since `forget_peak`."""
+    return resident_bytes("VmHWM")
+
+
+def forget_peak() -> None:
+    """Begin to look for the most that it holds anew."""
+    (PROC / "clear_refs").write_text("5", encoding="ascii")
 
 
 def idle(model: Model) -> int:

@@ -70,11 +70,11 @@ def bench(  # noqa: PLR0913, PLR0917  one parameter an option
     from darnet.benchmark import suites
     from darnet.benchmark.protocol import find_protocol
     from darnet.benchmark.suite import Request
-    from darnet.jobs import outputs
+    from darnet.jobs.paths import check_earlier
 
     for file, beginning in ((html, PAGE), (report, DOCUMENT)):
         if file is not None:
-            outputs.check_earlier(file, beginning)
+            check_earlier(file, beginning)
     if html is not None and report is not None and html.absolute() == report.absolute():
         raise UsageError(f"--html and --report: both would be {report}")
     chosen = suites.find(suite)
@@ -122,6 +122,6 @@ def _tell(document: AnyDocument, *, json: bool) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    from darnet.jobs.outputs import write_file
+    from darnet.jobs.paths import write_file
 
     write_file(path, text.encode())

@@ -41,7 +41,7 @@ def compare(
         raise UsageError(f"--output {output}: expected a .png file")
     from darnet.images.image import Image
     from darnet.images.metrics import psnr
-    from darnet.jobs.outputs import check_free, is_same_file, make_folder
+    from darnet.jobs.paths import check_free, is_same_file, make_folder
 
     if is_same_file(output, [before, after]):
         raise UsageError(f"{output}: the output would be an input; originals are never touched")

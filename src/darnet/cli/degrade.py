@@ -117,7 +117,7 @@ def _degrade(degradation: Degradation, task: Task, seed: int, rounding: Rounding
 
     from darnet.degradations import named_generator, quantise
     from darnet.images.image import Image
-    from darnet.jobs.outputs import make_folder
+    from darnet.jobs.paths import make_folder
 
     image = Image.read(task.source.path)
     if rounding == "floor" and image.array.dtype != np.uint8:

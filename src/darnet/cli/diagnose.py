@@ -22,6 +22,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     inputs: o.Inputs,
     json: o.AsJson = False,
     max_pixels: o.MaxPixels = None,
+    max_memory: o.MaxMemory = None,
     recursive: o.Recursive = False,
     device: o.Device = "auto",
     precision: o.Precision = "auto",
@@ -32,6 +33,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     """Say what is wrong with pictures, without changing anything."""
     session = Session()
     with o.no_collection():
+        from darnet.images.budget import observed
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs.inputs import MAP, Search
 
@@ -46,10 +48,10 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         maps = {} if output is None else _maps(output, search)
         from darnet.systems.spec import RestorerSpec
 
-        restorer = RestorerSpec(system=model, device=device, precision=precision).build()
+        restorer = RestorerSpec(system=model, device=device, precision=precision, max_memory=max_memory).build()
     for source in session.each(search.sources, len(search.sources)):
         treatment, drawn, task = None, None, maps.get(source)
-        with session.attempt(source.name, source.path) as attempt:
+        with observed(restorer.budget), session.attempt(source.name, source.path) as attempt:
             if task is not None:
                 task.check(overwrite=overwrite)
             image = source.picture(max_pixels or MAX_PIXELS, "first")
@@ -90,7 +92,7 @@ def _maps(path: str, found: Found) -> dict[Source, Task]:
 
 def _draw(task: Task, restorer: Restorer, result: Result[Image], attempt: Attempt) -> str | None:
     """Write the heat map of a picture that was diagnosed; returns where it lies. That there is none is no failure."""
-    from darnet.jobs.outputs import make_folder
+    from darnet.jobs.paths import make_folder
 
     try:
         drawing = restorer.heat_map(result.source, diagnosis=result.diagnosis)

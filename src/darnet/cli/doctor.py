@@ -124,11 +124,20 @@ def _machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "memory": _memory(),
         "temporary files": _temporary(),
         "bf16 on the CPU": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
         "training": _precision("step", network),
         "Muon": _precision("eight matrices", muon_seconds(device)),
     }
+
+
+def _memory() -> str:
+    """How much is free, and how much of it is taken where nobody says otherwise."""
+    from darnet.images.available import available_bytes
+    from darnet.images.budget import Budget, said
+
+    return f"{said(available_bytes())} free, of which {said(Budget.of(None).total_bytes)} are taken at most"
 
 
 def _temporary() -> str:

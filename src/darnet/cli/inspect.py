@@ -101,7 +101,7 @@ def features(  # noqa: PLR0913, PLR0917  one parameter an option
     overwrite: o.Overwrite = False,
 ) -> int:
     """Show what experts and controllers make of a picture. Writes features.json and features.png."""
-    from darnet.jobs.outputs import is_same_file
+    from darnet.jobs.paths import is_same_file
 
     files = _files(output, "features", overwrite=overwrite)
     if is_same_file(picture, files):
@@ -209,7 +209,7 @@ def _kinds(subjects: Iterable[Subject]) -> list[str]:
 
 def _files(folder: Path, name: str, *, overwrite: bool) -> tuple[Path, Path]:
     """The JSON and the PNG, which can be written. Raises ImageError."""
-    from darnet.jobs.outputs import check_free
+    from darnet.jobs.paths import check_free
 
     files = folder / f"{name}.json", folder / f"{name}.png"
     for file in files:
@@ -218,7 +218,7 @@ def _files(folder: Path, name: str, *, overwrite: bool) -> tuple[Path, Path]:
 
 
 def _write(files: tuple[Path, Path], document: dict[str, Any], drawing: bytes) -> None:
-    from darnet.jobs.outputs import write_file
+    from darnet.jobs.paths import write_file
 
     for path, data in zip(files, ((json_module.dumps(document, indent=1) + "\n").encode(), drawing), strict=True):
         write_file(path, data)

@@ -78,7 +78,10 @@ Device: TypeAlias = Annotated[
 ]
 Precision: TypeAlias = Annotated[PrecisionName, typer.Option("--precision", help="Number type of the networks.")]
 Tile: TypeAlias = Annotated[
-    str, typer.Option("--tile", "-t", metavar="auto|off|N", help="Side of a tile in pixels; auto: 1152.")
+    str,
+    typer.Option(
+        "--tile", "-t", metavar="auto|off|N", help="Side of a tile in pixels; auto: 1152, or as memory allows."
+    ),
 ]
 MinConfidence: TypeAlias = Annotated[
     float | None,
@@ -163,6 +166,14 @@ Jobs: TypeAlias = Annotated[
     str,
     typer.Option("--jobs", "-j", metavar="auto|N", help="Processes that share the pictures; auto: as many as pay."),
 ]
+MaxMemory: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--max-memory",
+        metavar="SIZE",
+        help="Memory that the process may take, such as 512MB, 1.5GiB or 2GB; default: half of what is free.",
+    ),
+]
 TestSets: TypeAlias = Annotated[
     Path, typer.Option("--data", metavar="ROOT", help="The folder that holds the test sets.")
 ]
@@ -174,14 +185,14 @@ DryRun: TypeAlias = Annotated[
 ]
 
 
-def tiles_of(text: str) -> Tiles:
-    """How large pictures are cut. Raises UsageError for a size that is none."""
+def tiles_of(text: str) -> Tiles | None:
+    """How large pictures are cut; None: as memory allows. Raises UsageError for a size that is none."""
     if text not in ("auto", "off") and not (text.isdecimal() and int(text) >= SMALLEST_TILE_PX):
         raise UsageError(f"--tile {text}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
     from darnet.restore.experts import Tiles
 
     if text == "auto":
-        return Tiles()
+        return None
     if text == "off":
         return Tiles(size_px=0)
     return Tiles(int(text), min(Tiles.overlap_px, int(text) // 2))

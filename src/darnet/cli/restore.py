@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from darnet.jobs import Done, Engine, Job, Report, Shard, Task
     from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
+    from darnet.systems.spec import RestorerSpec
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -49,6 +50,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     first: o.First = False,
     jobs: o.Jobs = "auto",
     max_pixels: o.MaxPixels = None,
+    max_memory: o.MaxMemory = None,
     recursive: o.Recursive = False,
     include: o.Include = None,
     exclude: o.Exclude = None,
@@ -73,11 +75,11 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.jobs import Encoding, Job, check_report, report_for
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        (part, report), doing = _part(shard, report), _engine(engine, ray_address, jobs)
+        (part, report), where = _part(shard, report), Where(engine, ray_address, o.jobs_of(jobs))
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part, include or (), exclude or ())
         kept = strength_of(strength, luma, chroma)
         job = Job(tuple(kinds or ()), kept, encoding, recursive, overwrite, *how, min_size, sidecar)
-        run = {"device": device, "precision": precision, "tiles": tiles, "quality": effort}
+        run = {"device": device, "precision": precision, "tiles": tiles, "quality": effort, "max_memory": max_memory}
         who: Who = {"system": model, "min_confidence": min_confidence, "max_steps": max_steps, **run}
         if from_sidecar is not None:
             inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
@@ -90,7 +92,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         session.leave_out(agenda.left_out)
         telling.all(job.ending(agenda.missing))
         if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
-            outcomes = _begun(telling, who, agenda.tasks, stop, doing)
+            outcomes = _begun(telling, who, agenda.tasks, stop, where)
     try:
         with stop:
             for done in session.each(outcomes.coming, len(outcomes.names)):
@@ -188,19 +190,29 @@ def _part(shard: str | None, report: Path | None) -> tuple[Shard | None, Path | 
     return part, report if part is None or report is None else part.own(report)
 
 
-def _engine(name: str, ray_address: str | None, jobs: str) -> Engine:
-    """Who does the work. Raises UsageError for an option that is another engine's."""
-    from darnet.jobs import Local
+@dataclass(frozen=True)
+class Where:
+    """Which engine is wanted, and what flags say of it. Raises UsageError for a flag that is another engine's."""
 
-    if name == "local":
-        if ray_address is not None:
+    name: str
+    ray_address: str | None
+    jobs: int | None
+
+    def __post_init__(self) -> None:
+        if self.name == "local" and self.ray_address is not None:
             raise UsageError("--ray-address: goes with --engine ray")
-        return Local(o.jobs_of(jobs))
-    if jobs != "auto":
-        raise UsageError("--jobs: goes with --engine local; Ray starts a worker for each GPU or CPU of its cluster")
-    from darnet.jobs.ray import Ray
+        if self.name == "ray" and self.jobs is not None:
+            raise UsageError("--jobs: goes with --engine local; Ray starts a worker for each GPU or CPU of its cluster")
 
-    return Ray(ray_address)
+    def engine(self, tasks: Sequence[Task], spec: RestorerSpec) -> Engine:
+        """Who does these tasks, or those of them that are left: so that as many processes do the rest, and alike."""
+        if self.name == "ray":
+            from darnet.jobs.ray import Ray
+
+            return Ray(self.ray_address)
+        from darnet.jobs.local import Local, suitable
+
+        return Local(self.jobs or suitable(tasks, spec))
 
 
 @dataclass(frozen=True)
@@ -211,7 +223,7 @@ class Outcomes:
     coming: Iterator[Done] = field(default_factory=lambda: iter(()))
 
 
-def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, engine: Engine) -> Outcomes:
+def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, where: Where) -> Outcomes:
     """What no earlier run has done; what is to be said of a mask is said once, and of it."""
     from darnet.jobs.resuming import Resumption
 
@@ -224,8 +236,12 @@ def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, engine
     telling.all(job.ending(known))
     if not left or telling.stopped:
         return Outcomes()
+    settled = spec.settled()
+    if telling.report is not None:
+        telling.report.settled = settled
+    session.detail("memory", _memory(settled))
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
-        outcomes = engine(job, left, spec, resumption.claimed, stop.event)
+        outcomes = where.engine(tasks, spec)(job, left, spec, resumption.claimed, stop.event)
     return Outcomes({task.source.name: task.name for task in left}, resumption.recorded(outcomes))
 
 
@@ -234,6 +250,15 @@ def _given(inputs: list[str] | None) -> list[str]:
     if not inputs:
         raise UsageError("INPUT: nothing was given; files, folders, globs, or - for stdin")
     return inputs
+
+
+def _memory(spec: RestorerSpec) -> str:
+    """What --verbose says of a settled spec: how much may be taken, of how much, and what follows."""
+    from darnet.images.available import available_bytes
+    from darnet.images.budget import said
+
+    tiles = f"tiles of {spec.tiles.size_px} px" if spec.tiles and spec.tiles.size_px else "no tiles"
+    return f"at most {said(spec.max_memory or 0)}, {said(available_bytes())} are free: {tiles}"
 
 
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:

@@ -21,20 +21,25 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder
 
 
 def status(folder: FolderArgument, json: o.AsJson = False) -> int:
-    """How far a folder is. What is done, what failed and why, and the settings; exit code 1 if it is not finished."""
+    """How far a folder is, or each shard of it: what is done, what failed, and why. Exit code 1: not finished."""
     from darnet.jobs.status import Status
 
-    found = Status.read(folder)
-    if json:
-        print(as_json(_document(found)))
-    else:
-        print(f"{visible(str(folder))}: {_counted(found)}")
-        for one in found.not_done():
-            reason = f": {spoken(one.reason)}" if one.reason else ""
-            print(f"  {visible(one.input)}: {one.status}{visible(reason)}")
-        if found.began is not None:
-            print(f"last run {_rate(found)}; settings: {visible(_settings(found.settings))}")
-    return 1 if found.failed or found.unfinished else 0
+    every = Status.read_all(folder)
+    for found in every:
+        if json:
+            print(as_json(_document(found)))
+        else:
+            _tell(found, str(folder if len(every) == 1 else found.path))
+    return 1 if any(found.failed or found.unfinished for found in every) else 0
+
+
+def _tell(found: Status, name: str) -> None:
+    print(f"{visible(name)}: {_counted(found)}")
+    for one in found.not_done():
+        reason = f": {spoken(one.reason)}" if one.reason else ""
+        print(f"  {visible(one.input)}: {one.status}{visible(reason)}")
+    if found.began is not None:
+        print(f"last run {_rate(found)}; settings: {visible(_settings(found.settings))}")
 
 
 def _counted(found: Status) -> str:
@@ -69,7 +74,7 @@ def _settings(known: Mapping[str, Any]) -> str:
 
 def _document(found: Status) -> dict[str, Any]:
     return {
-        "folder": str(found.folder),
+        "ledger": str(found.path),
         "done": found.done,
         "failed": found.failed,
         "unfinished": found.unfinished,

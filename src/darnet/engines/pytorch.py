@@ -86,7 +86,7 @@ class TorchBackend:
             if not is_out_of_memory(error):
                 raise
             size = "×".join(map(str, reversed(pictures.shape[2:])))
-            raise ResourceError(f"{self.device}: out of memory on a tile of {size}; make `tiles` smaller") from error
+            raise ResourceError(f"{self.device}: out of memory on {size} pixels") from error
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.dtype == torch.float32:

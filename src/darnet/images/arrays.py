@@ -45,7 +45,7 @@ def rescale(values: Array, dtype: DTypeLike) -> Array:
     dtype = np.dtype(dtype)
     if values.dtype == dtype:
         return values
-    if values.nbytes > scratch.MOST_BYTES:
+    if values.nbytes > scratch.most_bytes():
         array = scratch.empty(values.shape, dtype)
         for rows in scratch.strips(values):
             array[rows] = _rescaled(values[rows], dtype)

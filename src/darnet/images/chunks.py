@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from darnet.errors import ImageError
 from darnet.images.arrays import Metadata
 from darnet.images.coding import HDR, taken_for_srgb
 from darnet.images.iptc import wrapped
@@ -20,8 +21,10 @@ from darnet.notices import warn
 
 #: The signature and the first chunk, IHDR, after which ours are put.
 HEADER_BYTES = 33
-#: More bytes of one chunk are none that somebody wrote about a picture.
-MOST_BYTES = 2**26
+#: More bytes of one chunk, and unpacked of all packed ones, are none that somebody wrote about a picture.
+MOST_BYTES, MOST_UNPACKED = 2**26, 2**25
+#: So many of what is packed are unpacked at once to be counted.
+PART_BYTES = 2**20
 TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 #: How colours are meant, and how bright they get; the first stand in the place of an ICC profile.
 COLOURS, BRIGHTNESS = frozenset({b"sRGB", b"gAMA", b"cHRM"}), frozenset({b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi"})
@@ -49,10 +52,15 @@ class Chunk(NamedTuple):
 def read(path: Path, file: BinaryIO) -> Metadata:
     """The fields `png-text`, `png-colour`, `png-hdr`, `iptc-data` and `exif-data` of a PNG file, where it has them.
 
-    Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB.
+    Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB. Raises ImageError for a file
+    that unpacks to far more than it is.
     """
     text, colour, exif, iptc, profiled = [], [], b"", b"", False
+    left = MOST_UNPACKED
     for chunk in _chunks(file):
+        left -= _unpacked_bytes(chunk, left)
+        if left < 0:
+            raise ImageError(path, f"its texts and its profile unpack to more than {MOST_UNPACKED >> 20} MiB")
         profiled |= chunk.name == b"iCCP"
         if chunk.name in BRIGHTNESS | COLOURS:
             colour.append(chunk)
@@ -105,6 +113,23 @@ def _chunks(file: BinaryIO) -> Iterator[Chunk]:
             body = file.read(length + 4)
             yield Chunk(name, body[:length], beginning + body)
         at += 12 + length
+
+
+def _unpacked_bytes(chunk: Chunk, most: int) -> int:
+    """How many bytes libpng would make of a compressed chunk; one more than `most` for any that are more."""
+    rest = chunk.data.partition(b"\0")[2]
+    if chunk.name == b"iTXt" and rest[:1] == b"\1":
+        rest = rest[1:2] + rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    elif chunk.name not in {b"zTXt", b"iCCP"}:
+        return 0
+    unpacking, found, data = zlib.decompressobj(), 0, rest[1:]
+    try:
+        while data and found <= most:
+            found += len(unpacking.decompress(data, PART_BYTES))
+            data = unpacking.unconsumed_tail
+    except zlib.error:  # libpng says so, or leaves it out
+        pass
+    return min(found, most + 1)
 
 
 def _made(name: bytes, data: bytes) -> bytes:

@@ -18,8 +18,10 @@ import numpy as np
 from darnet.errors import ImageError, refusal
 from darnet.files import unfinished
 from darnet.images import exif, others, profiles, rows, scratch, sidedata
+from darnet.images.admission import admit_encoding
 from darnet.images.arrays import GREY, Metadata, rescale
 from darnet.images.boxes import LOSSLESS
+from darnet.images.budget import current
 from darnet.images.coding import Coding, Content
 from darnet.images.formats import (
     FORMATS,
@@ -32,6 +34,7 @@ from darnet.images.vips import to_vips, vips_failed
 from darnet.notices import warn
 
 #: Fields that libvips is not given, by format: they are written byte by byte (`sidedata`).
+COEFFICIENT_BYTES = 2  # of a sample of a JPEG file
 WRITTEN_HERE = {"jpeg": ("exif-data",), "png": ("exif-data", "iptc-data"), "tiff": ("iptc-data",)}
 
 
@@ -91,6 +94,8 @@ class Encoder:
     def _check(self, pictures: Sequence[Content]) -> None:
         check_available(self.name, self.format)
         known, count = FORMATS[self.format], len(pictures)
+        for one in pictures:
+            admit_encoding(self.name, self.format, one.channels.array.shape, one.channels.array.itemsize)
         lost = [
             said for field, said in KINDS_OF_DATA.items() if field in pictures[0].metadata and field not in known.keeps
         ]
@@ -149,6 +154,8 @@ class Encoder:
             fields["iptc-data"] = PHOTOSHOP + wrapped(block)
         keep = ["icc"] + ["xmp", "iptc", "other"] * bool(fields) + ["exif"] * ("exif-data" in fields)
         options = {**known.options, **self._coded(picture.coding), "keep": "|".join(keep)}
+        if self.format == "jpeg" and channels.nbytes * COEFFICIENT_BYTES > current().total_bytes // 4:
+            options["optimize_coding"] = False  # which keeps all coefficients
         if self.format == "tiff":
             options["predictor"] = "float" if channels.dtype.kind == "f" else "horizontal"
         if self.format == "avif" and channels.dtype == np.uint16:

@@ -6,27 +6,29 @@ Importing this module imports neither torch nor PIL nor pyvips.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
 from darnet.errors import ImageError
-from darnet.images import exif, others, profiles, raw, rows, scratch, sidedata
+from darnet.images import admission, exif, others, profiles, raw, rows, scratch, sidedata
 from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, full_range, in_range, rescale, split
 from darnet.images.coding import Content, Pages
 from darnet.images.formats import (
     FORMATS,
     HEAD_BYTES,
-    check_size,
+    RAW,
     not_decoded,
     refuse,
 )
 from darnet.images.scratch import Array
 from darnet.images.vips import header, header_fields
 from darnet.notices import warn
+
+Layout: TypeAlias = Mapping[int, tuple[int, ...]]
 
 #: Tags of a TIFF file, and some of their values.
 SUBFILE, BITS, COMPRESSION, PHOTOMETRIC, SUBSAMPLING = 254, 258, 259, 262, 530
@@ -46,7 +48,7 @@ def decode(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Page
             return (developed,)
     assert known is not None
     if known.others:
-        found = others.decode(path, known.codec, file, partial(check_size, path, max_pixels), pages)
+        found = others.decode(path, known.codec, file, admission.checked(path, format, max_pixels), pages)
         return (Content(split(found.values), found.profile, found.fields, found.coding, found.more),)
     count = _count(path, format, file) if pages == "all" and known.most == "many" else 1
     if count == 1:
@@ -61,7 +63,7 @@ def _count(path: Path, format: str, file: BinaryIO) -> int:
     import pyvips
 
     if format == "tiff":
-        _meaning(path, file, 0)  # which has the better reason where it cannot be read
+        _meaning(path, 0, _layout(file, 0))  # which has the better reason where it cannot be read
     try:
         with rows.opened(FORMATS[format].codec, file) as image:
             return int(image.get("n-pages")) if "n-pages" in header_fields(image) else 1
@@ -94,7 +96,8 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
     import pyvips
 
     page = options.get("page", 0)
-    meaning = _meaning(path, file, page) if format == "tiff" else ""
+    layout = _layout(file, page) if format == "tiff" else {}
+    meaning = _meaning(path, page, layout)
     side, coding = sidedata.read(path, format, file)
     file.seek(0)
     head = file.read(HEAD_BYTES)
@@ -102,6 +105,7 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
         with rows.opened(FORMATS[format].codec, file, **options) as opened:
             stored = _with_exif(opened, side)
             more = refuse(path, stored, head, max_pixels, pages)
+            admission.admit(path, format, stored, layout)
             image = rows.upright(stored)
             channels = _channels(path, image, format, meaning)
             own, profile = _profile(stored), _profile(image)
@@ -123,7 +127,7 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
 def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content | None:
     """What a camera raw file shows; None for a plain TIFF file that is called as one, or where nobody develops it."""
     try:
-        values = raw.develop(path, file, partial(check_size, path, max_pixels))
+        values = raw.develop(path, file, admission.checked(path, RAW, max_pixels))
     except ImageError:
         if format == "tiff":
             return None
@@ -151,15 +155,19 @@ def _tell_of_cmyk(path: Path, profile: bytes | None) -> None:
         warn(path, f"CMYK: it {what}; its colours were converted to sRGB through a common one", stacklevel=6)
 
 
-def _meaning(path: Path, file: BinaryIO, page: int) -> str:
+def _layout(file: BinaryIO, page: int) -> Layout:
+    """The numbers of a TIFF page's directory; none where it is damaged: libvips says what is wrong with it."""
+    try:
+        return exif.layout(file, page)
+    except (LookupError, struct.error):
+        return {}
+
+
+def _meaning(path: Path, page: int, numbers: Layout) -> str:
     """What libvips takes the samples of a TIFF file for RGB although they are: "YCbCr", or nothing.
 
     Raises ImageError for what it shows wrongly without a word: chroma of fewer pixels, and the JPEG of TIFF 6.0.
     """
-    try:
-        numbers = exif.layout(file, page)
-    except (LookupError, struct.error):  # libvips says what is wrong with it
-        return ""
     if page and numbers.get(SUBFILE, (0,))[0] & SMALLER_OR_MASK:
         raise ImageError(path, "has sub-images (a smaller copy, or a mask); `first=True` takes the picture alone")
     compression, photometric = numbers.get(COMPRESSION, (1,)), numbers.get(PHOTOMETRIC)

@@ -38,6 +38,7 @@ class Format(NamedTuple):
     others: bool = False  # libvips, as its wheel is, neither reads nor writes it: `darnet.images.others`
     most: str = "one"  # pictures in a file that are read and written: "one" or "many"
     keeps: frozenset[str] = frozenset()  # of what a picture's file says (`KINDS_OF_DATA`), and "alpha", "profile"
+    held: tuple[int, int] = (0, 0)  # bytes of memory a pixel of 8 bits, where decoding, encoding hold all; measured
 
 
 #: Fields of `Image.metadata`, and what people call them.
@@ -67,22 +68,37 @@ FORMATS: Mapping[str, Format] = {
         keeps=_USUAL | {"iptc-data"},
     ),
     "webp": Format(
-        *("WebP", rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}), most="many", keeps=_USUAL
+        *("WebP", rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}),
+        most="many",
+        keeps=_USUAL,
+        held=(10, 35),
     ),
     "avif": Format(
         *("AVIF", rb"....ftyp(....)*?avi[fs]", "heif", 12, 90, {"compression": "av1", "subsample_mode": "off"}),
         keeps=_USUAL | {"nclx"},
+        held=(16, 37),
     ),
-    "gif": Format("GIF", rb"GIF8[79]a", "gif", 8, None, {}, most="many", keeps=frozenset({"alpha"})),
-    "bmp": Format("BMP", rb"BM....\0\0\0\0", "BMP", 8, None, {}, others=True, keeps=frozenset({"alpha"})),
-    "ppm": Format("PPM", rb"P[1-6][\s#]", "netpbm", 16, None, {}, others=True),
+    "gif": Format("GIF", rb"GIF8[79]a", "gif", 8, None, {}, most="many", keeps=frozenset({"alpha"}), held=(8, 13)),
+    "bmp": Format("BMP", rb"BM....\0\0\0\0", "BMP", 8, None, {}, others=True, keeps=frozenset({"alpha"}), held=(10, 8)),
+    "ppm": Format("PPM", rb"P[1-6][\s#]", "netpbm", 16, None, {}, others=True, held=(12, 6)),
     "jp2": Format(
         *("JPEG 2000", rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG2000", 16, None, {"irreversible": False}),
         others=True,
         keeps=frozenset({"alpha"}),
+        held=(20, 40),
     ),
-    "jxl": Format("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", 16, 95, {}, keeps=_USUAL),
-    "heic": Format("HEIC", rb"....ftyp(heic|heix|heim|heis|mif1|msf1)", "HEIF", 10, 90, {}, others=True, keeps=_USUAL),
+    "jxl": Format("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "jxl", 16, 95, {}, keeps=_USUAL, held=(20, 40)),
+    "heic": Format(
+        "HEIC",
+        rb"....ftyp(heic|heix|heim|heis|mif1|msf1)",
+        "HEIF",
+        10,
+        90,
+        {},
+        others=True,
+        keeps=_USUAL,
+        held=(16, 37),
+    ),
 }
 SUFFIXES = {f".{name}": name for name in FORMATS} | {
     ".jpg": "jpeg",
@@ -213,7 +229,7 @@ def opened(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         with regular(path) as file:
             head = file.read(SIGNATURE_BYTES)
             format = known_format(path, head)
-            if os.fstat(file.fileno()).st_size > scratch.MOST_BYTES:
+            if os.fstat(file.fileno()).st_size > scratch.most_bytes():
                 file.seek(0)
                 yield format, file
             else:

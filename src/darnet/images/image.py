@@ -196,7 +196,7 @@ class Image:
             raise ImageError(path, f"unknown suffix {path.suffix!r} (known: {' '.join(SUFFIXES)})")
         check_options(quality, bit_depth=bit_depth, metadata=metadata, icc=icc)
         encoder, contents = self._encoder(path, format, quality, bit_depth, icc), self._contents(metadata, format)
-        if sum(one.channels.array.nbytes for one in contents) > scratch.MOST_BYTES:
+        if sum(one.channels.array.nbytes for one in contents) > scratch.most_bytes():
             with unfinished_picture(path) as temporary:
                 encoder.save(contents, temporary)
         else:

@@ -54,7 +54,7 @@ def _turned(image: Any) -> Any:
     """The same as its orientation says. It is read row by row, and turning it needs all of them."""
     import pyvips
 
-    if _size(image) <= scratch.MOST_BYTES:
+    if _size(image) <= scratch.most_bytes():
         return image.copy_memory().autorot()
     kept = pyvips.Image.new_temp_file("%s.v")
     image.write(kept)
@@ -66,7 +66,7 @@ def decoded(image: Any) -> Array:
     import pyvips
 
     shape = (image.height, image.width, image.bands)
-    if _size(image) <= scratch.MOST_BYTES:
+    if _size(image) <= scratch.most_bytes():
         values: Array = image.numpy().reshape(shape)
         return values
     array = scratch.empty(shape, {"uchar": "u1", "ushort": "u2", "float": "f4", "double": "f8"}[image.format])

@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from darnet.errors import ResourceError, refusal
+from darnet.images import budget
 
 Array: TypeAlias = NDArray[Any]
 
-#: More bytes lie in a file: about the samples of 22 MP at 8 bits.
+#: More bytes lie in a file: about the samples of 22 MP at 8 bits; fewer, where a budget says so (`most_bytes`).
 MOST_BYTES = 2**26
 #: Samples that are looked at, or copied, at once.
 AT_ONCE = 2**22
@@ -68,9 +69,15 @@ def in_memory(path: Path) -> bool:
     return any(words[2] == here and words[words.index("-") + 1] in {"tmpfs", "ramfs"} for words in mounts)
 
 
+def most_bytes() -> int:
+    """How large an array may be that lies in memory: MOST_BYTES, or what a stated budget has for it."""
+    stated = budget.stated()
+    return MOST_BYTES if stated is None else min(MOST_BYTES, stated.picture_bytes)
+
+
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """An array that nothing was written to yet. Raises ResourceError where there is no room for its file."""
-    if prod(shape) * np.dtype(dtype).itemsize <= MOST_BYTES:
+    if prod(shape) * np.dtype(dtype).itemsize <= most_bytes():
         return np.empty(shape, dtype)
     return in_file(shape, dtype)
 
@@ -149,7 +156,7 @@ class Room:
     def kept(self, values: Array) -> Array:
         """These samples; the array that holds them need not be kept. Raises ResourceError as `empty` does."""
         self._held += values.nbytes
-        if self._held <= MOST_BYTES or values.nbytes > MOST_BYTES:
+        if self._held <= most_bytes() or values.nbytes > most_bytes():
             return values
         size = values.nbytes + -values.nbytes % ALIGNED
         if size > self._free.size:

@@ -5,11 +5,13 @@ ITU-T T.81, annex B; Adobe, XMP specification part 3, 1.1.3.1; ISO/IEC 10918-5 (
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from darnet.errors import ImageError
 from darnet.images.arrays import Metadata
 from darnet.images.coding import GAIN_MAP_LOST, Coding
 from darnet.images.vips import DENSITY, MILLIMETRES_PER_INCH, UNKNOWN_DENSITY
@@ -18,6 +20,8 @@ from darnet.notices import warn
 SCAN, COMMENT, TABLES, APP0, APP1, APP2, APP15 = 0xDA, 0xFE, 0xDB, 0xE0, 0xE1, 0xE2, 0xEF
 #: Frames: SOF0 to SOF15 without the markers among them that are none.
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+#: Of a block, by frame: one of Huffman codes all at once (SOF0, SOF1), and progressive (SOF2).
+LEAST_BITS = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 EXIF, EXTENDED_XMP = b"Exif\0\0", b"http://ns.adobe.com/xmp/extension/\0"
 #: What a gain map is known by (Adobe and Android; ISO 21496-1), and a file with other pictures behind the first.
 GAIN_MAPS, FURTHER = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"apdi:AuxiliaryImageType"), b"MPF\0"
@@ -40,7 +44,8 @@ class Segment(NamedTuple):
 def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
     """The field `jpeg-segments` of a JPEG file, where there are such, and how it is coded.
 
-    Warns (ImageWarning), naming `path`, of what is not kept: a gain map, or other pictures in the file.
+    Warns (ImageWarning), naming `path`, of what is not kept: a gain map, or other pictures in the file. Raises
+    ImageError for a file that cannot hold what it claims.
     """
     kept, quality, halved, lost = [], None, False, ""
     for marker, data, _ in _segments(file):
@@ -50,6 +55,7 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
             quality = _quality(data)
         elif marker in FRAMES:
             halved = _halved(data)
+            _check_claim(path, marker, data, file)
         if marker in {APP1, APP2} and any(known in data for known in GAIN_MAPS):
             lost = GAIN_MAP_LOST
         elif marker == APP2 and data.startswith(FURTHER) and not lost:
@@ -57,6 +63,28 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
     if lost:
         warn(path, lost, stacklevel=5)
     return {"jpeg-segments": b"".join(kept)} if kept else {}, Coding(quality=quality, halved=halved)
+
+
+def _check_claim(path: Path, marker: int, frame: bytes, file: BinaryIO) -> None:
+    """Raise ImageError for a file that claims more pixels than fit into its bytes, before all of them are made up.
+
+    A block of 8 × 8 samples has two codes at least, of one bit or more (T.81, F.1.2); one where it comes several times.
+    """
+    if marker not in LEAST_BITS or len(frame) < 6 + 3 * frame[5]:
+        return
+    height, width = struct.unpack_from(">HH", frame, 1)
+    factors = [(frame[at] >> 4, frame[at] & 15) for at in range(7, 6 + 3 * frame[5], 3)]
+    widest, highest = max(across for across, _ in factors), max(down for _, down in factors)
+    if not widest or not highest:
+        return
+    blocks = sum(-(-width * across // (8 * widest)) * -(-height * down // (8 * highest)) for across, down in factors)
+    at = file.tell()
+    size = file.seek(0, io.SEEK_END)
+    file.seek(at)
+    if blocks * LEAST_BITS[marker] > 8 * size:
+        raise ImageError(
+            path, f"damaged or incomplete JPEG file ({size:,} bytes cannot hold {width} x {height} pixels)"
+        )
 
 
 def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:

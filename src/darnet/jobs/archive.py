@@ -38,7 +38,8 @@ from darnet.images.formats import regular
 from darnet.images.image import Image
 from darnet.images.regions import Region, RegionSource
 from darnet.images.scratch import Array
-from darnet.jobs.outputs import Task, remove
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import remove
 from darnet.jobs.residuals import Header
 from darnet.restore.residuals import Residuals
 from darnet.restore.subject import Subject

@@ -17,7 +17,8 @@ from darnet.images.image import Image
 from darnet.jobs.archive import opened, remove_beside
 from darnet.jobs.inputs import STREAM, Source
 from darnet.jobs.job import Done
-from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix, is_same_file, names_file
+from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix, names_file
+from darnet.jobs.paths import is_same_file
 from darnet.jobs.residuals import Header, digest
 from darnet.notices import overheard
 from darnet.restore.result import Repair, Result, Step

@@ -11,7 +11,8 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, remove
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import remove
 from darnet.jobs.processes import Hand
 from darnet.notices import warn
 

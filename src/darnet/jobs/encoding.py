@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice, check_options
-from darnet.jobs.outputs import Task, make_folder
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import make_folder
 
 if TYPE_CHECKING:
     from darnet.restore.result import Result

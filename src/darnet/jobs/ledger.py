@@ -25,6 +25,7 @@ from pydantic import TypeAdapter
 
 from darnet.errors import ImageError, refusal
 from darnet.jobs.settings import Settings
+from darnet.jobs.shard import Shard
 from darnet.jobs.traces import Trace
 from darnet.restore.result import Treatment
 
@@ -120,7 +121,7 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """The ledger of a `folder`, open for one run under `settings`; who else wants to write it is refused meanwhile.
+    """The ledger of a `folder`, or of a `shard` of it, open for a run under `settings`; no other may write it then.
 
     It is closed by `close`, or when nobody has it any more. Its methods raise ImageError where the file is damaged, of
     a newer darnet, or cannot be read or written. Threads may share it.
@@ -128,13 +129,15 @@ class Ledger:
 
     folder: Path
     settings: Settings
+    shard: Shard | None = None
     run: str = field(default_factory=lambda: uuid4().hex[:16])
     began_ns: int = 0
     _pending: dict[str, Entry] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Open it, and make it where there is none. Raises ImageError."""
-        self.path, held = self.folder / NAME, ExitStack()
+        self.path, self._lock_file = (named_for(self.shard, self.folder / name) for name in (NAME, LOCK))
+        held = ExitStack()
         self.close = finalize(self, held.close)
         self._lock, self._written = RLock(), time.monotonic()
         try:
@@ -151,14 +154,14 @@ class Ledger:
 
     def _hold(self, held: ExitStack) -> None:
         """Keep others out, and take the time of the file system, whose clock may be another machine's."""
-        lock = FileLock(self.folder / LOCK, timeout=0, thread_local=False)  # another thread may let go of it
+        lock = FileLock(self._lock_file, timeout=0, thread_local=False)  # another thread may let go of it
         try:
             lock.acquire()
         except Timeout:
             raise ImageError(self.path, "another run is at work on this folder; nothing was done") from None
         held.callback(lock.release)
-        os.utime(self.folder / LOCK)
-        self.began_ns = (self.folder / LOCK).stat().st_mtime_ns
+        os.utime(self._lock_file)
+        self.began_ns = self._lock_file.stat().st_mtime_ns
 
     def _check(self) -> None:
         """Raise ImageError for what is none of ours."""
@@ -214,6 +217,15 @@ class Ledger:
         """One thread at a time, and errors that name the file."""
         with self._lock, speaking(self.path):
             yield
+
+
+def named_for(shard: Shard | None, path: Path) -> Path:
+    """A file of the whole of a job, or that of a part, which another machine's does not meet.
+
+    >>> named_for(Shard(0, 4), Path("out", NAME)).name
+    '.darnet-0-of-4.sqlite'
+    """
+    return path if shard is None else shard.own(path)
 
 
 def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:

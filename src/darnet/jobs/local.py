@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from darnet.errors import UsageError
+from darnet.errors import ResourceError, UsageError
+from darnet.images.budget import Budget
 from darnet.jobs.crew import Crew
 from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: A process more needs so many pictures, or bytes of their files, to make up for the seconds in which it starts.
 WORTH_PICTURES, WORTH_BYTES = 64, 2**21
-#: What a process takes that repairs tiles of the usual size and reads ahead, bytes.
-PROCESS_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -52,9 +50,9 @@ class Local:
         """The outcomes of the tasks (`Engine`)."""
         stop = stop or Event()
         simple = job.fail_fast or any(task.streamed for task in tasks)
-        jobs = 1 if simple else self.jobs or suitable(tasks, spec.device)
+        jobs = 1 if simple else self.jobs or suitable(tasks, spec)
         if jobs > 1:
-            crew = Crew(job, spec, min(jobs, len(tasks)), max(1, cores() // jobs))
+            crew = Crew(job, sharing(spec, jobs), min(jobs, len(tasks)), max(1, cores() // jobs))
             return crew.outcomes(claim(tasks), stop)
         restorer = spec.build()
         if simple or len(tasks) < 2:
@@ -62,18 +60,18 @@ class Local:
         return Pipeline(job.worker(restorer), stop)(claim(tasks))
 
 
-def suitable(tasks: Sequence[Task], device: str) -> int:
+def suitable(tasks: Sequence[Task], spec: RestorerSpec) -> int:
     """How many processes are fastest: on a CPU one a core, as far as memory and the tasks go; a GPU is for one."""
     from darnet.engines.devices import pick_device
 
-    if pick_device(device).type != "cpu":
+    if pick_device(spec.device).type != "cpu":
         return 1
     size = 0
     for task in tasks:
         with suppress(OSError):
             size += task.source.path.stat().st_size
     worth = max(len(tasks) // WORTH_PICTURES, size // WORTH_BYTES)
-    return max(1, min(cores(), fitting(), worth))
+    return fitting(spec, max(1, min(cores(), worth)))
 
 
 def cores() -> int:
@@ -81,11 +79,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def fitting() -> int:
-    """How many processes fit into memory that is free, as far as the system says."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        found = dict(line.split(":") for line in lines)
-        return int(found["MemAvailable"].split()[0]) * 1024 // PROCESS_BYTES
-    except (OSError, LookupError, ValueError):
+def fitting(spec: RestorerSpec, wanted: int) -> int:
+    """How many processes, up to so many, the budget holds, each with tiles as large as a single one's; at least 1."""
+    if wanted == 1:
         return 1
+    tiles = spec.settled().tiles
+    for count in range(wanted, 1, -1):
+        with suppress(ResourceError):
+            if sharing(spec, count).settled().tiles == tiles:
+                return count
+    return 1
+
+
+def sharing(spec: RestorerSpec, processes: int) -> RestorerSpec:
+    """For each of some processes, which share its memory."""
+    budget = Budget.of(spec.max_memory).share(processes)
+    return spec.model_copy(update={"max_memory": budget.total_bytes})

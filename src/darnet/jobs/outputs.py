@@ -10,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from darnet.errors import ImageError, UsageError, named, refusal
-from darnet.images.formats import SUFFIXES, recognise, regular
-from darnet.images.image import write_bytes, write_parts
+from darnet.errors import ImageError, UsageError, named
+from darnet.images.formats import SUFFIXES, recognise
+from darnet.images.image import write_parts
 from darnet.images.raw import is_raw
 from darnet.jobs import remote
 from darnet.jobs.inputs import STREAM, Found, Source
+from darnet.jobs.paths import check_free, identities, make_folder, place
 from darnet.jobs.remote import is_remote
 
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
@@ -231,90 +232,12 @@ def check_suffix(path: Path) -> str:
 def check_apart(tasks: Sequence[Task], inputs: Sequence[Path]) -> None:
     """Raise UsageError, before any work, where two tasks would write one file, or one would write an input."""
     taken: dict[Path, Task] = {}
-    known = _identities(inputs)
+    known = identities(inputs)
     for task in tasks:
         for path in task.written:
             name = named(task.name if path == task.output else path)
             other = taken.setdefault(place(path), task)
             if other is not task:
                 raise UsageError(f"{named(other.source.name)} and {named(task.source.name)} would both become {name}")
-            if _identities([path]) & known:
+            if identities([path]) & known:
                 raise UsageError(f"{name}: the output would be an input; originals are never touched")
-
-
-def place(path: Path) -> Path:
-    """Where a file lies, whichever way leads there."""
-    return Path(os.path.realpath(path.parent)) / path.name
-
-
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Raise ImageError if `path` may not be written, or clearly cannot."""
-    if os.path.lexists(path) and not overwrite:
-        raise ImageError(path, "exists already; `overwrite=True` replaces it")
-    check_writable(path)
-
-
-def check_writable(path: Path) -> None:
-    """Raise ImageError if `path`, whose folders may not exist yet, clearly cannot be written."""
-    if path.is_dir():
-        raise ImageError(path, "is a directory")
-    folder = path.absolute().parent
-    while not os.path.lexists(folder):
-        folder = folder.parent
-    if not folder.is_dir():
-        raise ImageError(path, "not a directory")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ImageError(path, "permission denied")
-
-
-def check_earlier(path: Path, beginning: bytes) -> None:
-    """Raise ImageError if a report at `path` would replace more than an earlier one, or cannot be written.
-
-    An earlier one begins so, or is empty: it was made so that a report has a place.
-    """
-    check_writable(path)
-    if not os.path.lexists(path):
-        return
-    try:
-        with regular(path) as file:
-            head = file.read(len(beginning))
-    except OSError as error:
-        raise ImageError(path, refusal(error)) from None
-    if head not in {b"", beginning}:
-        raise ImageError(path, "exists already and is no such report of darnet's; give another name")
-
-
-def make_folder(path: Path) -> None:
-    """Make the folder that a file is to lie in. Raises ImageError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(path, refusal(error)) from None
-
-
-def remove(path: Path) -> None:
-    """Remove a file that may be there. Raises ImageError."""
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise ImageError(path, refusal(error)) from None
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file at once or not at all, and the folders that it is to lie in. Raises ImageError."""
-    make_folder(path)
-    write_bytes(path, data)
-
-
-def is_same_file(path: Path, others: Sequence[Path]) -> bool:
-    """Whether a path leads to one of the others: by name, symlink or hard link."""
-    return bool(_identities([path]) & _identities(others))
-
-
-def _identities(paths: Sequence[Path]) -> set[tuple[int, int]]:
-    known = set()
-    for path in paths:
-        with suppress(OSError):
-            status = path.stat()
-            known.add((status.st_dev, status.st_ino))
-    return known

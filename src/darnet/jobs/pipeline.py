@@ -17,18 +17,14 @@ from darnet.jobs.worker import Turn, Worker
 
 #: Pictures that wait between two stages at most.
 WAITING = 4
-#: While so many bytes of samples are held nothing more is read: three pictures of 12 MP, or one of 300 MP.
+#: While so many bytes of samples are held nothing more is read: three pictures of 12 MP, or one of 300 MP. A tight
+#: budget allows less.
 MOST_HELD = 2**27
 
 POLL_SECONDS = 0.02
 
 #: What a queue ends with: None, or what went wrong.
 End: TypeAlias = BaseException | None
-
-
-def fits(held: int) -> bool:
-    """Whether one picture more may be read while so many bytes of samples are held."""
-    return held < MOST_HELD
 
 
 class Pipeline:
@@ -40,6 +36,8 @@ class Pipeline:
 
     def __init__(self, worker: Worker, stop: Event | None = None) -> None:
         self._worker = worker
+        budget = worker.restorer.budget
+        self._most = MOST_HELD if budget is None else min(MOST_HELD, budget.picture_bytes)
         self._read: Queue[Turn | End] = Queue(WAITING)
         self._repaired: Queue[Turn | End] = Queue(WAITING)
         self._done: Queue[Done | End] = Queue(WAITING)
@@ -86,7 +84,7 @@ class Pipeline:
         try:
             for task in tasks:
                 with self._changed:
-                    while not (self._stopped.is_set() or fits(self._held())):
+                    while not self._stopped.is_set() and self._held() >= max(1, self._most):
                         self._changed.wait(POLL_SECONDS)  # who sets the event may tell nobody
                 if self._stopped.is_set():
                     break

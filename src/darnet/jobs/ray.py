@@ -15,7 +15,8 @@ from darnet.errors import DarnetError, ImageError, UsageError, one_line
 from darnet.files import PROCESS, remove_unfinished
 from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, remove
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import remove
 from darnet.registry import optional
 
 if TYPE_CHECKING:

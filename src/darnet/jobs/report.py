@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from darnet.errors import UsageError
 from darnet.jobs import sheet
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, check_earlier, is_same_file, write_file
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import check_earlier, is_same_file, write_file
 from darnet.jobs.sheet import Sheet
 from darnet.version import __version__
 
@@ -26,7 +27,8 @@ BEGINNING = b'{\n  "darnet": "'
 class Report:
     """What a job did to each picture, and who restored it; it holds no pictures, whose number has no bound.
 
-    `spec`: None where nothing was restored, or by a restorer of whom no spec is known.
+    `spec`: None where nothing was restored, or by a restorer of whom no spec is known. `settled`: with what this
+    machine's memory chose.
 
     >>> report = Report(Job(strength=0.5), "restored")
     >>> report.entries.append(Done("a.jpg", error="the file is empty", exit_code=1))
@@ -37,6 +39,7 @@ class Report:
     job: Job
     output: str | None = None
     spec: RestorerSpec | None = None
+    settled: RestorerSpec | None = None
     entries: list[Done] = field(default_factory=list)
 
     def add(self, done: Done) -> None:
@@ -46,10 +49,13 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         spec = None if self.spec is None else self.spec.model_dump(mode="json")
+        memory = {"max_memory", "tiles"}
+        settled = None if self.settled is None else self.settled.model_dump(mode="json", include=memory)
         return {
             "darnet": __version__,
             "model": None if self.spec is None else self.spec.system,
             "settings": {"output": self.output, **asdict(self.job), "restorer": spec},
+            "memory": settled,
             "pictures": [entry.to_dict() for entry in self.entries],
         }
 

@@ -19,8 +19,9 @@ from darnet.errors import ImageError, UsageError, named
 from darnet.files import marked, remove_unfinished
 from darnet.jobs import sidecar
 from darnet.jobs.job import Done, Job
-from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger
-from darnet.jobs.outputs import Task, place, remove
+from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger, named_for
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import place, remove
 from darnet.jobs.settings import Settings
 from darnet.jobs.traces import Trace, is_whole
 
@@ -64,7 +65,7 @@ class Resumption:
         What a process that was killed left unfinished is removed.
         """
         for folder in self._folders(tasks):
-            if (folder / NAME).exists():
+            if named_for(self.job.shard, folder / NAME).exists():
                 ledger = self._open(folder)
                 for beside, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
                     remove_unfinished(beside, run)
@@ -119,7 +120,7 @@ class Resumption:
 
     def _open(self, folder: Path) -> Ledger:
         assert self.settings is not None
-        self._ledgers[folder] = Ledger(folder, self.settings)
+        self._ledgers[folder] = Ledger(folder, self.settings, self.job.shard)
         return self._ledgers[folder]
 
     def _keep(self, *, at_once: bool) -> None:

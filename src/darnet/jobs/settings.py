@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
 
 #: Fields of `Job` that decide which pictures are restored, and none of what they become.
-CHOOSING = frozenset({"recursive", "overwrite", "dry_run", "fail_fast", "max_pixels", "include", "exclude", "min_size"})
+CHOOSING = frozenset(
+    {"recursive", "overwrite", "dry_run", "fail_fast", "max_pixels", "include", "exclude", "min_size", "shard"}
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Settings:
 
     @property
     def digest(self) -> str:
-        """In hexadecimal; where a system lies does not matter, but what it holds does."""
+        """In hexadecimal; where a system lies does not matter, nor how much memory there is."""
         known = json.loads(self.document)
-        del known["restorer"]["system"], known["job"]["mask"]
+        del known["restorer"]["system"], known["restorer"]["max_memory"], known["job"]["mask"]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 

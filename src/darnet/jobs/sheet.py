@@ -23,7 +23,7 @@ from darnet.errors import ImageError, ResourceError, refusal
 from darnet.images.codecs import write_parts
 from darnet.jobs.inputs import PART_BYTES
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import check_earlier, make_folder
+from darnet.jobs.paths import check_earlier, make_folder
 from darnet.notices import overheard
 from darnet.version import __version__
 
@@ -64,6 +64,7 @@ class Sheet:
     job: Job
     output: str | None = None
     spec: RestorerSpec | None = None
+    settled: RestorerSpec | None = None
     counts: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
     _pictures: BinaryIO = field(default_factory=TemporaryFile, repr=False)
@@ -124,7 +125,7 @@ class Sheet:
     def _summary(self) -> str:
         told = ", ".join(f"{number} {outcome}" for outcome, number in self.counts.most_common())
         settings = {"output": self.output, **asdict(self.job)}
-        settings |= {} if self.spec is None else {"restorer": self.spec.model_dump(mode="json")}
+        settings |= {} if self.spec is None else {"restorer": (self.settled or self.spec).model_dump(mode="json")}
         listed = "\n".join(f"{name}: {value}" for name, value in settings.items())
         only = '<label><input type="checkbox" id="failed"> failures only</label>' if self.counts["failed"] else ""
         when, took = time.strftime("%Y-%m-%d %H:%M"), time.monotonic() - self.started

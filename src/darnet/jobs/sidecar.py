@@ -13,7 +13,8 @@ from darnet.errors import DarnetError, ImageError, UsageError, fault, refusal
 from darnet.images.formats import regular
 from darnet.jobs.encoding import Encoding
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, write_file
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import write_file
 from darnet.jobs.residuals import digest, relative
 from darnet.jobs.settings import Settings
 from darnet.restore.strength import Strength

@@ -34,14 +34,14 @@ class NotDone:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a folder is.
+    """How far a folder is, or one of several machines with its shard, as the ledger at `path` says.
 
     `done`, `failed`, `unfinished`: how many pictures. `began`: when the last run did, in seconds
     since 1970; `settings`: of that run. `outdated`: done with other settings. `written`: how many that run has done so
     far, in so many `seconds`, with `seconds_each` of work.
     """
 
-    folder: Path
+    path: Path
     done: int
     failed: int = 0
     unfinished: int = 0
@@ -58,39 +58,41 @@ class Status:
         return self.written / self.seconds if self.written and self.seconds > 0 else None
 
     @classmethod
-    def read(cls, folder: Path) -> Status:
-        """Of the ledger in a folder.
+    def read_all(cls, folder: Path) -> list[Status]:
+        """Of each ledger in a folder: one, or one a shard. Raises NoInputError where there is none, and as `read`."""
+        paths = sorted(folder.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}"))
+        if not paths:
+            raise NoInputError(f"{named(folder)}: no ledger in it; `restore` keeps one in a folder of outputs")
+        return [cls.read(path) for path in paths]
 
-        Raises NoInputError where there is none, ImageError for one that is damaged, of a newer darnet, or unreadable.
-        """
-        with _opened(folder) as base:
+    @classmethod
+    def read(cls, path: Path) -> Status:
+        """Of a ledger. Raises ImageError for one that is damaged, of a newer darnet, or unreadable."""
+        with _opened(path) as base:
             counts: dict[str, int] = dict(base.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
             run = base.execute("SELECT * FROM runs ORDER BY began_ns DESC LIMIT 1").fetchone()
             if run is None:
-                return cls(folder, 0)
+                return cls(path, 0)
             written, each, ended = base.execute(RATE, (run["run"], DONE)).fetchone()
             digests = "SELECT count(*) FROM pictures WHERE status = ? AND digest <> ?"
             (outdated,) = base.execute(digests, (DONE, run["digest"])).fetchone()
             done, failed, waiting, running = (counts.get(status, 0) for status in (DONE, FAILED, WAITING, RUNNING))
             began, settings = run["began_ns"] / 1e9, json.loads(run["settings"])
             took = 0.0 if ended is None else max(0.0, ended - began)
-            return cls(folder, done, failed, waiting + running, began, settings, outdated, written, took, each)
+            return cls(path, done, failed, waiting + running, began, settings, outdated, written, took, each)
 
     def not_done(self) -> Iterator[NotDone]:
         """Every picture that is not done, by status and place. Raises as `read`."""
         query = "SELECT place, name, status, reason FROM pictures WHERE status <> ? ORDER BY status, place"
-        with _opened(self.folder) as base:
+        with _opened(self.path) as base:
             for place, name, status, reason in base.execute(query, (DONE,)):
                 known = "unfinished" if status in {WAITING, RUNNING} else status
-                yield NotDone(os.fsdecode(name), str(self.folder / os.fsdecode(place)), known, reason)
+                yield NotDone(os.fsdecode(name), str(self.path.parent / os.fsdecode(place)), known, reason)
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
-    path = folder / NAME
-    if not path.is_file():
-        raise NoInputError(f"{named(folder)}: no ledger in it; `restore` keeps one in a folder of outputs")
-    writable = os.access(folder, os.W_OK)  # to put right what a killed process left
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    writable = os.access(path.parent, os.W_OK)  # to put right what a killed process left
     with speaking(path), closing(connect(path, writable=writable)) as base:
         check(base, path)
         yield base

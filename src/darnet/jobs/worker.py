@@ -12,10 +12,12 @@ from darnet.errors import ImageError, explain
 from darnet.files import marked
 from darnet.images import scratch
 from darnet.images.arrays import RGB
+from darnet.images.budget import observed
 from darnet.images.codecs import unfinished_picture
 from darnet.images.image import Image
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task, make_folder
+from darnet.jobs.outputs import Task
+from darnet.jobs.paths import make_folder
 from darnet.notices import ImageWarning, overheard, warn
 from darnet.restore.result import Result, Treatment
 
@@ -90,16 +92,18 @@ class Worker:
 
     def read(self, task: Task) -> Turn:
         """The picture of a task."""
-        return Turn(task).take("read", self._read)
+        with observed(self.restorer.budget):
+            return Turn(task).take("read", self._read)
 
     def repair(self, turn: Turn) -> Turn:
         """The same after the network."""
-        return turn.take("repair", self._repair)
+        with observed(self.restorer.budget):
+            return turn.take("repair", self._repair)
 
     def write(self, turn: Turn) -> Done:
         """What became of it, once the output is there."""
         if not self.job.dry_run:
-            with marked(turn.task.mark):
+            with observed(self.restorer.budget), marked(turn.task.mark):
                 turn.take("write", self._write)
         turn.image = turn.result = None
         if turn.pixels > scratch.AT_ONCE // RGB:

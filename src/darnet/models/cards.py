@@ -48,6 +48,9 @@ class Card(BaseModel):
     weaknesses: str = ""
     dtype: Literal["float16", "float32"] = "float16"
     parameters: int = 0
+    tile_memory: dict[
+        str, tuple[int, int]
+    ] = {}  # precision on a CPU -> what a tile takes (`darnet.images.budget.Cost`)
     sha256: str = ""  # of model.safetensors
 
 
@@ -65,6 +68,7 @@ class Reference(BaseModel):
     handles: tuple[str, ...] = ()  # kinds of damage it repairs
     licence: str = "unknown"
     weaknesses: str = ""
+    tile_memory: dict[str, tuple[int, int]] = {}  # as that of a Card
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Reference:

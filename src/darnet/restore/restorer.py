@@ -11,6 +11,7 @@ from typing import Any, overload
 
 from darnet.degradations import resolve
 from darnet.errors import ImageError, UnknownNameError, UsageError
+from darnet.images.budget import Budget, observed
 from darnet.images.coding import Pages
 from darnet.images.image import Image
 from darnet.notices import overheard
@@ -41,6 +42,7 @@ class Restorer:
     A kind whose presence is below `min_confidence`, or what `min_confidences` says of it, is not acted on: what a wrong
     repair costs differs by expert. Below 0.5 that reaches what is called clean. A kind that may befall a part of a
     photo alone is repaired where it is.
+    `budget`: how much memory the process may take while a picture is read and restored; None: half of what is free.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
     is not repaired as one. Of a file of several pages or frames the first is judged, and all are repaired alike.
 
@@ -63,6 +65,7 @@ class Restorer:
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
     limited_by: str = ""
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for values out of range."""
@@ -78,7 +81,8 @@ class Restorer:
 
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`; of several pages, the first."""
-        subject = Subject.of(_read(source, "first"))
+        with observed(self.budget):
+            subject = Subject.of(_read(source, "first"))
         return VACANT if subject.vacant else judge(self.router, subject.source)
 
     def heat_map(self, source: object, kinds: Sequence[str] = (), diagnosis: Diagnosis | None = None) -> Image:
@@ -168,13 +172,14 @@ class Restorer:
         range, a kind without an expert or a mask that does not fit.
         """
         started, kinds = time.perf_counter(), self.check(kinds, strength)
-        with overheard() as said:
+        with observed(self.budget), overheard() as said:
             image = _read(source, "all")
         if image.frames and keep:
             reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
             raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
         treat = partial(self._treat, strength=Strength.of(strength).among(self.experts), mask=mask, keep=keep)
-        result = restore_pages(treat, image, kinds)
+        with observed(self.budget):
+            result = restore_pages(treat, image, kinds)
         given, residuals = handed_back(source, image, result.restored), result.residuals
         if residuals is not None:
             residuals = replace(residuals, given=handed_back(source, image, image))

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from darnet import registry
-from darnet.engines.devices import Precision
+from darnet.engines.devices import Precision, pick_device
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError, WeightsError
+from darnet.images.budget import Cost
 from darnet.images.tiles import pad_to
 from darnet.models import cards
 from darnet.models.abilities import Classifier
@@ -24,6 +25,10 @@ from darnet.restore.routers import NetworkRouter, Router
 
 #: Whether a classifier makes pictures is tried with one of this side.
 TRIED_PX = 64
+#: What a tile is taken to cost where nobody has measured it: more than with any expert that ships.
+UNMEASURED = Cost(64_000_000, 512)
+#: What it costs a process whose networks run elsewhere, and what views of it cost (`SelfEnsemble`).
+ELSEWHERE, VIEWS_BYTES = Cost(8_000_000, 60), 48
 
 
 def load_router(folder: Path, device: str = "auto", precision: Precision = "auto") -> Router:
@@ -71,6 +76,15 @@ def load_expert(
     except TypeError as error:
         raise WeightsError(folder / cards.REFERENCE, f"{reference.registered}: {error}") from error
     return Checked(reference.name, expert)
+
+
+def tile_cost(folder: Path, device: str, precision: Precision, *, ensemble: bool = False) -> Cost:
+    """What a tile of whoever a folder holds takes of memory. Raises WeightsError; UsageError (device, precision)."""
+    cost = ELSEWHERE
+    if pick_device(device).type == "cpu":
+        known = cards.read_part(folder).tile_memory.get("fp32" if precision == "auto" else precision)
+        cost = UNMEASURED if known is None else Cost(*known)
+    return Cost(cost.fixed_bytes, cost.pixel_bytes + VIEWS_BYTES) if ensemble else cost
 
 
 def _repairs(model: Model) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from darnet.engines.devices import Precision, pick_device, pick_dtype
-from darnet.errors import UnknownNameError, UsageError, fault
+from darnet.errors import ResourceError, UnknownNameError, UsageError, fault
+from darnet.images.budget import LEAST_TILE_PX, Budget, Cost, bytes_of, said
 from darnet.models import cards
-from darnet.restore.experts import Tiles
+from darnet.restore.experts.base import TILES, Tiles
 from darnet.restore.restorer import Restorer, check_limits
 from darnet.systems import manifest
-from darnet.systems.loading import LazyExperts, load_expert, load_router
+from darnet.systems.loading import LazyExperts, load_expert, load_router, tile_cost
 
 Quality: TypeAlias = Literal["fast", "best"]
 
@@ -25,8 +27,9 @@ class RestorerSpec(BaseModel):
     """Which system restores, and how it runs: all that another process or machine needs to build the same `Restorer`.
 
     It cannot be changed, and can be compared, hashed, pickled and written as JSON. It holds no weights. Each field is
-    what `load` takes; `tiles`: None is what `Tiles` is by default. Raises UsageError for an unknown field or an
-    impossible value; whether there is such a system, and such a device, is found out by who builds it.
+    what `load` takes; `tiles` and `max_memory`: None is what this machine's memory allows (`settled`). Raises
+    UsageError for an unknown field or an impossible value; whether there is such a system, and such a device, is found
+    out by who builds it.
 
     >>> spec = RestorerSpec(system="darnet", device="cpu", max_steps=2)
     >>> RestorerSpec.from_json(spec.to_json()) == spec
@@ -42,6 +45,7 @@ class RestorerSpec(BaseModel):
     min_confidence: float | None = None
     max_steps: int | None = None
     quality: Quality = "fast"
+    max_memory: Annotated[int, BeforeValidator(bytes_of)] | None = None
 
     def to_json(self) -> str:
         """All fields, on one line."""
@@ -65,26 +69,50 @@ class RestorerSpec(BaseModel):
         needed. Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError (a device
         that this machine has not, a precision that it is too slow at).
         """
+        settled, best = self.settled(), self.quality == "best"
         system, folder = manifest.read_system(self.system)
-        pick_dtype(self.precision, pick_device(self.device))  # refused here, not when the first expert is loaded
-        best = self.quality == "best"
-        parts = {**system.experts, **(system.large_experts if best else {})}
-        folders = {kind: manifest.part(folder, parts[kind]) for kind in system.experts}
-        for part in set(folders.values()):
-            cards.check_files(part)
-        loading = partial(load_expert, device=self.device, precision=self.precision, tiles=self.tiles)
-        said = self.min_confidence is not None
+        folders = self._folders()
+        loading = partial(load_expert, device=self.device, precision=self.precision, tiles=settled.tiles)
+        stated = self.min_confidence is not None
         return Restorer(
             router=load_router(manifest.part(folder, system.router), self.device, self.precision),
             experts=LazyExperts(folders, loading, ensemble=best),
             min_confidence=system.min_confidence if self.min_confidence is None else self.min_confidence,
-            min_confidences={} if said else system.min_confidences,
+            min_confidences={} if stated else system.min_confidences,
             soft=system.soft,
-            min_beside={} if said else system.min_beside,
+            min_beside={} if stated else system.min_beside,
             order=system.order,
             max_steps=system.max_steps if self.max_steps is None else self.max_steps,
             limited_by=f"system {system.name}" if self.max_steps is None else "",
+            budget=Budget.of(settled.max_memory),
         )
+
+    def settled(self) -> RestorerSpec:
+        """The same with what it leaves to this machine's memory: `max_memory`, and `tiles`, the largest that fit.
+
+        Raises as `build` does, and ResourceError where not even the smallest tiles fit what is stated, or stated ones
+        do not.
+        """
+        pick_dtype(self.precision, pick_device(self.device))  # refused here, not when the first expert is loaded
+        folders = set(self._folders().values())
+        for folder in folders:
+            cards.check_files(folder)
+        how = {"ensemble": self.quality == "best"}
+        costs = [tile_cost(folder, self.device, self.precision, **how) for folder in sorted(folders)]
+        budget, tiles = Budget.of(self.max_memory), self.tiles
+        if self.max_memory is None:  # where little is free it is tried all the same
+            budget = Budget(max([budget.total_bytes, *(budget.needed(cost, LEAST_TILE_PX) for cost in costs)]))
+        if tiles is None:
+            tiles = replace(TILES, size_px=min(budget.tile_px(cost, TILES.size_px) for cost in costs))
+        elif self.max_memory is not None:
+            _check_stated(tiles, budget, costs)
+        return self.model_copy(update={"max_memory": budget.total_bytes, "tiles": tiles})
+
+    def _folders(self) -> dict[str, Path]:
+        """Where the expert of each kind lies."""
+        system, folder = manifest.read_system(self.system)
+        parts = {**system.experts, **(system.large_experts if self.quality == "best" else {})}
+        return {kind: manifest.part(folder, parts[kind]) for kind in system.experts}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -103,6 +131,14 @@ class RestorerSpec(BaseModel):
         return spec
 
 
+def _check_stated(tiles: Tiles, budget: Budget, costs: Iterable[Cost]) -> None:
+    """Raise ResourceError for tiles that a budget has no room for; both were stated."""
+    needed = max(budget.needed(cost, tiles.size_px) for cost in costs)
+    if needed > budget.total_bytes:
+        total = f"`max_memory={said(budget.total_bytes)!r}`"
+        raise ResourceError(f"{total}: tiles of {tiles.size_px} px need {said(needed)}; make `tiles` smaller")
+
+
 def load(  # noqa: PLR0913  the fields of RestorerSpec
     name: str | Path = manifest.DEFAULT,
     *,
@@ -112,13 +148,17 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
     min_confidence: float | None = None,
     max_steps: int | None = None,
     quality: Quality = "fast",
+    max_memory: int | str | None = None,
 ) -> Restorer:
     """A system by the name it ships under, or by its folder, ready to restore: `RestorerSpec.build` at once.
 
     `quality`: "best" takes the large expert of a kind where the system has one, and asks every expert eight times
     (`SelfEnsemble`).
     `min_confidence`: for all kinds, in place of what the system says.
-    Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights) or UsageError.
+    `max_memory`: bytes that the process may take, or such as "2GB"; default: half of what is free. Tiles are chosen by
+    it, where none are given, and pictures that need more are refused before they are decoded.
+    Raises UnknownNameError, WeightsError (missing, damaged or incompatible weights), UsageError, or ResourceError
+    where not even the smallest tiles fit.
 
     >>> load("darnet", device="cpu", max_steps=2).max_steps
     2
@@ -131,4 +171,5 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
         min_confidence=min_confidence,
         max_steps=max_steps,
         quality=quality,
+        max_memory=max_memory,
     ).build()

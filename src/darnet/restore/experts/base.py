@@ -84,6 +84,8 @@ else:
 class Tiles:
     """How a large picture is cut: tiles of at most `size_px` that share `overlap_px`; `size_px` 0: not at all.
 
+    `shrinking`: whether smaller ones are taken where memory runs short at work; a size that somebody states is kept to.
+
     The overlap follows from what agrees with the untiled answer: at 56 px from a tile's edge most shipped experts are
     within 1 level of it, at 32 px some are off by 5 (those that need more say so, `Model.overlap_px`). The size follows
     from the overlap, and from the memory that a tile takes: at 4000×3000 1.19 pixels are computed per pixel, up to 1.22
@@ -97,6 +99,7 @@ class Tiles:
 
     size_px: int = 1152
     overlap_px: int = 128
+    shrinking: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for tiles that do not fit their overlap."""
@@ -113,7 +116,8 @@ class Tiles:
         return TilePlan.cut(height, width, tile_px=size_px, overlap_px=overlap_px, multiple_of=multiple_of)
 
 
-TILES = Tiles()
+#: What nobody has chosen.
+TILES = Tiles(shrinking=True)
 #: How far beyond [0, 1] an answer may lie: networks overshoot at edges, those for 0 to 255 go much further.
 OVERSHOOT = 1.0
 

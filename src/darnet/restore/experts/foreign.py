@@ -25,6 +25,7 @@ from darnet.errors import DarnetError, WeightsError, one_line
 from darnet.images.regions import Region, RegionSource, read_all
 from darnet.images.tiles import TileFunction, TilePlan, pad_to
 from darnet.restore.experts.base import TILES, TiledExpert, Tiles
+from darnet.restore.experts.fitting import Fitting
 
 CHANNELS = 3
 #: Sides that a graph of free size is given: most networks halve their input, at most four times.
@@ -57,7 +58,7 @@ class ForeignExpert(TiledExpert):
         return self.tiles.plan(height, width, self.multiple_of)
 
     def look(self, source: RegionSource) -> TileFunction:
-        """The function, told of the whole picture where it asks."""
+        """The function, told of the whole picture where it asks. Where memory runs short, see `Fitting`."""
         seen = () if self.context is None else (self.context(read_all(source)[None]),)
 
         def repair(tile: Tensor, region: Region) -> Tensor:
@@ -70,7 +71,7 @@ class ForeignExpert(TiledExpert):
                 raise DarnetError(f"{self.name}: a tile of {tuple(tile.shape)} became {tuple(answer.shape)}")
             return answer.to(tile)
 
-        return repair
+        return Fitting(repair, self.tiles, self.multiple_of)
 
 
 def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:

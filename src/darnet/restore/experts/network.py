@@ -17,6 +17,7 @@ from darnet.images.tiles import TileFunction, TilePlan, mosaic, pad_to
 from darnet.models.abilities import Conditional
 from darnet.models.base import Context
 from darnet.restore.experts.base import TILES, TiledExpert, Tiles, check_finite
+from darnet.restore.experts.fitting import Fitting
 
 #: Of a picture with more pixels than a tile, layers measure their statistics on 4 × 4 crops of 128 px: as good for what
 #: is restored as all of it (docs/adr/0029), a fiftieth of the work at 12 MP, and in memory less than a tile.
@@ -41,11 +42,10 @@ class NetworkExpert(TiledExpert):
 
     def plan(self, height: int, width: int) -> TilePlan:
         """Tiles that share what the network needs."""
-        model = self.backend.model
-        return self.tiles.sharing(model.overlap_px).plan(height, width, model.multiple_of)
+        return self._sharing.plan(height, width, self.backend.model.multiple_of)
 
     def look(self, source: RegionSource) -> TileFunction:
-        """The network, told of the whole picture."""
+        """The network, told of the whole picture. Where memory runs short, see `Fitting`."""
         name, context = type(self.backend.model).__name__, self._context(source)
 
         def repair(tile: Tensor, region: Region) -> Tensor:
@@ -55,7 +55,11 @@ class NetworkExpert(TiledExpert):
             check_finite(name, image)
             return image.to(tile.device, tile.dtype).clamp(0, 1)
 
-        return repair
+        return Fitting(repair, self._sharing, self.backend.model.multiple_of)
+
+    @property
+    def _sharing(self) -> Tiles:
+        return self.tiles.sharing(self.backend.model.overlap_px)
 
     def _context(self, source: RegionSource) -> Context:
         """What tiles are told: a function of the picture, and not of how it is cut, so that they agree."""

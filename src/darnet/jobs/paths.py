@@ -1,0 +1,91 @@
+"""Paths of files that are to be written: whether they may be, and whether two lead to one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from darnet.errors import ImageError, refusal
+from darnet.images.formats import regular
+from darnet.images.image import write_bytes
+
+
+def place(path: Path) -> Path:
+    """Where a file lies, whichever way leads there."""
+    return Path(os.path.realpath(path.parent)) / path.name
+
+
+def check_free(path: Path, *, overwrite: bool) -> None:
+    """Raise ImageError if `path` may not be written, or clearly cannot."""
+    if os.path.lexists(path) and not overwrite:
+        raise ImageError(path, "exists already; `overwrite=True` replaces it")
+    check_writable(path)
+
+
+def check_writable(path: Path) -> None:
+    """Raise ImageError if `path`, whose folders may not exist yet, clearly cannot be written."""
+    if path.is_dir():
+        raise ImageError(path, "is a directory")
+    folder = path.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ImageError(path, "not a directory")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ImageError(path, "permission denied")
+
+
+def check_earlier(path: Path, beginning: bytes) -> None:
+    """Raise ImageError if a report at `path` would replace more than an earlier one, or cannot be written.
+
+    An earlier one begins so, or is empty: it was made so that a report has a place.
+    """
+    check_writable(path)
+    if not os.path.lexists(path):
+        return
+    try:
+        with regular(path) as file:
+            head = file.read(len(beginning))
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+    if head not in {b"", beginning}:
+        raise ImageError(path, "exists already and is no such report of darnet's; give another name")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder that a file is to lie in. Raises ImageError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be there. Raises ImageError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file at once or not at all, and the folders that it is to lie in. Raises ImageError."""
+    make_folder(path)
+    write_bytes(path, data)
+
+
+def is_same_file(path: Path, others: Sequence[Path]) -> bool:
+    """Whether a path leads to one of the others: by name, symlink or hard link."""
+    return bool(identities([path]) & identities(others))
+
+
+def identities(paths: Sequence[Path]) -> set[tuple[int, int]]:
+    """Which files they lead to, as the system knows them; of those that are there."""
+    known = set()
+    for path in paths:
+        with suppress(OSError):
+            status = path.stat()
+            known.add((status.st_dev, status.st_ino))
+    return known
