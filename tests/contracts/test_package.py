@@ -121,6 +121,7 @@ def test_the_public_names_exist_and_are_few() -> None:
 #: Modules whose tests stand elsewhere: what they hold is only seen through others.
 TESTED_ELSEWHERE = {
     "testing": "contracts",
+    "images/admission": "e2e/test_bombs.py",
     "images/codecs": "images/test_image.py",
     "restore/result": "restore/test_diagnosis.py",
     "jobs/many": "jobs/test_job.py",
@@ -130,6 +131,7 @@ TESTED_ELSEWHERE = {
     "restore/strength": "restore/test_blending.py",
     "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
+    "training/hardware": "training/test_launch.py",
     "jobs/engine": "jobs/test_local.py",
     "jobs/processes": "jobs/test_crew.py",
 }

@@ -105,7 +105,7 @@ def test_what_a_dead_process_wrote_is_written_anew_and_what_it_left_is_removed(p
             self.tasks[report[0]] = tasks[report[0]]
             assert self.ready is not None
             assert self.ready.process != PROCESS
-            Path("out", f"{self.ready.unfinished}half.png").write_text("half")
+            Path("out", f".{self.ready.process}half.png").write_text("half")
             self.process.kill()
             self.process.join()
             return None
