@@ -63,11 +63,12 @@ def test_as_json(half_done, darnet):
 
 def test_what_cannot_be_read_is_an_error(pictures, restore, darnet):
     Path("empty").mkdir()
-    for folder in ("empty", "gone"):
+    pictures("in/a.png")
+    said = {"empty": "no ledger in it", "gone": "no such folder", "in/a.png": "is no folder"}
+    for folder, reason in said.items():
         ran = darnet("status", folder)
         assert (ran.code, ran.out) == (3, "")
-        assert ran.err.startswith(f"darnet: {folder}: no ledger in it")
-    pictures("in/a.png")
+        assert ran.err.startswith(f"darnet: {folder}: {reason}")
     restore("in", "-o", "out")
     with sqlite3.connect(Path("out", NAME)) as base:
         base.execute(f"PRAGMA user_version = {VERSION + 1}")

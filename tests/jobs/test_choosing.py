@@ -37,6 +37,13 @@ def test_patterns(pattern, fitting, others):
         assert Choice(include=[pattern]).refuses(PurePath(path)) == "none of `include` fits"
 
 
+@pytest.mark.parametrize("pattern", ["[z-a].jpg", "[\\].jpg"])
+def test_a_class_of_no_characters_is_an_error(pattern):
+    for name in ("include", "exclude"):
+        with pytest.raises(UsageError, match=f"`{name}=.*no pattern"):
+            Choice(**{name: [pattern]})
+
+
 @pytest.mark.parametrize("pattern", ["", "/in/*.jpg", "../*.jpg", "a/../b"])
 def test_a_pattern_that_fits_nothing_is_an_error(pattern):
     for name in ("include", "exclude"):

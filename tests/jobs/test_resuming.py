@@ -241,3 +241,35 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(pictures, spec):
     found = contents()
     assert found.pop("out/.0123456789abcdef.png") == b"somebody's"
     assert found == {name.replace("whole", "out", 1): data for name, data in whole.items()}
+
+
+def test_another_picture_of_the_same_name_replaces_nothing(folder, spec, pictures):
+    pictures("other/a.png", seed=7)
+    assert run(spec) == dict.fromkeys("abc", "restored")
+    before = contents()
+    (done,) = restore_many("other", "out", spec)
+    assert done.error is not None
+    assert done.error.startswith(f"out/a.png: was made of {Path('in/a.png').resolve()}; `overwrite=True`")
+    assert contents() == before
+    (done,) = restore_many("other", "out", spec, Job(overwrite=True))
+    assert done.error is None
+    assert contents() != before
+
+
+def test_a_folder_that_was_moved_is_done_already(folder, spec):
+    run(spec)
+    Path("in").rename("elsewhere")
+    assert {done.already for done in restore_many("elsewhere", "out", spec)} == {True}
+
+
+def test_what_lay_beside_an_output_of_other_settings_goes_with_it(folder, spec):
+    """It would tell of another picture, and stand in the way of the next."""
+    usual, more = Job(kinds="noise"), Job(kinds="noise", sidecar=True, keep=True)
+    assert run(spec, more) == dict.fromkeys("abc", "restored")
+    assert len(contents()) == 9
+    assert run(spec, usual) == dict.fromkeys("abc", "restored")
+    assert sorted(contents()) == ["out/a.png", "out/b.png", "out/c.png"]
+    assert run(spec, more) == dict.fromkeys("abc", "restored")
+    Path("out/a.png.json").write_text("mine")
+    assert run(spec, usual) == {**dict.fromkeys("bc", "restored"), "a": "restored"}
+    assert Path("out/a.png.json").read_text() == "mine"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from darnet.errors import ImageError
+from darnet.images.image import Image
 from darnet.jobs.traces import Trace, is_whole
 
 
@@ -39,3 +41,15 @@ def test_what_is_left_of_a_file_is_not_whole(pictures):
     assert not is_whole(other, trace)
     other.write_bytes(data + b"more")
     assert is_whole(other, trace)
+
+
+def test_what_darnet_cannot_read_is_somebodys(pictures, monkeypatch):
+    path = pictures("a.png", side=64)
+    trace = Trace.of(path)
+    path.write_bytes(path.read_bytes()[:-20])
+
+    def refused(path: Path, **_: object) -> None:
+        raise ImageError(path, "TIFF files in Lab of 8 bits are not supported")
+
+    monkeypatch.setattr(Image, "read", refused)
+    assert is_whole(path, trace)

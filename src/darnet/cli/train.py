@@ -11,7 +11,6 @@ import typer
 
 from darnet.cli import options as o
 from darnet.cli.lines import tell
-from darnet.engines.processes import Processes
 from darnet.errors import MissingPackageError, UsageError
 from darnet.training.plan import Budget
 
@@ -99,6 +98,8 @@ def train(  # noqa: PLR0913, PLR0917  one parameter an option
         if dry_run:
             return _rehearse(experiment.recipes, data, Hardware(**hardware), weights)
         made = experiment.start(data, out, Hardware(**hardware), weights=weights, budget=budget, quiet=quiet)
+    from darnet.engines.processes import Processes
+
     if Processes.around().rank == 0:
         _draw(made / REPORT)
         print(made)

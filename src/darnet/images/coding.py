@@ -48,6 +48,9 @@ class Coding(NamedTuple):
 
 USUAL = Coding()
 
+#: Why a file cannot be read: nothing is in it; its end is missing, or something between.
+EMPTY, INCOMPLETE = "the file is empty", "damaged or incomplete"
+
 
 @dataclass(frozen=True, eq=False)
 class Content:

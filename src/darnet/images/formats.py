@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
-from darnet.images.coding import Pages, refuse_several
+from darnet.images.coding import EMPTY, INCOMPLETE, Pages, refuse_several
 from darnet.images.vips import header_fields, vips_failed
 
 #: How large a picture may be where nobody says how large.
@@ -136,7 +136,7 @@ def known_format(path: Path, head: bytes) -> str:
         return RAW
     format = recognise(head[:SIGNATURE_BYTES])
     if format is None:
-        raise ImageError(path, NO_PICTURE if head else "the file is empty")
+        raise ImageError(path, NO_PICTURE if head else EMPTY)
     check_available(path, format)
     return format
 
@@ -278,4 +278,4 @@ def not_decoded(path: Path, error: Any, format: str) -> DarnetError:
         return raw.advice(path)
     if "labq" in str(error):  # libvips takes three samples for its own packed four, and then refuses them
         return ImageError(path, "TIFF files in Lab of 8 bits are not supported; save it in RGB, or in Lab of 16 bits")
-    return vips_failed(path, error, f"damaged or incomplete {FORMATS[format].title} file")
+    return vips_failed(path, error, f"{INCOMPLETE} {FORMATS[format].title} file")

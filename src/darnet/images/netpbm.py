@@ -15,6 +15,7 @@ import numpy as np
 
 from darnet.errors import ImageError
 from darnet.images.arrays import GREY, RGB, full_scale
+from darnet.images.coding import INCOMPLETE
 from darnet.images.scratch import Array
 
 BITS, GREYS, COLOURS = (b"P1", b"P4"), (b"P2", b"P5"), (b"P3", b"P6")
@@ -23,7 +24,7 @@ PLAIN = (b"P1", b"P2", b"P3")
 BETWEEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])+")
 NUMBER = re.compile(rb"\d{1,9}")
 MOST = 65535
-DAMAGED = "damaged or incomplete PPM file"
+DAMAGED = f"{INCOMPLETE} PPM file"
 
 
 def decode(path: Path, data: bytes, check: Callable[[int, int], None]) -> tuple[Array, bool]:

@@ -38,6 +38,10 @@ class Choice:
             for pattern in patterns:
                 if not pattern or pattern.startswith("/") or ".." in PurePath(pattern).parts:
                     raise UsageError(f"`{name}={pattern!r}`: fits nothing: paths are those below the searched folder")
+                try:
+                    _compiled(pattern)
+                except re.error as error:
+                    raise UsageError(f"`{name}={pattern!r}`: no pattern: {error.msg}") from None
         if self.min_size < 0:
             raise UsageError(f"`min_size={self.min_size}`: expected at least 0")
 

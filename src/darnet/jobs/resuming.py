@@ -141,6 +141,9 @@ class Resumption:
         as_wanted = entry.status in {DONE, WAITING} and entry.digest == ledger.settings.digest
         if as_written and as_wanted and _unchanged(entry.source, task.source.path):
             return Done(task.source.name, task.name, entry.treatment, already=True)
+        if there and not self.job.overwrite and _is_another(entry.source, task.source.path):
+            reason = f"{named(task.name)}: was made of {named(entry.source.path)}; `overwrite=True` replaces it"
+            return Done(task.source.name, error=reason, exit_code=ImageError.exit_code)
         foreign = [path for path in others if not _is_ours(path, known.get(place(path)), entry, ledger)]
         if not foreign:
             return replace(task, ours=True)
@@ -198,6 +201,7 @@ class Resumption:
                 paths = [path for path in task.written if os.path.lexists(path)]
                 files = tuple(Trace.of(path, _relative(path, ledger.folder)) for path in paths)
                 ledger.keep([replace(entry, status=DONE, source=source, files=files)])
+                _remove_stale(task, ledger, entry)
 
 
 def _place(task: Task, ledger: Ledger) -> str:
@@ -222,6 +226,20 @@ def _unchanged(source: Trace, path: Path) -> bool:
     """Whether an input is what it was; in another place only what it holds can tell."""
     here = os.path.realpath(path)
     return (source if here == source.path else replace(source, mtime_ns=-1)).fits(Path(here))
+
+
+def _is_another(source: Trace, path: Path) -> bool:
+    """Whether an input is another file than that of the entry: elsewhere, and not the same that was moved."""
+    return os.path.realpath(path) != source.path and not _unchanged(source, path)
+
+
+def _remove_stale(task: Task, ledger: Ledger, entry: Entry) -> None:
+    """Remove what an earlier run wrote beside the output and this one did not: it tells of another picture."""
+    written = {place(path) for path in task.written}
+    for trace in entry.files:
+        path = ledger.folder / trace.path
+        if place(path) not in written and trace.fits(path):
+            remove(path)
 
 
 def _is_ours(path: Path, trace: Trace | None, entry: Entry, ledger: Ledger) -> bool:

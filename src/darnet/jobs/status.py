@@ -60,6 +60,8 @@ class Status:
     @classmethod
     def read_all(cls, folder: Path) -> list[Status]:
         """Of each ledger in a folder: one, or one a shard. Raises NoInputError where there is none, and as `read`."""
+        if not folder.is_dir():
+            raise NoInputError(f"{named(folder)}: {'is no folder' if folder.exists() else 'no such folder'}")
         paths = sorted(folder.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}"))
         if not paths:
             raise NoInputError(f"{named(folder)}: no ledger in it; `restore` keeps one in a folder of outputs")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darnet.errors import ImageError
-from darnet.images.formats import SUFFIXES
+from darnet.images.coding import EMPTY, INCOMPLETE
+from darnet.images.formats import NO_PICTURE, SUFFIXES
 from darnet.images.image import Image
 from darnet.jobs.settings import sha256_of
 from darnet.notices import overheard
@@ -58,13 +59,15 @@ class Trace:
 def is_whole(path: Path, trace: Trace) -> bool:
     """Whether a file, which differs from its trace, is one that somebody made, not what is left of the one there was.
 
-    A picture can be decoded; what is none has at least the size.
+    What is left is shorter and cannot be decoded to its end, or is no picture at all: zeros, where power failed. What
+    darnet cannot read for another reason is somebody's.
     """
     if path.suffix.lower() not in SUFFIXES:
         return os.path.lexists(path) and path.lstat().st_size >= trace.size
     try:
         with overheard():
             Image.read(path, max_pixels=sys.maxsize, pages="all")
-    except ImageError:
-        return False
+    except ImageError as error:
+        cut_off = error.reason.startswith((EMPTY, INCOMPLETE)) and path.lstat().st_size < trace.size
+        return not cut_off and error.reason != NO_PICTURE
     return True
