@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from darnet import restore_many
 from darnet.errors import ImageError, UsageError
-from darnet.jobs import Job
+from darnet.jobs import Job, spool
 from darnet.jobs.inputs import NO_PICTURE, Search
 
 
@@ -220,3 +222,33 @@ def test_a_name_too_long_for_its_output_is_one_that_fails(pictures, tiny_system)
     assert "file name too long" in str(done.pop(f"in/{long.name}"))
     assert done == {f"in/{good.name}": None}
     assert sorted(path.name for path in Path("in").glob("[!.]*")) == sorted([long.name, good.name, "a.restored.png"])
+
+
+# --------------------------------------------------------------------------------- many
+
+
+def test_what_was_given_keeps_its_place(pictures) -> None:
+    """A file that comes again with its folder stays where it was named."""
+    for name in ("in/a.png", "in/b.png", "in/c.png"):
+        pictures(name)
+    assert names("in/c.png", "in", "in/b.png") == ["in/c.png", "in/a.png", "in/b.png"]
+
+
+def test_of_files_without_number_few_are_held(tmp_path, monkeypatch) -> None:
+    """Neither a picture nor the name of one stays in memory, for all that has to be known of all of them."""
+    monkeypatch.setattr(spool, "SORTED_AT_ONCE", 1000)
+
+    def peak(count: int) -> int:
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number:06}{'x' * 100}.png").touch()
+        gc.collect()
+        tracemalloc.start()
+        agenda = Job().plan([str(folder)], str(tmp_path / "out"))
+        assert sum(task.output.suffix == ".png" for task in agenda.tasks) == len(agenda.tasks) == count
+        (_, most), _ = tracemalloc.get_traced_memory(), tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(6000) < peak(2000) + 500_000  # 6000 tasks and their paths are 9 MB
