@@ -81,7 +81,7 @@ class Resumption:
                 known.append(found)
             else:
                 left.append(found)
-        if not len(left):
+        if not left:
             self.close()
         return left, known
 

@@ -101,7 +101,7 @@ class Numbers:
     """
 
     def __init__(self) -> None:
-        self._base = sqlite3.connect("", isolation_level=None)
+        self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)  # it may be closed by another
         finalize(self, self._base.close)
         self._base.execute("PRAGMA synchronous = OFF")
         self._base.execute("PRAGMA journal_mode = OFF")
