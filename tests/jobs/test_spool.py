@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import random
 import tempfile
-import tracemalloc
 from itertools import count
 from pathlib import Path
 
@@ -32,18 +30,6 @@ def test_what_is_read_is_what_was_added(size: int) -> None:
 def test_several_may_read_at_once() -> None:
     kept = Spool(range(3 * AT_ONCE))
     assert all(one == other for one, other in zip(kept, kept, strict=True))
-
-
-def test_memory_does_not_grow_with_what_is_kept() -> None:
-    def peak(size: int) -> int:
-        gc.collect()
-        tracemalloc.start()
-        names = (f"{number:0100}" for number in range(size))
-        assert sum(1 for _ in Spool(names)) == size
-        (_, most), _ = tracemalloc.get_traced_memory(), tracemalloc.stop()
-        return most
-
-    assert peak(40 * AT_ONCE) < peak(4 * AT_ONCE) + 50_000  # all of them are 1.5 MB
 
 
 def test_where_there_is_no_room_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
