@@ -34,7 +34,7 @@ def spec(tiny_system: Path) -> RestorerSpec:
 def tasks_of(pictures: Any, count: int) -> tuple[Task, ...]:
     for number in range(count):
         pictures(f"in/{number:02}.png", seed=number)
-    return Job().plan(["in"], "out").tasks
+    return tuple(Job().plan(["in"], "out").tasks)
 
 
 def names(folder: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
@@ -12,8 +13,8 @@ import pytest
 
 from darnet import restore_many
 from darnet.errors import ImageError, UsageError
-from darnet.jobs import Job
-from darnet.jobs.inputs import NO_PICTURE, Search
+from darnet.jobs import Job, Task, spool
+from darnet.jobs.inputs import NO_PICTURE, Search, Source
 
 
 def names(*arguments: str, **options: object) -> list[str]:
@@ -220,3 +221,28 @@ def test_a_name_too_long_for_its_output_is_one_that_fails(pictures, tiny_system)
     assert "file name too long" in str(done.pop(f"in/{long.name}"))
     assert done == {f"in/{good.name}": None}
     assert sorted(path.name for path in Path("in").glob("[!.]*")) == sorted([long.name, good.name, "a.restored.png"])
+
+
+# --------------------------------------------------------------------------------- many
+
+
+def test_what_was_given_keeps_its_place(pictures) -> None:
+    """A file that comes again with its folder stays where it was named."""
+    for name in ("in/a.png", "in/b.png", "in/c.png"):
+        pictures(name)
+    assert names("in/c.png", "in", "in/b.png") == ["in/c.png", "in/a.png", "in/b.png"]
+
+
+def test_of_many_pictures_few_are_held(tmp_path, monkeypatch) -> None:
+    """Neither when they are planned nor while they are gone through; and names that are sorted in parts are in order."""
+    monkeypatch.setattr(spool, "SORTED_AT_ONCE", 300)
+    (tmp_path / "in").mkdir()
+    for number in range(2000):
+        (tmp_path / "in" / f"{number}.png").touch()
+    tasks = Job().plan([str(tmp_path / "in")], str(tmp_path / "out")).tasks
+    found = list[str]()
+    for task in tasks:
+        found.append(task.output.name)
+        if len(found) % 700 == 1:
+            assert sum(isinstance(one, Source | Task) for one in gc.get_objects()) < 4 * spool.AT_ONCE
+    assert found == sorted(f"{number}.png" for number in range(2000))

@@ -37,7 +37,7 @@ def no_thread_is_left() -> Iterator[None]:
 def tasks_of(pictures: Any, count: int) -> tuple[Task, ...]:
     for number in range(count):
         pictures(f"in/{number:02}.png", seed=number)
-    return Job().plan(["in"], "out").tasks
+    return tuple(Job().plan(["in"], "out").tasks)
 
 
 class Watched:

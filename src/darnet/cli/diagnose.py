@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from darnet.cli import options as o
@@ -12,7 +14,7 @@ from darnet.errors import UsageError
 
 if TYPE_CHECKING:
     from darnet.images.image import Image
-    from darnet.jobs.inputs import Found, Source
+    from darnet.jobs.inputs import Found
     from darnet.jobs.outputs import Task
     from darnet.restore.restorer import Restorer
     from darnet.restore.result import Result, Treatment
@@ -45,12 +47,12 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
                 print(as_json(_entry(name, Attempt(spoken(reason)))))
         if not search.sources:
             return session.finish(0)
-        maps = {} if output is None else _maps(output, search)
+        maps: Iterable[Task | None] = repeat(None) if output is None else _maps(output, search)
         from darnet.systems.spec import RestorerSpec
 
         restorer = RestorerSpec(system=model, device=device, precision=precision, max_memory=max_memory).build()
-    for source in session.each(search.sources, len(search.sources)):
-        treatment, drawn, task = None, None, maps.get(source)
+    for source, task in session.each(zip(search.sources, maps, strict=False), len(search.sources)):
+        treatment, drawn = None, None
         with observed(restorer.budget), session.attempt(source.name, source.path) as attempt:
             if task is not None:
                 task.check(overwrite=overwrite)
@@ -79,15 +81,15 @@ def _entry(name: str, attempt: Attempt, treatment: Treatment | None = None, draw
     return {"input": name, "diagnosis": found, "map": drawn, "warnings": said, "error": attempt.error}
 
 
-def _maps(path: str, found: Found) -> dict[Source, Task]:
-    """Where the heat map of each picture goes. Raises UsageError, before any work."""
+def _maps(path: str, found: Found) -> Sequence[Task]:
+    """Where the heat map of each picture goes, in their order. Raises UsageError, before any work."""
     from darnet.jobs.inputs import MAP
-    from darnet.jobs.outputs import Destination
+    from darnet.jobs.outputs import Destination, to_stdout
 
     tasks = Destination(path, MAP).plan(found)
-    if any(task.streamed for task in tasks):
+    if to_stdout(tasks):
         raise UsageError("--map: stdout holds what is said; give a file or a folder")
-    return {task.source: task for task in tasks}
+    return tasks
 
 
 def _draw(task: Task, restorer: Restorer, result: Result[Image], attempt: Attempt) -> str | None:

@@ -73,6 +73,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs import Encoding, Job, check_report, report_for
+        from darnet.jobs.outputs import to_stdout
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
         (part, report), where = _part(shard, report), Where(engine, ray_address, o.jobs_of(jobs))
@@ -85,7 +86,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
         agenda = job.plan(_given(inputs), output)
         telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
-        if any(task.streamed for task in agenda.tasks):
+        if to_stdout(agenda.tasks):
             telling.leave_stdout_alone()
         if report is not None:
             check_report(report, agenda.tasks)
@@ -95,8 +96,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             outcomes = _begun(telling, who, agenda.tasks, stop, where)
     try:
         with stop:
-            for done in session.each(outcomes.coming, len(outcomes.names)):
-                telling(done, outcomes.names[done.input])
+            for done in session.each(outcomes.coming, outcomes.total):
+                telling(done, outcomes.names.pop(done.input))
     finally:  # interrupted: what was done so far
         if telling.report is not None and report is not None:
             telling.report.write(report)
@@ -217,10 +218,11 @@ class Where:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What is still to come: the names of outputs, by those of their inputs, and what becomes of them."""
+    """What is still to come, of how many pictures; `names`: of the outputs of those at hand, by those of inputs."""
 
-    names: Mapping[str, str] = field(default_factory=dict)
+    total: int = 0
     coming: Iterator[Done] = field(default_factory=lambda: iter(()))
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, where: Where) -> Outcomes:
@@ -240,9 +242,16 @@ def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, where:
     if telling.report is not None:
         telling.report.settled = settled
     session.detail("memory", _memory(settled))
+    names = dict[str, str]()
+
+    def claimed(tasks: Sequence[Task]) -> Iterator[Task]:
+        for task in resumption.claimed(tasks):
+            names[task.source.name] = task.name
+            yield task
+
     with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
-        outcomes = where.engine(tasks, spec)(job, left, spec, resumption.claimed, stop.event)
-    return Outcomes({task.source.name: task.name for task in left}, resumption.recorded(outcomes))
+        outcomes = where.engine(tasks, spec)(job, left, spec, claimed, stop.event)
+    return Outcomes(len(left), resumption.recorded(outcomes), names)
 
 
 def _given(inputs: list[str] | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,9 @@ from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recogni
 from darnet.images.image import Image
 from darnet.jobs import remote
 from darnet.jobs.choosing import ALL, Choice
+from darnet.jobs.paths import Places
 from darnet.jobs.remote import is_remote
+from darnet.jobs.spool import Numbers, Spool, in_order
 
 #: As an input stdin, as an output stdout.
 STREAM = "-"
@@ -87,17 +89,32 @@ class Source:
 
 @dataclass
 class Found:
-    """What the inputs stand for."""
+    """What the inputs stand for. `come`: how many pictures, those included that had come before."""
 
-    sources: list[Source] = field(default_factory=list)
+    sources: Spool[Source] = field(default_factory=Spool)
     missing: list[tuple[str, str]] = field(default_factory=list)  # input, reason
-    left_out: list[tuple[str, str]] = field(default_factory=list)  # what lies in a folder and is no picture, reason
+    left_out: Spool[tuple[str, str]] = field(default_factory=Spool)  # what lies in a folder and is no picture, reason
     from_folder: bool = False
+    come: int = 0
+    _known: Numbers = field(default_factory=Numbers, repr=False)
+    _places: Places = field(default_factory=Places, repr=False)
+
+    def add(self, source: Source) -> None:
+        """A picture, unless it has come before."""
+        self.come += 1
+        key = source.name if source.remote else self._places.followed(source.path)
+        if self._known.first(key, self.come) == self.come:
+            self.sources.append(source)
 
     @property
     def total(self) -> int:
         """Everything that had to be dealt with."""
         return len(self.sources) + len(self.missing)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it is stdin, which comes alone."""
+        return len(self.sources) == 1 and self.sources[0].streamed
 
 
 @dataclass(frozen=True)
@@ -119,46 +136,46 @@ class Search:
             raise UsageError("- is stdin, and cannot be mixed with other inputs")
         found = Found()
         for one in dict.fromkeys(inputs):
-            before = found.total
+            before = found.come, len(found.missing)
             reason = self._add(one, found)
-            if found.total == before and reason:
+            if (found.come, len(found.missing)) == before and reason:
                 found.missing.append((one, reason))
-        # realpath: Path.resolve raises for a symlink that leads to itself, which is one picture that cannot be read
-        unique = {
-            source.name if source.remote else os.path.realpath(source.path): source
-            for source in reversed(found.sources)
-        }
-        found.sources = self._without_our_own(list(reversed(unique.values())))
+        if any(self._tagged(source.path) for source in found.sources if source.folder is None):
+            found.sources = self._without_our_own(found.sources)
         return found
 
-    def _without_our_own(self, sources: Sequence[Source]) -> list[Source]:
+    def _without_our_own(self, sources: Collection[Source]) -> Spool[Source]:
         """Of `*.jpg`, expanded by a shell, leave out the outputs of an earlier run on the same pictures."""
-        originals = {source.path.with_name(name) for source in sources for name in (source.path.stem, source.path.name)}
-        return [
-            source
-            for source in sources
-            if not self._tagged(source.path) or source.path.with_name(Path(source.path.stem).stem) not in originals
-        ]
+        originals = Numbers()
+        for number, path in enumerate(source.path for source in sources):
+            for name in (path.stem, path.name):
+                originals.first(str(path.with_name(name)), number)
+
+        def ours(path: Path) -> bool:
+            return self._tagged(path) and originals.get(str(path.with_name(Path(path.stem).stem))) is not None
+
+        return Spool(source for source in sources if not ours(source.path))
 
     def _tagged(self, path: Path) -> bool:
-        return self.tag is not None and Path(path.stem).suffix in {f".{self.tag}", f".{MAP}"}
+        marks = () if self.tag is None else (f".{self.tag}", f".{MAP}")
+        return any(mark in path.name for mark in marks) and Path(path.stem).suffix in marks
 
     def _add(self, one: str, found: Found) -> str | None:
         """Add what an input stands for; returns why it may stand for nothing."""
         if one == STREAM:
-            found.sources.append(Source(STREAM, Path(STREAM), Path("stdin"), sys.stdin.buffer.read()))
+            found.add(Source(STREAM, Path(STREAM), Path("stdin"), sys.stdin.buffer.read()))
         elif is_remote(one):
             return self._list(one, found)
         elif os.path.isdir(one):  # noqa: PTH112  is_dir raises for a name too long and in a forbidden folder
             found.from_folder = True
-            found.sources += self._scan(Path(one), found)
+            self._scan(Path(one), found)
             return "no pictures in this folder" + (
                 "" if self.recursive else " (`recursive=True` looks into subfolders)"
             )
         elif os.path.lexists(one):
-            found.sources.append(_file(one))
+            found.add(_file(one))
         elif glob.has_magic(one):
-            for match in sorted(glob.glob(one, recursive=True)):  # noqa: PTH207  it may be absolute
+            for match in in_order(glob.iglob(one, recursive=True)):  # noqa: PTH207  it may be absolute
                 self._add(match, found)
             return "nothing matches"
         else:
@@ -178,32 +195,33 @@ class Search:
                     continue
                 if name == url or below.suffix.lower() in SUFFIXES:
                     relative = below if name != url else Path(Path(name).name)
-                    found.sources.append(Source(name, Path(name), relative))
+                    found.add(Source(name, Path(name), relative))
                 elif below.name.lower() not in LITTER:
                     found.left_out.append((name, NO_PICTURE))
         except ImageError as error:
             return error.reason
         return "no pictures in this folder" + ("" if self.recursive else " (`recursive=True` looks into subfolders)")
 
-    def _scan(self, folder: Path, found: Found) -> Iterator[Source]:
-        """The pictures of a folder; one that may not be looked into is missing, and nothing but it."""
-
-        def refused(error: OSError) -> None:
-            found.missing.append((str(error.filename), refusal(error)))
-
-        for directory, folders, files in os.walk(folder, onerror=refused):
-            here = Path(directory)
-            folders[:] = self._entered(folder, here, folders, found)
-            for name in sorted(files):
-                path = here / name
+    def _scan(self, root: Path, found: Found) -> None:
+        """Add the pictures of a folder; one that may not be looked into is missing, and nothing but it."""
+        waiting = [Path()]  # to be searched, below the first; the last of them next
+        while waiting:
+            below, folders = waiting.pop(), list[str]()
+            try:
+                names = in_order(_listed(root / below, folders))
+            except OSError as error:
+                found.missing.append((str(error.filename), refusal(error)))
+                continue
+            waiting += [below / name for name in reversed(self._entered(root, root / below, folders, found))]
+            for name in names:
+                path, relative = root / below / name, below / name
                 if name[0] == "." or name.lower() in LITTER or self._ours(path):
                     continue
-                relative = path.relative_to(folder)
                 reason = self.choice.refuses(relative)
                 reason = reason or (None if path.suffix.lower() in SUFFIXES else _no_picture(path))
                 reason = reason or self.choice.is_small(path)
                 if reason is None:
-                    yield Source(str(path), path, relative, folder=folder)
+                    found.add(Source(str(path), path, relative, folder=root))
                 else:
                     found.left_out.append((str(path), reason))
 
@@ -228,6 +246,20 @@ class Search:
     def _ours(self, path: Path) -> bool:
         """Whether it is an output of an earlier run, or lies beside one: `photo.restored.jpg.residuals`."""
         return self._tagged(path) or self._tagged(Path(path.stem))
+
+
+def _listed(folder: Path, folders: list[str]) -> Iterator[str]:
+    """The names in a folder; those of folders in it, and of links to such, go to a list. Raises OSError."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link that leads to itself
+                is_folder = False
+            if is_folder:
+                folders.append(entry.name)
+            else:
+                yield entry.name
 
 
 def _no_picture(path: Path) -> str | None:

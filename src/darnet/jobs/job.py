@@ -15,6 +15,7 @@ from darnet.jobs.encoding import AS_IT_CAME, Encoding
 from darnet.jobs.inputs import Search
 from darnet.jobs.outputs import Destination, Task, check_apart
 from darnet.jobs.shard import Shard
+from darnet.jobs.spool import Spool
 from darnet.registry import kinds_of
 from darnet.restore.result import Treatment
 from darnet.restore.strength import Strength, StrengthLike
@@ -59,9 +60,9 @@ class Done:
 class Agenda:
     """What a job comes down to: a task a picture, and what there is no picture of."""
 
-    tasks: tuple[Task, ...]
+    tasks: Sequence[Task]
     missing: tuple[Done, ...]
-    left_out: tuple[tuple[str, str], ...] = ()  # what lies in a folder and is no picture, and why
+    left_out: Sequence[tuple[str, str]] = ()  # what lies in a folder and is no picture, and why
     elsewhere: int = 0  # pictures that belong to other shards
 
     @property
@@ -136,8 +137,9 @@ class Job:
         for task in tasks:
             self.encoding.check(task)
         missing = (Done(name, error=reason, exit_code=ImageError.exit_code) for name, reason in found.missing)
-        mine = tuple(task for task in tasks if self.shard is None or task.source.relative in self.shard)
-        return Agenda(mine, tuple(missing), tuple(found.left_out), len(tasks) - len(mine))
+        part = self.shard
+        mine = tasks if part is None else Spool(task for task in tasks if task.source.relative in part)
+        return Agenda(mine, tuple(missing), found.left_out, len(tasks) - len(mine))
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.

@@ -14,7 +14,7 @@ from darnet.images.budget import Budget
 from darnet.jobs.crew import Crew
 from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task
+from darnet.jobs.outputs import Task, to_stdout
 from darnet.jobs.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Local:
     ) -> Iterator[Done]:
         """The outcomes of the tasks (`Engine`)."""
         stop = stop or Event()
-        simple = job.fail_fast or any(task.streamed for task in tasks)
+        simple = job.fail_fast or to_stdout(tasks)
         jobs = 1 if simple else self.jobs or suitable(tasks, spec)
         if jobs > 1:
             crew = Crew(job, sharing(spec, jobs), min(jobs, len(tasks)), max(1, cores() // jobs))
@@ -66,12 +66,14 @@ def suitable(tasks: Sequence[Task], spec: RestorerSpec) -> int:
 
     if pick_device(spec.device).type != "cpu":
         return 1
-    size = 0
+    most, worth, size = cores(), len(tasks) // WORTH_PICTURES, 0
     for task in tasks:
+        if worth >= most:  # of a million files none has to be looked at
+            break
         with suppress(OSError):
             size += task.source.path.stat().st_size
-    worth = max(len(tasks) // WORTH_PICTURES, size // WORTH_BYTES)
-    return fitting(spec, max(1, min(cores(), worth)))
+        worth = max(worth, size // WORTH_BYTES)
+    return fitting(spec, max(1, min(most, worth)))
 
 
 def cores() -> int:

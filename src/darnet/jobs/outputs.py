@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from darnet.errors import ImageError, UsageError, named
@@ -16,8 +15,9 @@ from darnet.images.image import write_parts
 from darnet.images.raw import is_raw
 from darnet.jobs import remote
 from darnet.jobs.inputs import STREAM, Found, Source
-from darnet.jobs.paths import check_free, identities, make_folder, place
+from darnet.jobs.paths import Places, check_free, identities, make_folder, place
 from darnet.jobs.remote import is_remote
+from darnet.jobs.spool import Numbers, Spool
 
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
 #: of its outputs, `photo.restored.jpg` and `photo.restored.png`, and no suffix of a picture.
@@ -117,29 +117,40 @@ class Destination:
     ext: str = "auto"
     keep: bool = False
     sidecar: bool = False
+    _places: Places = field(default_factory=Places, init=False, repr=False, compare=False)
 
-    def plan(self, found: Found) -> list[Task]:
+    def plan(self, found: Found) -> Sequence[Task]:
         """One task a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
-        if self.output == STREAM or (self.output is None and any(source.streamed for source in found.sources)):
+        if self.output == STREAM or (self.output is None and found.streamed):
             for name in [name for name in ("keep", "sidecar") if getattr(self, name)]:
                 raise UsageError(f"`{name}=True`: lies beside the output, which is stdout; give a file")
             return [self._to_stdout(source) for source in self._only(found)]
         if self.output is not None and self._names_file(found):
             path = Path(self.output)
             self._check_suffix(path)
-            tasks = [Task(source, path, self.output, self.keep, sidecar=self.sidecar) for source in self._only(found)]
+            only = self._only(found)
+            tasks = Spool(Task(source, path, self.output, self.keep, sidecar=self.sidecar) for source in only)
         else:
             tasks = self._named(found.sources)
-        check_apart(tasks, [source.path for source in found.sources])
+        check_apart(tasks, (source.path for source in found.sources))
         return tasks
 
-    def _named(self, sources: Sequence[Source]) -> list[Task]:
+    def _named(self, sources: Iterable[Source]) -> Spool[Task]:
         """Names made from the inputs' names; where two would meet, all of them keep their own suffix as well."""
-        tasks = [self._task(source, source.relative.stem) for source in sources]
-        counts = Counter(task.place for task in tasks)
-        return [
-            self._task(task.source, task.source.relative.name) if counts[task.place] > 1 else task for task in tasks
-        ]
+        tasks, known, met = Spool[Task](), Numbers(), Numbers()
+        for number, source in enumerate(sources):
+            task = self._task(source, source.relative.stem)
+            at = self._places.of(task.output)
+            if known.first(at, number) != number:
+                met.first(at, number)
+            tasks.append(task)
+        if not len(met):
+            return tasks
+        meets = (met.get(self._places.of(task.output)) is not None for task in tasks)
+        return Spool(
+            self._task(task.source, task.source.relative.name) if meeting else task
+            for task, meeting in zip(tasks, meets, strict=True)
+        )
 
     def _task(self, source: Source, stem: str) -> Task:
         suffix = self._suffix(source)
@@ -150,7 +161,7 @@ class Destination:
         if self.output is not None:
             ledger = Path(self.output)
             path = (Path(self.output) / source.relative).with_name(stem + suffix)
-            if os.path.realpath(path.parent) == os.path.realpath(source.path.parent):
+            if self._places.folder(path.parent) == self._places.folder(source.path.parent):
                 path = path.with_name(beside.name)
         return Task(source, path, str(path), self.keep, ledger, sidecar=self.sidecar)
 
@@ -177,7 +188,7 @@ class Destination:
     def _names_file(self, found: Found) -> bool:
         """Whether `output` is a file rather than a folder. Raises UsageError where it can be neither."""
         assert self.output is not None
-        if is_folder(self.output) and any(source.streamed for source in found.sources):
+        if is_folder(self.output) and found.streamed:
             raise UsageError(f"`output={self.output!r}`: stdin has no name; give a file or -")
         return names_file(self.output, several=found.from_folder or found.total > 1)
 
@@ -186,7 +197,7 @@ class Destination:
         if self.ext != "auto" and SUFFIXES[f".{self.ext}"] != format:
             raise UsageError(f"`output={str(path)!r}` and `ext={self.ext!r}` disagree")
 
-    def _only(self, found: Found) -> list[Source]:
+    def _only(self, found: Found) -> Sequence[Source]:
         if found.from_folder or found.total > 1:
             raise UsageError(f"`output={self.output!r}`: stdout holds one picture, and several inputs were given")
         return found.sources
@@ -229,15 +240,36 @@ def check_suffix(path: Path) -> str:
     return format
 
 
-def check_apart(tasks: Sequence[Task], inputs: Sequence[Path]) -> None:
+def check_apart(tasks: Sequence[Task], inputs: Iterable[Path]) -> None:
     """Raise UsageError, before any work, where two tasks would write one file, or one would write an input."""
-    taken: dict[Path, Task] = {}
-    known = identities(inputs)
-    for task in tasks:
+    places, taken, known = Places(), Numbers(), None
+    for number, task in enumerate(tasks):
         for path in task.written:
-            name = named(task.name if path == task.output else path)
-            other = taken.setdefault(place(path), task)
-            if other is not task:
-                raise UsageError(f"{named(other.source.name)} and {named(task.source.name)} would both become {name}")
-            if identities([path]) & known:
-                raise UsageError(f"{name}: the output would be an input; originals are never touched")
+            first = taken.first(places.of(path), number)
+            if first != number:
+                both = f"{named(tasks[first].source.name)} and {named(task.source.name)}"
+                raise UsageError(f"{both} would both become {_called(path, task)}")
+            for identity in identities([path]):
+                known = _identified(inputs) if known is None else known  # where no output is there it is not needed
+                if known.get(repr(identity)) is not None:
+                    raise UsageError(
+                        f"{_called(path, task)}: the output would be an input; originals are never touched"
+                    )
+
+
+def to_stdout(tasks: Sequence[Task]) -> bool:
+    """Whether tasks are one, which goes to stdout: it holds one picture."""
+    return len(tasks) == 1 and tasks[0].streamed
+
+
+def _called(path: Path, task: Task) -> str:
+    return named(task.name if path == task.output else path)
+
+
+def _identified(paths: Iterable[Path]) -> Numbers:
+    """Which files they lead to."""
+    known = Numbers()
+    for number, path in enumerate(paths):
+        for identity in identities([path]):
+            known.first(repr(identity), number)
+    return known

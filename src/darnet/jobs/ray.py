@@ -15,7 +15,7 @@ from darnet.errors import DarnetError, ImageError, UsageError, one_line
 from darnet.files import PROCESS, remove_unfinished
 from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
-from darnet.jobs.outputs import Task
+from darnet.jobs.outputs import Task, to_stdout
 from darnet.jobs.paths import remove
 from darnet.registry import optional
 
@@ -48,7 +48,7 @@ class Ray:
         self, job: Job, tasks: Sequence[Task], spec: RestorerSpec, claim: Claim = iter, stop: Event | None = None
     ) -> Iterator[Done]:
         """The outcomes of the tasks (`Engine`)."""
-        if any(task.streamed for task in tasks):
+        if to_stdout(tasks):
             raise UsageError("`engine='ray'`: stdout is not reached from other machines; give a file or a folder")
         ray = optional("ray", "ray")
         ours = not ray.is_initialized()

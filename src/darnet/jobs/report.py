@@ -12,7 +12,7 @@ from darnet.errors import UsageError
 from darnet.jobs import sheet
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task
-from darnet.jobs.paths import check_earlier, is_same_file, write_file
+from darnet.jobs.paths import check_earlier, identities, write_file
 from darnet.jobs.sheet import Sheet
 from darnet.version import __version__
 
@@ -84,7 +84,9 @@ def check_report(path: Path, tasks: Iterable[Task]) -> None:
 
     ImageError if it would replace any other file but an earlier report, or cannot be written.
     """
-    pictures = [place for task in tasks for place in (task.source.path, task.output, *task.written)]
-    if path in pictures or is_same_file(path, pictures):
-        raise UsageError(f"`report={str(path)!r}`: that is a picture of this run")
+    own = identities([path])
+    for task in tasks:
+        pictures = [task.source.path, task.output, *task.written]
+        if path in pictures or (own and own & identities(pictures)):
+            raise UsageError(f"`report={str(path)!r}`: that is a picture of this run")
     check_earlier(path, sheet.BEGINNING if is_page(path) else BEGINNING)

@@ -23,6 +23,7 @@ from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledg
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import place, remove
 from darnet.jobs.settings import Settings
+from darnet.jobs.spool import Spool
 from darnet.jobs.traces import Trace, is_whole
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: So many tasks are begun at once at most, and so many that they take about as long.
 MOST_AT_ONCE, AT_ONCE_SECONDS = 64, 1.0
+#: Tasks that a ledger is told of in one transaction before the first is begun.
+TOLD_AT_ONCE = 4096
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Resumption:
         told = job.sidecar or any(task.ledger is not None for task in tasks)
         return cls(job, Settings.of(job, spec) if told and spec is not None and not job.dry_run else None)
 
-    def outstanding(self, tasks: Sequence[Task]) -> tuple[list[Task], list[Done]]:
+    def outstanding(self, tasks: Sequence[Task]) -> tuple[Sequence[Task], Sequence[Done]]:
         """What is left to do; and the outcomes of what is done, or of outputs that somebody else has changed.
 
         What a process that was killed left unfinished is removed.
@@ -69,7 +72,9 @@ class Resumption:
                 ledger = self._open(folder)
                 for beside, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
                     remove_unfinished(beside, run)
-        left, known = list[Task](), list[Done]()
+        if not self._ledgers:
+            return tasks, ()
+        left, known = Spool[Task](), Spool[Done]()
         for task in tasks:
             found = self._standing(task)
             if isinstance(found, Done):
@@ -87,7 +92,9 @@ class Resumption:
                 self._open(folder)
         for folder, ledger in self._ledgers.items():
             waiting = (self._waiting(task, ledger) for task in tasks if task.ledger == folder)
-            ledger.keep([entry for entry in waiting if entry is not None], at_once=True)
+            entries = (entry for entry in waiting if entry is not None)
+            while some := list(islice(entries, TOLD_AT_ONCE)):
+                ledger.keep(some, at_once=True)
         coming, number = iter(tasks), 1
         while chunk := [self._claim(task) for task in islice(coming, number)]:
             started = time.monotonic()
