@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -191,21 +191,30 @@ class Search:
         def refused(error: OSError) -> None:
             found.missing.append((str(error.filename), refusal(error)))
 
+        for path in self.files(folder, found, refused):
+            source = self.source(folder, path)
+            if isinstance(source, Source):
+                yield source
+            else:
+                found.left_out.append((str(path), source))
+
+    def files(self, folder: Path, found: Found, refused: Callable[[OSError], None]) -> Iterator[Path]:
+        """What may be pictures of a folder, by their names; `refused` hears of what may not be looked into."""
         for directory, folders, files in os.walk(folder, onerror=refused):
             here = Path(directory)
             folders[:] = self._entered(folder, here, folders, found)
             for name in sorted(files):
                 path = here / name
-                if name[0] == "." or name.lower() in LITTER or self._ours(path):
-                    continue
-                relative = path.relative_to(folder)
-                reason = self.choice.refuses(relative)
-                reason = reason or (None if path.suffix.lower() in SUFFIXES else _no_picture(path))
-                reason = reason or self.choice.is_small(path)
-                if reason is None:
-                    yield Source(str(path), path, relative, folder=folder)
-                else:
-                    found.left_out.append((str(path), reason))
+                if name[0] != "." and name.lower() not in LITTER and not self._ours(path):
+                    yield path
+
+    def source(self, folder: Path, path: Path) -> Source | str:
+        """A picture of a searched folder, or why what lies there is left out."""
+        relative = path.relative_to(folder)
+        reason = self.choice.refuses(relative)
+        reason = reason or (None if path.suffix.lower() in SUFFIXES else _no_picture(path))
+        reason = reason or self.choice.is_small(path)
+        return Source(str(path), path, relative, folder=folder) if reason is None else reason
 
     def _entered(self, root: Path, here: Path, folders: Sequence[str], found: Found) -> list[str]:
         """Which folders in a searched one are searched, too; the others are left out."""
