@@ -59,7 +59,7 @@ def test_every_command_explains_itself(darnet, monkeypatch, command):
     assert darnet(*command.split(), "-h") == ran
     assert all(len(line) <= 80 for line in ran.out.splitlines())
     for puzzle in ("bool", "str>", "path>", "..."):  # Python's types, and what was cut off
-        assert puzzle not in re.sub(r"({INPUT}|{MODEL}|{FILE}|\[ARGS])\.\.\.", "", ran.out)
+        assert puzzle not in re.sub(r"({INPUT}|\[INPUT]|{MODEL}|{FILE}|\[ARGS])\.\.\.", "", ran.out)
 
 
 def test_help_names_the_systems_that_ship(darnet):

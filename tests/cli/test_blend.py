@@ -166,7 +166,13 @@ def test_what_is_no_such_file(pictures, darnet):
 def test_json_quiet_and_a_summary(kept, darnet):
     ran = darnet("blend", kept, "gone", "--json", "-o", "out")
     entries = {entry["input"]: entry for entry in map(json.loads, ran.out.splitlines())}
-    assert entries["gone"] == {"input": "gone", "output": None, "result": None, "error": "no such file or directory"}
+    assert entries["gone"] == {
+        "input": "gone",
+        "output": None,
+        "already": False,
+        "result": None,
+        "error": "no such file or directory",
+    }
     assert entries[NAME]["output"] == "out/photo.restored.png"
     assert entries[NAME]["result"]["experts"] == ["noise", "blur"]
     ran = darnet("blend", kept, "--json")

@@ -112,11 +112,11 @@ def test_maps_beside_photos_are_no_photos(pictures, diagnose, restore):
     pictures("in/a.png")
     for _ in range(2):
         assert diagnose("in", "--map", "in", "--overwrite").code == 0
-    assert sorted(path.name for path in Path("in").iterdir()) == ["a.map.png", "a.png"]
+    assert sorted(path.name for path in Path("in").glob("[!.]*")) == ["a.map.png", "a.png"]
     ran = restore("in")
     assert (ran.code, ran.out.count("\n")) == (0, 1)
     assert restore("in/a.png", "in/a.map.png", "--dry-run", "--overwrite").out.count("\n") == 1  # as a shell's in/*.png
-    assert sorted(path.name for path in Path("in").iterdir()) == ["a.map.png", "a.png", "a.restored.png"]
+    assert sorted(path.name for path in Path("in").glob("[!.]*")) == ["a.map.png", "a.png", "a.restored.png"]
 
 
 @pytest.mark.parametrize(

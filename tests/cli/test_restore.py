@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import PIL.Image
@@ -831,3 +833,62 @@ def test_ray_restores_the_same_bytes_and_a_cluster_that_is_not_there_is_named(pi
     assert ran.code == 2
     assert "--ray-address 127.0.0.1:1: " in ran.err
     assert not Path("far").exists()
+
+
+def arrive(steps: Sequence[Callable[[], object]], number: signal.Signals, pattern: str = "[!.]*") -> Thread:
+    """One step after the other, each when there is one output more; then a signal."""
+
+    def go() -> None:
+        deadline = time.monotonic() + 120
+        for outputs, step in enumerate((*steps, lambda: os.kill(os.getpid(), number)), 1):
+            while time.monotonic() < deadline and len(list(Path("out").glob(pattern))) < outputs:
+                time.sleep(0.02)
+            step()
+
+    thread = Thread(target=go)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_watched_folder_is_restored_until_somebody_ends_it(pictures, restore, number, code):
+    pictures("in/a.png")
+    steps = [lambda: pictures("in/b.png", seed=1), lambda: pictures("in/c.png", seed=2)]
+    thread = arrive(steps, number)
+    ran = restore("in", "-o", "out", "--watch", "--interval", "0.05", "--json", "--report", "report.json")
+    thread.join()
+    assert ran.code == code
+    outputs = ["out/a.png", "out/b.png", "out/c.png"]
+    assert [json.loads(line)["output"] for line in ran.out.splitlines()] == outputs
+    assert [entry["output"] for entry in json.loads(Path("report.json").read_text())["pictures"]] == outputs
+    assert ran.err.startswith("darnet: in: is watched; Ctrl-C ends it\n")
+    again = restore("in", "-o", "out")
+    assert (again.code, again.err.split(", in ")[0]) == (0, "darnet: 3 pictures: 3 done already")
+
+
+def test_a_watched_folder_may_be_empty_and_may_not_be_missing(pictures, restore):
+    Path("in").mkdir()
+    thread = arrive([], signal.SIGINT, NAME)
+    ran = restore("in", "-o", "out", "--watch", "--interval", "0.01")
+    thread.join()
+    assert ran.code == 130
+    ran = restore("gone", "-o", "out", "--watch")
+    assert (ran.code, ran.err) == (1, "darnet: gone: no such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["in", "--watch", "--dry-run"], "--dry-run: says what would be done with what is there; nothing arrives"),
+        (["a.png", "--watch"], "--watch: a.png is no folder of this machine"),
+        (["--from-sidecar", "a.json", "--watch"], "--from-sidecar: does again what was done"),
+        (["in", "--watch", "--engine", "ray"], "--watch: goes with --engine local"),
+        (["in", "--interval", "3"], "--interval: goes with --watch"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(pictures, restore, flags, said):
+    pictures("a.png")
+    Path("in").mkdir()
+    ran = restore(*flags)
+    assert ran.code == 2
+    assert said in ran.err

@@ -59,6 +59,18 @@ MinSize: TypeAlias = Annotated[
     int,
     typer.Option("--min-size", metavar="PX", min=0, help="Of folders no picture with a shorter side of fewer pixels."),
 ]
+Watched: TypeAlias = Annotated[
+    bool, typer.Option("--watch", help="Wait for more pictures in the folder, and restore them too, until Ctrl-C.")
+]
+Interval: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--interval",
+        metavar="SECONDS",
+        min=0.01,
+        help="A file that is the same that much later has arrived, for --watch; default: 1.",
+    ),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Say nothing but what went wrong.")]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="More about each picture; tracebacks.")]

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.cli import options as o
 from darnet.cli.lines import Hue, Line
+from darnet.cli.outcomes import Outcomes, Where, begun, watch_of
 from darnet.cli.session import ALREADY, Session, as_json, as_user
-from darnet.cli.sidecars import Who, repeated, spec_of
+from darnet.cli.sidecars import Who, repeated
 from darnet.cli.stopping import Stop
 from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Engine, Job, Report, Shard, Task
+    from darnet.jobs import Done, Job, Report, Shard
     from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
-    from darnet.systems.spec import RestorerSpec
 
 
 def restore(  # noqa: PLR0913, PLR0917  one parameter an option
@@ -55,6 +54,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     include: o.Include = None,
     exclude: o.Exclude = None,
     min_size: o.MinSize = 0,
+    watch: o.Watched = False,
+    interval: o.Interval = None,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
     shard: o.ShardOf = None,
@@ -68,6 +69,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> int:
     """Repair pictures, each by the expert for what is wrong with it. Clean ones are left alone, byte for byte."""
     _refuse_idle(kinds, {"--max-steps": max_steps, "--min-confidence": min_confidence})
+    _refuse_watched(interval, from_sidecar, watch=watch)
     effort, file_quality = o.split_quality(quality)
     session, stop, outcomes = Session(quiet=quiet, verbose=verbose), Stop(), Outcomes()
     with o.no_collection():
@@ -76,7 +78,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.jobs.outputs import to_stdout
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        (part, report), where = _part(shard, report), Where(engine, ray_address, o.jobs_of(jobs))
+        (part, report), where = _part(shard, report), Where(engine, ray_address, o.jobs_of(jobs), watch)
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part, include or (), exclude or ())
         kept = strength_of(strength, luma, chroma)
         job = Job(tuple(kinds or ()), kept, encoding, recursive, overwrite, *how, min_size, sidecar)
@@ -84,7 +86,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         who: Who = {"system": model, "min_confidence": min_confidence, "max_steps": max_steps, **run}
         if from_sidecar is not None:
             inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
-        agenda = job.plan(_given(inputs), output)
+        watched = watch_of(session, job, interval) if watch else None
+        agenda = (watched or job).plan(_given(inputs), output)
         telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
         if to_stdout(agenda.tasks):
             telling.leave_stdout_alone()
@@ -92,16 +95,16 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             check_report(report, agenda.tasks)
         session.leave_out(agenda.left_out)
         telling.all(job.ending(agenda.missing))
-        if agenda.tasks and not telling.stopped:  # else nothing is loaded, which takes a second
-            outcomes = _begun(telling, who, agenda.tasks, stop, where)
+        if (agenda.tasks or watched) and not telling.stopped:  # else nothing is loaded, which takes a second
+            outcomes = begun(telling, who, agenda.tasks, stop, where, watched)
     try:
         with stop:
             for done in session.each(outcomes.coming, outcomes.total):
-                telling(done, outcomes.names.pop(done.input))
+                telling(done, outcomes.names.pop(done.input, "") or done.output or "")
     finally:  # interrupted: what was done so far
         if telling.report is not None and report is not None:
             telling.report.write(report)
-    total = agenda.total if agenda.tasks or agenda.elsewhere else 0
+    total = max(agenda.total, session.told if watch else 0) if agenda.tasks or agenda.elsewhere or watch else 0
     exit_code = session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
     return stop.exit_code or exit_code
 
@@ -117,6 +120,7 @@ class Telling:
 
     def __call__(self, done: Done, name: str = "") -> None:
         """Say what was done, or why not; `name`: the output's. The report is told it as a user knows parameters."""
+        self.session.told += 1
         if not done.already:
             self.session.pace.add(done)
         if done.error is not None:
@@ -191,69 +195,6 @@ def _part(shard: str | None, report: Path | None) -> tuple[Shard | None, Path | 
     return part, report if part is None or report is None else part.own(report)
 
 
-@dataclass(frozen=True)
-class Where:
-    """Which engine is wanted, and what flags say of it. Raises UsageError for a flag that is another engine's."""
-
-    name: str
-    ray_address: str | None
-    jobs: int | None
-
-    def __post_init__(self) -> None:
-        if self.name == "local" and self.ray_address is not None:
-            raise UsageError("--ray-address: goes with --engine ray")
-        if self.name == "ray" and self.jobs is not None:
-            raise UsageError("--jobs: goes with --engine local; Ray starts a worker for each GPU or CPU of its cluster")
-
-    def engine(self, tasks: Sequence[Task], spec: RestorerSpec) -> Engine:
-        """Who does these tasks, or those of them that are left: so that as many processes do the rest, and alike."""
-        if self.name == "ray":
-            from darnet.jobs.ray import Ray
-
-            return Ray(self.ray_address)
-        from darnet.jobs.local import Local, suitable
-
-        return Local(self.jobs or suitable(tasks, spec))
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """What is still to come, of how many pictures; `names`: of the outputs of those at hand, by those of inputs."""
-
-    total: int = 0
-    coming: Iterator[Done] = field(default_factory=lambda: iter(()))
-    names: dict[str, str] = field(default_factory=dict)
-
-
-def _begun(telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, where: Where) -> Outcomes:
-    """What no earlier run has done; what is to be said of a mask is said once, and of it."""
-    from darnet.jobs.resuming import Resumption
-
-    spec = spec_of(who)
-    job, session = telling.job, telling.session
-    if telling.report is not None:
-        telling.report.spec = spec
-    resumption = Resumption.of(job, spec, tasks)
-    left, known = resumption.outstanding(tasks)
-    telling.all(job.ending(known))
-    if not left or telling.stopped:
-        return Outcomes()
-    settled = spec.settled()
-    if telling.report is not None:
-        telling.report.settled = settled
-    session.detail("memory", _memory(settled))
-    names = dict[str, str]()
-
-    def claimed(tasks: Sequence[Task]) -> Iterator[Task]:
-        for task in resumption.claimed(tasks):
-            names[task.source.name] = task.name
-            yield task
-
-    with session.listening(job.mask, Path(job.mask)) if job.mask else nullcontext():
-        outcomes = where.engine(tasks, spec)(job, left, spec, claimed, stop.event)
-    return Outcomes(len(left), resumption.recorded(outcomes), names)
-
-
 def _given(inputs: list[str] | None) -> list[str]:
     """Raise UsageError where there is none."""
     if not inputs:
@@ -261,19 +202,18 @@ def _given(inputs: list[str] | None) -> list[str]:
     return inputs
 
 
-def _memory(spec: RestorerSpec) -> str:
-    """What --verbose says of a settled spec: how much may be taken, of how much, and what follows."""
-    from darnet.images.available import available_bytes
-    from darnet.images.budget import said
-
-    tiles = f"tiles of {spec.tiles.size_px} px" if spec.tiles and spec.tiles.size_px else "no tiles"
-    return f"at most {said(spec.max_memory or 0)}, {said(available_bytes())} are free: {tiles}"
-
-
 def _refuse_idle(kinds: list[str] | None, choosing: Mapping[str, float | None]) -> None:
     """Raise UsageError for a flag that chooses among what is found where nobody looks."""
     for flag in [flag for flag, value in choosing.items() if value is not None and kinds]:
         raise UsageError(f"{flag}: chooses among what is found; with --as all that is named is repaired")
+
+
+def _refuse_watched(interval: float | None, from_sidecar: Path | None, *, watch: bool) -> None:
+    """Raise UsageError for flags that do not go with --watch, or without it."""
+    if interval is not None and not watch:
+        raise UsageError("--interval: goes with --watch")
+    if from_sidecar is not None and watch:
+        raise UsageError("--from-sidecar: does again what was done; what arrives for --watch is new")
 
 
 def _verdict(treatment: Treatment) -> str:

@@ -69,6 +69,7 @@ class Session:
     lines: TextIO | None = None  # where lines about pictures go; None: stdout
     exit_codes: list[int] = field(default_factory=list)  # one per failure
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)  # what was done -> of which kind -> to how many
+    told: int = 0  # outcomes
     left_out: int = 0  # of folders, since it is no picture
     pace: Pace = field(default_factory=Pace)
 
@@ -86,6 +87,11 @@ class Session:
         """Something a reader should know although nothing failed."""
         if not self.quiet:
             tell(f"{visible(name)}: warning: {spoken(text)}", "yellow")
+
+    def note(self, text: str) -> None:
+        """Something about the run that a reader should know."""
+        if not self.quiet:
+            tell(visible(text))
 
     def detail(self, name: str, text: str) -> None:
         """What only --verbose shows."""

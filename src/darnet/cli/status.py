@@ -21,7 +21,7 @@ FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder
 
 
 def status(folder: FolderArgument, json: o.AsJson = False) -> int:
-    """How far a folder is, or each shard of it: what is done, what failed, and why. Exit code 1: not finished."""
+    """How far a folder is. What is done, what failed and why; of each shard by itself. Exit code 1: not finished."""
     from darnet.jobs.status import Status
 
     every = Status.read_all(folder)

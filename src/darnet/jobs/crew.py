@@ -39,7 +39,7 @@ class Crew:
         self._how = (job, spec, threads)
         self._hands = [Hand(*self._how) for _ in range(workers)]
         self._last = self._hands[0]  # that died, once all of them have
-        self._coming: Iterator[Task] = iter(())
+        self._coming: Iterator[Task | None] = iter(())
         self._tasks = dict[int, Task]()  # that were given, and whose outcomes are not told, by number
         self._given = self._told = 0  # tasks that were given once, and whose outcomes were told
         self._all_given = False
@@ -53,8 +53,11 @@ class Crew:
             self._end()
             raise
 
-    def outcomes(self, tasks: Iterable[Task], stop: Event) -> Iterator[Done]:
-        """What became of each task, in their order; once `stop` is set, of those at hand. To be called once."""
+    def outcomes(self, tasks: Iterable[Task | None], stop: Event) -> Iterator[Done]:
+        """What became of each task, in their order; once `stop` is set, of those at hand. To be called once.
+
+        `tasks`: None among them is no task, and says that none is there yet.
+        """
         self._coming = iter(tasks)
         try:
             while not stop.is_set():
@@ -80,6 +83,7 @@ class Crew:
             number = self._told
             self._told += 1
             del self._tasks[number]
+            self._fresh.discard(number)
             yield self._found.pop(number)
 
     def _rest(self) -> Iterator[Done]:
@@ -115,16 +119,25 @@ class Crew:
             while hand.ready is not None and len(hand.tasks) < AHEAD and self._tried.isdisjoint(hand.tasks):
                 if self._again and not hand.tasks:
                     number = self._again.popleft()
-                elif self._given < self._told + WAITING and (task := next(self._coming, None)) is not None:
+                elif (task := self._next_task()) is not None:
                     number = self._given
                     self._given += 1
                     self._tasks[number] = task
                     if not any(map(os.path.lexists, task.written)):
                         self._fresh.add(number)
                 else:
-                    self._all_given |= self._given < self._told + WAITING
                     break
                 hand.give(number, self._tasks[number])
+
+    def _next_task(self) -> Task | None:
+        """None where there is none, or it may not be given yet."""
+        if self._given >= self._told + WAITING:
+            return None
+        try:
+            return next(self._coming)
+        except StopIteration:
+            self._all_given = True
+            return None
 
     def _listen(self) -> None:
         heard = wait([hand.connection for hand in self._hands], POLL_SECONDS)
@@ -160,6 +173,8 @@ class Crew:
     def _give_up(self) -> None:
         """There is nobody to do what is left."""
         for task in self._coming:
+            if task is None:  # for what is not there yet nobody waits
+                break
             self._again.append(self._given)
             self._tasks[self._given] = task
             self._given += 1

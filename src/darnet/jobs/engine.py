@@ -11,8 +11,11 @@ if TYPE_CHECKING:
     from darnet.jobs.outputs import Task
     from darnet.systems.spec import RestorerSpec
 
-#: Gives tasks one by one, as they are begun: by then a ledger knows of them. `iter` is one.
-Claim: TypeAlias = "Callable[[Sequence[Task]], Iterable[Task]]"
+#: Gives tasks one by one, as they are begun: by then a ledger knows of them. `iter` is one. It may give more than it
+#: was given, and None where none is there yet and it is to be asked again.
+Claim: TypeAlias = "Callable[[Sequence[Task]], Iterable[Task | None]]"
+#: After so long.
+IDLE_SECONDS = 0.2
 
 
 class Engine(Protocol):
@@ -33,8 +36,8 @@ class Engine(Protocol):
         ...
 
 
-def until(stop: Event, tasks: Iterable[Task]) -> Iterator[Task]:
-    """The tasks, none of which is asked for once a run is to stop.
+def until(stop: Event, tasks: Iterable[Task | None]) -> Iterator[Task]:
+    """The tasks, those waited for that are not there yet, and none asked for once a run is to stop.
 
     >>> list(until(Event(), []))
     []
@@ -45,4 +48,7 @@ def until(stop: Event, tasks: Iterable[Task]) -> Iterator[Task]:
             task = next(coming)
         except StopIteration:
             return
-        yield task
+        if task is None:
+            stop.wait(IDLE_SECONDS)
+        else:
+            yield task

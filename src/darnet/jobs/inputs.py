@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recogni
 from darnet.images.image import Image
 from darnet.jobs import remote
 from darnet.jobs.choosing import ALL, Choice
-from darnet.jobs.paths import Places
+from darnet.jobs.paths import Places, absence
 from darnet.jobs.remote import is_remote
 from darnet.jobs.spool import Numbers, Spool, in_order
 
@@ -179,7 +179,7 @@ class Search:
                 self._add(match, found)
             return "nothing matches"
         else:
-            return _absence(one)
+            return absence(one)
         return None
 
     def _list(self, url: str, found: Found) -> str | None:
@@ -202,28 +202,43 @@ class Search:
             return error.reason
         return "no pictures in this folder" + ("" if self.recursive else " (`recursive=True` looks into subfolders)")
 
-    def _scan(self, root: Path, found: Found) -> None:
+    def _scan(self, folder: Path, found: Found) -> None:
         """Add the pictures of a folder; one that may not be looked into is missing, and nothing but it."""
+
+        def refused(error: OSError) -> None:
+            found.missing.append((str(error.filename), refusal(error)))
+
+        for path in self.files(folder, found, refused):
+            source = self.source(folder, path)
+            if isinstance(source, Source):
+                found.add(source)
+            else:
+                found.left_out.append((str(path), source))
+
+    def files(self, folder: Path, found: Found, refused: Callable[[OSError], None]) -> Iterator[Path]:
+        """What may be pictures of a folder, by their names; `refused` hears of what may not be looked into."""
         waiting = [Path()]  # to be searched, below the first; the last of them next
         while waiting:
             below, folders = waiting.pop(), list[str]()
+            here = folder / below
             try:
-                names = in_order(_listed(root / below, folders))
+                names = in_order(_listed(here, folders))
             except OSError as error:
-                found.missing.append((str(error.filename), refusal(error)))
+                refused(error)
                 continue
-            waiting += [below / name for name in reversed(self._entered(root, root / below, folders, found))]
+            waiting += [below / name for name in reversed(self._entered(folder, here, folders, found))]
             for name in names:
-                path, relative = root / below / name, below / name
-                if name[0] == "." or name.lower() in LITTER or self._ours(path):
-                    continue
-                reason = self.choice.refuses(relative)
-                reason = reason or (None if path.suffix.lower() in SUFFIXES else _no_picture(path))
-                reason = reason or self.choice.is_small(path)
-                if reason is None:
-                    found.add(Source(str(path), path, relative, folder=root))
-                else:
-                    found.left_out.append((str(path), reason))
+                path = here / name
+                if name[0] != "." and name.lower() not in LITTER and not self._ours(path):
+                    yield path
+
+    def source(self, folder: Path, path: Path) -> Source | str:
+        """A picture of a searched folder, or why what lies there is left out."""
+        relative = path.relative_to(folder)
+        reason = self.choice.refuses(relative)
+        reason = reason or (None if path.suffix.lower() in SUFFIXES else _no_picture(path))
+        reason = reason or self.choice.is_small(path)
+        return Source(str(path), path, relative, folder=folder) if reason is None else reason
 
     def _entered(self, root: Path, here: Path, folders: Sequence[str], found: Found) -> list[str]:
         """Which folders in a searched one are searched, too; the others are left out."""
@@ -272,19 +287,6 @@ def _no_picture(path: Path) -> str | None:
     except ImageError as error:
         return error.reason
     return None if recognise(head) or raw.is_raw(head) else NO_PICTURE
-
-
-def _absence(one: str) -> str:
-    """Why there is nothing of that name."""
-    try:
-        Path(one).lstat()
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        return refusal(error)
-    except ValueError:  # a NUL, or what is no text
-        return "no file can be called so"
-    return "no such file or folder"
 
 
 def _file(one: str) -> Source:

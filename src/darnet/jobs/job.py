@@ -130,8 +130,8 @@ class Job:
         input. Folders keep their structure. Raises UsageError for outputs that collide, would be an input, or cannot
         hold what they should.
         """
-        found = Search(TAG, self.recursive, output, self.choice)(inputs)
-        tasks = Destination(output, TAG, self.encoding.ext, self.keep, self.sidecar).plan(found)
+        found = self.search(output)(inputs)
+        tasks = self.destination(output).plan(found)
         if self.mask is not None:
             check_apart(tasks, [Path(self.mask)])
         for task in tasks:
@@ -140,6 +140,14 @@ class Job:
         part = self.shard
         mine = tasks if part is None else Spool(task for task in tasks if task.source.relative in part)
         return Agenda(mine, tuple(missing), found.left_out, len(tasks) - len(mine))
+
+    def search(self, output: str | None = None) -> Search:
+        """How it understands inputs."""
+        return Search(TAG, self.recursive, output, self.choice)
+
+    def destination(self, output: str | None = None) -> Destination:
+        """Where its outputs go."""
+        return Destination(output, TAG, self.encoding.ext, self.keep, self.sidecar)
 
     def run(self, tasks: Iterable[Task], restorer: Restorer) -> Iterator[Done]:
         """Do the tasks, one when its outcome is asked for; no picture is held when it is given.

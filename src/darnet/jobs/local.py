@@ -30,7 +30,8 @@ class Local:
 
     Networks compute in cores / `jobs` threads, and round by how many these are: a level here and there. So the same
     `jobs` give the same bytes, however many pictures there are. Where a failure is to be the last (`Job.fail_fast`)
-    pictures come one after the other, in this process. Raises UsageError for no process at all.
+    pictures come one after the other, in this process. `growing`: more tasks may come than are there at first, and as
+    many processes wait for them. Raises UsageError for no process at all.
 
     >>> Local(0)
     Traceback (most recent call last):
@@ -38,6 +39,7 @@ class Local:
     """
 
     jobs: int | None = None
+    growing: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for no process at all."""
@@ -52,12 +54,13 @@ class Local:
         simple = job.fail_fast or to_stdout(tasks)
         jobs = 1 if simple else self.jobs or suitable(tasks, spec)
         if jobs > 1:
-            crew = Crew(job, sharing(spec, jobs), min(jobs, len(tasks)), max(1, cores() // jobs))
+            workers = jobs if self.growing else min(jobs, len(tasks))
+            crew = Crew(job, sharing(spec, jobs), workers, max(1, cores() // jobs))
             return crew.outcomes(claim(tasks), stop)
         restorer = spec.build()
-        if simple or len(tasks) < 2:
+        if simple or (len(tasks) < 2 and not self.growing):
             return job.run(until(stop, claim(tasks)), restorer)
-        return Pipeline(job.worker(restorer), stop)(claim(tasks))
+        return Pipeline(job.worker(restorer), stop)(until(stop, claim(tasks)))
 
 
 def suitable(tasks: Sequence[Task], spec: RestorerSpec) -> int:

@@ -50,5 +50,5 @@ def restore_many(
     outcomes: Iterator[Done] = iter(())
     if left:
         built = restorer.build() if isinstance(restorer, RestorerSpec) else restorer
-        outcomes = resumption.recorded(job.run(resumption.claimed(left), built))
+        outcomes = resumption.recorded(job.run(filter(None, resumption.claimed(left)), built))
     return job.ending(chain(agenda.missing, known, outcomes))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from darnet.errors import ImageError, UsageError, named
+from darnet.errors import DarnetError, ImageError, UsageError, named
 from darnet.images.formats import SUFFIXES, recognise
 from darnet.images.image import write_parts
 from darnet.images.raw import is_raw
@@ -32,7 +32,7 @@ class Task:
 
     `keep`: what each step changed becomes a file beside it; `sidecar`: so does what was done. `ledger`: the folder
     whose ledger tells of it, if any; `ours`: who has looked there knows that files which it replaces are of an earlier
-    run; `mark`: what names of its unfinished files begin with.
+    run; `mark`: what names of its unfinished files begin with. `refused`: why it cannot be done, where that is known.
     """
 
     source: Source
@@ -43,6 +43,7 @@ class Task:
     ours: bool = False
     mark: str = ""
     sidecar: bool = False
+    refused: str = ""
 
     @property
     def place(self) -> Path:
@@ -86,7 +87,9 @@ class Task:
         return is_remote(self.name)
 
     def check(self, *, overwrite: bool) -> None:
-        """Find out before the work whether the output can be written. Raises ImageError."""
+        """Find out before the work whether the output can be written. Raises ImageError, DarnetError if `refused`."""
+        if self.refused:
+            raise DarnetError(self.refused)
         if self.remote:
             remote.check_free(self.name, overwrite=overwrite)
             return
@@ -134,6 +137,15 @@ class Destination:
             tasks = self._named(found.sources)
         check_apart(tasks, (source.path for source in found.sources))
         return tasks
+
+    def later(self, source: Source, is_taken: Callable[[Task], bool]) -> Task:
+        """The task of one more picture of a folder; where its output is another's, it keeps its own suffix as well."""
+        task = self._task(source, source.relative.stem)
+        if is_taken(task):
+            task = self._task(source, source.relative.name)
+        if is_taken(task):
+            return replace(task, refused=f"{named(task.name)}: another picture's; it stays as it is")
+        return task
 
     def _named(self, sources: Iterable[Source]) -> Spool[Task]:
         """Names made from the inputs' names; where two would meet, all of them keep their own suffix as well."""

@@ -112,3 +112,16 @@ def identities(paths: Sequence[Path]) -> set[tuple[int, int]]:
             status = path.stat()
             known.add((status.st_dev, status.st_ino))
     return known
+
+
+def absence(one: str) -> str:
+    """Why there is nothing of that name."""
+    try:
+        Path(one).lstat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return refusal(error)
+    except ValueError:  # a NUL, or what is no text
+        return "no file can be called so"
+    return "no such file or folder"

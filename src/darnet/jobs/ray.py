@@ -154,7 +154,7 @@ class Crew:
         if self._ours:
             self._ray.shutdown()
 
-    def outcomes(self, tasks: Iterable[Task], stop: Event) -> Iterator[Done]:
+    def outcomes(self, tasks: Iterable[Task | None], stop: Event) -> Iterator[Done]:
         """In the order of the tasks; once `stop` is set, of those that were given."""
         try:
             yield from self._job.ending(self._each(until(stop, tasks)))

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,9 +69,7 @@ class Resumption:
         """
         for folder in self._folders(tasks):
             if named_for(self.job.shard, folder / NAME).exists():
-                ledger = self._open(folder)
-                for beside, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
-                    remove_unfinished(beside, run)
+                self.open(folder)
         if not self._ledgers:
             return tasks, ()
         left, known = Spool[Task](), Spool[Done]()
@@ -85,20 +83,51 @@ class Resumption:
             self.close()
         return left, known
 
-    def claimed(self, tasks: Sequence[Task]) -> Iterator[Task]:
-        """The tasks, each when it is asked for; by then its ledger, which is made where there is none, knows of it."""
+    def open(self, folder: Path) -> None:
+        """Have a ledger, which is made where there is none, for this run alone."""
+        if folder in self._ledgers or self.settings is None:
+            return
+        self._ledgers[folder] = ledger = Ledger(folder, self.settings, self.job.shard)
+        for beside, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
+            remove_unfinished(beside, run)
+
+    def later(self, task: Task) -> Task | None:
+        """A task that comes while others are done, as it is to be done; None where it is done already.
+
+        Its ledger is open.
+        """
+        known = self._standing(task)
+        if isinstance(known, Task):
+            return known
+        return None if known.error is None else replace(task, refused=known.error)
+
+    def is_begun(self, name: str) -> bool:
+        """Whether an input of this name was claimed, and its outcome is not yet recorded."""
+        return name in self._begun
+
+    def is_taken(self, task: Task) -> bool:
+        """Whether an output is that of another picture, which is still there."""
+        ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
+        entry = None if ledger is None else ledger.entry(_place(task, ledger))
+        here = os.path.realpath(task.source.path)
+        return entry is not None and entry.source.path != here and os.path.lexists(entry.source.path)
+
+    def claimed(self, tasks: Sequence[Task], later: Iterable[Task | None] = ()) -> Iterator[Task | None]:
+        """The tasks, each when it is asked for; by then its ledger, which is made where there is none, knows of it.
+
+        `later`: those that come after them; None among them says that none is there yet.
+        """
         for folder in self._folders(tasks):
-            if folder not in self._ledgers:
-                self._open(folder)
+            self.open(folder)
         for folder, ledger in self._ledgers.items():
             waiting = (self._waiting(task, ledger) for task in tasks if task.ledger == folder)
             entries = (entry for entry in waiting if entry is not None)
             while some := list(islice(entries, TOLD_AT_ONCE)):
                 ledger.keep(some, at_once=True)
-        coming, number = iter(tasks), 1
-        while chunk := [self._claim(task) for task in islice(coming, number)]:
+        coming, number = chain(tasks, later), 1
+        while chunk := [None if task is None else self._claim(task) for task in _at_once(coming, number)]:
             started = time.monotonic()
-            self._keep(at_once=True)
+            self._keep(at_once=chunk != [None])
             yield from chunk
             quick = time.monotonic() - started < AT_ONCE_SECONDS
             number = min(2 * number, MOST_AT_ONCE) if quick else max(1, number // 2)
@@ -124,11 +153,6 @@ class Resumption:
         if self.settings is None:
             return []
         return list(dict.fromkeys(task.ledger for task in tasks if task.ledger is not None))
-
-    def _open(self, folder: Path) -> Ledger:
-        assert self.settings is not None
-        self._ledgers[folder] = Ledger(folder, self.settings, self.job.shard)
-        return self._ledgers[folder]
 
     def _keep(self, *, at_once: bool) -> None:
         for ledger in self._ledgers.values():
@@ -169,7 +193,7 @@ class Resumption:
 
     def _claim(self, task: Task) -> Task:
         ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
-        if ledger is None:
+        if ledger is None or task.refused:
             self._begun[task.source.name] = task, None, None
             return task
         at = _place(task, ledger)
@@ -209,6 +233,14 @@ class Resumption:
                 files = tuple(Trace.of(path, _relative(path, ledger.folder)) for path in paths)
                 ledger.keep([replace(entry, status=DONE, source=source, files=files)])
                 _remove_stale(task, ledger, entry)
+
+
+def _at_once(coming: Iterator[Task | None], number: int) -> Iterator[Task | None]:
+    """So many of them, or fewer where none is there yet: up to the first None."""
+    for task in islice(coming, number):
+        yield task
+        if task is None:
+            return
 
 
 def _place(task: Task, ledger: Ledger) -> str:
