@@ -22,7 +22,7 @@ import darnet
 from darnet import RestorerSpec
 from darnet.images.image import Image
 from darnet.jobs import Job
-from darnet.jobs.ledger import LOCK, NAME
+from darnet.jobs.ledger import NAME
 from darnet.restore.restorer import Restorer
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
@@ -34,7 +34,7 @@ def pixels(path: Path | str) -> np.ndarray:
 
 
 def files(folder: Path) -> list[str]:
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name not in {LOCK, NAME})
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".darnet"))
     return sorted(str(path.relative_to(folder)) for path in found)
 
 
@@ -742,8 +742,8 @@ def test_two_processes_write_the_same(pictures, restore):
     one, two = (restore("in", "-o", f"out{jobs}", "-j", jobs) for jobs in (1, 2))
     assert (one.code, two.code) == (1, 1)
     assert [line.split()[0] for line in two.out.splitlines()] == [line.split()[0] for line in one.out.splitlines()]
-    assert {path.name: path.read_bytes() for path in Path("out1").iterdir()} == {
-        path.name: path.read_bytes() for path in Path("out2").iterdir()
+    assert {path.name: path.read_bytes() for path in Path("out1").glob("[!.]*")} == {
+        path.name: path.read_bytes() for path in Path("out2").glob("[!.]*")
     }
 
 
@@ -767,7 +767,7 @@ def test_ctrl_c_in_a_terminal_ends_all_processes_after_the_picture_at_hand(pictu
     _, said = child.communicate(timeout=60)
     assert (child.returncode, said) == (130, "darnet: interrupted\n")
     told = [Path(entry["output"]).name for entry in json.loads(Path("report.json").read_text())["pictures"]]
-    assert sorted(path.name for path in Path("out").iterdir()) == sorted(told)
+    assert sorted(path.name for path in Path("out").glob("[!.]*")) == sorted(told)
     assert 1 <= len(told) < 60
     with pytest.raises(ProcessLookupError):  # multiprocessing's own helper ends a moment later
         for _ in range(100):
