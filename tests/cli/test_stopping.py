@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 
 import darnet
+from darnet import RestorerSpec
 from darnet.cli.stopping import Stop
 from darnet.images.image import Image
 from darnet.restore.restorer import Restorer
@@ -58,6 +59,24 @@ def test_the_first_finishes_the_picture_at_hand(pictures, restore, signalled, nu
     assert ran.code == 0
     assert ran.err.startswith("darnet: 3 pictures: 2 done already, 1 repaired (1 noise), in ")
     assert restore("in", "-o", "out").err.startswith("darnet: 3 pictures: 3 done already, in ")
+
+
+@pytest.mark.parametrize("options", [[], ["--watch", "--interval", "0.01"]])
+def test_nothing_is_begun_where_it_comes_while_networks_are_loaded(pictures, restore, monkeypatch, options):
+    pictures("in/a.png")
+    settled = RestorerSpec.settled
+
+    def interrupted(self: RestorerSpec) -> RestorerSpec:
+        if not stopped:
+            stopped.append(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return settled(self)
+
+    stopped: list[int] = []
+    monkeypatch.setattr(RestorerSpec, "settled", interrupted)
+    assert restore("in", "-o", "out", *options).code == 130
+    assert not list(Path("out").glob("[!.]*"))
+    assert restore("in", "-o", "out").code == 0
 
 
 def test_the_second_ends_it_at_once(monkeypatch):

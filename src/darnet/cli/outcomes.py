@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from darnet.cli import options as o
 from darnet.cli.sidecars import Who, spec_of
 from darnet.cli.stopping import Stop
 from darnet.errors import UsageError
@@ -66,6 +67,7 @@ def watch_of(session: Session, job: Job, interval: float | None) -> Watch:
     return Watch(job, interval or Watch.interval_seconds, session.leave_out)
 
 
+@o.no_collection()
 def begun(
     telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, where: Where, watch: Watch | None = None
 ) -> Outcomes:

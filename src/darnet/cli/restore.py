@@ -95,10 +95,10 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             check_report(report, agenda.tasks)
         session.leave_out(agenda.left_out)
         telling.all(job.ending(agenda.missing))
-        if (agenda.tasks or watched) and not telling.stopped:  # else nothing is loaded, which takes a second
-            outcomes = begun(telling, who, agenda.tasks, stop, where, watched)
     try:
         with stop:
+            if (agenda.tasks or watched) and not telling.stopped:  # else nothing is loaded, which takes a second
+                outcomes = begun(telling, who, agenda.tasks, stop, where, watched)
             for done in session.each(outcomes.coming, outcomes.total):
                 telling(done, outcomes.names.pop(done.input, "") or done.output or "")
     finally:  # interrupted: what was done so far
