@@ -120,6 +120,7 @@ def test_the_public_names_exist_and_are_few() -> None:
 
 #: Modules whose tests stand elsewhere: what they hold is only seen through others.
 TESTED_ELSEWHERE = {
+    "cli/outcomes": "cli/test_restore.py",
     "testing": "contracts",
     "images/admission": "e2e/test_bombs.py",
     "images/codecs": "images/test_image.py",
