@@ -26,11 +26,6 @@ def no_process_is_left() -> Iterator[None]:
     assert not multiprocessing.active_children()
 
 
-@pytest.fixture
-def spec(tiny_system: Path) -> RestorerSpec:
-    return RestorerSpec(system=str(tiny_system), device="cpu")
-
-
 def tasks_of(pictures: Any, count: int) -> tuple[Task, ...]:
     for number in range(count):
         pictures(f"in/{number:02}.png", seed=number)

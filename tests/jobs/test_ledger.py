@@ -21,11 +21,6 @@ USUAL = Job()
 
 
 @pytest.fixture
-def spec(tiny_system: Path) -> RestorerSpec:
-    return RestorerSpec(system=str(tiny_system), device="cpu")
-
-
-@pytest.fixture
 def folder(pictures) -> None:
     for seed, name in enumerate("abc"):
         pictures(f"in/{name}.png", seed=seed)

@@ -9,15 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from darnet import RestorerSpec
 from darnet.engines import devices
 from darnet.errors import ResourceError, UsageError
 from darnet.jobs import Engine, Job, Local, Task, local
-
-
-@pytest.fixture
-def spec(tiny_system: Path) -> RestorerSpec:
-    return RestorerSpec(system=str(tiny_system), device="cpu")
 
 
 def tasks_of(pictures: Any, count: int) -> tuple[Task, ...]:

@@ -23,11 +23,6 @@ CHANGED = "somebody has changed it since it was written; `overwrite=True` replac
 
 
 @pytest.fixture
-def spec(tiny_system: Path) -> RestorerSpec:
-    return RestorerSpec(system=str(tiny_system), device="cpu")
-
-
-@pytest.fixture
 def folder(pictures) -> None:
     for seed, name in enumerate("abc"):
         pictures(f"in/{name}.png", seed=seed)

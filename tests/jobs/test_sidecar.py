@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from darnet import RestorerSpec, restore_many
+from darnet import restore_many
 from darnet.errors import ImageError, UsageError
 from darnet.jobs import Encoding, Job, sidecar
 from darnet.restore.strength import Strength
-
-
-@pytest.fixture
-def spec(tiny_system: Path) -> RestorerSpec:
-    return RestorerSpec(system=str(tiny_system), device="cpu")
 
 
 def test_it_says_what_was_done_and_can_be_done_again(pictures, spec):

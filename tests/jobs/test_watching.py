@@ -22,11 +22,6 @@ from darnet.jobs.watching import AT_ONCE, Watch
 USUAL = Job()
 
 
-@pytest.fixture
-def spec(tiny_system: Path) -> RestorerSpec:
-    return RestorerSpec(system=str(tiny_system), device="cpu")
-
-
 class Watched:
     """A watch of the folder `in`, looked through by hand; what it gives is done, one after the other."""
 

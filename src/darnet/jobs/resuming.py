@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from darnet.errors import ImageError, UsageError, named
 from darnet.files import marked, remove_unfinished
-from darnet.jobs import sidecar
 from darnet.jobs.job import Done, Job
 from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger, named_for
 from darnet.jobs.outputs import Task
@@ -209,6 +208,8 @@ class Resumption:
     def _record(self, done: Done) -> Done:
         task, ledger, entry = self._begun.pop(done.input)
         if task.sidecar and self.settings is not None and done.error is None:
+            from darnet.jobs import sidecar
+
             try:
                 with marked(task.mark):
                     sidecar.write(task, done, self.settings)

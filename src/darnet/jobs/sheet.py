@@ -25,6 +25,7 @@ from darnet.jobs.inputs import PART_BYTES
 from darnet.jobs.job import Done, Job
 from darnet.jobs.paths import check_earlier, make_folder
 from darnet.notices import overheard
+from darnet.restore.result import part
 from darnet.version import __version__
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Sheet:
         if treatment is None:
             return "done already", ""
         found = str(treatment.diagnosis) if treatment.diagnosis else f"as {', '.join(self.job.kinds)}"
-        did = " + ".join(step.expert + _share(step.share) for step in treatment.steps if step.expert) or "left alone"
+        did = " + ".join(step.expert + part(step.share) for step in treatment.steps if step.expert) or "left alone"
         plan = ", then ".join(map(str, treatment.plan))
         planned = f"; planned: {escape(plan)}" if len(treatment.plan) > len(treatment.experts) else ""
         when = "done already" if done.already else f"{treatment.seconds:.1f} s"
@@ -133,10 +134,6 @@ class Sheet:
             f"<h1>{self.counts.total()} pictures: {told or 'none'}</h1><p>{when}, {took:.1f} s, darnet {__version__} "
             f"{only}</p><details><summary>settings</summary><pre>{escape(listed)}</pre></details>"
         )
-
-
-def _share(share: float) -> str:
-    return "" if share == 1 else f" in {100 * share:.0f} %"
 
 
 def _figure(path: Path, title: str) -> str:

@@ -97,8 +97,7 @@ class Worker:
 
     def repair(self, turn: Turn) -> Turn:
         """The same after the network."""
-        with observed(self.restorer.budget):
-            return turn.take("repair", self._repair)
+        return turn.take("repair", self._repair)
 
     def write(self, turn: Turn) -> Done:
         """What became of it, once the output is there."""
@@ -131,13 +130,15 @@ class Worker:
         """
         task, result, encoding = turn.task, turn.result, self.job.encoding
         assert result is not None
-        from darnet.jobs import archive, residuals  # which bring torch
-
         if task.residuals is None or result.residuals is None:
             encoding.write(result, task)
             if self.job.overwrite or task.ours:
+                from darnet.jobs import archive
+
                 archive.remove_beside(task)
             return
+        from darnet.jobs import archive, residuals
+
         make_folder(task.residuals)
         with unfinished_picture(task.residuals) as temporary:
             header = residuals.describe(result, task.source, encoding, task.residuals.parent)

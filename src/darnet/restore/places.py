@@ -104,7 +104,14 @@ def spread(before: RegionSource, after: RegionSource, marked: NDArray[np.bool_])
     """
     inner = _inner(marked)
     known = inner if inner.any() else marked
-    return _Spread(before, fill(_Taken(before, after), known), known)
+    half = _Mapped(before, lambda shown, region: (1 + shown - after.read(region)) / 2)  # of what was taken, around grey
+    taken = fill(half, known)
+
+    def damaged(shown: Float[Tensor, "3 h w"], region: Region) -> Float[Tensor, "3 h w"]:
+        again = (shown + 2 * taken.read(region) - 1).clamp(0, 1)
+        return torch.where(torch.from_numpy(region.of(known)), shown, again)
+
+    return _Mapped(before, damaged)
 
 
 def completed(before: RegionSource, after: RegionSource, marked: NDArray[np.bool_], found: Map) -> NDArray[np.bool_]:
@@ -123,34 +130,11 @@ def completed(before: RegionSource, after: RegionSource, marked: NDArray[np.bool
 
 
 @dataclass(frozen=True)
-class _Taken:
-    """What an expert took away, as a picture: half of it, around grey."""
-
-    before: RegionSource
-    after: RegionSource
-
-    @property
-    def height(self) -> int:
-        """Rows."""
-        return self.before.height
-
-    @property
-    def width(self) -> int:
-        """Columns."""
-        return self.before.width
-
-    def read(self, region: Region) -> Float[Tensor, "3 h w"]:
-        """A part of it."""
-        return (1 + self.before.read(region) - self.after.read(region)) / 2
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """What `spread` returns: `taken` once more where its damage is not `known`."""
+class _Mapped:
+    """A source of which each part that is read goes through a function of its pixels and of where it lies."""
 
     source: RegionSource
-    taken: RegionSource
-    known: NDArray[np.bool_]
+    change: Callable[[Float[Tensor, "3 h w"], Region], Float[Tensor, "3 h w"]]
 
     @property
     def height(self) -> int:
@@ -164,9 +148,7 @@ class _Spread:
 
     def read(self, region: Region) -> Float[Tensor, "3 h w"]:
         """A part of it."""
-        shown = self.source.read(region)
-        damaged = (shown + 2 * self.taken.read(region) - 1).clamp(0, 1)
-        return torch.where(torch.from_numpy(region.of(self.known)), shown, damaged)
+        return self.change(self.source.read(region), region)
 
 
 def _inner(marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
