@@ -174,7 +174,10 @@ def test_without_the_extra_it_says_how_to_install_it(pictures, monkeypatch):
         Ray()(JOB, JOB.plan(["a.png"], "out.png").tasks, RestorerSpec())
 
 
-def test_stdout_is_not_reached(pictures):
+def test_neither_stdout_nor_the_memory_of_this_process_is_reached(pictures):
     photo = pictures("a.png")
     with pytest.raises(UsageError, match="`engine='ray'`: stdout"):
         Ray()(JOB, JOB.plan([str(photo)], "-").tasks, RestorerSpec())
+    pytest.importorskip("fsspec")
+    with pytest.raises(UsageError, match="is the memory of a process"):
+        Ray()(JOB, JOB.plan([str(photo)], "memory://out.png").tasks, RestorerSpec())

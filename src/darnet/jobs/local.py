@@ -16,6 +16,7 @@ from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task, to_stdout
 from darnet.jobs.pipeline import Pipeline
 from darnet.jobs.processes import crew
+from darnet.jobs.remote import check_lasting
 
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
@@ -54,6 +55,7 @@ class Local:
         simple = job.fail_fast or to_stdout(tasks)
         jobs = 1 if simple else self.jobs or suitable(tasks, spec)
         if jobs > 1:
+            check_lasting(task.name for task in tasks)
             workers = jobs if self.growing else min(jobs, len(tasks))
             hired = crew(job, sharing(spec, jobs), workers, max(1, cores() // jobs))
             return hired.outcomes(claim(tasks), stop)

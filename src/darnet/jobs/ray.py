@@ -20,6 +20,7 @@ from darnet.jobs.crew import Crew, Ready, Report
 from darnet.jobs.engine import Claim
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task, to_stdout
+from darnet.jobs.remote import check_lasting
 from darnet.notices import overheard
 from darnet.registry import optional
 
@@ -39,7 +40,7 @@ class Ray:
     where there is no GPU or the spec wants none. A task whose actor dies is done once more, by another one; if that
     one dies, too, it has failed. Pictures and outputs must lie where every machine reaches them, at the same place.
 
-    Raises MissingPackageError without the extra, and UsageError for a cluster that cannot be reached and for stdout.
+    Raises MissingPackageError without the extra, and UsageError for a cluster that cannot be reached, for stdout and `memory://`.
     """
 
     address: str | None = None
@@ -50,6 +51,7 @@ class Ray:
         """The outcomes of the tasks (`Engine`)."""
         if to_stdout(tasks):
             raise UsageError("`engine='ray'`: stdout is not reached from other machines; give a file or a folder")
+        check_lasting(task.name for task in tasks)
         ray = optional("ray", "ray")
         with ExitStack() as ends:
             if not ray.is_initialized():
