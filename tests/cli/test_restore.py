@@ -811,6 +811,22 @@ def test_ray_that_is_not_installed_says_how_to_install_it(pictures, restore, mon
     assert not Path("a.restored.png").exists()
 
 
+def test_a_store_that_cannot_be_reached_is_said_once(pictures, restore, monkeypatch):
+    for name in "abc":
+        pictures(f"in/{name}.png")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    ran = restore("in", "-o", "s3://bucket/out", "-j", 2)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert ran.err.endswith(": pip install 'darnet[remote]'\n")
+
+
+def test_the_memory_of_the_command_itself_is_no_output(pictures, restore, darnet):
+    pictures("a.png")
+    said = "darnet: --output memory://out/: is the memory of a process, and lost when that ends\n"
+    for ran in (restore("a.png", "-o", "memory://out/"), darnet("degrade", "noise", "a.png", "-o", "memory://out/")):
+        assert (ran.code, ran.out, ran.err) == (2, "", said)
+
+
 def test_an_address_without_ray_is_refused(pictures, restore):
     pictures("a.png")
     ran = restore("a.png", "--ray-address", "auto")

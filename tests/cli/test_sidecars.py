@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 
@@ -19,10 +20,34 @@ def test_the_same_again_to_the_same_bytes_or_to_another_picture(pictures, restor
     assert not Path("c.jpg.json").exists()
 
 
+def test_where_it_is_done_may_be_said_and_goes_before_what_the_sidecar_says(pictures, restore, darnet):
+    pictures("a.png")
+    assert restore("a.png", "-o", "b.png", "-s", 0.5, "--max-memory", "2GB", "--sidecar").code == 0
+    sidecar = Path("b.png.json")
+    sidecar.write_text(sidecar.read_text().replace('"device": "cpu"', '"device": "cuda:7"'))
+    again = ("restore", "--from-sidecar", "b.png.json", "-o", "c.png", "--sidecar")
+    assert "cuda" in darnet(*again).err
+    ran = darnet(*again, "-d", "cpu", "-j", 1, "--max-memory", "3GB", "--max-pixels", 10**6)
+    assert (ran.code, ran.err) == (0, "")
+    assert Path("c.png").read_bytes() == Path("b.png").read_bytes()
+    restorer = json.loads(Path("c.png.json").read_text())["settings"]["restorer"]
+    assert (restorer["device"], restorer["max_memory"]) == ("cpu", 3_000_000_000)
+    again = ("restore", "--from-sidecar", "c.png.json", "-o", "d.png", "--sidecar")
+    assert darnet(*again).code == 0
+    assert json.loads(Path("d.png.json").read_text())["settings"]["restorer"] == restorer, "as nothing else was said"
+
+
 def test_what_makes_no_sense(pictures, restore, darnet):
     pictures("a.png")
     restore("a.png", "-o", "b.png", "--sidecar")
-    for flags in (("-s", 0.5), ("--as", "noise"), ("--max-steps", 1), ("-t", "off"), ("--ext", "jpg")):
+    for flags in (
+        ("-s", 0.5),
+        ("--as", "noise"),
+        ("--max-steps", 1),
+        ("-t", "off"),
+        ("--ext", "jpg"),
+        ("--precision", "bf16"),
+    ):
         ran = darnet("restore", "--from-sidecar", "b.png.json", "-o", "c.png", *flags)
         assert (ran.code, ran.out) == (2, "")
         assert "--from-sidecar: says itself how" in ran.err

@@ -37,7 +37,7 @@ def test_what_is_done_what_failed_and_what_is_left(half_done, darnet):
     assert first == "out: 1 done (1 with other settings than the last run's), 1 failed, 1 unfinished"
     assert failed.startswith("  in/b.png: failed: not a JPEG, PNG")
     assert unfinished == "  in/c.png: unfinished"
-    assert re.fullmatch(r"last run [\d-]+ [\d:]+; settings: darnet [\d.]+, strength 0\.5, system darnet", last)
+    assert re.fullmatch(r"last run [\d-]+ [\d:]+; settings: darnet [\d.]+, --strength 0\.5, --model darnet", last)
 
 
 def test_a_folder_that_is_finished(pictures, restore, darnet):
@@ -48,6 +48,57 @@ def test_a_folder_that_is_finished(pictures, restore, darnet):
     assert (ran.code, ran.out.splitlines()[0]) == (0, "out: 2 done")
     rate = r", 2 pictures in \d+\.\d s \(\d+\.\d\d a second, \d+\.\d\d s of work each\); settings: "
     assert re.search(rate, ran.out)
+
+
+def test_one_picture_is_one_and_a_run_that_found_all_done_leaves_the_last_one_as_it_was(pictures, restore, darnet):
+    pictures("in/a.png")
+    restore("in", "-o", "out")
+    told = darnet("status", "out").out
+    assert re.search(r", 1 picture in \d+\.\d s \(\d+\.\d\d a second, \d+\.\d\d s of work\); settings: ", told)
+    assert restore("in", "-o", "out").code == 0
+    assert darnet("status", "out").out == told
+
+
+def test_settings_are_told_as_flags(pictures, restore, darnet, tiny_system):
+    pictures("in/a.png")
+    flags = ("--as", "noise", "--strength", "noise=0.5", "--luma", "0.4", "--keep", "--tile", "64")
+    restore("in", "-o", "out", *flags, "--ext", "webp", "--quality", "best", "--quality", "80")
+    told = darnet("status", "out").out.partition("settings: ")[2].strip().split(", ")
+    assert sorted(told[1:]) == sorted(
+        [
+            *("--as noise", "--strength noise=0.5", "--luma 0.4", "--keep", "--tile 64", "--ext webp"),
+            *("--quality best", "--quality 80", f"--model {tiny_system}", "--device cpu"),
+        ]
+    )
+    pictures("other/a.png")
+    restore("other", "-o", "whole", "--tile", "off")
+    assert "--tile off" in darnet("status", "whole").out
+
+
+def test_what_failed_is_told_as_flags_in_json_too(pictures, restore, darnet):
+    pictures("in/a.png")
+    Path("out").mkdir()
+    Path("out/a.png").write_text("precious")
+    restore("in", "-o", "out")
+    (told,) = json.loads(darnet("status", "out", "--json").out)["pictures"]
+    assert told["reason"] == "out/a.png: exists already; --overwrite replaces it"
+
+
+def test_what_failed_and_is_gone_is_no_failure_any_more(pictures, restore, darnet):
+    pictures("in/a.png")
+    Path("in/b.png").write_text("no picture")
+    restore("in", "-o", "out")
+    assert darnet("status", "out").code == 1
+    Path("in/b.png").unlink()
+    assert restore("in", "-o", "out").code == 0
+    ran = darnet("status", "out")
+    first, gone, _ = ran.out.splitlines()
+    assert (ran.code, first) == (0, "out: 1 done, 1 gone")
+    assert gone.startswith("  in/b.png: gone: not a JPEG, PNG")
+    found = json.loads(darnet("status", "out", "--json").out)
+    assert (found["failed"], found["gone"], found["pictures"][0]["status"]) == (0, 1, "gone")
+    Path("in").rename("away")
+    assert darnet("status", "out").out.startswith("out: 1 done, 1 failed"), "of what is not mounted nobody knows"
 
 
 def test_as_json(half_done, darnet):

@@ -166,7 +166,7 @@ from darnet.jobs import Job, Report
 report, used = Report(Job(kinds), target), []
 for done in darnet.restore_many(source, target, restorer, report.job):
     assert done.error is None, done.error
-    report.entries.append(done)
+    report.add(done)
     used.append(memory("VmRSS"))
 report.write(Path(target).with_name("report.json"))
 print(*used)

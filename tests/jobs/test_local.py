@@ -41,7 +41,7 @@ def test_processes_share_the_cores_however_few_pictures_there_are(pictures, spec
         def outcomes(self, tasks: object, stop: object) -> list[object]:
             return []
 
-    monkeypatch.setattr(local, "Crew", Noted)
+    monkeypatch.setattr(local, "crew", Noted)
     monkeypatch.setattr(local, "cores", lambda: 8)
     tasks = tasks_of(pictures, 3)
     for count in (1, 2, 3):
@@ -85,7 +85,7 @@ def test_memory_bounds_the_processes(spec):
 
 def test_a_stream_and_the_first_failure_take_no_process_more(pictures, spec, monkeypatch):
     tasks = tasks_of(pictures, 3)
-    monkeypatch.setattr(local, "Crew", None)
+    monkeypatch.setattr(local, "crew", None)
     assert [done.error for done in Local()(Job(), tasks[:1], spec)] == [None]
     (stream,) = Job().plan(["in/02.png"], "-").tasks
     assert [done.error for done in Local(4)(Job(dry_run=True), [stream], spec)] == [None]

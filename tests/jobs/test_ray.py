@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -28,6 +29,13 @@ class Deadly(Source):
     def picture(self, *_: object) -> Image:  # type: ignore[override]
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
+
+
+class Unreadable(Source):
+    """No worker can make anything of it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return int, ("no number",)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +75,9 @@ def gone() -> bool:
 
 
 def contents(folder: str) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+    """All files but a ledger's."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and not path.name.startswith(".darnet")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 @pytest.mark.slow
@@ -110,8 +120,42 @@ def test_a_picture_that_kills_fails_alone(pictures, tiny_system, cluster):
     spec = RestorerSpec(system=str(tiny_system), device="cpu")
     found = {done.input: done.error for done in Ray()(JOB, tasks, spec)}
     assert {name for name, error in found.items() if error is not None} == {"in/c.png"}
-    assert "two workers died of it" in found["in/c.png"]
+    assert "the worker died" in found["in/c.png"]
     assert sorted(contents("out")) == [f"{name}.png" for name in "abdef"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_task_that_no_worker_can_read_fails_alone(pictures, tiny_system, cluster):
+    for name in "abcd":
+        pictures(f"in/{name}.png")
+    tasks = list(JOB.plan(["in"], "out").tasks)
+    tasks[1] = replace(tasks[1], source=Unreadable(**vars(tasks[1].source)))
+    found = list(Ray()(JOB, tasks, RestorerSpec(system=str(tiny_system), device="cpu")))
+    assert [done.error is None for done in found] == [True, False, True, True]
+    assert str(found[1].error).startswith("the worker died: ")
+    assert gone()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_closed_it_finishes_what_is_at_hand_and_no_worker_stays(pictures, tiny_system, cluster):
+    for number in range(30):
+        pictures(f"in/{number:02}.png")
+    spec = RestorerSpec(system=str(tiny_system), device="cpu")
+    outcomes = Ray()(JOB, JOB.plan(["in"], "out").tasks, spec)
+    next(outcomes)
+    outcomes.close()
+    assert 1 <= len(contents("out")) < 30
+    assert gone()
+    stop = Event()
+    outcomes = Ray()(JOB, JOB.plan(["in"], "stopped").tasks, spec, stop=stop)
+    told = [next(outcomes)]
+    stop.set()
+    told += outcomes
+    assert 1 <= len(told) < 30
+    assert {Path(done.output or "").name for done in told} == set(contents("stopped"))
+    assert gone()
 
 
 @pytest.mark.slow
@@ -130,7 +174,10 @@ def test_without_the_extra_it_says_how_to_install_it(pictures, monkeypatch):
         Ray()(JOB, JOB.plan(["a.png"], "out.png").tasks, RestorerSpec())
 
 
-def test_stdout_is_not_reached(pictures):
+def test_neither_stdout_nor_the_memory_of_this_process_is_reached(pictures):
     photo = pictures("a.png")
     with pytest.raises(UsageError, match="`engine='ray'`: stdout"):
         Ray()(JOB, JOB.plan([str(photo)], "-").tasks, RestorerSpec())
+    pytest.importorskip("fsspec")
+    with pytest.raises(UsageError, match="is the memory of a process"):
+        Ray()(JOB, JOB.plan([str(photo)], "memory://out.png").tasks, RestorerSpec())

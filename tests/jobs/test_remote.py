@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from darnet import RestorerSpec, restore_many
 from darnet.errors import MissingPackageError, UsageError
-from darnet.jobs import Encoding, Job
+from darnet.jobs import Encoding, Job, Local
 from darnet.restore.restorer import Restorer
 
 JOB = Job(recursive=True)
@@ -109,6 +110,25 @@ def test_a_store_without_its_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
     with pytest.raises(MissingPackageError, match=r"s3://b/a\.png: Install s3fs .*pip install 'darnet\[remote\]'"):
         Job().plan(["s3://b/a.png"])
+
+
+def test_an_output_that_cannot_be_reached_is_refused_before_any_picture(pictures, monkeypatch):
+    """Whatever the inputs are, and once."""
+    pictures("in/a.png")
+    with pytest.raises(UsageError, match="nowhere://bucket/out: Protocol not known"):
+        Job().plan(["in"], "nowhere://bucket/out")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'darnet\[remote\]'"):
+        Job().plan(["in"], "s3://bucket/out")
+
+
+def test_what_several_processes_would_write_to_their_own_memory_is_refused(pictures, store, spec):
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    tasks = Job().plan(["in"], "memory://bucket/out").tasks
+    with pytest.raises(UsageError, match=r"`output='memory://bucket/out/a\.png'`: is the memory of a process"):
+        Local(2)(Job(), tasks, spec)
+    assert len(list(Local(1)(Job(), tasks, spec))) == len(store.find("/bucket/out")) == 2
 
 
 @pytest.mark.slow

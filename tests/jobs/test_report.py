@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from darnet import RestorerSpec, Tiles, restore_many
 from darnet.errors import ImageError, UsageError
-from darnet.jobs import Encoding, Job, Report, check_report
+from darnet.jobs import Done, Encoding, Job, Report, check_report
 
 
 def test_a_report_is_enough_to_do_it_again(pictures, tiny_system):
     pictures("a.png")
     spec = RestorerSpec(system=str(tiny_system), device="cpu", tiles=Tiles(32, 16))
     kept = Report(Job(("noise",), 0.5, Encoding("webp")), "out", spec)
-    kept.entries += restore_many(["a.png", "gone.png"], kept.output, spec, kept.job)
+    for done in restore_many(["a.png", "gone.png"], kept.output, spec, kept.job):
+        kept.add(done)
     kept.write(Path("deep/report.json"))
     report = json.loads(Path("deep/report.json").read_text())
     assert not list(Path("deep").glob(".*"))
@@ -42,6 +44,32 @@ def test_a_report_is_enough_to_do_it_again(pictures, tiny_system):
 def test_a_report_of_a_restorer_whose_spec_nobody_knows():
     document = Report(Job()).to_dict()
     assert (document["model"], document["settings"]["restorer"]) == (None, None)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 600])
+def test_what_is_written_picture_by_picture_is_json_as_it_would_be_at_once(pictures, number):
+    report = Report(Job())
+    for _ in range(number):
+        report.add(Done("line\u2028\x0b\nnull.jpg", error='a\n    null "]}', exit_code=1))
+    report.write("report.json")
+    assert Path("report.json").read_text() == json.dumps(report.to_dict(), indent=2) + "\n"
+    assert len(json.loads(Path("report.json").read_bytes())["pictures"]) == number
+
+
+def test_memory_does_not_grow_with_the_pictures_of_a_report(pictures):
+    report, used = Report(Job()), list[int]()
+    tracemalloc.start()
+    for number in range(3 * 4096):
+        report.add(Done(f"{number}.jpg", f"out/{number}.jpg", error="x" * 200))
+        if not (number + 1) % 4096:
+            used.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.reset_peak()
+    report.write("report.json")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used[2] < used[0] + 100_000
+    assert peak < used[2] + 1_000_000
+    assert Path("report.json").stat().st_size > 3_000_000
 
 
 def test_a_report_replaces_no_picture_of_its_run(pictures):

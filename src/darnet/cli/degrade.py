@@ -54,7 +54,7 @@ def degrade(  # noqa: PLR0913, PLR0917  one parameter an option
         raise UsageError("degrade works on files: its noise depends on their names")
     found = Search(kind, output=output)(inputs)
     ext = "png" if output is None or not Path(output).suffix or Path(output).is_dir() else "auto"
-    tasks = Destination(output, kind, ext).plan(found)
+    tasks = Destination(o.lasting(output), kind, ext).plan(found)
     session.leave_out(found.left_out)
     for name, reason in found.missing:
         session.fail(name, reason)

@@ -219,6 +219,14 @@ def jobs_of(text: str) -> int | None:
     return int(text)
 
 
+def lasting(output: str | None) -> str | None:
+    """An output that is there when the command has ended. Raises UsageError for another."""
+    from darnet.jobs.remote import check_lasting
+
+    check_lasting([output or ""])
+    return output
+
+
 @contextmanager
 def no_collection() -> Iterator[None]:
     """Without the search for garbage: imports make objects by the hundred thousand, nearly all of which stay."""

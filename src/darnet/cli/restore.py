@@ -87,7 +87,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         if from_sidecar is not None:
             inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
         watched = watch_of(session, job, interval) if watch else None
-        agenda = (watched or job).plan(_given(inputs), output)
+        agenda = (watched or job).plan(_given(inputs), o.lasting(output))
         telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
         if to_stdout(agenda.tasks):
             telling.leave_stdout_alone()

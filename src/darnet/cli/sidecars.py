@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from darnet.jobs import Job
     from darnet.systems.spec import RestorerSpec
 
+#: Fields of `RestorerSpec` that say where it is done, and nothing of what.
+WHERE = ("device", "max_memory")
 #: What flags say of who restores, by the fields of `RestorerSpec`; or that itself.
 Who: TypeAlias = "dict[str, Any] | RestorerSpec"
 
@@ -30,13 +32,16 @@ def repeated(
 ) -> tuple[list[str], Job, RestorerSpec]:
     """What a sidecar says, of its picture where no other is given; `job`, `who`: what else the command line says.
 
+    That is which pictures are meant, and where it is done: a device or a limit of memory that is given goes first.
     Warns where the same bytes cannot be promised. Raises UsageError for flags that say what the sidecar does,
     ImageError where its picture is not what it was.
     """
     from darnet.jobs import Job, sidecar
     from darnet.jobs.settings import CHOOSING, chosen, sha256_of
 
-    if chosen(replace(job, sidecar=False)) != chosen(Job()) or spec_of(who) != spec_of({"tiles": "auto"}):
+    asked, usual = spec_of(who), spec_of({"tiles": "auto"})
+    where = {name: getattr(asked, name) for name in WHERE if getattr(asked, name) != getattr(usual, name)}
+    if chosen(replace(job, sidecar=False)) != chosen(Job()) or asked != usual.model_copy(update=where):
         raise UsageError("--from-sidecar: says itself how its picture was restored; leave out the flags that say so")
     again = sidecar.read(file)
     if not inputs:
@@ -47,4 +52,4 @@ def repeated(
     for text in again.other:
         session.warn(str(file), f"{text}, and so may be the bytes of the output")
     given = {name: getattr(job, name) for name in (*CHOOSING, "sidecar")}
-    return inputs or [str(again.picture)], replace(again.job, **given), again.spec
+    return inputs or [str(again.picture)], replace(again.job, **given), again.spec.model_copy(update=where)

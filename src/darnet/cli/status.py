@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.flags import spoken
+from darnet.cli.flags import running, spoken
 from darnet.cli.lines import visible
 from darnet.cli.session import as_json
 
@@ -25,11 +25,12 @@ def status(folder: FolderArgument, json: o.AsJson = False) -> int:
     from darnet.jobs.status import Status
 
     every = Status.read_all(folder)
-    for found in every:
-        if json:
-            print(as_json(_document(found)))
-        else:
-            _tell(found, str(folder if len(every) == 1 else found.path))
+    with running(["restore"]):  # which said it
+        for found in every:
+            if json:
+                print(as_json(_document(found)))
+            else:
+                _tell(found, str(folder if len(every) == 1 else found.path))
     return 1 if any(found.failed or found.unfinished for found in every) else 0
 
 
@@ -43,9 +44,9 @@ def _tell(found: Status, name: str) -> None:
 
 
 def _counted(found: Status) -> str:
-    """`120 done (3 of them with other settings), 2 failed, 78 unfinished`."""
+    """`120 done (3 with other settings than the last run's), 2 failed, 78 unfinished, 1 gone`."""
     outdated = f" ({found.outdated} with other settings than the last run's)" if found.outdated else ""
-    others = {"failed": found.failed, "unfinished": found.unfinished}
+    others = {"failed": found.failed, "unfinished": found.unfinished, "gone": found.gone}
     return ", ".join(
         [f"{found.done} done{outdated}", *(f"{number} {what}" for what, number in others.items() if number)]
     )
@@ -56,20 +57,35 @@ def _rate(found: Status) -> str:
     began = time.strftime("%Y-%m-%d %H:%M", time.localtime(found.began))
     if found.rate is None or found.seconds_each is None:
         return began
-    rate = f"{found.rate:.2f} a second, {found.seconds_each:.2f} s of work each"
-    return f"{began}, {found.written} pictures in {found.seconds:.1f} s ({rate})"
+    each = " each" * (found.written > 1)
+    rate = f"{found.rate:.2f} a second, {found.seconds_each:.2f} s of work{each}"
+    return f"{began}, {found.written} picture{'s' * (found.written > 1)} in {found.seconds:.1f} s ({rate})"
 
 
 def _settings(known: Mapping[str, Any]) -> str:
-    """What is not as usual, and who restored."""
+    """The flags of what is not as usual, and of who restored: `darnet 0.1.0, --strength 0.5, --model darnet`."""
     from darnet.jobs import Job
     from darnet.jobs.settings import chosen
     from darnet.systems.spec import RestorerSpec
 
-    usual = {**chosen(Job()), **RestorerSpec().model_dump(mode="json")}
-    given = {**known["job"], **known["restorer"]}
-    told = [f"{name} {value}" for name, value in given.items() if name == "system" or value != usual.get(name)]
-    return ", ".join([f"darnet {known['darnet']}", *told])
+    usual = list(_parameters(chosen(Job()), RestorerSpec().model_dump(mode="json")))
+    given = _parameters(known["job"], known["restorer"])
+    told = [f"`{one[0]}={one[1]!r}`" for one in given if one[0] == "model" or one not in usual]
+    return ", ".join([f"darnet {known['darnet']}", *map(spoken, told)])
+
+
+def _parameters(job: Mapping[str, Any], restorer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What of a ledger's settings each parameter of `restore` was."""
+    for name, value in (*job.items(), *restorer.items()):
+        if name == "encoding":
+            yield from value.items()
+        elif name == "strength" and isinstance(value, Mapping):  # as `Strength` is stored
+            yield name, value["by_kind"] or value["others"]
+            yield from ((part, value[part]) for part in ("luma", "chroma") if value[part] != 1)
+        elif name == "tiles" and value is not None:
+            yield name, value["size_px"] or "off"
+        else:
+            yield "model" if name == "system" else name, value
 
 
 def _document(found: Status) -> dict[str, Any]:
@@ -78,6 +94,7 @@ def _document(found: Status) -> dict[str, Any]:
         "done": found.done,
         "failed": found.failed,
         "unfinished": found.unfinished,
+        "gone": found.gone,
         "outdated": found.outdated,
         "last_run": {
             "began": found.began,
@@ -86,5 +103,5 @@ def _document(found: Status) -> dict[str, Any]:
             "pictures_per_second": found.rate,
             "settings": found.settings or None,
         },
-        "pictures": [one.to_dict() for one in found.not_done()],
+        "pictures": [one.to_dict() | {"reason": one.reason and spoken(one.reason)} for one in found.not_done()],
     }

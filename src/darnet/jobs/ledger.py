@@ -147,7 +147,6 @@ class Ledger:
                 self._base = connect(self.path)
                 held.callback(self._base.close)
                 self._check()
-                self._begin()
         except BaseException:
             self.close()
             raise
@@ -177,11 +176,6 @@ class Ledger:
         if found != "ok":
             raise sqlite3.DatabaseError(found)
 
-    def _begin(self) -> None:
-        known = (self.run, self.began_ns, self.settings.digest, self.settings.document)
-        with self._base:
-            self._base.execute("INSERT INTO runs VALUES (?, ?, ?, ?)", known)
-
     def entry(self, place: str) -> Entry | None:
         """What is known of the picture whose output goes there, which was begun by this run or an earlier one."""
         with self._speaking():
@@ -207,7 +201,9 @@ class Ledger:
         with self._speaking():
             self._pending |= {entry.place: entry for entry in entries}
             if self._pending and (at_once or time.monotonic() - self._written >= every_seconds):
-                with self._base:
+                run = (self.run, self.began_ns, self.settings.digest, self.settings.document)
+                with self._base:  # a run is known by what it does: one that finds everything done leaves no trace
+                    self._base.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)", run)
                     self._base.executemany(KEPT, (entry.row() for entry in self._pending.values()))
                 self._pending.clear()
                 self._written = time.monotonic()

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from darnet.errors import ResourceError, UsageError
 from darnet.images.budget import Budget
-from darnet.jobs.crew import Crew
 from darnet.jobs.engine import Claim, until
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task, to_stdout
 from darnet.jobs.pipeline import Pipeline
+from darnet.jobs.processes import crew
+from darnet.jobs.remote import check_lasting
 
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
@@ -54,9 +55,10 @@ class Local:
         simple = job.fail_fast or to_stdout(tasks)
         jobs = 1 if simple else self.jobs or suitable(tasks, spec)
         if jobs > 1:
+            check_lasting(task.name for task in tasks)
             workers = jobs if self.growing else min(jobs, len(tasks))
-            crew = Crew(job, sharing(spec, jobs), workers, max(1, cores() // jobs))
-            return crew.outcomes(claim(tasks), stop)
+            hired = crew(job, sharing(spec, jobs), workers, max(1, cores() // jobs))
+            return hired.outcomes(claim(tasks), stop)
         restorer = spec.build()
         if simple or (len(tasks) < 2 and not self.growing):
             return job.run(until(stop, claim(tasks)), restorer)

@@ -123,7 +123,12 @@ class Destination:
     _places: Places = field(default_factory=Places, init=False, repr=False, compare=False)
 
     def plan(self, found: Found) -> Sequence[Task]:
-        """One task a picture. Raises UsageError, before any work, for outputs that collide or would be an input."""
+        """One task a picture. Raises, before any work, UsageError for outputs that collide or would be an input.
+
+        And as `remote.check_reachable` for a URL.
+        """
+        if is_remote(self.output):
+            remote.check_reachable(str(self.output))
         if self.output == STREAM or (self.output is None and found.streamed):
             for name in [name for name in ("keep", "sidecar") if getattr(self, name)]:
                 raise UsageError(f"`{name}=True`: lies beside the output, which is stdout; give a file")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, TypeAlias
 
 from darnet.errors import DarnetError, ResourceError
-from darnet.files import PROCESS, remove_unfinished
-from darnet.jobs.job import Done, Job
+from darnet.files import PROCESS
+from darnet.jobs.crew import Crew, Ready, Report
+from darnet.jobs.job import Job
 from darnet.jobs.outputs import Task
 from darnet.jobs.pipeline import Pipeline
-from darnet.notices import ImageWarning, overheard
+from darnet.notices import overheard
 
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
@@ -24,22 +25,14 @@ if TYPE_CHECKING:
 #: What reads these when it is loaded computes in so many threads: OpenMP, OpenBLAS, MKL, libvips.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY")
 
-#: From a process: that its restorer is built, or why it cannot be; then a task's number and its outcome.
-Report: TypeAlias = "Ready | Exception | tuple[int, Done]"
 #: To a process: a task by its number; None: end after the picture at hand.
 Order: TypeAlias = tuple[int, Task] | None
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A restorer is built; what was said meanwhile, and what is in the names of unfinished files there."""
+class ProcessHand:
+    """A worker process of this machine, whose networks compute in so many `threads`."""
 
-    said: list[ImageWarning]
-    process: str
-
-
-class Hand:
-    """A worker process, and the tasks that it has, by number. `ready`: None until it has built its restorer."""
+    ahead = 4  # one task in each stage of its pipeline, and one that waits
 
     def __init__(self, job: Job, spec: RestorerSpec, threads: int) -> None:
         context = get_context("spawn")
@@ -53,44 +46,43 @@ class Hand:
 
     def give(self, number: int, task: Task) -> None:
         """Let it do a task."""
-        self.tasks[number] = task
         self._tell((number, task))
 
     def hear(self) -> Report | None:
-        """What it says next; None: it has died."""
+        """What it says next; None: it has ended."""
         try:
             report: Report = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
             return None
-        if isinstance(report, Ready):
-            self.ready = report
-        elif isinstance(report, tuple):
-            del self.tasks[report[0]]
         return report
 
     def finish(self) -> None:
         """Let it end after the picture at hand."""
         self._tell(None)
 
-    def clear(self) -> None:
-        """Remove what it has not finished, once it has died."""
-        if self.ready is not None:
-            for folder in {path.parent for task in self.tasks.values() for path in task.written}:
-                remove_unfinished(folder, self.ready.process)
-
     def _tell(self, order: Order) -> None:
         with suppress(OSError):  # it has died, which is found out where it is heard
             self.connection.send(order)
 
     @property
-    def fate(self) -> tuple[str, int]:
-        """Of one that has ended: why, and the exit code of a program for which that was all."""
+    def fate(self) -> Exception:
+        """Of one that has ended: why."""
         code = self.process.exitcode or 0
         if code == -signal.SIGKILL:
-            return "the worker was killed (SIGKILL), as happens where memory runs out", ResourceError.exit_code
+            return ResourceError("the worker was killed (SIGKILL), as happens where memory runs out")
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-        return f"the worker ended {how}", DarnetError.exit_code
+        return DarnetError(f"the worker ended {how}")
+
+
+def crew(job: Job, spec: RestorerSpec, workers: int, threads: int) -> Crew[ProcessHand]:
+    """Some worker processes of this machine, which compute in so many threads each. Raises as `Crew`."""
+    return Crew(partial(ProcessHand, job, spec, threads), _heard, workers)
+
+
+def _heard(hands: Sequence[ProcessHand], seconds: float) -> list[ProcessHand]:
+    heard = wait([hand.connection for hand in hands], seconds)
+    return [hand for hand in hands if hand.connection in heard]
 
 
 def _work(connection: Connection, job: Job, spec: str, threads: int) -> None:

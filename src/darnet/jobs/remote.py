@@ -79,6 +79,25 @@ def check_free(url: str, *, overwrite: bool) -> None:
             raise ImageError(url, "exists already; `overwrite=True` replaces it")
 
 
+def check_reachable(url: str) -> None:
+    """Find out before the work whether what reaches a URL is there; of its files none is asked for.
+
+    Raises MissingPackageError for an extra, UsageError for a name that no file system has, ImageError for else.
+    """
+    with _reaching(url):
+        pass
+
+
+def check_lasting(outputs: Iterable[str]) -> None:
+    """Raise UsageError for an output in the memory of a process, for who writes it in one that ends with the work.
+
+    >>> check_lasting(["a.jpg", "s3://bucket/a.jpg"])
+    """
+    for output in outputs:
+        if output.startswith("memory://"):
+            raise UsageError(f"`output={output!r}`: is the memory of a process, and lost when that ends")
+
+
 def write(url: str, data: Iterable[bytes]) -> None:
     """Write a file: object stores show all of it, or nothing. Raises ImageError."""
     with _reaching(url) as (files, path):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from darnet.errors import UsageError
+from darnet.images.codecs import write_parts
 from darnet.jobs import sheet
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task
-from darnet.jobs.paths import check_earlier, identities, write_file
+from darnet.jobs.paths import check_earlier, identities, make_folder
 from darnet.jobs.sheet import Sheet
+from darnet.jobs.spool import Spool
 from darnet.version import __version__
 
 if TYPE_CHECKING:
@@ -25,13 +28,15 @@ BEGINNING = b'{\n  "darnet": "'
 
 @dataclass
 class Report:
-    """What a job did to each picture, and who restored it; it holds no pictures, whose number has no bound.
+    """What a job did to each picture, and who restored it: `add` an outcome, then `write`.
+
+    It holds no pictures, and what it knows of them lies on disk: memory does not grow with their number.
 
     `spec`: None where nothing was restored, or by a restorer of whom no spec is known. `settled`: with what this
     machine's memory chose.
 
     >>> report = Report(Job(strength=0.5), "restored")
-    >>> report.entries.append(Done("a.jpg", error="the file is empty", exit_code=1))
+    >>> report.add(Done("a.jpg", error="the file is empty", exit_code=1))
     >>> report.to_dict()["settings"]["strength"], report.to_dict()["pictures"][0]["error"]
     (0.5, 'the file is empty')
     """
@@ -40,14 +45,23 @@ class Report:
     output: str | None = None
     spec: RestorerSpec | None = None
     settled: RestorerSpec | None = None
-    entries: list[Done] = field(default_factory=list)
+    _entries: Spool[Done] = field(default_factory=Spool, init=False, repr=False)
 
     def add(self, done: Done) -> None:
-        """One outcome more."""
-        self.entries.append(done)
+        """One outcome more. Raises ResourceError where there is no room among temporary files."""
+        self._entries.append(done)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """JSON form, with all pictures in memory."""
+        return self._head() | {"pictures": [entry.to_dict() for entry in self._entries]}
+
+    def write(self, path: Path | str) -> None:
+        """Write the report, at once or not at all, in place of an earlier one and no other file. Raises ImageError."""
+        check_earlier(Path(path), BEGINNING)
+        make_folder(Path(path))
+        write_parts(Path(path), self._parts())
+
+    def _head(self) -> dict[str, Any]:
         spec = None if self.spec is None else self.spec.model_dump(mode="json")
         memory = {"max_memory", "tiles"}
         settled = None if self.settled is None else self.settled.model_dump(mode="json", include=memory)
@@ -56,13 +70,16 @@ class Report:
             "model": None if self.spec is None else self.spec.system,
             "settings": {"output": self.output, **asdict(self.job), "restorer": spec},
             "memory": settled,
-            "pictures": [entry.to_dict() for entry in self.entries],
         }
 
-    def write(self, path: Path | str) -> None:
-        """Write the report, at once or not at all, in place of an earlier one and no other file. Raises ImageError."""
-        check_earlier(Path(path), BEGINNING)
-        write_file(Path(path), (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+    def _parts(self) -> Iterator[bytes]:
+        """The JSON form, picture by picture; in JSON no line break is part of a value."""
+        yield json.dumps(self._head() | {"pictures": []}, indent=2).removesuffix("]\n}").encode()
+        before, end = "\n", "]\n}\n"
+        for entry in self._entries:
+            yield (before + indent(json.dumps(entry.to_dict(), indent=2), "    ")).encode()
+            before, end = ",\n", "\n  ]\n}\n"
+        yield end.encode()
 
 
 def report_for(path: Path | str, job: Job, output: str | None = None) -> Report | Sheet:

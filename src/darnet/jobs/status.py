@@ -17,10 +17,12 @@ from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, check, conn
 #: Of `pictures`, how far the last run is.
 RATE = "SELECT count(*), avg(seconds), max(ended) FROM pictures WHERE run = ? AND status = ?"
 
+FAILURES = "SELECT input FROM pictures WHERE status = ?"
+
 
 @dataclass(frozen=True)
 class NotDone:
-    """A picture that is not done: `status` is "failed" or "unfinished"."""
+    """A picture that is not done: `status` is "failed", "unfinished", or "gone"."""
 
     input: str
     output: str
@@ -36,15 +38,16 @@ class NotDone:
 class Status:
     """How far a folder is, or one of several machines with its shard, as the ledger at `path` says.
 
-    `done`, `failed`, `unfinished`: how many pictures. `began`: when the last run did, in seconds
-    since 1970; `settings`: of that run. `outdated`: done with other settings. `written`: how many that run has done so
-    far, in so many `seconds`, with `seconds_each` of work.
+    `done`, `failed`, `unfinished`: how many pictures; `gone`: how many failed, and are no longer there. `began`: when
+    the last run did that had anything to do, in seconds since 1970; `settings`: of that run. `outdated`: done with
+    other settings. `written`: how many that run has done so far, in so many `seconds`, with `seconds_each` of work.
     """
 
     path: Path
     done: int
     failed: int = 0
     unfinished: int = 0
+    gone: int = 0
     began: float | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     outdated: int = 0
@@ -81,15 +84,23 @@ class Status:
             done, failed, waiting, running = (counts.get(status, 0) for status in (DONE, FAILED, WAITING, RUNNING))
             began, settings = run["began_ns"] / 1e9, json.loads(run["settings"])
             took = 0.0 if ended is None else max(0.0, ended - began)
-            return cls(path, done, failed, waiting + running, began, settings, outdated, written, took, each)
+            gone = sum(_is_gone(name) for (name,) in base.execute(FAILURES, (FAILED,)))
+            counted = (done, failed - gone, waiting + running, gone)
+            return cls(path, *counted, began, settings, outdated, written, took, each)
 
     def not_done(self) -> Iterator[NotDone]:
         """Every picture that is not done, by status and place. Raises as `read`."""
-        query = "SELECT place, name, status, reason FROM pictures WHERE status <> ? ORDER BY status, place"
+        query = "SELECT place, name, input, status, reason FROM pictures WHERE status <> ? ORDER BY status, place"
         with _opened(self.path) as base:
-            for place, name, status, reason in base.execute(query, (DONE,)):
+            for place, name, source, status, reason in base.execute(query, (DONE,)):
                 known = "unfinished" if status in {WAITING, RUNNING} else status
+                known = "gone" if status == FAILED and _is_gone(source) else known
                 yield NotDone(os.fsdecode(name), str(self.path.parent / os.fsdecode(place)), known, reason)
+
+
+def _is_gone(path: bytes) -> bool:
+    """Whether a file is no longer there, although its folder is: of what lies on a drive that is away nobody knows."""
+    return not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))  # noqa: PTH112, PTH120  of bytes
 
 
 @contextmanager
