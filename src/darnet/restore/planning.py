@@ -9,6 +9,7 @@ from darnet.degradations import find_kind
 from darnet.degradations.kind import STAGES
 from darnet.restore.diagnosis import PRESENT, Diagnosis
 from darnet.restore.result import Plan, Repair
+from darnet.restore.routers import is_local
 
 #: From this presence on, a kind that is not repaired is worth a word, and one more look at what a step made of the
 #: picture.
@@ -145,6 +146,15 @@ class Planner:
         places = {kind: place for place, kind in enumerate(self.order, start=1)}
         return sorted(kinds, key=lambda kind: places.get(kind, _backwards(kind)))
 
+    def share(self, diagnosis: Diagnosis, kind: str) -> float:
+        """Of what was looked at that has a kind, as its crops tell; 1 for what befalls whole pictures."""
+        seen = [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
+        if not is_local(kind) or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
+            return 1.0
+        share = sum(there > PRESENT for there in seen) / len(seen)
+        nowhere = share == 0 and self.least(kind) < PRESENT
+        return 1.0 if nowhere else share  # who wants it repaired although it is not likely says of no part where
+
     @property
     def _limit(self) -> str:
         """Why there are no more steps."""
@@ -194,18 +204,9 @@ class Planner:
         if self.max_steps is not None:
             left = left[: max(0, self.max_steps - len(treated))]
         return tuple(
-            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), self._share(diagnosis, kind))
+            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), self.share(diagnosis, kind))
             for kind in self.ordered(left)
         )
-
-    def _share(self, diagnosis: Diagnosis, kind: str) -> float:
-        """Of what was looked at that has a kind, as its crops tell; 1 for what befalls whole pictures."""
-        known, seen = find_kind(kind), [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
-        if known is None or not known.local or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
-            return 1.0
-        share = sum(there > PRESENT for there in seen) / len(seen)
-        nowhere = share == 0 and self.least(kind) < PRESENT
-        return 1.0 if nowhere else share  # who wants it repaired although it is not likely says of no part where
 
 
 def joint_odds(kind: str, first: Diagnosis, last: Diagnosis) -> float:

@@ -72,7 +72,8 @@ class Step:
     """One look at the picture and what followed. `expert` is None where the picture was left alone.
 
     `diagnosis` is None where the user said what is wrong and nobody looked. `plan`: what was to be repaired after that
-    look; the first of it followed. `share`: of the picture's pixels that were repaired, in [0, 1]; 0 where nothing was.
+    look; the first of it followed. `share`: of the picture's pixels, those of all its pages, that were repaired, in
+    [0, 1]; 0 where nothing was.
     `note`: why nothing followed although it was planned.
 
     Example:
@@ -146,7 +147,7 @@ class Result(Generic[Picture]):
     `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor. `places`: of each
     kind that was repaired in a part alone the pixels, (H, W), that were. `residuals`: what each step changed, where
     they were to be kept. `left`: what was planned and not done, since nothing of it would have been kept at that
-    strength. Of several pages steps, places and residuals are those of the first.
+    strength. Of several pages steps, places and residuals are those of the first, but for the shares of steps.
 
     Example:
         >>> import numpy as np, darnet

@@ -108,7 +108,7 @@ class NetworkRouter(RegionRouter):
         scores = dict(zip(model.kinds, whole, strict=True))
         found = _crops(model.kinds, places, self.crop_px, presence)
         scores = _with_parts(scores, found)
-        if self._crowded(source) and any(scores[kind] > PRESENT for kind in filter(_is_local, scores)):
+        if self._crowded(source) and any(scores[kind] > PRESENT for kind in filter(is_local, scores)):
             found = self.look_closely(source)
         return Diagnosis(scores, estimated, found)
 
@@ -151,7 +151,7 @@ def _crops(
 def _with_parts(scores: Mapping[str, float], crops: Sequence[Crop]) -> dict[str, float]:
     """The scores of a picture, in which what one crop is certain of counts, for kinds that may befall a part alone."""
     found = dict(scores)
-    for kind in filter(_is_local, scores):
+    for kind in filter(is_local, scores):
         if max(crop.presence[kind] for crop in crops) >= CERTAIN:
             found[kind] = max(scores[kind], IN_PART)
     if CLEAN in found:
@@ -159,7 +159,8 @@ def _with_parts(scores: Mapping[str, float], crops: Sequence[Crop]) -> dict[str,
     return found
 
 
-def _is_local(kind: str) -> bool:
+def is_local(kind: str) -> bool:
+    """Whether a kind may befall a part of a photo alone; one that nobody knows does not."""
     known = find_kind(kind)
     return known is not None and known.local
 

@@ -24,12 +24,13 @@ from darnet.restore.places import LEVEL, Map, completed, confine, spread
 from darnet.restore.planning import Planner, suspects
 from darnet.restore.residuals import Residuals
 from darnet.restore.result import Plan, Repair, Step
-from darnet.restore.routers import RegionRouter, Router, judge
+from darnet.restore.routers import RegionRouter, Router, is_local, judge
 from darnet.restore.strength import Strength
 from darnet.restore.subject import Replacement, Subject
 
 #: A step is worth having that changes more than such a share of the pixels by more than an 8-bit level.
 WORTH = 1e-3
+IN_VAIN = "nothing worth having changed"
 
 
 @dataclass
@@ -69,6 +70,23 @@ class Work:
         self.left = plan[len(steps) :]
         return steps
 
+    def alike(self, plan: Plan) -> tuple[list[Step], list[str]]:
+        """Treat what was repaired of another page, unless something speaks against it here, and where it is here."""
+        source, steps, said = self.subject.source, list[Step](), list[str]()
+        for number, repair in enumerate(plan, start=1):
+            kind, started = repair.kind, time.perf_counter()
+            if (objection := self.subject.refuses(kind)) is not None:
+                said.append(objection)
+                continue
+            part = self.planner.share(judge(self.router, source), kind) if is_local(kind) else 1.0
+            here = replace(repair, share=part * self.subject.share)
+            source, share = self._repair(source, here, last=number == len(plan))
+            if share:
+                steps.append(Step(None, kind, time.perf_counter() - started, (here,), share))
+            else:
+                said.append(f"{kind}: {IN_VAIN}")
+        return steps, said
+
     def diagnosed(self) -> tuple[list[Step], list[str]]:
         """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
 
@@ -95,7 +113,7 @@ class Work:
             if share:
                 self.treated.append(kind)
             else:
-                note = self.vain[kind] = f"{plan[0]}: nothing worth having changed"
+                note = self.vain[kind] = f"{plan[0]}: {IN_VAIN}"
                 said.append((kind, note))
                 last = not further  # it is none of `max_steps`
             steps.append(Step(diagnosis, kind if share else None, time.perf_counter() - started, plan, share, note))
