@@ -151,5 +151,5 @@ def test_it_is_looked_again_where_more_may_be_there() -> None:
 
 
 def test_a_repair_says_where() -> None:
-    assert str(Repair("noise", 0.9, 24.3, 0.5)) == "noise (σ ≈ 24) in 50 % of the picture"
+    assert str(Repair("noise", 0.9, 24.3, 0.5)) == "noise (σ ≈ 24) in about 50 % of the picture"
     assert str(Repair("haze", 0.9)) == "haze"

@@ -219,7 +219,7 @@ def test_all_shares_are_of_the_picture_whatever_is_masked() -> None:
     told = Restorer(Always("clean"), EXPERTS)(CLEAN, kinds=["noise"], mask=mask)
     for result in (whole(CLEAN, mask=mask), told):
         assert [step.share for step in result.steps] == [repair.share for repair in result.plan] == [0.5]
-    assert str(whole(CLEAN, mask=mask, strength=0).plan[0]) == "noise in 50 % of the picture"
+    assert str(whole(CLEAN, mask=mask, strength=0).plan[0]) == "noise in about 50 % of the picture"
     assert whole(CLEAN).steps[0].share == 1
     crops = [Crop(top, 0, 128, {"noise": seen}) for top, seen in ((0, 0.99), (64, 0.0))]
     wide = np.pad(CLEAN, ((0, 96), (0, 0), (0, 0)), mode="reflect")
