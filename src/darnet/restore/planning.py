@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from darnet.degradations import find_kind
+from darnet.degradations import find_kind, is_local
 from darnet.degradations.kind import STAGES
-from darnet.restore.diagnosis import PRESENT, Diagnosis
+from darnet.restore.diagnosis import ABSENT, PART, PRESENT, Diagnosis
 from darnet.restore.result import Plan, Repair
-from darnet.restore.routers import is_local
 
 #: From this presence on, a kind that is not repaired is worth a word, and one more look at what a step made of the
 #: picture.
@@ -17,8 +16,6 @@ SUSPICION = 0.2
 #: Odds by two looks together (`joint_odds`) from which on a kind counts. By 34 validation photos a condition, after the
 #: first step: low light is found 75 of 101 times where it is, and none of 315 where it is not; haze 22 of 37, 0 of 379.
 BOTH = 2.0
-#: A kind that may befall a part alone does, where at least such a share of the crops has less than such a presence.
-PART, ABSENT = 1 / 8, 0.1
 #: Nothing is more certain than this less than 1.
 SMALLEST = 1e-6
 #: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from darnet.degradations import find_kind
+from darnet.degradations import is_local
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import DarnetError
 from darnet.images.formats import JPEG_UNIT_PX
@@ -25,15 +25,12 @@ from darnet.images.tiles import crops_at, grid_places
 from darnet.models.abilities import Classifier
 from darnet.models.base import Context, Output
 from darnet.registry import CLEAN
-from darnet.restore.diagnosis import PRESENT, Crop, Diagnosis
+from darnet.restore.diagnosis import CERTAIN, PRESENT, Crop, Diagnosis
 from darnet.restore.severity import severities
 
 Pixels = Float[Tensor, "3 H W"]
 Place = tuple[int, int]  #: top and left of a crop
 
-#: What one crop alone says counts from this presence on: of 102 clean pictures of 34 validation photos (as they are, as
-#: JPEG 90, as JPEG 75 and halved), 16 crops each, one had a crop that was so certain of noise.
-CERTAIN = 0.95
 #: The presence of a kind in a picture of which one crop is certain: what all of it is known by stands above.
 IN_PART = 0.75
 #: Crops of a closer look: so many a side at most, and so many at once.
@@ -157,12 +154,6 @@ def _with_parts(scores: Mapping[str, float], crops: Sequence[Crop]) -> dict[str,
     if CLEAN in found:
         found[CLEAN] = 1 - max((score for kind, score in found.items() if kind != CLEAN), default=0.0)
     return found
-
-
-def is_local(kind: str) -> bool:
-    """Whether a kind may befall a part of a photo alone; one that nobody knows does not."""
-    known = find_kind(kind)
-    return known is not None and known.local
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from darnet.degradations import is_local
 from darnet.images import scratch
 from darnet.images.arrays import RGB
 from darnet.images.filling import fill
@@ -24,7 +25,7 @@ from darnet.restore.places import LEVEL, Map, completed, confine, spread
 from darnet.restore.planning import Planner, suspects
 from darnet.restore.residuals import Residuals
 from darnet.restore.result import Plan, Repair, Step
-from darnet.restore.routers import RegionRouter, Router, is_local, judge
+from darnet.restore.routers import RegionRouter, Router, judge
 from darnet.restore.strength import Strength
 from darnet.restore.subject import Replacement, Subject
 
