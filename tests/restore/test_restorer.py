@@ -194,7 +194,10 @@ def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     assert system.warnings[1] == "blur not repaired: system tiny repairs 1 at most; `max_steps` sets another limit"
     unsure = Restorer(lambda _: diagnosis, EXPERTS, 0.6, {"noise": 0.92})(PICTURE)
     assert unsure.experts == ("blur",)
-    assert "left alone: noise 90 % is below the least confidence of 92 %; try `kinds=['noise']`" in unsure.warnings
+    assert "noise not repaired: 90 % at first, 90 % after blur; try `kinds=['blur', 'noise']`" in unsure.warnings
+    alone = Restorer(lambda _: Diagnosis({"clean": 0.1, "noise": 0.9}), EXPERTS, 0.6, {"noise": 0.92})(PICTURE)
+    below = "left alone: noise 90 % is below the least confidence of 92 %; try `kinds=['noise']`"
+    assert alone.warnings == (below,)
     again = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert again.experts == ("noise", "blur")  # each once
     assert again.warnings == ("left alone: there is no expert for haze",)

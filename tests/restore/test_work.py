@@ -156,6 +156,16 @@ def test_what_befell_a_part_is_repaired_there_and_nothing_else_changes() -> None
     assert torch.equal(filled[:, 52:], first[:, 52:])
 
 
+def test_of_a_kind_that_is_left_alone_the_last_word_is_said() -> None:
+    """Not that of each look; and no hint has repaired everywhere what was repaired in a part."""
+    picture, router = noisy_half()
+    router.scores = [{"noise": 0.9, "haze": 0.58}, {"noise": 0.1, "haze": 0.52}]
+    expert = lambda pixels: torch.from_numpy(CLEAN / 255).permute(2, 0, 1).float() + 0.5 / 255  # noqa: E731
+    result = Restorer(router, {**EXPERTS, "noise": expert}, min_confidence=0.7)(picture)
+    assert [*result.places] == ["noise"]
+    assert result.warnings == ("haze not repaired: 58 % at first, 52 % after noise; try `kinds=['haze']`",)
+
+
 def test_a_part_in_which_nothing_is_found_is_left_alone() -> None:
     picture, router = noisy_half()
     result = Restorer(router, {"noise": lambda pixels: pixels})(picture)

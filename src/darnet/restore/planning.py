@@ -89,11 +89,13 @@ class Planner:
         objects: Objects = _unopposed,
         plan: Plan = (),
         first: Diagnosis | None = None,
+        parts: Container[str] = (),
     ) -> dict[str, str]:
         """Why kinds that are found are not repaired: those that were not `treated`, and are not in the plan.
 
         `first`: the look before anything was treated; of what was not found then nothing is said, since what
-        an expert leaves looks soft, but of what was, and may be still.
+        an expert leaves looks soft, but of what was, and may be still. `parts`: kinds that were treated in a part
+        alone: no hint names them, since whoever names a kind has it repaired everywhere.
         """
         settled = {*treated, *(repair.kind for repair in plan)}
         found = self._found(diagnosis)
@@ -103,10 +105,10 @@ class Planner:
             reasons = {kind: reason for kind, reason in reasons.items() if kind in before}
             left = [kind for kind in diagnosis.suspected if kind in before and kind not in settled]
             doubtful = [kind for kind in left if diagnosis.scores[kind] >= SUSPICION]
-            repaired = ", ".join(treated)
+            repaired, everywhere = ", ".join(treated), [kind for kind in treated if kind not in parts]
             for kind in (kind for kind in doubtful if self._may(kind, objects)):
                 looks = f"{_percent(first, kind)} at first, {_percent(diagnosis, kind)} after {repaired}"
-                reasons[kind] = f"{kind} not repaired: {looks}; try `kinds={[*treated, kind]}`"
+                reasons[kind] = f"{kind} not repaired: {looks}; try `kinds={[*everywhere, kind]}`"
         wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
         beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
         limited = {kind: f"{kind} not repaired: {self._limit}" for kind in beyond}

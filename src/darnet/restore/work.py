@@ -94,7 +94,7 @@ class Work:
         It is looked again after a step where more was planned, or where something else may be there. A step that
         changes nothing worth having is taken back, speaks against another of its kind, and is none of `max_steps`.
         """
-        source, plan, steps, said = self.subject.source, Plan(), list[Step](), list[tuple[str, str]]()
+        source, plan, steps, said = self.subject.source, Plan(), list[Step](), dict[str, str]()
         first: Diagnosis | None = None
         diagnosis: Diagnosis | None = None
         while True:
@@ -102,7 +102,7 @@ class Work:
             diagnosis = diagnosis or judge(self.router, source)
             first = first or diagnosis
             plan = self._revised(first, diagnosis)
-            said += self.planner.refusals(diagnosis, self.treated, self._objection, plan, first).items()
+            said |= self.planner.refusals(diagnosis, self.treated, self._objection, plan, first, self.places)
             if not self._needed(plan):
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan, share=0.0))
                 self.left = plan
@@ -115,14 +115,14 @@ class Work:
                 self.treated.append(kind)
             else:
                 note = self.vain[kind] = f"{plan[0]}: {IN_VAIN}"
-                said.append((kind, note))
+                said[kind] = note
                 last = not further  # it is none of `max_steps`
             steps.append(Step(diagnosis, kind if share else None, time.perf_counter() - started, plan, share, note))
             if share:
                 source, diagnosis = after, None
             if last:
                 break
-        told = [reason for kind, reason in said if kind not in self.treated]  # not of what was repaired in the end
+        told = [reason for kind, reason in said.items() if kind not in self.treated]  # not of what is repaired by now
         if not plan and not self.answers and self.sink is None:
             assert diagnosis is not None
             told += self.planner.hints(diagnosis, self.treated, self._objection)
