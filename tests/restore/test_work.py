@@ -343,6 +343,22 @@ def test_a_heat_map_shows_where() -> None:
         system.heat_map(Image.of(np.full((64, 64, 3), 7, np.uint8)))
 
 
+@pytest.mark.parametrize("hide", ["frame", "alpha"])
+def test_a_heat_map_has_no_colour_where_nobody_looks(hide: str) -> None:
+    """The outermost crops went on to the border of the picture."""
+    crops = [Crop(top, left, 32, {"noise": 0.99}) for top in (0, 64) for left in (0, 96)]
+    outside = np.pad(np.zeros((96, 128), bool), 40, constant_values=True)
+    picture = Image.of(np.pad(CLEAN, ((40, 40), (40, 40), (0, 0)), constant_values=200 if hide == "frame" else 90))
+    if hide == "alpha":
+        picture = replace(picture, alpha=np.where(outside, 0, 255).astype(np.uint8))
+    drawn = Restorer(Script(crops=crops), EXPERTS).heat_map(picture, ["noise"]).array.astype(int)
+    coloured = drawn.max(axis=2) - drawn.min(axis=2)
+    legend = np.zeros_like(outside)
+    legend[-24:, :80] = True
+    assert coloured[outside & ~legend].max() == 0
+    assert coloured[~outside].min() > 10
+
+
 def test_where_nothing_was_repaired_the_share_is_none() -> None:
     looked = Restorer(Script({"noise": 0.9}), EXPERTS)(CLEAN, strength=0)
     assert [(step.expert, step.share) for step in looked.steps] == [(None, 0.0)]

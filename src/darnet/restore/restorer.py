@@ -93,21 +93,17 @@ class Restorer:
         Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
         that it does not know.
         """
-        image = _read(source, "first")
-        subject = Subject.of(image)
+        subject = Subject.of(_read(source, "first"))
         if subject.vacant:
             raise UsageError(f"no heat map: {subject.vacant}")
         crops = self.router.look_closely(subject.source) if isinstance(self.router, RegionRouter) else ()
         if not crops:
             raise UsageError(f"no heat map: {type(self.router).__name__} does not say where damage is")
-        moved = [
-            replace(crop, top=crop.top + subject.region.top, left=crop.left + subject.region.left) for crop in crops
-        ]
         named = [resolve(kind, crops[0].presence) for kind in kinds_of(kinds)]
         for kind in named:
             if kind not in crops[0].presence:
                 raise UnknownNameError("kind of damage", kind, crops[0].presence, where=f"`kinds={[kind]}`")
-        return heat_map(image, moved, named or (diagnosis or judge(self.router, subject.source)).present)
+        return heat_map(subject, crops, named or (diagnosis or judge(self.router, subject.source)).present)
 
     def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
