@@ -134,6 +134,18 @@ class Treatment:
         """What was to be repaired, and in which order, after the first look."""
         return self.steps[0].plan if self.steps else self.left
 
+    @property
+    def repairs(self) -> Plan:
+        """What was repaired, in order: confidence and severity as they were first told, the share as it came out.
+
+        Of a kind that the first look found that is what it said, not what one after another repair did.
+        """
+        first = self.diagnosis or Diagnosis({})
+        told = {kind: Repair(kind, first.scores[kind], first.severities.get(kind)) for kind in first.present}
+        for repair in (repair for step in self.steps for repair in step.plan):
+            told.setdefault(repair.kind, repair)
+        return tuple(replace(told[step.expert], share=step.share) for step in self.steps if step.expert is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {
