@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nextafter
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -31,7 +32,7 @@ from darnet.restore.severity import severities
 Pixels = Float[Tensor, "3 H W"]
 Place = tuple[int, int]  #: top and left of a crop
 
-#: The presence of a kind in a picture of which one crop is certain: what all of it is known by stands above.
+#: The least presence of a kind in a picture of which one crop is certain.
 IN_PART = 0.75
 #: Crops of a closer look: so many a side at most, and so many at once.
 MOST_CROPS, AT_ONCE = 24, 32
@@ -146,11 +147,19 @@ def _crops(
 
 
 def _with_parts(scores: Mapping[str, float], crops: Sequence[Crop]) -> dict[str, float]:
-    """The scores of a picture, in which what one crop is certain of counts, for kinds that may befall a part alone."""
+    """The scores of a picture, in which what one crop is certain of counts, for kinds that may befall a part alone.
+
+    From `IN_PART` on, as certain as that crop, but below any kind that all of the picture is known by: one that needs
+    more beside a surer kind would else go unrepaired (of 8 training photos 1.6 times overexposed, with noise in a
+    half, two more).
+    """
     found = dict(scores)
     for kind in filter(is_local, scores):
-        if max(crop.presence[kind] for crop in crops) >= CERTAIN:
-            found[kind] = max(scores[kind], IN_PART)
+        surest = max(crop.presence[kind] for crop in crops)
+        if surest >= CERTAIN:
+            sure = IN_PART + (1 - IN_PART) * (surest - CERTAIN) / (1 - CERTAIN)
+            others = [scores[other] for other in scores if other not in (CLEAN, kind) and scores[other] > PRESENT]
+            found[kind] = max(scores[kind], IN_PART, min(sure, nextafter(max(others), 0)) if others else sure)
     if CLEAN in found:
         found[CLEAN] = 1 - max((score for kind, score in found.items() if kind != CLEAN), default=0.0)
     return found
