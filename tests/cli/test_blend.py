@@ -60,7 +60,7 @@ def test_what_was_done_is_no_estimate(pictures, restore, darnet):
 
 def test_restore_says_the_strengths_that_were_used(pictures, restore):
     pictures("photo.png")
-    ran = restore("photo.png", "--as", "noise", "--as", "blur", "-s", "noise=0.5,overexposure=0", "--chroma", 0.8)
+    ran = restore("photo.png", "--as", "noise", "--as", "blur", "-s", "noise=0.5", "--chroma", 0.8)
     assert "noise expert, blur expert at strength noise=0.5,blur=1, chroma 0.8  " in ran.out
     ran = restore("photo.png", "-s", "noisy=0.5", "--overwrite", "--dry-run")
     assert "-> noise expert at strength 0.5  dry run" in ran.out

@@ -185,6 +185,16 @@ def test_a_clean_verdict_is_not_refused() -> None:
     assert bright(page()).warnings == ()
 
 
+def test_a_strength_of_a_kind_that_is_not_named_is_refused() -> None:
+    """Nothing could use it; of what is yet to be found out anything may."""
+    with pytest.raises(UnknownNameError, match="blur"):
+        restorer("noise")(PICTURE, kinds=["noise"], strength={"blur": 0.5})
+    with pytest.raises(UnknownNameError, match="blur"):
+        restorer("noise").check(["noise"], {"noise": 0.5, "blur": 0.5})
+    assert restorer("noise")(PICTURE, kinds=["grainy"], strength={"noisy": 0.5}).experts == ("noise",)
+    assert restorer("noise")(PICTURE, strength={"blur": 0.5}).experts == ("noise",)
+
+
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     diagnosis = Diagnosis({"clean": 0.05, "haze": 0.95, "blur": 0.7, "noise": 0.9})
     once = Restorer(lambda _: diagnosis, EXPERTS, max_steps=1)(PICTURE)

@@ -108,12 +108,11 @@ class Restorer:
     def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
 
-        Raises UsageError for a strength out of range, a kind without an expert, or one that is named twice, by whatever
-        words: no picture can be restored so.
+        Raises UsageError for a strength out of range, a kind without an expert, one that is named twice, by whatever
+        words, or a strength of a kind that is not repaired: no picture can be restored so.
         """
         given = kinds_of(kinds)
         meant = tuple(resolve(kind, self.experts) for kind in given)
-        Strength.of(strength).among(self.experts)
         for kind, name in zip(given, meant, strict=True):
             if name not in self.experts:
                 raise UnknownNameError("expert", kind, self.experts, where=f"`kinds={[kind]}`")
@@ -121,7 +120,12 @@ class Restorer:
             words = list(dict.fromkeys(word for word, name in zip(given, meant, strict=True) if name == repeated))
             why = f"{' and '.join(words)} are one kind" if len(words) > 1 else f"{words[0]} is named twice"
             raise UsageError(f"`kinds={list(given)}`: {why}, and a kind is repaired once")
+        self._meant(strength, meant)
         return meant
+
+    def _meant(self, strength: StrengthLike, kinds: Sequence[str]) -> Strength:
+        """A strength by kinds as experts are called; of these alone, if any. Raises UsageError."""
+        return Strength.of(strength).among(kinds, "repair") if kinds else Strength.of(strength).among(self.experts)
 
     @overload
     def __call__(
@@ -174,7 +178,7 @@ class Restorer:
         if image.frames and keep:
             reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
             raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
-        how: dict[str, Any] = {"strength": Strength.of(strength).among(self.experts), "mask": mask, "keep": keep}
+        how: dict[str, Any] = {"strength": self._meant(strength, kinds), "mask": mask, "keep": keep}
         with observed(self.budget):
             result = restore_pages(partial(self._treat, kinds=kinds, **how), image, named=bool(kinds))
         given, residuals = handed_back(source, image, result.restored), result.residuals
