@@ -195,6 +195,14 @@ def test_a_strength_of_a_kind_that_is_not_named_is_refused() -> None:
     assert restorer("noise")(PICTURE, strength={"blur": 0.5}).experts == ("noise",)
 
 
+def test_where_the_user_names_the_damage_nobody_diagnoses_a_hidden_picture() -> None:
+    hidden = np.dstack([PICTURE, np.zeros(PICTURE.shape[:2], np.uint8)])
+    result = restorer("noise")(hidden, kinds=["noise"])
+    assert result.diagnosis is None
+    assert result.warnings == ("left alone: all of it is hidden by alpha",)
+    assert restorer("noise")(hidden).diagnosis.label == "clean"
+
+
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     diagnosis = Diagnosis({"clean": 0.05, "haze": 0.95, "blur": 0.7, "noise": 0.9})
     once = Restorer(lambda _: diagnosis, EXPERTS, max_steps=1)(PICTURE)

@@ -195,7 +195,7 @@ class Restorer:
         subject = Subject.of(image, whole=bool(kinds), weights=None if mask is None else weights_of(mask, image))
         work = Work(subject, self.router, self.experts, self.planner, strength, keep)
         if subject.vacant:
-            steps, warnings = [Step(VACANT, None, 0.0, share=0.0)], [f"left alone: {subject.vacant}"]
+            steps, warnings = [Step(None if kinds else VACANT, None, 0.0, share=0.0)], [f"left alone: {subject.vacant}"]
         elif kinds:
             steps, warnings = work.prescribed(kinds), []
         elif plan:
