@@ -49,9 +49,18 @@ def test_what_is_found_is_blended_with_its_severity(pictures, restore, darnet):
     assert darnet("blend", NAME, "-o", "x.png").out.startswith(f"{NAME}  noise (σ ≈ 24) -> blended  ")
 
 
+def test_what_was_done_is_no_estimate(pictures, restore, darnet):
+    pictures("photo.png")
+    mask = np.zeros((24, 24), np.uint8)
+    mask[:12, :12] = 255
+    Image.of(mask).write("mask.png")
+    assert restore("photo.png", "--keep", "--mask", "mask.png").code == 0
+    assert "noise (σ ≈ 24) in 25 % of the picture -> blended" in darnet("blend", NAME, "-o", "x.png").out
+
+
 def test_restore_says_the_strengths_that_were_used(pictures, restore):
     pictures("photo.png")
-    ran = restore("photo.png", "--as", "noise", "--as", "blur", "-s", "noise=0.5,overexposure=0", "--chroma", 0.8)
+    ran = restore("photo.png", "--as", "noise", "--as", "blur", "-s", "noise=0.5", "--chroma", 0.8)
     assert "noise expert, blur expert at strength noise=0.5,blur=1, chroma 0.8  " in ran.out
     ran = restore("photo.png", "-s", "noisy=0.5", "--overwrite", "--dry-run")
     assert "-> noise expert at strength 0.5  dry run" in ran.out

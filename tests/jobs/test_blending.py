@@ -19,6 +19,7 @@ from darnet.images.image import Image
 from darnet.jobs import Encoding, Job, Report, archive, check_report
 from darnet.jobs.blending import blend_many
 from darnet.jobs.job import Done
+from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.strength import Strength
 
 KINDS = ("noise", "blur")
@@ -58,6 +59,24 @@ def only(outcomes) -> Done:
 def test_what_each_step_changed_lies_beside_the_output(keep):
     assert keep() == "a.restored.png.residuals"
     assert files() == ["a.png", "a.restored.png", "a.restored.png.residuals"]
+
+
+def test_a_blend_tells_what_the_repair_told(pictures, restorer):
+    """Severity and confidence are those of the first look that found a kind, not of one after another repair."""
+    looks = [
+        Diagnosis({"clean": 0.1, "noise": 0.9, "blur": 0.72, "overexposure": 0.3}, {"noise": 24.0, "blur": 1.5}),
+        Diagnosis({"clean": 0.2, "noise": 0.0, "blur": 0.8, "overexposure": 0.9}, {"blur": 2.5, "overexposure": 1.4}),
+        Diagnosis({"clean": 0.1, "noise": 0.0, "blur": 0.0, "overexposure": 0.9}, {"overexposure": 1.7}),
+    ]
+    pictures("a.png")
+    system = replace(restorer, router=lambda _: looks.pop(0), order=("noise", "blur", "overexposure"))
+    (done,) = restore_many("a.png", None, system, Job(keep=True))
+    told = {repair.kind: repair for step in reversed(done.treatment.steps) for repair in step.plan}
+    blended = only(blend_many("a.restored.png.residuals", "b.png")).treatment
+    assert blended.experts == done.treatment.experts == ("noise", "blur", "overexposure")
+    assert [repair.to_dict() for repair in blended.plan] == [told[kind].to_dict() for kind in blended.experts]
+    assert [repair.severity for repair in blended.plan] == [24.0, 1.5, 1.4]
+    assert [round(repair.confidence, 2) for repair in blended.plan[:2]] == [0.9, 0.72]
 
 
 def test_a_clean_picture_has_none(pictures, tiny_clean_system):

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 
 import darnet
 from darnet import restore_many
 from darnet.errors import ImageError
 from darnet.images.image import Image
+from darnet.images.regions import Region, RegionSource
 from darnet.jobs import Encoding, Job
+from darnet.restore.diagnosis import Crop, Diagnosis
 from darnet.restore.restorer import Restorer
-from darnet.restore.routers import Always
+from darnet.restore.routers import Always, RegionRouter
 
 TIMES = [100, 200, 300]
 
@@ -84,12 +87,98 @@ def test_a_first_page_of_one_colour_does_not_keep_the_others_from_what_was_asked
 
 
 def test_warnings_say_of_which_page() -> None:
-    blank = Image.of(np.full((32, 40, 3), 9, np.uint8))
-    result = looker("negative")[0](replace(photo(0), frames=(photo(1), blank)))
-    assert result.warnings == ()
-    tiny = Image.of(photo(3).array[:4, :4])
-    found = looker("negative")[0](replace(photo(0), frames=(tiny,)))
-    assert all(text.startswith("page 2: ") for text in found.warnings)
+    """And a page of which there is nothing to judge stays as it is, whatever the first was repaired by."""
+    blank, tiny = Image.of(np.full((32, 40, 3), 9, np.uint8)), Image.of(photo(3).array[:1, :1])
+    result = looker("negative")[0](replace(photo(0), frames=(photo(1), blank, blank, tiny, blank)))
+    assert result.warnings == (
+        "pages 3 to 4, 6: left alone: all of it has one colour",
+        "page 5: left alone: 1 × 1 pixels are too few to judge",
+    )
+    for after, before in zip(result.restored.frames[1:], (blank, blank, tiny, blank), strict=True):
+        assert after is before
+
+
+def test_a_frame_and_what_is_hidden_of_a_page_stay() -> None:
+    inner = np.random.default_rng(1).integers(64, 192, (80, 80, 3), np.uint8)
+    framed = Image.of(np.pad(inner, ((16, 16), (16, 16), (0, 0)), constant_values=255))
+    alpha = np.full((32, 40), 255, np.uint8)
+    alpha[:, :16] = 0
+    hidden = replace(photo(2), alpha=alpha)
+    result = looker("negative")[0](replace(photo(0), frames=(framed, hidden)))
+    after, other = result.restored.frames
+    np.testing.assert_array_equal(after.array[16:-16, 16:-16], 255 - inner)
+    assert (after.array[:16] == 255).all() and (after.array[:, -16:] == 255).all()
+    np.testing.assert_array_equal(other.array[:, :16], photo(2).array[:, :16])
+    np.testing.assert_array_equal(other.array[:, 16:], 255 - photo(2).array[:, 16:])
+    pixels, repaired = 2 * 32 * 40 + 112 * 112, 32 * 40 + 80 * 80 + 32 * 24
+    assert result.steps[0].share == pytest.approx(repaired / pixels)
+
+
+def test_a_page_that_is_no_photo_is_not_repaired_as_one() -> None:
+    text = np.full((64, 80, 3), 255, np.uint8)
+    text[10:20, 5:70:3] = 20
+    result = Restorer(Always("haze"), {"haze": lambda pixels: 1 - pixels})(
+        replace(photo(0), frames=(Image.of(text), photo(1)))
+    )
+    np.testing.assert_array_equal(result.restored.frames[0].array, text)
+    np.testing.assert_array_equal(result.restored.frames[1].array, 255 - photo(1).array)
+    (said,) = result.warnings
+    assert said.startswith("page 2: left alone: ") and "`kinds=['haze']`" in said
+
+
+class Halves(RegionRouter):
+    """Sees noise where a picture is bright, by crops of 8 pixels."""
+
+    def look(self, source: RegionSource) -> Diagnosis:
+        crops = self.look_closely(source)
+        noise = max(crop.presence["noise"] for crop in crops)
+        return Diagnosis({"clean": 1 - noise, "noise": noise}, {}, tuple(crops))
+
+    def look_closely(self, source: RegionSource) -> list[Crop]:
+        places = [(top, left) for top in range(0, source.height, 8) for left in range(0, source.width, 8)]
+        bright = {place: float(source.read(Region(*place, 8, 8)).mean()) > 0.5 for place in places}
+        return [Crop(*place, 8, {"noise": 0.99 if bright[place] else 0.001}) for place in places]
+
+
+def halves(*bright: slice) -> Image:
+    pixels = np.random.default_rng(0).integers(20, 60, (64, 64, 3), np.uint8)
+    for part in bright:
+        pixels[:, part] += 140
+    return Image.of(pixels)
+
+
+def test_where_a_page_has_what_befalls_a_part_is_found_on_each() -> None:
+    left, right, none, whole = halves(slice(0, 32)), halves(slice(32, 64)), halves(), halves(slice(0, 64))
+    darken = {"noise": lambda pixels: torch.where(pixels > 0.5, pixels - 0.1, pixels)}
+    result = Restorer(Halves(), darken)(replace(left, frames=(right, none, whole)))
+    changed = [
+        (after.array != before.array).any(axis=(0, 2)).tolist()
+        for after, before in zip((result.restored, *result.restored.frames), (left, right, none, whole), strict=True)
+    ]
+    there, elsewhere = [True] * 32, [False] * 32
+    assert changed == [there + elsewhere, elsewhere + there, elsewhere * 2, there * 2]
+    assert result.steps[0].share == pytest.approx(0.5, abs=0.03)  # of all four: 1/2, 1/2, 0, 1
+    assert result.warnings == ("page 3: noise: nothing worth having changed",)
+
+
+def test_what_is_blended_by_its_confidence_is_so_on_each_page() -> None:
+    class Unsure(Always):
+        def look(self, source: RegionSource) -> Diagnosis:
+            return Diagnosis({"clean": 0.2, self.label: 0.8})
+
+    system = Restorer(Unsure("negative"), {"negative": lambda pixels: pixels * 0}, soft={"negative"})
+    result = system(replace(photo(0), frames=(photo(0),)))
+    np.testing.assert_array_equal(result.restored.array, result.restored.frames[0].array)
+
+
+@pytest.mark.parametrize("first", [photo(0), Image.of(np.full((32, 40, 3), 9, np.uint8))])
+def test_pages_that_nobody_looked_at_are_named(first: Image) -> None:
+    said = looker("clean")[0](replace(first, frames=(photo(1), photo(2)))).warnings
+    assert said[-1].startswith("pages 2 to 3 were not looked at: ")
+    assert not any("not looked at" in text for text in looker("clean")[0](first).warnings)
+    named = looker("clean")[0](replace(first, frames=(photo(1),)), kinds=["negative"])
+    planned = looker("negative")[0](replace(photo(0), frames=(photo(1),)), strength=0)
+    assert named.warnings == planned.warnings == ()
 
 
 def test_what_each_step_changed_is_kept_of_single_pictures() -> None:

@@ -73,6 +73,8 @@ def test_what_two_looks_do_not_agree_on_has_a_reason() -> None:
     reasons = planner.refusals(after, ["noise"], plan=(), first=first)
     assert {*reasons} == {"haze"}  # what an expert leaves looks soft: nothing is said of motion and blur
     assert reasons["haze"] == "haze not repaired: 60 % at first, 30 % after noise; try `kinds=['noise', 'haze']`"
+    local = planner.refusals(after, ["jpeg", "noise"], first=first, parts={"noise"})
+    assert local["haze"].endswith("after jpeg, noise; try `kinds=['jpeg', 'haze']`")  # it would repair noise everywhere
     assert planner.refusals(found(noise=0.0, haze=0.1), ["noise"], first=first) == {}  # it went along
 
 
@@ -151,5 +153,5 @@ def test_it_is_looked_again_where_more_may_be_there() -> None:
 
 
 def test_a_repair_says_where() -> None:
-    assert str(Repair("noise", 0.9, 24.3, 0.5)) == "noise (σ ≈ 24) in 50 % of the picture"
+    assert str(Repair("noise", 0.9, 24.3, 0.5)) == "noise (σ ≈ 24) in about 50 % of the picture"
     assert str(Repair("haze", 0.9)) == "haze"

@@ -185,6 +185,24 @@ def test_a_clean_verdict_is_not_refused() -> None:
     assert bright(page()).warnings == ()
 
 
+def test_a_strength_of_a_kind_that_is_not_named_is_refused() -> None:
+    """Nothing could use it; of what is yet to be found out anything may."""
+    with pytest.raises(UnknownNameError, match="blur"):
+        restorer("noise")(PICTURE, kinds=["noise"], strength={"blur": 0.5})
+    with pytest.raises(UnknownNameError, match="blur"):
+        restorer("noise").check(["noise"], {"noise": 0.5, "blur": 0.5})
+    assert restorer("noise")(PICTURE, kinds=["grainy"], strength={"noisy": 0.5}).experts == ("noise",)
+    assert restorer("noise")(PICTURE, strength={"blur": 0.5}).experts == ("noise",)
+
+
+def test_where_the_user_names_the_damage_nobody_diagnoses_a_hidden_picture() -> None:
+    hidden = np.dstack([PICTURE, np.zeros(PICTURE.shape[:2], np.uint8)])
+    result = restorer("noise")(hidden, kinds=["noise"])
+    assert result.diagnosis is None
+    assert result.warnings == ("left alone: all of it is hidden by alpha",)
+    assert restorer("noise")(hidden).diagnosis.label == "clean"
+
+
 def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     diagnosis = Diagnosis({"clean": 0.05, "haze": 0.95, "blur": 0.7, "noise": 0.9})
     once = Restorer(lambda _: diagnosis, EXPERTS, max_steps=1)(PICTURE)
@@ -194,7 +212,10 @@ def test_the_most_certain_kind_that_may_be_acted_on_is_repaired() -> None:
     assert system.warnings[1] == "blur not repaired: system tiny repairs 1 at most; `max_steps` sets another limit"
     unsure = Restorer(lambda _: diagnosis, EXPERTS, 0.6, {"noise": 0.92})(PICTURE)
     assert unsure.experts == ("blur",)
-    assert "left alone: noise 90 % is below the least confidence of 92 %; try `kinds=['noise']`" in unsure.warnings
+    assert "noise not repaired: 90 % at first, 90 % after blur; try `kinds=['blur', 'noise']`" in unsure.warnings
+    alone = Restorer(lambda _: Diagnosis({"clean": 0.1, "noise": 0.9}), EXPERTS, 0.6, {"noise": 0.92})(PICTURE)
+    below = "left alone: noise 90 % is below the least confidence of 92 %; try `kinds=['noise']`"
+    assert alone.warnings == (below,)
     again = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert again.experts == ("noise", "blur")  # each once
     assert again.warnings == ("left alone: there is no expert for haze",)

@@ -17,6 +17,7 @@ from darnet.models.classifier import DegradationClassifier
 from darnet.models.compact import CompactUNet
 from darnet.models.views import Thumbnail
 from darnet.restore import routers
+from darnet.restore.diagnosis import Crop
 from darnet.restore.routers import Always, NetworkRouter
 from darnet.routing import Routing
 from darnet.systems.loading import load_router
@@ -215,10 +216,23 @@ def test_what_one_crop_is_certain_of_is_there_where_it_may_be_in_a_part() -> Non
     model.measure_from_clean()
     router = NetworkRouter(TorchBackend(model, "cpu"), crop_px=32)
     found = router(pixels)
-    assert found.scores["noise"] == routers.IN_PART
+    assert found.scores["noise"] == pytest.approx(1, abs=1e-3)
     assert found.scores["blur"] < 0.1  # a soft background is no blurred photo
-    assert found.scores["clean"] == pytest.approx(1 - routers.IN_PART)
+    assert found.scores["clean"] == pytest.approx(0, abs=1e-3)
     assert router(torch.zeros(3, 128, 128)).label == "clean"
+
+
+@pytest.mark.parametrize(("surest", "presence"), [(0.9, 0.3), (0.95, 0.75), (0.96, 0.8), (0.99, 0.95), (1.0, 1.0)])
+def test_what_is_found_in_a_part_is_as_certain_as_its_surest_crop(surest: float, presence: float) -> None:
+    """It was 75 % however certain that crop was, and so none was left at `min_confidence=0.8`."""
+    crops = [Crop(0, left, 32, {"clean": 0.0, "noise": seen, "blur": 1.0}) for left, seen in enumerate((surest, 0.1))]
+    found = routers._with_parts({"clean": 0.7, "noise": 0.3, "blur": 0.2}, crops)
+    assert found["noise"] == pytest.approx(presence)
+    assert found["blur"] == 0.2
+    for other in (0.7, 0.85):  # what all of it is known by stands above
+        beside = routers._with_parts({"clean": 0.1, "noise": 0.3, "blur": other}, crops)
+        assert beside["noise"] == pytest.approx(min(presence, max(other, 0.75)) if surest >= 0.95 else 0.3)
+        assert beside["noise"] < other or other < 0.75
 
 
 @pytest.mark.parametrize(("height", "finest"), [(64, 32), (60, 16)])

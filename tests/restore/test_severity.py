@@ -29,6 +29,19 @@ def test_a_crop_counts_by_how_certain_the_kind_is_there(model: DegradationClassi
     assert not strange.any()
 
 
+def test_what_befell_a_part_is_judged_where_it_is_certain(model: DegradationClassifier) -> None:
+    """Many crops with a presence of 0.2 each told of another severity than the noisy corner."""
+    corner = torch.tensor([[0, 0.99, 0.99]] + [[0, 0.3, 0.3]] * 12 + [[0.9, 0.05, 0.05]] * 3)
+    output = estimated((40, 2), *[(6, 1)] * 15)
+    found, _ = severities(model, output, corner)
+    assert found["noise"] == pytest.approx(40)
+    assert found["blur"] < 1.5  # which never befalls a part alone
+    everywhere = corner.clamp(min=0.3)
+    assert severities(model, output, everywhere)[0]["noise"] < 20
+    unsure = corner.clamp(max=0.9)
+    assert severities(model, output, unsure)[0]["noise"] < 20
+
+
 def test_a_little_outside_its_range_it_is_the_end_of_it(model: DegradationClassifier) -> None:
     found, strange = severities(model, estimated((60, 0.4)), torch.ones(1, 3))
     assert found == pytest.approx({"noise": 50, "blur": 0.5})

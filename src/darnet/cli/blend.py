@@ -70,5 +70,7 @@ def blend(  # noqa: PLR0913, PLR0917  one parameter an option
 
 def _line(name: str, treatment: Treatment, strength: str, output: str) -> Line:
     """`photo.restored.jpg.residuals  noise (σ ≈ 24) -> blended at strength 0.5  0.1 s -> photo.restored.jpg`."""
-    repaired = ", ".join(map(str, treatment.plan))
+    from darnet.restore.result import part
+
+    repaired = ", ".join(step.plan[0].described + part(step.share) for step in treatment.steps)
     return Line(name, repaired, f"blended{strength}  {treatment.seconds:.1f} s", output)

@@ -180,7 +180,10 @@ class Telling:
         verdict = f"as {', '.join(job.kinds)}" if job.kinds else _verdict(treatment)
         done = {step.expert: step.share for step in treatment.steps}
         shares = {repair.kind: repair.share for repair in treatment.plan} if job.dry_run else done
-        action = ", ".join(f"{kind} expert{part(shares.get(kind, 1.0))}" for kind in kinds) or "left alone"
+        action = (
+            ", ".join(f"{kind} expert{part(shares.get(kind, 1.0), about=job.dry_run)}" for kind in kinds)
+            or "left alone"
+        )
         action += told(job.strength, kinds) if kinds else ""
         time = "dry run" if job.dry_run else f"{treatment.seconds:.1f} s"
         hue: Hue = "yellow" if kinds else "green"

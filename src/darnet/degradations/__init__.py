@@ -5,7 +5,7 @@ from darnet.degradations.blur import GaussianBlur
 from darnet.degradations.exposure import Overexposure
 from darnet.degradations.haze import Haze
 from darnet.degradations.jpeg import Jpeg
-from darnet.degradations.kind import Kind, find_kind, kinds, resolve
+from darnet.degradations.kind import Kind, find_kind, is_local, kinds, resolve
 from darnet.degradations.lowlight import LowLight
 from darnet.degradations.motion import MeasuredMotion, MotionBlur
 from darnet.degradations.noise import ClippedNoise, GaussianNoise, Grain, PoissonGaussianNoise
@@ -28,6 +28,7 @@ __all__ = [
     "PoissonGaussianNoise",
     "Rain",
     "find_kind",
+    "is_local",
     "kinds",
     "named_generator",
     "quantise",

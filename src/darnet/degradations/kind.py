@@ -95,6 +95,16 @@ def find_kind(name: str) -> Kind | None:
     return found
 
 
+def is_local(name: str) -> bool:
+    """Whether a kind may befall a part of a photo alone; one that nobody knows does not.
+
+    >>> is_local("noise"), is_local("haze")
+    (True, False)
+    """
+    known = find_kind(name)
+    return known is not None and known.local
+
+
 def resolve(word: str, names: Container[str]) -> str:
     """The one of `names` that a word means: itself, or the kind that is also called so. The word, where none is."""
     if word in names:

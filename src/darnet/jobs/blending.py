@@ -68,7 +68,7 @@ class Blending:
 
     def _steps(self) -> tuple[Step, ...]:
         """What was done when the picture was restored."""
-        plan = tuple(Repair(step.kind, 1.0, step.severity, step.share) for step in self.header.steps)
+        plan = tuple(Repair(step.kind, step.confidence, step.severity, step.share) for step in self.header.steps)
         return tuple(Step(None, step.kind, 0.0, plan[k:], step.share) for k, step in enumerate(self.header.steps))
 
 

@@ -36,11 +36,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class KeptStep(BaseModel):
-    """A step: the kind that was repaired, its severity in the kind's unit, and the share of the picture that was."""
+    """A step: the kind that was repaired, how certain it was, its severity in the kind's unit, and the share repaired.
+
+    Confidence and severity are those that were told (`Treatment.repairs`).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str
+    confidence: Share = 1.0
     severity: float | None = None
     share: Share = 1.0
 
@@ -95,7 +99,7 @@ def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Pa
     """The header of what was kept of a result, for a file in `folder`."""
     assert result.residuals is not None
     subject = result.residuals.subject
-    treated = [step for step in result.steps if step.expert is not None]
+    repairs = result.treatment.repairs
     return Header(
         original=None if source.streamed else relative(source.path, folder),
         sha256=digest(source),
@@ -106,12 +110,8 @@ def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Pa
         masked=subject.weights is not None,
         grey=subject.grey,
         rows=max(1, AT_ONCE // subject.region.width),
-        quantum=_quantum(subject, len(treated)),
-        steps=tuple(
-            KeptStep(kind=step.expert, severity=step.plan[0].severity, share=step.share)
-            for step in treated
-            if step.expert is not None
-        ),
+        quantum=_quantum(subject, len(repairs)),
+        steps=tuple(KeptStep(**repair.to_dict()) for repair in repairs),
         encoding=encoding,
     )
 

@@ -10,6 +10,11 @@ from darnet.registry import CLEAN
 
 #: A kind counts as present above this.
 PRESENT = 0.5
+#: What one crop alone says counts from this presence on: of 102 clean pictures of 34 validation photos (as they are, as
+#: JPEG 90, as JPEG 75 and halved), 16 crops each, one had a crop that was so certain of noise.
+CERTAIN = 0.95
+#: A kind that may befall a part alone does, where at least such a share of the crops has less than such a presence.
+PART, ABSENT = 1 / 8, 0.1
 
 
 @dataclass(frozen=True)

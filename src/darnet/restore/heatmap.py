@@ -6,6 +6,7 @@ Shapes: H × W pixels of the drawing, K kinds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import PIL.Image
@@ -22,6 +23,7 @@ from darnet.images.image import Image
 from darnet.registry import CLEAN
 from darnet.restore.diagnosis import Crop
 from darnet.restore.places import Map
+from darnet.restore.subject import Subject
 
 #: Colours that most people tell apart, and red, since black or white would hardly show on a grey picture. Source: Okabe
 #: and Ito, "Color universal design", 2008.
@@ -37,15 +39,17 @@ DIMMED, STRONG = 0.7, 0.65
 RADIUS_PX, FLAT = 12, 1e-3
 
 
-def heat_map(image: Image, crops: Sequence[Crop], kinds: Sequence[str]) -> Image:
-    """The picture in grey, in which each kind has its colour, as strong as it is certain there; and a legend.
+def heat_map(subject: Subject, crops: Sequence[Crop], kinds: Sequence[str]) -> Image:
+    """The whole picture in grey, in which each kind has its colour, as strong as it is certain there; and a legend.
 
-    Presence is linear between the centres of the crops and follows edges (`guided`). Raises ValueError without crops.
+    crops: in pixels of the subject. Presence is linear between their centres and follows edges (`guided`); outside the
+    subject, where nobody looks, there is no colour. Raises ValueError without crops.
 
-    >>> photo = Image.of(np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8))
+    >>> photo = Subject.of(Image.of(np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)))
     >>> heat_map(photo, [Crop(0, 0, 64, {"noise": 0.9})], ["noise"]).array.shape
     (64, 96, 3)
     """
+    image, region = subject.image, subject.region
     if not crops:
         raise ValueError("no crops to draw")
     pixels = image.pixels()
@@ -55,8 +59,10 @@ def heat_map(image: Image, crops: Sequence[Crop], kinds: Sequence[str]) -> Image
         pixels = functional.interpolate(pixels[None], size=size, mode="bilinear", antialias=True)[0]
     grey = torch.einsum("c,chw->hw", pixels.new_tensor(LUMA), pixels)
     drawn = (DIMMED * grey).expand(3, -1, -1)
+    moved = [replace(crop, top=crop.top + region.top, left=crop.left + region.left) for crop in crops]
+    shown = functional.interpolate(torch.from_numpy(subject.shown)[None, None].float(), size=grey.shape)[0, 0]
     for kind in kinds:
-        presence = guided(Map.of(crops, kind).scaled(image.height, image.width, *grey.shape).sigmoid(), grey)
+        presence = guided(Map.of(moved, kind).scaled(image.height, image.width, *grey.shape).sigmoid(), grey) * shown
         colour = torch.tensor(_colour(kind)).view(3, 1, 1) / 255
         drawn = drawn + STRONG * presence * (colour - drawn)
     drawing = PIL.Image.fromarray((drawn.permute(1, 2, 0) * 255).round().numpy().astype(np.uint8))

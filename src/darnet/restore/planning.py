@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from darnet.degradations import find_kind
+from darnet.degradations import find_kind, is_local
 from darnet.degradations.kind import STAGES
-from darnet.restore.diagnosis import PRESENT, Diagnosis
+from darnet.restore.diagnosis import ABSENT, PART, PRESENT, Diagnosis
 from darnet.restore.result import Plan, Repair
 
 #: From this presence on, a kind that is not repaired is worth a word, and one more look at what a step made of the
@@ -16,8 +16,6 @@ SUSPICION = 0.2
 #: Odds by two looks together (`joint_odds`) from which on a kind counts. By 34 validation photos a condition, after the
 #: first step: low light is found 75 of 101 times where it is, and none of 315 where it is not; haze 22 of 37, 0 of 379.
 BOTH = 2.0
-#: A kind that may befall a part alone does, where at least such a share of the crops has less than such a presence.
-PART, ABSENT = 1 / 8, 0.1
 #: Nothing is more certain than this less than 1.
 SMALLEST = 1e-6
 #: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).
@@ -91,11 +89,13 @@ class Planner:
         objects: Objects = _unopposed,
         plan: Plan = (),
         first: Diagnosis | None = None,
+        parts: Container[str] = (),
     ) -> dict[str, str]:
         """Why kinds that are found are not repaired: those that were not `treated`, and are not in the plan.
 
         `first`: the look before anything was treated; of what was not found then nothing is said, since what
-        an expert leaves looks soft, but of what was, and may be still.
+        an expert leaves looks soft, but of what was, and may be still. `parts`: kinds that were treated in a part
+        alone: no hint names them, since whoever names a kind has it repaired everywhere.
         """
         settled = {*treated, *(repair.kind for repair in plan)}
         found = self._found(diagnosis)
@@ -105,10 +105,10 @@ class Planner:
             reasons = {kind: reason for kind, reason in reasons.items() if kind in before}
             left = [kind for kind in diagnosis.suspected if kind in before and kind not in settled]
             doubtful = [kind for kind in left if diagnosis.scores[kind] >= SUSPICION]
-            repaired = ", ".join(treated)
+            repaired, everywhere = ", ".join(treated), [kind for kind in treated if kind not in parts]
             for kind in (kind for kind in doubtful if self._may(kind, objects)):
                 looks = f"{_percent(first, kind)} at first, {_percent(diagnosis, kind)} after {repaired}"
-                reasons[kind] = f"{kind} not repaired: {looks}; try `kinds={[*treated, kind]}`"
+                reasons[kind] = f"{kind} not repaired: {looks}; try `kinds={[*everywhere, kind]}`"
         wanted = [kind for kind in self._wanted(diagnosis, objects) if kind not in treated]
         beyond = [] if self.max_steps is None else wanted[max(0, self.max_steps - len(treated)) :]
         limited = {kind: f"{kind} not repaired: {self._limit}" for kind in beyond}
@@ -144,6 +144,15 @@ class Planner:
         """
         places = {kind: place for place, kind in enumerate(self.order, start=1)}
         return sorted(kinds, key=lambda kind: places.get(kind, _backwards(kind)))
+
+    def share(self, diagnosis: Diagnosis, kind: str) -> float:
+        """Of what was looked at that has a kind, as its crops tell; 1 for what befalls whole pictures."""
+        seen = [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
+        if not is_local(kind) or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
+            return 1.0
+        share = sum(there > PRESENT for there in seen) / len(seen)
+        nowhere = share == 0 and self.least(kind) < PRESENT
+        return 1.0 if nowhere else share  # who wants it repaired although it is not likely says of no part where
 
     @property
     def _limit(self) -> str:
@@ -194,18 +203,9 @@ class Planner:
         if self.max_steps is not None:
             left = left[: max(0, self.max_steps - len(treated))]
         return tuple(
-            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), self._share(diagnosis, kind))
+            Repair(kind, diagnosis.scores[kind], diagnosis.severities.get(kind), self.share(diagnosis, kind))
             for kind in self.ordered(left)
         )
-
-    def _share(self, diagnosis: Diagnosis, kind: str) -> float:
-        """Of what was looked at that has a kind, as its crops tell; 1 for what befalls whole pictures."""
-        known, seen = find_kind(kind), [crop.presence.get(kind, 0.0) for crop in diagnosis.crops]
-        if known is None or not known.local or sum(there < ABSENT for there in seen) < PART * max(len(seen), 1):
-            return 1.0
-        share = sum(there > PRESENT for there in seen) / len(seen)
-        nowhere = share == 0 and self.least(kind) < PRESENT
-        return 1.0 if nowhere else share  # who wants it repaired although it is not likely says of no part where
 
 
 def joint_odds(kind: str, first: Diagnosis, last: Diagnosis) -> float:

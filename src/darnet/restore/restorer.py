@@ -22,7 +22,7 @@ from darnet.restore.heatmap import heat_map
 from darnet.restore.masks import weights_of
 from darnet.restore.pages import restore_pages
 from darnet.restore.planning import Planner
-from darnet.restore.result import Picture, Result, Step, handed_back
+from darnet.restore.result import Picture, Plan, Result, Step, handed_back
 from darnet.restore.routers import RegionRouter, Router, judge
 from darnet.restore.strength import Strength, StrengthLike, check_fraction
 from darnet.restore.subject import Subject
@@ -44,7 +44,8 @@ class Restorer:
     photo alone is repaired where it is.
     `budget`: how much memory the process may take while a picture is read and restored; None: half of what is free.
     What is judged and repaired is the `Subject` of a picture: what is visible of it, inside its frame. What is no photo
-    is not repaired as one. Of a file of several pages or frames the first is judged, and all are repaired alike.
+    is not repaired as one. Of a file of several pages or frames the first says what is repaired, in which order. What
+    its subject is, whether it is a photo, and where it has what may befall a part alone is judged of each by itself.
 
     Example:
         >>> import numpy as np
@@ -92,31 +93,26 @@ class Restorer:
         Raises UsageError where there is nothing to judge, for a router that does not say where damage is, or a kind
         that it does not know.
         """
-        image = _read(source, "first")
-        subject = Subject.of(image)
+        subject = Subject.of(_read(source, "first"))
         if subject.vacant:
             raise UsageError(f"no heat map: {subject.vacant}")
         crops = self.router.look_closely(subject.source) if isinstance(self.router, RegionRouter) else ()
         if not crops:
             raise UsageError(f"no heat map: {type(self.router).__name__} does not say where damage is")
-        moved = [
-            replace(crop, top=crop.top + subject.region.top, left=crop.left + subject.region.left) for crop in crops
-        ]
         named = [resolve(kind, crops[0].presence) for kind in kinds_of(kinds)]
         for kind in named:
             if kind not in crops[0].presence:
                 raise UnknownNameError("kind of damage", kind, crops[0].presence, where=f"`kinds={[kind]}`")
-        return heat_map(image, moved, named or (diagnosis or judge(self.router, subject.source)).present)
+        return heat_map(subject, crops, named or (diagnosis or judge(self.router, subject.source)).present)
 
     def check(self, kinds: Sequence[str] = (), strength: StrengthLike = 1.0) -> tuple[str, ...]:
         """The kinds, as their experts are called.
 
-        Raises UsageError for a strength out of range, a kind without an expert, or one that is named twice, by whatever
-        words: no picture can be restored so.
+        Raises UsageError for a strength out of range, a kind without an expert, one that is named twice, by whatever
+        words, or a strength of a kind that is not repaired: no picture can be restored so.
         """
         given = kinds_of(kinds)
         meant = tuple(resolve(kind, self.experts) for kind in given)
-        Strength.of(strength).among(self.experts)
         for kind, name in zip(given, meant, strict=True):
             if name not in self.experts:
                 raise UnknownNameError("expert", kind, self.experts, where=f"`kinds={[kind]}`")
@@ -124,7 +120,12 @@ class Restorer:
             words = list(dict.fromkeys(word for word, name in zip(given, meant, strict=True) if name == repeated))
             why = f"{' and '.join(words)} are one kind" if len(words) > 1 else f"{words[0]} is named twice"
             raise UsageError(f"`kinds={list(given)}`: {why}, and a kind is repaired once")
+        self._meant(strength, meant)
         return meant
+
+    def _meant(self, strength: StrengthLike, kinds: Sequence[str]) -> Strength:
+        """A strength by kinds as experts are called; of these alone, if any. Raises UsageError."""
+        return Strength.of(strength).among(kinds, "repair") if kinds else Strength.of(strength).among(self.experts)
 
     @overload
     def __call__(
@@ -162,7 +163,7 @@ class Restorer:
         `kinds`: skip the diagnosis and treat these, in this order, each once, whatever speaks against it; a frame as
         well. A kind may be called as people call it (`darnet.degradations.Kind.also_called`); one may be a plain
         string. Of a file of several pages, or an `Image` with `frames`, what was repaired of the first is repaired of
-        all.
+        all; each is judged by itself but for its kinds (`Restorer`).
         `strength` in [0, 1], one or by kind, weighs what each step changed (`Strength`); where all that is planned is
         at 0 nothing is done but to look and to plan. `mask`: a picture of the same size, of which black is neither
         judged nor touched, to the bit, and grey blends (`Subject`). `keep`: keep what each step changed, for
@@ -177,9 +178,9 @@ class Restorer:
         if image.frames and keep:
             reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
             raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
-        treat = partial(self._treat, strength=Strength.of(strength).among(self.experts), mask=mask, keep=keep)
+        how: dict[str, Any] = {"strength": self._meant(strength, kinds), "mask": mask, "keep": keep}
         with observed(self.budget):
-            result = restore_pages(treat, image, kinds)
+            result = restore_pages(partial(self._treat, kinds=kinds, **how), image, named=bool(kinds))
         given, residuals = handed_back(source, image, result.restored), result.residuals
         if residuals is not None:
             residuals = replace(residuals, given=handed_back(source, image, image))
@@ -188,15 +189,17 @@ class Restorer:
         return replace(result, image=given, seconds=seconds, warnings=tuple(warnings), residuals=residuals)
 
     def _treat(
-        self, image: Image, kinds: Sequence[str], *, strength: Strength, mask: object, keep: bool
+        self, image: Image, plan: Plan, *, kinds: Sequence[str], strength: Strength, mask: object, keep: bool
     ) -> Result[Image]:
-        """Restore one page."""
+        """Restore one page: as the user says, else as `plan` says that another was repaired, else as is seen."""
         subject = Subject.of(image, whole=bool(kinds), weights=None if mask is None else weights_of(mask, image))
         work = Work(subject, self.router, self.experts, self.planner, strength, keep)
         if subject.vacant:
-            steps, warnings = [Step(VACANT, None, 0.0, share=0.0)], [f"left alone: {subject.vacant}"]
+            steps, warnings = [Step(None if kinds else VACANT, None, 0.0, share=0.0)], [f"left alone: {subject.vacant}"]
         elif kinds:
             steps, warnings = work.prescribed(kinds), []
+        elif plan:
+            steps, warnings = work.alike(plan)
         else:
             steps, warnings = work.diagnosed()
         answer = work.finish()

@@ -29,7 +29,8 @@ class Repair:
 
     `confidence`: that it is there, by all looks so far, in [0, 1] (`darnet.restore.planning.Planner`); 1 where a user
     says so. `severity`: in the kind's unit, None where it has none. `share`: of the picture's pixels that are to be
-    repaired, in [0, 1]; what is hidden, a frame, and what a mask keeps out, is never among them.
+    repaired, in [0, 1]; what is hidden, a frame, and what a mask keeps out, is never among them. It is an estimate by
+    the router's crops: a step finds out which pixels they are, and `Step.share` counts them.
 
     >>> Repair("noise", 0.93, 24.3, share=0.5).to_dict()
     {'kind': 'noise', 'confidence': 0.93, 'severity': 24.3, 'share': 0.5}
@@ -41,26 +42,31 @@ class Repair:
     share: float = 1.0
 
     def __str__(self) -> str:
-        """For a reader: `noise (σ ≈ 24) in 50 % of the picture`."""
+        """For a reader: `noise (σ ≈ 24) in about 50 % of the picture`."""
+        return self.described + part(self.share, about=True)
+
+    @property
+    def described(self) -> str:
+        """Kind and severity for a reader: `noise (σ ≈ 24)`."""
         from darnet.degradations import find_kind  # which brings torch: nobody plans a repair without it
 
         known = find_kind(self.kind)
         severity = known.written(self.severity) if known and self.severity is not None else ""
-        return self.kind + (f" ({severity})" if severity else "") + part(self.share)
+        return self.kind + (f" ({severity})" if severity else "")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {"kind": self.kind, "confidence": self.confidence, "severity": self.severity, "share": self.share}
 
 
-def part(share: float) -> str:
-    """How much of a picture is, or is to be, repaired, for a reader; empty where that is all of it.
+def part(share: float, *, about: bool = False) -> str:
+    """How much of a picture is repaired, or `about` how much is to be, for a reader; empty where that is all of it.
 
-    >>> part(0.5), part(0.999)
-    (' in 50 % of the picture', '')
+    >>> part(0.5), part(0.5, about=True), part(0.999)
+    (' in 50 % of the picture', ' in about 50 % of the picture', '')
     """
     written = f"{100 * share:.0f} %"
-    return "" if written == "100 %" else f" in {written} of the picture"
+    return "" if written == "100 %" else f" in {'about ' if about else ''}{written} of the picture"
 
 
 #: What is to be repaired, in this order.
@@ -72,7 +78,8 @@ class Step:
     """One look at the picture and what followed. `expert` is None where the picture was left alone.
 
     `diagnosis` is None where the user said what is wrong and nobody looked. `plan`: what was to be repaired after that
-    look; the first of it followed. `share`: of the picture's pixels that were repaired, in [0, 1]; 0 where nothing was.
+    look; the first of it followed. `share`: of the picture's pixels, those of all its pages, that were repaired, in
+    [0, 1]; 0 where nothing was.
     `note`: why nothing followed although it was planned.
 
     Example:
@@ -127,6 +134,18 @@ class Treatment:
         """What was to be repaired, and in which order, after the first look."""
         return self.steps[0].plan if self.steps else self.left
 
+    @property
+    def repairs(self) -> Plan:
+        """What was repaired, in order: confidence and severity as they were first told, the share as it came out.
+
+        Of a kind that the first look found that is what it said, not what one after another repair did.
+        """
+        first = self.diagnosis or Diagnosis({})
+        told = {kind: Repair(kind, first.scores[kind], first.severities.get(kind)) for kind in first.present}
+        for repair in (repair for step in self.steps for repair in step.plan):
+            told.setdefault(repair.kind, repair)
+        return tuple(replace(told[step.expert], share=step.share) for step in self.steps if step.expert is not None)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {
@@ -146,7 +165,7 @@ class Result(Generic[Picture]):
     `image` is of the kind that was given: an `Image` for a path, else a PIL image, ndarray or tensor. `places`: of each
     kind that was repaired in a part alone the pixels, (H, W), that were. `residuals`: what each step changed, where
     they were to be kept. `left`: what was planned and not done, since nothing of it would have been kept at that
-    strength. Of several pages steps, places and residuals are those of the first.
+    strength. Of several pages steps, places and residuals are those of the first, but for the shares of steps.
 
     Example:
         >>> import numpy as np, darnet

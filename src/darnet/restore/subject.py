@@ -107,6 +107,11 @@ class Subject:
         self.region.of(spread)[:] = marked if self.seen is None else marked & self.seen
         return spread
 
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """The pixels of the whole picture, (H, W), that are looked at."""
+        return self.spread(np.ones((self.region.height, self.region.width), bool))
+
     def refuses(self, kind: str) -> str | None:
         """Why the picture should not be repaired as a photo with this kind of damage, or None."""
         found = self._objection

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from darnet.degradations import is_local
 from darnet.images import scratch
 from darnet.images.arrays import RGB
 from darnet.images.filling import fill
@@ -30,6 +31,7 @@ from darnet.restore.subject import Replacement, Subject
 
 #: A step is worth having that changes more than such a share of the pixels by more than an 8-bit level.
 WORTH = 1e-3
+IN_VAIN = "nothing worth having changed"
 
 
 @dataclass
@@ -69,13 +71,30 @@ class Work:
         self.left = plan[len(steps) :]
         return steps
 
+    def alike(self, plan: Plan) -> tuple[list[Step], list[str]]:
+        """Treat what was repaired of another page, unless something speaks against it here, and where it is here."""
+        source, steps, said = self.subject.source, list[Step](), list[str]()
+        for number, repair in enumerate(plan, start=1):
+            kind, started = repair.kind, time.perf_counter()
+            if (objection := self.subject.refuses(kind)) is not None:
+                said.append(objection)
+                continue
+            part = self.planner.share(judge(self.router, source), kind) if is_local(kind) else 1.0
+            here = replace(repair, share=part * self.subject.share)
+            source, share = self._repair(source, here, last=number == len(plan))
+            if share:
+                steps.append(Step(None, kind, time.perf_counter() - started, (here,), share))
+            else:
+                said.append(f"{kind}: {IN_VAIN}")
+        return steps, said
+
     def diagnosed(self) -> tuple[list[Step], list[str]]:
         """Look, plan and treat, until nothing more is to be done; the steps, and what is to be said.
 
         It is looked again after a step where more was planned, or where something else may be there. A step that
         changes nothing worth having is taken back, speaks against another of its kind, and is none of `max_steps`.
         """
-        source, plan, steps, said = self.subject.source, Plan(), list[Step](), list[tuple[str, str]]()
+        source, plan, steps, said = self.subject.source, Plan(), list[Step](), dict[str, str]()
         first: Diagnosis | None = None
         diagnosis: Diagnosis | None = None
         while True:
@@ -83,7 +102,7 @@ class Work:
             diagnosis = diagnosis or judge(self.router, source)
             first = first or diagnosis
             plan = self._revised(first, diagnosis)
-            said += self.planner.refusals(diagnosis, self.treated, self._objection, plan, first).items()
+            said |= self.planner.refusals(diagnosis, self.treated, self._objection, plan, first, self.places)
             if not self._needed(plan):
                 steps.append(Step(diagnosis, None, time.perf_counter() - started, plan, share=0.0))
                 self.left = plan
@@ -95,15 +114,15 @@ class Work:
             if share:
                 self.treated.append(kind)
             else:
-                note = self.vain[kind] = f"{plan[0]}: nothing worth having changed"
-                said.append((kind, note))
+                note = self.vain[kind] = f"{plan[0]}: {IN_VAIN}"
+                said[kind] = note
                 last = not further  # it is none of `max_steps`
             steps.append(Step(diagnosis, kind if share else None, time.perf_counter() - started, plan, share, note))
             if share:
                 source, diagnosis = after, None
             if last:
                 break
-        told = [reason for kind, reason in said if kind not in self.treated]  # not of what was repaired in the end
+        told = [reason for kind, reason in said.items() if kind not in self.treated]  # not of what is repaired by now
         if not plan and not self.answers and self.sink is None:
             assert diagnosis is not None
             told += self.planner.hints(diagnosis, self.treated, self._objection)
