@@ -51,7 +51,6 @@ CREATE TABLE pictures (
     status TEXT NOT NULL,
     reason TEXT,              -- why it failed
     run TEXT,                 -- who began it last
-    free INTEGER NOT NULL DEFAULT 0,    -- whether there was no file, or one of darnet's, when it was begun
     digest TEXT,              -- of the settings
     files TEXT NOT NULL DEFAULT '[]',   -- what was written: path from the ledger's folder on, size, mtime_ns, sha256
     treatment TEXT, seconds REAL, ended REAL
@@ -59,12 +58,12 @@ CREATE TABLE pictures (
 CREATE INDEX states ON pictures (status);
 """
 KEPT = """
-INSERT INTO pictures (place, name, input, size, mtime_ns, sha256, status, reason, run, free, digest, files, treatment,
+INSERT INTO pictures (place, name, input, size, mtime_ns, sha256, status, reason, run, digest, files, treatment,
     seconds, ended)
-VALUES (:place, :name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :free, :digest, :files, :treatment,
+VALUES (:place, :name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :digest, :files, :treatment,
     :seconds, :ended)
-ON CONFLICT (place) DO UPDATE SET (name, input, size, mtime_ns, sha256, status, reason, run, free, digest, files,
-    treatment, seconds, ended) = (:name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :free, :digest,
+ON CONFLICT (place) DO UPDATE SET (name, input, size, mtime_ns, sha256, status, reason, run, digest, files,
+    treatment, seconds, ended) = (:name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :digest,
     :files, :treatment, :seconds, :ended)
 """
 
@@ -74,7 +73,7 @@ class Entry:
     """What a ledger says of a picture: `place` of its output, from the ledger's folder on, and the `source`.
 
     `files`: what darnet wrote last, from the folder on; while it is written anew still what it wrote before.
-    `free`: whether nothing else was in their places when it was begun, by `run`.
+    `run`: who began it last.
     """
 
     place: str
@@ -83,7 +82,6 @@ class Entry:
     status: str
     reason: str | None = None
     run: str | None = None
-    free: bool = False
     digest: str | None = None
     files: tuple[Trace, ...] = ()
     treatment: Treatment | None = None
@@ -97,7 +95,7 @@ class Entry:
         files = tuple(Trace(**one) for one in json.loads(row["files"]))
         names = (os.fsdecode(row["place"]), os.fsdecode(row["name"]))
         kept = {name: row[name] for name in ("status", "reason", "run", "digest", "ended")}
-        return cls(*names, source, free=bool(row["free"]), files=files, treatment=treatment, **kept)
+        return cls(*names, source, files=files, treatment=treatment, **kept)
 
     def row(self) -> dict[str, Any]:
         """What is stored."""
@@ -110,7 +108,6 @@ class Entry:
             "status": self.status,
             "reason": reason,
             "run": self.run,
-            "free": self.free,
             "digest": self.digest,
             "files": json.dumps([asdict(file) for file in self.files]),
             "treatment": None if self.treatment is None else TREATMENTS.dump_json(self.treatment).decode(),
@@ -189,12 +186,6 @@ class Ledger:
                 return self._pending[place]
             found = self._base.execute("SELECT * FROM pictures WHERE place = ?", (os.fsencode(place),)).fetchone()
             return None if found is None else Entry.read(found)
-
-    def began(self, run: str | None) -> int:
-        """When a run began, in nanoseconds of the file system's clock; far ahead for one that nobody knows."""
-        with self._speaking():
-            found = self._base.execute("SELECT began_ns FROM runs WHERE run = ?", (run,)).fetchone()
-            return 2**63 if found is None else int(found[0])
 
     def interrupted(self) -> list[Entry]:
         """What earlier runs began and did not end."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from darnet.errors import ImageError, explain
-from darnet.files import marked
 from darnet.images import scratch
 from darnet.images.arrays import RGB
 from darnet.images.budget import observed
 from darnet.images.codecs import unfinished_picture
 from darnet.images.image import Image
 from darnet.jobs.job import Done, Job
+from darnet.jobs.notes import noting
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import make_folder
 from darnet.notices import ImageWarning, overheard, warn
@@ -102,7 +102,7 @@ class Worker:
     def write(self, turn: Turn) -> Done:
         """What became of it, once the output is there."""
         if not self.job.dry_run:
-            with observed(self.restorer.budget), marked(turn.task.mark):
+            with observed(self.restorer.budget), noting(turn.task):
                 turn.take("write", self._write)
         turn.image = turn.result = None
         if turn.pixels > scratch.AT_ONCE // RGB:
