@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 
 from darnet.errors import ImageError, refusal
+from darnet.jobs.paths import identities
 from darnet.jobs.settings import Settings
 from darnet.jobs.shard import Shard
 from darnet.jobs.traces import Trace
@@ -34,6 +35,7 @@ from darnet.restore.result import Treatment
 NAME, LOCK = ".darnet.sqlite", ".darnet.lock"
 #: What SQLite calls the kind of a database's content, and the version of what lies in it.
 KIND, VERSION = int.from_bytes(b"drnt"), 1
+GONE = "the folder is gone, or its ledger is"
 #: How long who reads waits for who writes.
 PATIENCE_SECONDS = 30.0
 #: What is not yet begun, is begun, was done, or failed.
@@ -143,6 +145,7 @@ class Ledger:
                 self._hold(held)
                 self._base = connect(self.path)
                 held.callback(self._base.close)
+                self._identity = identities([self.path])
                 self._check()
                 self._begin()
         except BaseException:
@@ -198,6 +201,8 @@ class Ledger:
         with self._speaking():
             self._pending |= {entry.place: entry for entry in entries}
             if self._pending and (at_once or time.monotonic() - self._written >= every_seconds):
+                if self._identity != identities([self.path]):
+                    raise ImageError(self.folder, GONE)
                 with self._base:
                     self._base.executemany(KEPT, (entry.row() for entry in self._pending.values()))
                 self._pending.clear()

@@ -135,7 +135,12 @@ class Resumption:
         """The outcomes, each when its ledger knows of it; after the last the ledgers are closed."""
         try:
             for done in outcomes:
-                yield self._record(done)
+                try:
+                    known = self._record(done)
+                except ImageError:  # of a ledger: it was done all the same
+                    yield done
+                    raise
+                yield known
         finally:
             self.close()
 
@@ -155,9 +160,8 @@ class Resumption:
         interrupted, folder = ledger.interrupted(), ledger.folder
         written = noted(folder, {one.place: one.run or "" for one in interrupted})
         ledger.keep([_with(one, written[one.place]) for one in interrupted if one.place in written], at_once=True)
-        folders = {(at, one.run or "") for one in interrupted for at in (folder, (folder / one.place).parent)}
-        for beside, run in folders:
-            remove_unfinished(beside, run)
+        for at, run in {(at, one.run or "") for one in interrupted for at in (folder, (folder / one.place).parent)}:
+            remove_unfinished(at, run)
 
     def _folders(self, tasks: Sequence[Task]) -> list[Path]:
         if self.settings is None:

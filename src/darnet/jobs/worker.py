@@ -15,6 +15,7 @@ from darnet.images.budget import observed
 from darnet.images.codecs import unfinished_picture
 from darnet.images.image import Image
 from darnet.jobs.job import Done, Job
+from darnet.jobs.ledger import GONE, NAME, named_for
 from darnet.jobs.notes import noting
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import make_folder
@@ -130,6 +131,8 @@ class Worker:
         """
         task, result, encoding = turn.task, turn.result, self.job.encoding
         assert result is not None
+        if task.mark and task.ledger is not None and not named_for(self.job.shard, task.ledger / NAME).exists():
+            raise ImageError(task.ledger, GONE)  # nobody makes it anew, without a ledger
         if task.residuals is None or result.residuals is None:
             encoding.write(result, task)
             if self.job.overwrite or task.ours:
