@@ -25,8 +25,8 @@ def test_it_says_what_was_done_and_can_be_done_again(pictures, spec):
     assert known["settings"]["job"]["mask"] == "../mask.png"
     again = sidecar.read(file)
     assert (again.spec, again.other) == (spec, ())
-    assert again.picture.samefile("in/a.png")
-    (repeated,) = restore_many(again.picture, "again.webp", again.spec, again.job)
+    assert again.picture.path.samefile("in/a.png")
+    (repeated,) = restore_many(again.picture.path, "again.webp", again.spec, again.job)
     assert Path(repeated.output).read_bytes() == Path(done.output).read_bytes()
     assert Path("again.webp.json").exists()
 

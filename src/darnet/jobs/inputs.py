@@ -18,7 +18,7 @@ from darnet.images.image import Image
 from darnet.jobs import remote
 from darnet.jobs.choosing import ALL, Choice
 from darnet.jobs.paths import Places, absence
-from darnet.jobs.remote import is_remote
+from darnet.jobs.remote import as_path, is_remote
 from darnet.jobs.spool import Numbers, Spool, in_order
 
 #: As an input stdin, as an output stdout.
@@ -130,8 +130,13 @@ class Search:
     output: str | None = None
     choice: Choice = ALL
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for an output that is no place."""
+        object.__setattr__(self, "output", self.output and as_path(self.output))
+
     def __call__(self, inputs: Sequence[str]) -> Found:
         """Find everything, each file once, in the order given. Raises UsageError for - among others."""
+        inputs = list(map(as_path, inputs))
         if STREAM in inputs and len(set(inputs)) > 1:
             raise UsageError("- is stdin, and cannot be mixed with other inputs")
         found = Found()
@@ -173,7 +178,7 @@ class Search:
                 "" if self.recursive else " (`recursive=True` looks into subfolders)"
             )
         elif os.path.lexists(one):
-            found.add(_file(one))
+            found.add(source_of(one))
         elif glob.has_magic(one):
             for match in in_order(glob.iglob(one, recursive=True)):  # noqa: PTH207  it may be absolute
                 self._add(match, found)
@@ -289,6 +294,7 @@ def _no_picture(path: Path) -> str | None:
     return None if recognise(head) or raw.is_raw(head) else NO_PICTURE
 
 
-def _file(one: str) -> Source:
+def source_of(one: str) -> Source:
+    """The picture of a path or URL."""
     path = Path(one)
     return Source(one, path, Path(path.name))

@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from darnet.errors import DarnetError, ImageError, UsageError, fault, refusal
 from darnet.images.formats import regular
 from darnet.jobs.encoding import Encoding
+from darnet.jobs.inputs import Source
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import write_file
-from darnet.jobs.residuals import digest, relative
+from darnet.jobs.residuals import digest, found_again, origin, relative
 from darnet.jobs.settings import Settings
 from darnet.restore.strength import Strength
 from darnet.version import __version__
@@ -30,8 +31,9 @@ MOST_BYTES = 2**22
 class Sidecar(BaseModel):
     """What a sidecar holds.
 
-    `input`: path of the picture from the sidecar's folder on, None where it came from stdin, and the `sha256` of its
-    bytes. `settings`: as `Settings.document`, but a mask's path is from the folder on. `result`: the treatment.
+    `input`: path of the picture from the sidecar's folder on, or its URL; None where it came from stdin or its name is
+    no text. `sha256`: of its bytes. `settings`: as `Settings.document`, but a mask's path is from the folder on.
+    `result`: the treatment.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,7 +55,7 @@ class Again:
 
     job: Job
     spec: RestorerSpec
-    picture: Path | None
+    picture: Source | None
     sha256: str
     other: tuple[str, ...]
 
@@ -67,7 +69,7 @@ def write(task: Task, done: Done, settings: Settings) -> None:
         known["job"]["mask"] = relative(Path(known["job"]["mask"]), path.parent)
     sidecar = Sidecar(
         darnet=__version__,
-        input=None if task.source.streamed else relative(task.source.path, path.parent),
+        input=origin(task.source, path.parent),
         sha256=digest(task.source),
         settings=known,
         result=None if done.treatment is None else done.treatment.to_dict(),
@@ -92,7 +94,7 @@ def read(path: Path) -> Again:
     now = json.loads(Settings.of(job, spec).document)
     names = {"darnet": "this is another version of darnet", "weights": "its weights are others", "mask": "its mask is"}
     other = tuple(text for name, text in names.items() if sidecar.settings.get(name) != now.get(name))
-    picture = None if sidecar.input is None else path.parent / sidecar.input
+    picture = None if sidecar.input is None else found_again(sidecar.input, path.parent)
     return Again(job, spec, picture, sidecar.sha256, other)
 
 

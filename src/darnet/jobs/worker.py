@@ -144,7 +144,7 @@ class Worker:
 
         make_folder(task.residuals)
         with unfinished_picture(task.residuals) as temporary:
-            header = residuals.describe(result, task.source, encoding, task.residuals.parent)
+            header = residuals.describe(result, task.source, encoding, task.residuals.parent, first=self.job.first)
             archive.write(temporary, result.residuals, header)
             encoding.write(result, task)
 
