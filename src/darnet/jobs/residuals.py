@@ -33,6 +33,7 @@ FINENESS_OF_CURVES = 32
 LEVEL_OF_16 = 1 / full_scale(np.uint16)
 
 Count = Annotated[int, Field(ge=1)]
+Origin = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -60,7 +61,7 @@ class Header(BaseModel):
 
     format: Literal[1] = 1
     darnet: str = __version__
-    original: str | None
+    original: Origin | None
     sha256: str
     height: Count
     width: Count
