@@ -95,6 +95,12 @@ def test_what_is_not_there_is_named(store, restorer):
     assert not Path("out").exists()
 
 
+def test_a_host_that_cannot_be_reached_is_not_said_to_lack_a_file(restorer):
+    pytest.importorskip("aiohttp")
+    (done,) = restore_many("http://127.0.0.1:9/a.png", "out", restorer)
+    assert "connect" in done.error.lower()
+
+
 def test_what_cannot_be_done_there_is_refused(pictures, store):
     store.pipe_file("/bucket/a.png", pictures("a.png").read_bytes())
     with pytest.raises(UsageError, match="`keep=True`"):

@@ -55,8 +55,8 @@ def noted(folder: Path, begun: Mapping[str, str]) -> dict[str, tuple[Trace, ...]
                 for line in lines:
                     try:
                         output, known = json.loads(line)
-                        trace = Trace(**known)
-                    except (ValueError, TypeError):  # cut off
+                        trace = Trace.read(known)
+                    except (ValueError, TypeError, AttributeError):  # cut off
                         continue
                     if begun.get(output) == run and trace.fits(folder / trace.path):
                         found.setdefault(output, {})[trace.path] = trace

@@ -115,8 +115,11 @@ def _reaching(url: str) -> Iterator[tuple[Any, str]]:
         raise
     except ImportError as error:
         raise MissingPackageError(f"{named(url)}: {one_line(error)}: pip install 'darnet[remote]'") from error
-    except FileNotFoundError:
-        raise ImageError(url, "no such file, folder or bucket") from None
+    except FileNotFoundError as error:
+        reason, cause = "no such file, folder or bucket", error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+            reason = one_line(cause)  # fsspec says so, too, of a host that it cannot reach
+        raise ImageError(url, reason) from None
     except PermissionError as error:
         raise ImageError(url, f"permission denied ({one_line(error)})") from None
     except ValueError as error:
