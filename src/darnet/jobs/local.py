@@ -55,6 +55,8 @@ class Local:
         jobs = 1 if simple else self.jobs or suitable(tasks, spec)
         if jobs > 1:
             workers = jobs if self.growing else min(jobs, len(tasks))
+            if spec.max_memory is not None:
+                spec.settled(jobs)  # refused here, in words of what was stated
             crew = Crew(job, sharing(spec, jobs), workers, max(1, cores() // jobs))
             return crew.outcomes(claim(tasks), stop)
         restorer = spec.build()
