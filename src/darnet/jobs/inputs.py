@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from darnet.errors import ImageError, UsageError, refusal
+from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images import raw
 from darnet.images.coding import Pages
 from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
@@ -99,12 +99,14 @@ class Found:
     _known: Numbers = field(default_factory=Numbers, repr=False)
     _places: Places = field(default_factory=Places, repr=False)
 
-    def add(self, source: Source) -> None:
-        """A picture, unless it has come before."""
+    def add(self, source: Source) -> Source | None:
+        """A picture, unless it has come before: returns what it came as then."""
         self.come += 1
         key = source.name if source.remote else self._places.followed(source.path)
-        if self._known.first(key, self.come) == self.come:
-            self.sources.append(source)
+        if (number := self._known.first(key, len(self.sources))) < len(self.sources):
+            return self.sources[number]
+        self.sources.append(source)
+        return None
 
     @property
     def total(self) -> int:
@@ -215,10 +217,10 @@ class Search:
 
         for path in self.files(folder, found, refused):
             source = self.source(folder, path)
-            if isinstance(source, Source):
-                found.add(source)
-            else:
+            if isinstance(source, str):
                 found.left_out.append((str(path), source))
+            elif (before := found.add(source)) and any(one.path.is_symlink() for one in (before, source)):
+                found.left_out.append((str(path), f"the same file as {named(before.name)}"))
 
     def files(self, folder: Path, found: Found, refused: Callable[[OSError], None]) -> Iterator[Path]:
         """What may be pictures of a folder, by their names; `refused` hears of what may not be looked into."""
@@ -287,10 +289,8 @@ def _no_picture(path: Path) -> str | None:
     try:
         with regular(path) as file:
             head = file.read(SIGNATURE_BYTES)
-    except OSError as error:
-        return refusal(error)
-    except ImageError as error:
-        return error.reason
+    except (OSError, ImageError) as error:
+        return refusal(error) if isinstance(error, OSError) else error.reason
     return None if recognise(head) or raw.is_raw(head) else NO_PICTURE
 
 
