@@ -13,7 +13,7 @@ from darnet import RestorerSpec, restore_many
 from darnet.errors import ImageError, NoInputError
 from darnet.images.image import Image
 from darnet.jobs import Job
-from darnet.jobs.ledger import KIND, NAME, VERSION, Ledger
+from darnet.jobs.ledger import KIND, LOCK, NAME, VERSION, Ledger
 from darnet.jobs.settings import Settings
 from darnet.jobs.status import Status
 from darnet.restore.restorer import Restorer
@@ -114,6 +114,17 @@ def test_a_ledger_of_which_a_part_is_wrong_is_damaged(folder, spec, reason):
     if reason not in list(DAMAGE)[-2:]:  # which are read row by row, and of which nothing is told
         with pytest.raises(ImageError, match=said):
             Status.read_all(Path("out"))
+
+
+def test_an_output_that_can_be_no_folder_is_named(folder, spec):
+    Path("file").touch()
+    Path("loop").symlink_to("loop")
+    Path(f"locked/{LOCK}").mkdir(parents=True)
+    said = {"file": "file: not a folder", "loop": "loop: too many levels of symbolic links"}
+    for output, reason in (said | {"locked": f"locked/{LOCK}: is a directory"}).items():
+        with pytest.raises(ImageError) as refused:
+            Ledger(Path(output), Settings.of(Job(), spec))
+        assert str(refused.value) == reason
 
 
 def test_an_empty_ledger_is_none_yet(folder, spec):

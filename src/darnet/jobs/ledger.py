@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from darnet.errors import ImageError, fault, one_line, refusal
-from darnet.jobs.paths import identities
+from darnet.jobs.paths import identities, make
 from darnet.jobs.settings import Settings
 from darnet.jobs.shard import Shard
 from darnet.jobs.traces import Trace
@@ -149,8 +149,8 @@ class Ledger:
         self.close = finalize(self, held.close)
         self._lock, self._written = RLock(), time.monotonic()
         try:
+            make(self.folder)
             with self._speaking():
-                self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold(held)
                 self._base = connect(self.path, writable=not self._refused)
                 held.callback(self._base.close)
