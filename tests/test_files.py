@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from darnet.files import unfinished
+from darnet.files import marked, unfinished
 
 
 @pytest.mark.parametrize("before", [None, "what was there"])
@@ -36,4 +36,21 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
         one.write_text("one")
         other.write_text("other")
     assert (tmp_path / "a").read_text() == "one"
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_who_hears_of_a_file_does_so_before_it_is_there(tmp_path: Path) -> None:
+    heard = []
+
+    def hear(temporary: Path, path: Path) -> None:
+        heard.append((temporary.read_text(), path.name, path.exists()))
+        if path.name == "b":
+            raise OSError("no space")
+
+    with marked("7f3a", hear):
+        with unfinished(tmp_path / "a") as temporary:
+            temporary.write_text("one")
+        with pytest.raises(OSError, match="no space"), unfinished(tmp_path / "b") as temporary:
+            temporary.write_text("other")
+    assert heard == [("one", "a", False), ("other", "b", False)]
     assert [file.name for file in tmp_path.iterdir()] == ["a"]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 #: What is in the name of every unfinished file of this process, and of no other.
 PROCESS = uuid4().hex[:16]
-#: What else is.
-_mark: ContextVar[str] = ContextVar("mark", default="")
+#: What hears of a file before it takes its place: where it lies so far, and the place.
+Hearer: TypeAlias = Callable[[Path, Path], None]
+#: What else is in the names, and who hears of the files.
+_mark: ContextVar[tuple[str, Hearer | None]] = ContextVar("mark", default=("", None))
 
 
 @contextmanager
@@ -28,9 +31,12 @@ def unfinished(path: Path) -> Iterator[Path]:
         ...     [(path.name, path.read_text()) for path in Path(folder).iterdir()]
         [('notes.txt', 'all of it')]
     """
-    temporary = path.with_name(f".{_mark.get()}{PROCESS}{uuid4().hex[:16]}{path.suffix}")
+    mark, hear = _mark.get()
+    temporary = path.with_name(f".{mark}{PROCESS}{uuid4().hex[:16]}{path.suffix}")
     try:
         yield temporary
+        if hear is not None:
+            hear(temporary, path)
         temporary.replace(path)
     finally:
         with suppress(OSError):
@@ -38,8 +44,10 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def marked(mark: str) -> Iterator[None]:
+def marked(mark: str, hear: Hearer | None = None) -> Iterator[None]:
     """Unfinished files inside are known by their names, which begin so: a process that is killed leaves its own there.
+
+    `hear`: is told of each before it takes its place; if that raises, nothing does.
 
     >>> with marked("7f3a"), unfinished(Path("notes.txt")) as temporary:
     ...     _ = temporary.write_text("all of it")
@@ -47,7 +55,7 @@ def marked(mark: str) -> Iterator[None]:
     '.7f3a'
     >>> Path("notes.txt").unlink()
     """
-    before = _mark.set(mark)
+    before = _mark.set((mark, hear))
     try:
         yield
     finally:

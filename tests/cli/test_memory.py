@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import pyvips
 
-from darnet.images.budget import bytes_of
+from darnet.images.budget import HELD_BYTES, STRIPS_BYTES, bytes_of
 
 
 def test_what_is_chosen_is_said_and_reported(pictures, restore):
@@ -36,6 +37,9 @@ def test_where_nothing_is_said_it_is_half_of_what_is_free(pictures, restore, dar
         (("--max-memory", "much"), 2, "--max-memory much: expected a size, such as 512MB, 1.5GiB or 2GB"),
         (("--max-memory", "100MB"), 5, "--max-memory 100MB: too little, tiles of 256 px need "),
         (("--max-memory", "600MB", "--tile", "1152"), 5, "tiles of 1152 px need 1.49GB; make --tile smaller"),
+        (("--max-memory", "9" * 400), 2, "expected a size, such as 512MB, 1.5GiB or 2GB"),
+        (("--jobs", "9" * 5000), 2, "expected auto or a number from 1"),
+        (("--tile", "٣٠٠"), 2, "--tile ٣٠٠: expected auto, off or a number of pixels from 16"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_picture(pictures, restore, options, code, said):
@@ -44,6 +48,17 @@ def test_what_cannot_be_is_refused_before_any_picture(pictures, restore, options
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
     assert not Path("photo.restored.png").exists()
+
+
+def test_processes_that_share_too_little_are_told_what_they_need_together(pictures, restore):
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    ran = restore("in", "-o", "out", "-j", 2, "--max-memory", "600MB")
+    need = r"darnet: --max-memory 600MB: too little for 2 processes, tiles of 256 px need ([\d.]+[MG]B)\n"
+    assert (ran.code, ran.out) == (5, "")
+    together = re.fullmatch(need, ran.err)
+    assert together is not None, ran.err
+    assert bytes_of(together[1]) > 2 * (HELD_BYTES + STRIPS_BYTES)
 
 
 @pytest.mark.parametrize("command", ["restore", "diagnose"])

@@ -908,3 +908,28 @@ def test_what_cannot_be_watched_is_refused(pictures, restore, flags, said):
     ran = restore(*flags)
     assert ran.code == 2
     assert said in ran.err
+
+
+def test_an_output_folder_that_is_removed_meanwhile_is_not_made_anew(pictures, restore, monkeypatch):
+    """Without its ledger it would be full of files that nobody knows; what was done until then is summed up."""
+    for name in "abc":
+        pictures(f"in/{name}.png")
+    whole = Restorer.__call__
+
+    def removing(self, source, **options):
+        if source.path.name == "b.png":
+            time.sleep(1)  # by then the first is written
+            shutil.rmtree("out")
+        return whole(self, source, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Restorer, "__call__", removing)
+        ran = restore("in", "-o", "out", "-j", 1)
+    assert ran.code == 1
+    assert not Path("out").exists()
+    gone = "out: the folder is gone, or its ledger is"
+    *failed, summary, last = ran.err.splitlines()
+    assert failed == [f"darnet: in/b.png: {gone}"]
+    assert summary.startswith("darnet: 1 of 3 inputs failed; 1 repaired (1 noise)")
+    assert last == f"darnet: {gone}"
+    assert restore("in", "-o", "out").code == 0

@@ -67,6 +67,9 @@ def test_a_picture_from_stdin_is_to_be_given(pictures, restore, darnet, monkeypa
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photo)))
     assert restore("-", "-o", "b.png", "--sidecar").code == 0
     ran = darnet("restore", "--from-sidecar", "b.png.json", "-o", "c.png")
-    assert (ran.code, ran.err) == (1, "darnet: b.png.json: its picture came from stdin; give one\n")
+    assert (ran.code, ran.err) == (
+        1,
+        "darnet: b.png.json: its picture came from stdin, or its name is no text; give one\n",
+    )
     assert darnet("restore", "--from-sidecar", "b.png.json", "a.png", "-o", "c.png").code == 0
     assert Path("c.png").read_bytes() == Path("b.png").read_bytes()

@@ -56,7 +56,7 @@ def test_workers_have_full_tiles_or_are_one(total: int, cost: Cost, wanted: int,
         assert more.total_bytes < more.needed(cost, 1152)
 
 
-@pytest.mark.parametrize("stated", ["", "0", "2 apples", "-1GB", "1e9", 0, -5, "GB", "1GBB", "nan"])
+@pytest.mark.parametrize("stated", ["", "0", "2 apples", "-1GB", "1e9", 0, -5, "GB", "1GBB", "nan", "9" * 400, "٣GB"])
 def test_what_is_no_size_is_refused(stated: str | int) -> None:
     with pytest.raises(UsageError, match="max_memory"):
         bytes_of(stated)

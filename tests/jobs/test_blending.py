@@ -11,6 +11,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from darnet import Restorer, RestorerSpec, restore_many
@@ -111,6 +112,21 @@ def test_it_is_what_a_new_run_writes_to_one_level(keep, restorer, strength, opti
     level = 257 if blended.array.dtype == np.uint16 else 1  # one of the picture, which has 8 bits
     assert np.abs(blended.array.astype(int) - new.array).max() <= level
     assert Path(kept).read_bytes() == before
+
+
+def test_the_first_of_several_pages_is_blended_alone(pictures, restorer):
+    pages = [PIL.Image.open(pictures(f"{seed}.png", seed=seed)) for seed in range(3)]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    (done,) = restore_many("a.tif", "b.tif", restorer, Job(KINDS, keep=True, first=True))
+    assert only(blend_many("b.tif.residuals", "c.tif")).error is None
+    assert Path("c.tif").read_bytes() == Path("b.tif").read_bytes()
+    for done in (
+        *restore_many("a.tif", "d.tif", restorer, Job(KINDS, 0.5, first=True)),
+        *blend_many("b.tif.residuals", "e.tif", 0.5),
+    ):
+        assert done.error is None
+    difference = Image.read("e.tif").array.astype(int) - Image.read("d.tif").array
+    assert np.abs(difference).max() <= 1
 
 
 def test_strength_0_is_the_file_that_came_in(keep):

@@ -25,6 +25,10 @@ from darnet.jobs.choosing import Choice
         ("x/**", ["x/a.png", "x/y/a.png"], ["a.png", "y/x/a.png"]),
         ("**/y/*.png", ["y/a.png", "x/y/a.png", "x/z/y/a.png"], ["x/a.png", "xy/a.png"]),
         ("x/**/a.png", ["x/a.png", "x/y/z/a.png"], ["a.png", "x/ba.png"]),
+        ("[[a]*.png", ["[.png", "ab.png"], ["b.png"]),
+        ("[+--].png", ["+.png", ",.png", "-.png"], ["..png", "a.png"]),
+        ("[--0].png", ["-.png", "..png", "0.png"], ["1.png"]),
+        ("[!&&||~~].png", ["a.png"], ["&.png", "|.png", "~.png"]),
         ("li\nne*", ["li\nne.png"], ["line.png"]),
     ],
 )
@@ -37,7 +41,7 @@ def test_patterns(pattern, fitting, others):
         assert Choice(include=[pattern]).refuses(PurePath(path)) == "none of `include` fits"
 
 
-@pytest.mark.parametrize("pattern", ["[z-a].jpg", "[\\].jpg"])
+@pytest.mark.parametrize("pattern", ["[z-a].jpg", "[\\].jpg", "[a--b].jpg"])
 def test_a_class_of_no_characters_is_an_error(pattern):
     for name in ("include", "exclude"):
         with pytest.raises(UsageError, match=f"`{name}=.*no pattern"):

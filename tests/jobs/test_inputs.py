@@ -30,6 +30,17 @@ def test_folders_hold_pictures_in_order(pictures):
     assert names("in", recursive=True, output="in/sub") == ["in/a.jpg", "in/b.png"]
 
 
+def test_a_link_to_a_picture_of_the_same_folder_is_left_out_and_says_so(pictures):
+    pictures("in/b.png")
+    for link in ("a.png", "c.png"):
+        Path("in", link).symlink_to("b.png")
+    found = Search()(["in", "in/b.png"])
+    assert [source.name for source in found.sources] == ["in/a.png"]
+    assert list(found.left_out) == [(f"in/{name}.png", "the same file as in/a.png") for name in "bc"]
+    found = Search()(["in/b.png", "in"])
+    assert list(found.left_out) == [(f"in/{name}.png", "the same file as in/b.png") for name in "ac"]
+
+
 def test_who_writes_no_outputs_passes_none_over(pictures):
     """`darnet diagnose` has no tag; `photo.None.png` once was one of its outputs."""
     for name in ("in/photo.png", "in/photo.None.png", "in/photo.restored.png"):

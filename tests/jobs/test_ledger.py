@@ -10,11 +10,12 @@ from threading import Thread
 import pytest
 
 from darnet import RestorerSpec, restore_many
-from darnet.errors import ImageError
+from darnet.errors import ImageError, NoInputError
 from darnet.images.image import Image
 from darnet.jobs import Job
-from darnet.jobs.ledger import KIND, NAME, VERSION, Ledger
+from darnet.jobs.ledger import KIND, LOCK, NAME, VERSION, Ledger
 from darnet.jobs.settings import Settings
+from darnet.jobs.status import Status
 from darnet.restore.restorer import Restorer
 
 USUAL = Job()
@@ -87,6 +88,64 @@ def test_a_ledger_that_cannot_be_used_is_an_error_before_any_picture(folder, spe
     with pytest.raises(ImageError, match=reason):
         outcomes(spec, output=output)
     assert pictures_in("out") == {name: data for name, data in before.items() if name != "out/a.png"}
+
+
+DAMAGE = {
+    "there is no pictures.treatment": "ALTER TABLE pictures DROP COLUMN treatment",
+    "there is no runs.began_ns": "DROP TABLE runs",
+    "the settings of its last run are none": "UPDATE runs SET settings = '{}'",
+    "a picture is 'hm'": "UPDATE pictures SET status = 'hm' WHERE place = x'612e706e67'",
+    "treatment: steps: Field required": "UPDATE pictures SET treatment = '{}'",
+    "no trace of a file": "UPDATE pictures SET files = '[{}]'",
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGE)
+def test_a_ledger_of_which_a_part_is_wrong_is_damaged(folder, spec, reason):
+    outcomes(spec)
+    Path("out/a.png").unlink()
+    path = Path("out", NAME)
+    with sqlite3.connect(path) as base:
+        base.execute(DAMAGE[reason])
+    base.close()
+    said = f"^out/{NAME}: damaged ledger \\({reason}\\); without it nothing is known to be done$".replace("/.", r"/\.")
+    with pytest.raises(ImageError, match=said):
+        outcomes(spec)
+    if reason not in list(DAMAGE)[-2:]:  # which are read row by row, and of which nothing is told
+        with pytest.raises(ImageError, match=said):
+            Status.read_all(Path("out"))
+
+
+def test_an_output_that_can_be_no_folder_is_named(folder, spec):
+    Path("file").touch()
+    Path("loop").symlink_to("loop")
+    Path(f"locked/{LOCK}").mkdir(parents=True)
+    said = {"file": "file: not a folder", "loop": "loop: too many levels of symbolic links"}
+    for output, reason in (said | {"locked": f"locked/{LOCK}: is a directory"}).items():
+        with pytest.raises(ImageError) as refused:
+            Ledger(Path(output), Settings.of(Job(), spec))
+        assert str(refused.value) == reason
+
+
+def test_an_empty_ledger_is_none_yet(folder, spec):
+    Path("out").mkdir()
+    Path("out", NAME).touch()
+    with pytest.raises(NoInputError, match="no ledger in it"):
+        Status.read_all(Path("out"))
+    assert outcomes(spec) == {"restored"}
+
+
+def test_a_folder_that_may_not_be_written_can_be_done_already(folder, spec, monkeypatch):
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    outcomes(spec)
+    monkeypatch.setattr("darnet.jobs.ledger.FileLock.acquire", refused)
+    assert outcomes(spec) == {"already"}
+    with pytest.raises(ImageError, match=r"out/\.darnet\.sqlite: the ledger cannot be written: permission denied"):
+        outcomes(spec, Job(strength=0.5))
+    with pytest.raises(ImageError, match=r"new/\.darnet\.lock: permission denied"):
+        outcomes(spec, output="new")
 
 
 def test_a_database_of_ours_says_so(folder, spec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from darnet import RestorerSpec, restore_many
+from darnet import RestorerSpec, cli, restore_many
 from darnet.errors import MissingPackageError, UsageError
-from darnet.jobs import Encoding, Job, Local
+from darnet.jobs import Encoding, Job, Local, sidecar
+from darnet.jobs.blending import blend_many
+from darnet.jobs.sheet import Sheet
 from darnet.restore.restorer import Restorer
 
 JOB = Job(recursive=True)
@@ -93,14 +96,50 @@ def test_what_is_not_there_is_named(store, restorer):
     assert not Path("out").exists()
 
 
+def test_a_host_that_cannot_be_reached_is_not_said_to_lack_a_file(restorer):
+    pytest.importorskip("aiohttp")
+    (done,) = restore_many("http://127.0.0.1:9/a.png", "out", restorer)
+    assert "connect" in done.error.lower()
+
+
 def test_what_cannot_be_done_there_is_refused(pictures, store):
     store.pipe_file("/bucket/a.png", pictures("a.png").read_bytes())
     with pytest.raises(UsageError, match="`keep=True`"):
         Job(keep=True).plan(["memory://bucket/a.png"])
+    with pytest.raises(UsageError, match="`sidecar=True`: lies beside the output, which is no file of this machine"):
+        Job(sidecar=True).plan(["memory://bucket/a.png"])
     with pytest.raises(UsageError, match="`keep_time=True`"):
         Job(encoding=Encoding(keep_time=True)).plan(["memory://bucket/a.png"])
     with pytest.raises(UsageError, match=r"nowhere://bucket/a\.png: Protocol not known"):
         Job().plan(["nowhere://bucket/a.png"])
+
+
+def test_what_lies_beside_an_output_tells_of_the_url(pictures, store, tiny_system, restorer, capsys):
+    """Sidecar, residuals and contact sheet of a picture from a store lead back to it."""
+    store.pipe_file("/bucket/a.png", pictures("a.png").read_bytes())
+    url, spec = "memory://bucket/a.png", RestorerSpec(system=str(tiny_system), device="cpu")
+    job, sheet = Job("noise", keep=True, sidecar=True), Sheet(Job())
+    for done in restore_many(url, "b.png", spec, job):
+        sheet.add(done)
+    sheet.write("sheet.html")
+    assert Path("sheet.html").read_text().count("<img") == 2
+    again = sidecar.read(Path("b.png.json"))
+    assert json.loads(Path("b.png.json").read_text())["input"] == again.picture.name == url
+    assert cli.run(["restore", "--from-sidecar", "b.png.json", "-o", "c.png"]) == 0
+    assert Path("c.png").read_bytes() == Path("b.png").read_bytes()
+    assert [done.error for done in blend_many("b.png.residuals", "d.png")] == [None]
+    assert Path("d.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_the_url_of_a_file_of_this_machine_is_its_path(pictures, restorer):
+    url = pictures("in/a b.png").parent.as_uri()
+    assert list(told(restore_many(f"{url}/a%20b.png", f"{url}/out/", restorer)).values()) == [
+        f"{Path('in').resolve()}/out/a b.png"
+    ]
+    assert Path("in/out/a b.png").exists()
+    assert not Path("file:").exists()
+    with pytest.raises(UsageError, match=r"file://a\.png: expected file:// and a whole path"):
+        Job().plan(["file://a.png"])
 
 
 def test_a_store_without_its_package_says_how_to_install_it(monkeypatch):

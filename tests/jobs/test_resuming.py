@@ -18,6 +18,7 @@ from darnet.images.image import Image
 from darnet.jobs import Done, Job
 from darnet.jobs.ledger import LOCK, NAME
 from darnet.jobs.resuming import Resumption
+from darnet.restore.restorer import Restorer
 
 CHANGED = "somebody has changed it since it was written; `overwrite=True` replaces it"
 
@@ -268,3 +269,54 @@ def test_what_lay_beside_an_output_of_other_settings_goes_with_it(folder, spec):
     Path("out/a.png.json").write_text("mine")
     assert run(spec, usual) == {**dict.fromkeys("bc", "restored"), "a": "restored"}
     assert Path("out/a.png.json").read_text() == "mine"
+
+
+def test_what_a_killed_run_did_not_write_is_somebodys(folder, spec, pictures):
+    """Of pictures that were begun some were written and nobody could say so; in place of another lies a file since."""
+    job, restorer = Job(keep=True, sidecar=True), spec.build()
+    run(spec, job, "whole")
+    tasks = job.plan(["in"], "out").tasks
+    killed = Resumption.of(job, spec, tasks)
+    begun = list(killed.claimed(killed.outstanding(tasks)[0]))
+    list(map(job.worker(restorer), begun[::2]))
+    for ledger in killed._ledgers.values():  # nothing is recorded
+        ledger.close()
+    pictures("out/b.png", seed=9)
+    mine = Path("out/b.png").read_bytes()
+    refused = "out/b.png: exists already; `overwrite=True` replaces it"
+    assert run(spec, job) == {"a": "restored", "b": refused, "c": "restored"}
+    assert Path("out/b.png").read_bytes() == mine
+    assert run(spec, job) == {"a": "already", "b": refused, "c": "already"}
+    assert run(spec, replace(job, overwrite=True))["b"] == "restored"
+    pixels = {name: data for name, data in contents().items() if not name.endswith(".json")}
+    assert pixels == {
+        f"out/{Path(name).name}": data for name, data in contents("whole").items() if name[-5:] != ".json"
+    }
+
+
+def test_a_file_put_there_while_a_run_goes_on_stays(folder, spec, pictures):
+    job = Job()
+    tasks = job.plan(["in"], "out").tasks
+    killed = Resumption.of(job, spec, tasks)
+    list(killed.claimed(killed.outstanding(tasks)[0]))
+    for ledger in killed._ledgers.values():
+        ledger.close()
+    coming = restore_many("in", "out", spec)
+    next(coming)
+    pictures("out/c.png", seed=9)
+    assert [done.error for done in coming] == [None, "out/c.png: exists already; `overwrite=True` replaces it"]
+
+
+def test_an_input_that_changes_while_it_is_restored_is_restored_again(folder, spec, pictures, monkeypatch):
+    whole = Restorer.__call__
+
+    def changing(self, source, **options):
+        if source.path.name == "b.png":
+            pictures("in/b.png", seed=9)
+        return whole(self, source, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Restorer, "__call__", changing)
+        run(spec)
+    assert run(spec) == {"a": "already", "b": "restored", "c": "already"}
+    assert {path.name for path in Path("out").glob(".*")} == {NAME, LOCK}

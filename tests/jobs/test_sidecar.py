@@ -25,8 +25,8 @@ def test_it_says_what_was_done_and_can_be_done_again(pictures, spec):
     assert known["settings"]["job"]["mask"] == "../mask.png"
     again = sidecar.read(file)
     assert (again.spec, again.other) == (spec, ())
-    assert again.picture.samefile("in/a.png")
-    (repeated,) = restore_many(again.picture, "again.webp", again.spec, again.job)
+    assert again.picture.path.samefile("in/a.png")
+    (repeated,) = restore_many(again.picture.path, "again.webp", again.spec, again.job)
     assert Path(repeated.output).read_bytes() == Path(done.output).read_bytes()
     assert Path("again.webp.json").exists()
 
@@ -98,3 +98,41 @@ def test_what_cannot_be_told_is_refused(pictures, spec):
         restore_many("a.png", "b.png", spec.build(), Job(sidecar=True))
     with pytest.raises(UsageError, match="`sidecar=True`: lies beside the output, which is stdout"):
         Job(sidecar=True).plan(["a.png"], "-")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [
+        ("input", "a\0.png", "no sidecar, as `sidecar=True` writes them: input: String should match"),
+        ("settings.job.strength", None, "damaged sidecar: settings.job.strength.float: Input should be a valid number"),
+        ("settings.job.first", "maybe", "damaged sidecar: settings.job.first: Input should be a valid boolean"),
+        ("settings.job.first", "yes", "damaged sidecar: settings.job.first: is nothing that darnet writes"),
+        ("settings.job.hm", 1, "damaged sidecar: settings.job.hm: is nothing that darnet writes"),
+        ("settings.job.encoding.hm", 1, "damaged sidecar: settings.job.encoding: is nothing that darnet writes"),
+        ("settings.job.mask", "gone.png", "its settings cannot be had any more: gone.png: no such file"),
+        ("settings.job.mask", "a\0", "its settings cannot be had any more: embedded null byte"),
+        ("settings.job", 5, "damaged sidecar: settings.job: Input should be"),
+        ("settings.restorer", {}, "damaged sidecar: settings.restorer.device: is missing"),
+        ("settings.restorer.system", "darnett", "its settings cannot be had any more: no system called 'darnett'"),
+        ("settings.restorer.tiles", 5, "damaged sidecar: settings.restorer: `tiles=5`: expected a"),
+        ("", "[]", "no sidecar, as `sidecar=True` writes them: Input should be an object"),
+        ("", "\x89PNG", "no sidecar, as `sidecar=True` writes them: Invalid JSON"),
+    ],
+)
+def test_an_edited_sidecar_is_one_line_that_names_it_and_the_field(pictures, spec, place, value, reason):
+    pictures("a.png")
+    list(restore_many("a.png", "b.png", spec, Job(sidecar=True)))
+    file = Path("b.png.json")
+    if place:
+        known = json.loads(file.read_text())
+        *folders, name = place.split(".")
+        part = known
+        for folder in folders:
+            part = part[folder]
+        part[name] = value
+        value = json.dumps(known)
+    file.write_text(value)
+    with pytest.raises(ImageError) as refused:
+        sidecar.read(file)
+    assert str(refused.value).startswith(f"b.png.json: {reason}")
+    assert "\n" not in str(refused.value)

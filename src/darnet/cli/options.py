@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from darnet.restore.experts import Tiles
 
 SMALLEST_TILE_PX = 16
+#: A number as people write it.
+NUMBER = "[0-9]{1,9}"
 
 PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "jp2", "jxl", "heic"]
@@ -199,7 +202,7 @@ DryRun: TypeAlias = Annotated[
 
 def tiles_of(text: str) -> Tiles | None:
     """How large pictures are cut; None: as memory allows. Raises UsageError for a size that is none."""
-    if text not in ("auto", "off") and not (text.isdecimal() and int(text) >= SMALLEST_TILE_PX):
+    if text not in ("auto", "off") and not (re.fullmatch(NUMBER, text) and int(text) >= SMALLEST_TILE_PX):
         raise UsageError(f"--tile {text}: expected auto, off or a number of pixels from {SMALLEST_TILE_PX}")
     from darnet.restore.experts import Tiles
 
@@ -214,7 +217,7 @@ def jobs_of(text: str) -> int | None:
     """How many processes; None: as many as pay. Raises UsageError for a number that is none."""
     if text == "auto":
         return None
-    if not text.isdecimal() or not int(text):
+    if not re.fullmatch(NUMBER, text) or not int(text):
         raise UsageError(f"--jobs {text}: expected auto or a number from 1")
     return int(text)
 
@@ -248,7 +251,7 @@ def split_quality(values: list[str] | None) -> tuple[Effort, int | None]:
     efforts = [known[value] for value in values or () if value in known]
     numbers = [value for value in values or () if value not in known]
     for value in numbers:
-        if not value.isdecimal():
+        if not re.fullmatch(NUMBER, value):
             raise UsageError(f"--quality {value}: expected fast, best, or 1 to 100")
     if len(efforts) > 1 or len(numbers) > 1:
         raise UsageError("--quality: one of fast and best, and one number")

@@ -101,11 +101,11 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
                 outcomes = begun(telling, who, agenda.tasks, stop, where, watched)
             for done in session.each(outcomes.coming, outcomes.total):
                 telling(done, outcomes.names.pop(done.input, "") or done.output or "")
-    finally:  # interrupted: what was done so far
+    finally:  # interrupted, or no ledger can be told: what was done so far
         if telling.report is not None and report is not None:
             telling.report.write(report)
-    total = max(agenda.total, session.told if watch else 0) if agenda.tasks or agenda.elsewhere or watch else 0
-    exit_code = session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
+        total = max(agenda.total, session.told if watch else 0) if agenda.tasks or agenda.elsewhere or watch else 0
+        exit_code = session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
     return stop.exit_code or exit_code
 
 

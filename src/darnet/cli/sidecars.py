@@ -37,7 +37,8 @@ def repeated(
     ImageError where its picture is not what it was.
     """
     from darnet.jobs import Job, sidecar
-    from darnet.jobs.settings import CHOOSING, chosen, sha256_of
+    from darnet.jobs.residuals import digest
+    from darnet.jobs.settings import CHOOSING, chosen
 
     asked, usual = spec_of(who), spec_of({"tiles": "auto"})
     where = {name: getattr(asked, name) for name in WHERE if getattr(asked, name) != getattr(usual, name)}
@@ -46,10 +47,11 @@ def repeated(
     again = sidecar.read(file)
     if not inputs:
         if again.picture is None:
-            raise ImageError(file, "its picture came from stdin; give one")
-        if sha256_of(again.picture) != again.sha256:
-            raise ImageError(again.picture, f"is not the picture that {file} tells of: its bytes differ")
+            raise ImageError(file, "its picture came from stdin, or its name is no text; give one")
+        if digest(again.picture) != again.sha256:
+            raise ImageError(again.picture.name, f"is not the picture that {file} tells of: its bytes differ")
+        inputs = [again.picture.name]
     for text in again.other:
         session.warn(str(file), f"{text}, and so may be the bytes of the output")
     given = {name: getattr(job, name) for name in (*CHOOSING, "sidecar")}
-    return inputs or [str(again.picture)], replace(again.job, **given), again.spec.model_copy(update=where)
+    return inputs, replace(again.job, **given), again.spec.model_copy(update=where)

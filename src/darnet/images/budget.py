@@ -65,6 +65,7 @@ class Budget:
 
     total_bytes: int
     held_bytes: int = HELD_BYTES
+    sharers: int = 1
 
     @classmethod
     def of(cls, stated: int | str | None) -> Budget:
@@ -85,12 +86,15 @@ class Budget:
         """The side of the largest tile that fits, up to `most_px`. Raises ResourceError where the least does not."""
         needed = self.needed(cost, min(LEAST_TILE_PX, most_px))
         if self.total_bytes < needed:
-            raise ResourceError(
-                f"`max_memory={said(self.total_bytes)!r}`: too little, tiles of {min(LEAST_TILE_PX, most_px)} px "
-                f"need {said(needed)}"
-            )
+            raise ResourceError(self.short_of(needed, min(LEAST_TILE_PX, most_px)))
         side = isqrt((self.tile_bytes - cost.fixed_bytes) // cost.pixel_bytes)
         return min(most_px, max(LEAST_TILE_PX, side - side % STEP_PX))
+
+    def short_of(self, needed_bytes: int, tile_px: int) -> str:
+        """Why tiles of this side, which need so much, are none of this budget's."""
+        sharing = f" for {self.sharers} processes" if self.sharers > 1 else ""
+        need = f"tiles of {tile_px} px need {said(self.sharers * needed_bytes)}"
+        return f"`max_memory={said(self.sharers * self.total_bytes)!r}`: too little{sharing}, {need}"
 
     def needed(self, cost: Cost, tile_px: int) -> int:
         """The least budget, in bytes, with which tiles of this side are chosen."""
@@ -109,7 +113,7 @@ class Budget:
         """What each of some workers gets. `together`: threads of one process, which hold what it holds once."""
         if together:
             return replace(self, total_bytes=self.held_bytes + (self.total_bytes - self.held_bytes) // workers)
-        return replace(self, total_bytes=self.total_bytes // workers)
+        return replace(self, total_bytes=self.total_bytes // workers, sharers=workers)
 
     def admit(self, path: Path, needed_bytes: int, what: str) -> None:
         """Raise ResourceError, naming a picture's file, where `what` has to be done with it takes more than is left."""
@@ -130,7 +134,7 @@ def bytes_of(stated: int | str) -> int:
     >>> bytes_of("2GB"), bytes_of("1.5GiB"), bytes_of("512 mb"), bytes_of(4096)
     (2000000000, 1610612736, 512000000, 4096)
     """
-    found = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([a-z]*)", str(stated).strip().lower())
+    found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]*)?)\s*([a-z]*)", str(stated).strip().lower())
     size = int(float(found[1]) * UNITS[found[2]]) if found and found[2] in UNITS else 0
     if size <= 0:
         raise UsageError(f"`max_memory={stated!r}`: expected a size, such as 512MB, 1.5GiB or 2GB")

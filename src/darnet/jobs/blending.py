@@ -15,11 +15,11 @@ from darnet.images import scratch
 from darnet.images.formats import SUFFIXES
 from darnet.images.image import Image
 from darnet.jobs.archive import opened, remove_beside
-from darnet.jobs.inputs import STREAM, Source
+from darnet.jobs.inputs import STREAM, Source, source_of
 from darnet.jobs.job import Done
 from darnet.jobs.outputs import RESIDUALS, Task, check_apart, check_suffix, names_file
 from darnet.jobs.paths import is_same_file
-from darnet.jobs.residuals import Header, digest
+from darnet.jobs.residuals import Header, digest, found_again
 from darnet.notices import overheard
 from darnet.restore.result import Repair, Result, Step
 from darnet.restore.strength import Strength, StrengthLike
@@ -57,11 +57,11 @@ class Blending:
 
     def _blended(self, strength: Strength) -> Result[Image]:
         source = self.task.source
-        if not os.path.lexists(source.path):
+        if not (source.remote or os.path.lexists(source.path)):
             raise ImageError(self.file, f"{named(source.path)}, which was restored, is not there; `original` names it")
         if digest(source) != self.header.sha256:
             raise ImageError(self.file, f"{named(source.path)} is not the picture that was restored: its bytes differ")
-        image = source.picture()
+        image = source.picture(pages="first" if self.header.first else "one")
         with opened(self.file) as archive:
             restored = archive.residuals(image).blend(strength)
         return Result(restored, self._steps(), 0.0, image, restored)
@@ -115,8 +115,7 @@ def _source(path: Path, header: Header, original: str | Path | None) -> Source:
     """The picture that was restored. Raises ImageError where it came from stdin and nobody says which it is."""
     if original is None and header.original is None:
         raise ImageError(path, "says of no file that it was restored; `original` names it")
-    found = Path(original) if original is not None else path.parent / (header.original or "")
-    return Source(str(found), found, Path(found.name))
+    return source_of(str(original)) if original is not None else found_again(header.original or "", path.parent)
 
 
 def _destination(output: str | Path | None, *, several: bool) -> tuple[Path | None, Path | None]:

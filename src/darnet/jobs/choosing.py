@@ -75,8 +75,17 @@ class Choice:
 
 ALL = Choice()
 #: Parts of a pattern, and what they are as a regular expression.
-PARTS = {r"\*\*/": "(?:.*/)?", r"\*\*": ".*", r"\*": "[^/]*", r"\?": "[^/]", r"\[!([^\]/]+)\]": r"[^\1/]"}
-PARTS |= {r"\[([^\]/!][^\]/]*)\]": r"[\1]"}
+PARTS = {r"\*\*/": "(?:.*/)?", r"\*\*": ".*", r"\*": "[^/]*", r"\?": "[^/]", r"\[!([^\]/]+)\]": "[^{}/]"}
+PARTS |= {r"\[([^\]/!][^\]/]*)\]": "[{}]"}
+#: What Python's expressions may take for operators on classes some day, and where a hyphen begins or ends a range.
+OPERATORS = {r"([\[&|~])": r"\\\1", "(?<=.)--": r"-\\-", "^--": r"\\--"}
+
+
+def _literal(characters: str) -> str:
+    """What is in the brackets of a pattern, for a class of a regular expression."""
+    for operator, escaped in OPERATORS.items():
+        characters = re.sub(operator, escaped, characters)
+    return characters
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -85,7 +94,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     while rest:
         for part, meant in PARTS.items():
             if found := re.match(part, rest):
-                known, rest = known + found.expand(meant), rest[found.end() :]
+                known, rest = known + meant.format(*map(_literal, found.groups())), rest[found.end() :]
                 break
         else:
             known, rest = known + re.escape(rest[0]), rest[1:]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from darnet.errors import ImageError, UsageError, refusal
+from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.images import raw
 from darnet.images.coding import Pages
 from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recognise, regular
@@ -18,7 +18,7 @@ from darnet.images.image import Image
 from darnet.jobs import remote
 from darnet.jobs.choosing import ALL, Choice
 from darnet.jobs.paths import Places, absence
-from darnet.jobs.remote import is_remote
+from darnet.jobs.remote import as_path, is_remote
 from darnet.jobs.spool import Numbers, Spool, in_order
 
 #: As an input stdin, as an output stdout.
@@ -99,12 +99,14 @@ class Found:
     _known: Numbers = field(default_factory=Numbers, repr=False)
     _places: Places = field(default_factory=Places, repr=False)
 
-    def add(self, source: Source) -> None:
-        """A picture, unless it has come before."""
+    def add(self, source: Source) -> Source | None:
+        """A picture, unless it has come before: returns what it came as then."""
         self.come += 1
         key = source.name if source.remote else self._places.followed(source.path)
-        if self._known.first(key, self.come) == self.come:
-            self.sources.append(source)
+        if (number := self._known.first(key, len(self.sources))) < len(self.sources):
+            return self.sources[number]
+        self.sources.append(source)
+        return None
 
     @property
     def total(self) -> int:
@@ -130,8 +132,13 @@ class Search:
     output: str | None = None
     choice: Choice = ALL
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for an output that is no place."""
+        object.__setattr__(self, "output", self.output and as_path(self.output))
+
     def __call__(self, inputs: Sequence[str]) -> Found:
         """Find everything, each file once, in the order given. Raises UsageError for - among others."""
+        inputs = list(map(as_path, inputs))
         if STREAM in inputs and len(set(inputs)) > 1:
             raise UsageError("- is stdin, and cannot be mixed with other inputs")
         found = Found()
@@ -173,7 +180,7 @@ class Search:
                 "" if self.recursive else " (`recursive=True` looks into subfolders)"
             )
         elif os.path.lexists(one):
-            found.add(_file(one))
+            found.add(source_of(one))
         elif glob.has_magic(one):
             for match in in_order(glob.iglob(one, recursive=True)):  # noqa: PTH207  it may be absolute
                 self._add(match, found)
@@ -210,10 +217,10 @@ class Search:
 
         for path in self.files(folder, found, refused):
             source = self.source(folder, path)
-            if isinstance(source, Source):
-                found.add(source)
-            else:
+            if isinstance(source, str):
                 found.left_out.append((str(path), source))
+            elif (before := found.add(source)) and any(one.path.is_symlink() for one in (before, source)):
+                found.left_out.append((str(path), f"the same file as {named(before.name)}"))
 
     def files(self, folder: Path, found: Found, refused: Callable[[OSError], None]) -> Iterator[Path]:
         """What may be pictures of a folder, by their names; `refused` hears of what may not be looked into."""
@@ -282,13 +289,12 @@ def _no_picture(path: Path) -> str | None:
     try:
         with regular(path) as file:
             head = file.read(SIGNATURE_BYTES)
-    except OSError as error:
-        return refusal(error)
-    except ImageError as error:
-        return error.reason
+    except (OSError, ImageError) as error:
+        return refusal(error) if isinstance(error, OSError) else error.reason
     return None if recognise(head) or raw.is_raw(head) else NO_PICTURE
 
 
-def _file(one: str) -> Source:
+def source_of(one: str) -> Source:
+    """The picture of a path or URL."""
     path = Path(one)
     return Source(one, path, Path(path.name))

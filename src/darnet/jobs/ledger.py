@@ -12,8 +12,9 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from errno import EACCES, EPERM, EROFS
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -21,9 +22,10 @@ from uuid import uuid4
 from weakref import finalize
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from darnet.errors import ImageError, refusal
+from darnet.errors import ImageError, fault, one_line, refusal
+from darnet.jobs.paths import identities, make
 from darnet.jobs.settings import Settings
 from darnet.jobs.shard import Shard
 from darnet.jobs.traces import Trace
@@ -34,6 +36,10 @@ from darnet.restore.result import Treatment
 NAME, LOCK = ".darnet.sqlite", ".darnet.lock"
 #: What SQLite calls the kind of a database's content, and the version of what lies in it.
 KIND, VERSION = int.from_bytes(b"drnt"), 1
+#: What the settings of a run say, among other things.
+PARTS = {"darnet": str, "job": dict, "restorer": dict}
+#: Why a run does not go on.
+GONE = "the folder is gone, or its ledger is"
 #: How long who reads waits for who writes.
 PATIENCE_SECONDS = 30.0
 #: What is not yet begun, is begun, was done, or failed.
@@ -51,7 +57,6 @@ CREATE TABLE pictures (
     status TEXT NOT NULL,
     reason TEXT,              -- why it failed
     run TEXT,                 -- who began it last
-    free INTEGER NOT NULL DEFAULT 0,    -- whether there was no file, or one of darnet's, when it was begun
     digest TEXT,              -- of the settings
     files TEXT NOT NULL DEFAULT '[]',   -- what was written: path from the ledger's folder on, size, mtime_ns, sha256
     treatment TEXT, seconds REAL, ended REAL
@@ -59,12 +64,12 @@ CREATE TABLE pictures (
 CREATE INDEX states ON pictures (status);
 """
 KEPT = """
-INSERT INTO pictures (place, name, input, size, mtime_ns, sha256, status, reason, run, free, digest, files, treatment,
+INSERT INTO pictures (place, name, input, size, mtime_ns, sha256, status, reason, run, digest, files, treatment,
     seconds, ended)
-VALUES (:place, :name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :free, :digest, :files, :treatment,
+VALUES (:place, :name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :digest, :files, :treatment,
     :seconds, :ended)
-ON CONFLICT (place) DO UPDATE SET (name, input, size, mtime_ns, sha256, status, reason, run, free, digest, files,
-    treatment, seconds, ended) = (:name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :free, :digest,
+ON CONFLICT (place) DO UPDATE SET (name, input, size, mtime_ns, sha256, status, reason, run, digest, files,
+    treatment, seconds, ended) = (:name, :input, :size, :mtime_ns, :sha256, :status, :reason, :run, :digest,
     :files, :treatment, :seconds, :ended)
 """
 
@@ -74,7 +79,7 @@ class Entry:
     """What a ledger says of a picture: `place` of its output, from the ledger's folder on, and the `source`.
 
     `files`: what darnet wrote last, from the folder on; while it is written anew still what it wrote before.
-    `free`: whether nothing else was in their places when it was begun, by `run`.
+    `run`: who began it last.
     """
 
     place: str
@@ -83,7 +88,6 @@ class Entry:
     status: str
     reason: str | None = None
     run: str | None = None
-    free: bool = False
     digest: str | None = None
     files: tuple[Trace, ...] = ()
     treatment: Treatment | None = None
@@ -92,12 +96,16 @@ class Entry:
     @classmethod
     def read(cls, row: sqlite3.Row) -> Entry:
         """From a row. Raises ValueError for one that darnet did not write."""
-        source = Trace(os.fsdecode(row["input"]), row["size"], row["mtime_ns"], row["sha256"])
-        treatment = None if row["treatment"] is None else TREATMENTS.validate_json(row["treatment"])
-        files = tuple(Trace(**one) for one in json.loads(row["files"]))
+        known = {name: row[name] for name in ("size", "mtime_ns", "sha256")}
+        source = Trace.read({"path": os.fsdecode(row["input"]), **known})
+        try:
+            treatment = None if row["treatment"] is None else TREATMENTS.validate_json(row["treatment"])
+        except ValidationError as error:
+            raise ValueError(": ".join(("treatment", *filter(None, fault(error))))) from None
+        files = tuple(map(Trace.read, json.loads(row["files"])))
         names = (os.fsdecode(row["place"]), os.fsdecode(row["name"]))
         kept = {name: row[name] for name in ("status", "reason", "run", "digest", "ended")}
-        return cls(*names, source, free=bool(row["free"]), files=files, treatment=treatment, **kept)
+        return cls(*names, source, files=files, treatment=treatment, **kept)
 
     def row(self) -> dict[str, Any]:
         """What is stored."""
@@ -110,7 +118,6 @@ class Entry:
             "status": self.status,
             "reason": reason,
             "run": self.run,
-            "free": self.free,
             "digest": self.digest,
             "files": json.dumps([asdict(file) for file in self.files]),
             "treatment": None if self.treatment is None else TREATMENTS.dump_json(self.treatment).decode(),
@@ -123,8 +130,9 @@ class Entry:
 class Ledger:
     """The ledger of a `folder`, or of a `shard` of it, open for a run under `settings`; no other may write it then.
 
-    It is closed by `close`, or when nobody has it any more. Its methods raise ImageError where the file is damaged, of
-    a newer darnet, or cannot be read or written. Threads may share it.
+    Where nobody may write it can be read all the same. It is closed by `close`, or when nobody has it any more. Its
+    methods raise ImageError where the file is damaged, of a newer darnet, or cannot be read or written. Threads may
+    share it.
     """
 
     folder: Path
@@ -137,15 +145,16 @@ class Ledger:
     def __post_init__(self) -> None:
         """Open it, and make it where there is none. Raises ImageError."""
         self.path, self._lock_file = (named_for(self.shard, self.folder / name) for name in (NAME, LOCK))
-        held = ExitStack()
+        self._refused, held = "", ExitStack()
         self.close = finalize(self, held.close)
         self._lock, self._written = RLock(), time.monotonic()
         try:
+            make(self.folder)
             with self._speaking():
-                self.folder.mkdir(parents=True, exist_ok=True)
                 self._hold(held)
-                self._base = connect(self.path)
+                self._base = connect(self.path, writable=not self._refused)
                 held.callback(self._base.close)
+                self._identity = identities([self.path])
                 self._check()
         except BaseException:
             self.close()
@@ -158,6 +167,11 @@ class Ledger:
             lock.acquire()
         except Timeout:
             raise ImageError(self.path, "another run is at work on this folder; nothing was done") from None
+        except OSError as error:
+            if error.errno not in {EACCES, EPERM, EROFS} or not self.path.exists():
+                raise ImageError(self._lock_file, refusal(error)) from None
+            self._refused = refusal(error)
+            return
         held.callback(lock.release)
         os.utime(self._lock_file)
         self.began_ns = self._lock_file.stat().st_mtime_ns
@@ -184,12 +198,6 @@ class Ledger:
             found = self._base.execute("SELECT * FROM pictures WHERE place = ?", (os.fsencode(place),)).fetchone()
             return None if found is None else Entry.read(found)
 
-    def began(self, run: str | None) -> int:
-        """When a run began, in nanoseconds of the file system's clock; far ahead for one that nobody knows."""
-        with self._speaking():
-            found = self._base.execute("SELECT began_ns FROM runs WHERE run = ?", (run,)).fetchone()
-            return 2**63 if found is None else int(found[0])
-
     def interrupted(self) -> list[Entry]:
         """What earlier runs began and did not end."""
         with self._speaking():
@@ -201,6 +209,10 @@ class Ledger:
         with self._speaking():
             self._pending |= {entry.place: entry for entry in entries}
             if self._pending and (at_once or time.monotonic() - self._written >= every_seconds):
+                if self._refused:
+                    raise ImageError(self.path, f"the ledger cannot be written: {self._refused}")
+                if self._identity != identities([self.path]):
+                    raise ImageError(self.folder, GONE)
                 run = (self.run, self.began_ns, self.settings.digest, self.settings.document)
                 with self._base:  # a run is known by what it does: one that finds everything done leaves no trace
                     self._base.execute("INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)", run)
@@ -234,12 +246,32 @@ def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:
 
 
 def check(base: sqlite3.Connection, path: Path) -> None:
-    """Raise ImageError for a database that is no ledger, or one of a newer darnet; sqlite3.Error for a damaged one."""
+    """Raise ImageError for a database that is no ledger, or one of a newer darnet.
+
+    For a damaged one raises what `speaking` knows. What each row holds is seen when it is read.
+    """
     kind, version = (base.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
     if kind != KIND:
         raise ImageError(path, "no ledger of darnet's; move it away")
     if version > VERSION:
         raise ImageError(path, "written by a newer version of darnet, in a format that this one does not know")
+    with closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(TABLES)
+        missing = _columns(new) - _columns(base)
+    if missing:
+        raise ValueError(f"there is no {min(missing)}")
+    for (status,) in base.execute("SELECT DISTINCT status FROM pictures"):
+        if status not in {WAITING, RUNNING, DONE, FAILED}:
+            raise ValueError(f"a picture is {status!r}")
+    for (settings,) in base.execute("SELECT settings FROM runs ORDER BY began_ns DESC LIMIT 1"):
+        known = json.loads(settings)
+        if not all(isinstance(known.get(name), kind) for name, kind in PARTS.items()):
+            raise ValueError("the settings of its last run are none")
+
+
+def _columns(base: sqlite3.Connection) -> set[str]:
+    columns = "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'"
+    return {str(name) for (name,) in base.execute(columns)}
 
 
 @contextmanager
@@ -249,7 +281,7 @@ def speaking(path: Path) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         raise ImageError(path, f"the ledger cannot be read or written: {error}") from None
-    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
-        raise ImageError(path, f"damaged ledger ({error}); without it nothing is known to be done") from None
+    except (sqlite3.DatabaseError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ImageError(path, f"damaged ledger ({one_line(error)}); without it nothing is known to be done") from None
     except OSError as error:
         raise ImageError(path, f"the ledger cannot be written: {refusal(error)}") from None

@@ -57,6 +57,8 @@ class Local:
         if jobs > 1:
             check_lasting(task.name for task in tasks)
             workers = jobs if self.growing else min(jobs, len(tasks))
+            if spec.max_memory is not None:
+                spec.settled(jobs)  # refused here, in words of what was stated
             hired = crew(job, sharing(spec, jobs), workers, max(1, cores() // jobs))
             return hired.outcomes(claim(tasks), stop)
         restorer = spec.build()

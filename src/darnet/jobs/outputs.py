@@ -16,7 +16,7 @@ from darnet.images.raw import is_raw
 from darnet.jobs import remote
 from darnet.jobs.inputs import STREAM, Found, Source
 from darnet.jobs.paths import Places, check_free, identities, make_folder, place
-from darnet.jobs.remote import is_remote
+from darnet.jobs.remote import as_path, is_remote
 from darnet.jobs.spool import Numbers, Spool
 
 #: What is added to the name of an output for the file beside it of what each step changed: a picture has one for each
@@ -122,6 +122,10 @@ class Destination:
     sidecar: bool = False
     _places: Places = field(default_factory=Places, init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        """Raise UsageError for an output that is no place."""
+        object.__setattr__(self, "output", self.output and as_path(self.output))
+
     def plan(self, found: Found) -> Sequence[Task]:
         """One task a picture. Raises, before any work, UsageError for outputs that collide or would be an input.
 
@@ -130,8 +134,7 @@ class Destination:
         if is_remote(self.output):
             remote.check_reachable(str(self.output))
         if self.output == STREAM or (self.output is None and found.streamed):
-            for name in [name for name in ("keep", "sidecar") if getattr(self, name)]:
-                raise UsageError(f"`{name}=True`: lies beside the output, which is stdout; give a file")
+            self._refuse_beside("stdout; give a file")
             return [self._to_stdout(source) for source in self._only(found)]
         if self.output is not None and self._names_file(found):
             path = Path(self.output)
@@ -184,11 +187,15 @@ class Destination:
 
     def _remote(self, source: Source, stem: str, suffix: str) -> Task:
         """To a URL: in the output folder, or beside the input. Raises UsageError where files beside it are wanted."""
-        if self.keep:
-            raise UsageError("`keep=True`: lies beside the output, which is no file of this machine")
+        self._refuse_beside("no file of this machine")
         below = source.relative.with_name(stem + suffix).as_posix()
         url = remote.place(self.output, source.name, below, f"{stem}.{self.tag}{suffix}")
         return Task(source, Path(url), url)
+
+    def _refuse_beside(self, what: str) -> None:
+        """Raise UsageError where files beside the output are wanted, and that is no place for them."""
+        for name in [name for name in ("keep", "sidecar") if getattr(self, name)]:
+            raise UsageError(f"`{name}=True`: lies beside the output, which is {what}")
 
     def _to_stdout(self, source: Source) -> Task:
         return Task(source, Path(f"stdout{self._suffix(source)}"), STREAM)

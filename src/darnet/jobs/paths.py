@@ -77,6 +77,25 @@ def check_earlier(path: Path, beginning: bytes) -> None:
         raise ImageError(path, "exists already and is no such report of darnet's; give another name")
 
 
+def make(folder: Path) -> None:
+    """Make a folder, where there is none. Raises ImageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise ImageError(folder, _obstacle(folder)) from None
+    except OSError as error:
+        raise ImageError(folder, refusal(error)) from None
+
+
+def _obstacle(folder: Path) -> str:
+    """What there is in place of a folder."""
+    try:
+        folder.stat()
+    except OSError as error:  # a link that leads to itself
+        return refusal(error)
+    return "not a folder"
+
+
 def make_folder(path: Path) -> None:
     """Make the folder that a file is to lie in. Raises ImageError."""
     try:

@@ -17,13 +17,31 @@ PART_BYTES = 2**22
 
 
 def is_remote(name: str | None) -> bool:
-    """Whether a name is a URL. Files of this machine have paths, and no `file://`: they appear at once as others do.
+    """Whether a name is a URL of something else than a file of this machine, which has a path (`as_path`).
 
     >>> is_remote("s3://bucket/a.jpg"), is_remote("photos/a.jpg"), is_remote("file:///a.jpg")
     (True, False, False)
     """
     found = re.match(r"([a-z][a-z0-9+.-]+)://", name or "")
     return found is not None and found[1] not in {"file", "local"}
+
+
+def as_path(name: str) -> str:
+    """A name with the path in place of the URL of a file of this machine, which appears at once as others do.
+
+    Raises UsageError for a URL of such a file that has no whole path.
+
+    >>> as_path("file:///photos/a%20b.jpg"), as_path("photos/a.jpg"), as_path("s3://bucket/a.jpg")
+    ('/photos/a b.jpg', 'photos/a.jpg', 's3://bucket/a.jpg')
+    """
+    found = re.match(r"(file|local)://(localhost)?", name)
+    if found is None:
+        return name
+    from urllib.request import url2pathname  # which takes 30 ms to import
+
+    if not name.startswith("/", found.end()):
+        raise UsageError(f"{named(name)}: expected file:// and a whole path, as in file:///photos/a.jpg")
+    return url2pathname(name[found.end() :])
 
 
 def join(folder: str, name: str) -> str:
@@ -116,8 +134,11 @@ def _reaching(url: str) -> Iterator[tuple[Any, str]]:
         raise
     except ImportError as error:
         raise MissingPackageError(f"{named(url)}: {one_line(error)}: pip install 'darnet[remote]'") from error
-    except FileNotFoundError:
-        raise ImageError(url, "no such file, folder or bucket") from None
+    except FileNotFoundError as error:
+        reason, cause = "no such file, folder or bucket", error.__cause__
+        if isinstance(cause, OSError) and not isinstance(cause, FileNotFoundError):
+            reason = one_line(cause)  # fsspec says so, too, of a host that it cannot reach
+        raise ImageError(url, reason) from None
     except PermissionError as error:
         raise ImageError(url, f"permission denied ({one_line(error)})") from None
     except ValueError as error:

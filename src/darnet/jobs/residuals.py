@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from darnet.images.arrays import full_scale
 from darnet.images.regions import AT_ONCE, Region
 from darnet.jobs.encoding import Encoding
-from darnet.jobs.inputs import Source
+from darnet.jobs.inputs import Source, source_of
+from darnet.jobs.remote import is_remote
 from darnet.restore.result import Result
 from darnet.restore.subject import Subject
 from darnet.version import __version__
@@ -32,6 +33,7 @@ FINENESS_OF_CURVES = 32
 LEVEL_OF_16 = 1 / full_scale(np.uint16)
 
 Count = Annotated[int, Field(ge=1)]
+Origin = Annotated[str, Field(pattern=r"^[^\x00]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -52,17 +54,18 @@ class KeptStep(BaseModel):
 class Header(BaseModel):
     """What a file of residuals says of itself.
 
-    `original`: path of the picture that was restored, from the file's folder; None where it came from stdin. `sha256`:
-    of that picture's bytes. `height`, `width`: its size; `region`: top, left, height and width of what was judged and
-    repaired (`Subject`). `hidden`, `masked`: whether some of it was not seen, and whether a mask weighed it. `rows`: of
-    a strip. `encoding`: how the output was written.
+    `original`: path of the picture that was restored, from the file's folder, or its URL; None where it came from stdin
+    or its name is no text. `sha256`: of that picture's bytes. `height`, `width`: its size; `region`: top, left, height
+    and width of what was judged and repaired (`Subject`). `hidden`, `masked`: whether some of it was not seen, and
+    whether a mask weighed it. `rows`: of a strip. `encoding`: how the output was written. `first`: whether of several
+    pages the first alone was restored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
     darnet: str = __version__
-    original: str | None
+    original: Origin | None
     sha256: str
     height: Count
     width: Count
@@ -74,6 +77,7 @@ class Header(BaseModel):
     quantum: Annotated[float, Field(gt=0, lt=1)]
     steps: Annotated[tuple[KeptStep, ...], Field(min_length=1)]
     encoding: Encoding
+    first: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -95,13 +99,13 @@ def digest(source: Source) -> str:
     return found.hexdigest()
 
 
-def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Path) -> Header:
-    """The header of what was kept of a result, for a file in `folder`."""
+def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Path, *, first: bool = False) -> Header:
+    """The header of what was kept of a result, for a file in `folder`; `first`: of the source's first page alone."""
     assert result.residuals is not None
     subject = result.residuals.subject
     repairs = result.treatment.repairs
     return Header(
-        original=None if source.streamed else relative(source.path, folder),
+        original=origin(source, folder),
         sha256=digest(source),
         height=subject.image.height,
         width=subject.image.width,
@@ -113,7 +117,23 @@ def describe(result: Result[Any], source: Source, encoding: Encoding, folder: Pa
         quantum=_quantum(subject, len(repairs)),
         steps=tuple(KeptStep(**repair.to_dict()) for repair in repairs),
         encoding=encoding,
+        first=first,
     )
+
+
+def origin(source: Source, folder: Path) -> str | None:
+    """Where a picture is found again: its URL, or its path from a folder on.
+
+    None for what came from stdin, or has a name that is no text.
+    """
+    if source.remote:
+        return source.name
+    return None if source.streamed else relative(source.path, folder)
+
+
+def found_again(origin: str, folder: Path) -> Source:
+    """The opposite."""
+    return source_of(origin if is_remote(origin) else str(folder / origin))
 
 
 def relative(path: Path, folder: Path) -> str | None:

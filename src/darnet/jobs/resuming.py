@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from darnet.errors import ImageError, UsageError, named
-from darnet.files import marked, remove_unfinished
+from darnet.files import remove_unfinished
 from darnet.jobs.job import Done, Job
 from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger, named_for
+from darnet.jobs.notes import below, noted, noting
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import place, remove
 from darnet.jobs.settings import Settings
@@ -87,8 +88,7 @@ class Resumption:
         if folder in self._ledgers or self.settings is None:
             return
         self._ledgers[folder] = ledger = Ledger(folder, self.settings, self.job.shard)
-        for beside, run in {((folder / one.place).parent, one.run or "") for one in ledger.interrupted()}:
-            remove_unfinished(beside, run)
+        self._adopt(ledger)
 
     def later(self, task: Task) -> Task | None:
         """A task that comes while others are done, as it is to be done; None where it is done already.
@@ -135,7 +135,12 @@ class Resumption:
         """The outcomes, each when its ledger knows of it; after the last the ledgers are closed."""
         try:
             for done in outcomes:
-                yield self._record(done)
+                try:
+                    known = self._record(done)
+                except ImageError:  # of a ledger: it was done all the same
+                    yield done
+                    raise
+                yield known
         finally:
             self.close()
 
@@ -143,10 +148,20 @@ class Resumption:
         """Write what is not yet written, and let others at the ledgers."""
         try:
             self._keep(at_once=True)
+            for ledger in self._ledgers.values() if not self._begun else ():
+                remove_unfinished(ledger.folder, ledger.run)  # notes: it knows as much now
         finally:
             for ledger in self._ledgers.values():
                 ledger.close()
             self._ledgers.clear()
+
+    def _adopt(self, ledger: Ledger) -> None:
+        """Take up what runs left that were killed: what they wrote and could not tell of; the unfinished goes."""
+        interrupted, folder = ledger.interrupted(), ledger.folder
+        written = noted(folder, {one.place: one.run or "" for one in interrupted})
+        ledger.keep([_with(one, written[one.place]) for one in interrupted if one.place in written], at_once=True)
+        for at, run in {(at, one.run or "") for one in interrupted for at in (folder, (folder / one.place).parent)}:
+            remove_unfinished(at, run)
 
     def _folders(self, tasks: Sequence[Task]) -> list[Path]:
         if self.settings is None:
@@ -174,9 +189,9 @@ class Resumption:
         if there and not self.job.overwrite and _is_another(entry.source, task.source.path):
             reason = f"{named(task.name)}: was made of {named(entry.source.path)}; `overwrite=True` replaces it"
             return Done(task.source.name, error=reason, exit_code=ImageError.exit_code)
-        foreign = [path for path in others if not _is_ours(path, known.get(place(path)), entry, ledger)]
+        foreign = [path for path in others if place(path) not in known or is_whole(path, known[place(path)])]
         if not foreign:
-            return replace(task, ours=True)
+            return replace(task, ours=bool(there))
         if place(foreign[0]) not in known or self.job.overwrite:
             return task
         reason = f"{named(foreign[0])}: somebody has changed it since it was written; `overwrite=True` replaces it"
@@ -197,8 +212,7 @@ class Resumption:
             return task
         at = _place(task, ledger)
         before = ledger.entry(at)
-        free = task.ours or not any(os.path.lexists(path) for path in task.written)
-        entry = Entry(at, task.source.name, _seen(task), RUNNING, run=ledger.run, free=free)
+        entry = Entry(at, task.source.name, _seen(task), RUNNING, run=ledger.run)
         entry = replace(entry, digest=ledger.settings.digest, files=() if before is None else before.files)
         task = replace(task, mark=ledger.run)
         self._begun[task.source.name] = task, ledger, entry
@@ -211,7 +225,7 @@ class Resumption:
             from darnet.jobs import sidecar
 
             try:
-                with marked(task.mark):
+                with noting(task):
                     sidecar.write(task, done, self.settings)
             except ImageError as error:  # both, or none of them
                 for path in task.written:
@@ -227,13 +241,16 @@ class Resumption:
         if done.error is not None:
             ledger.keep([replace(entry, status=FAILED, reason=done.error)])
             return
+        known = entry
         with suppress(OSError, ImageError):  # gone, or another by now: then it is to be done again
+            paths = [path for path in task.written if os.path.lexists(path)]
+            known = replace(known, files=tuple(Trace.of(path, below(path, ledger.folder)) for path in paths))
             source = Trace.of(task.source.path, entry.source.path)
             if replace(source, sha256="") == entry.source:
-                paths = [path for path in task.written if os.path.lexists(path)]
-                files = tuple(Trace.of(path, _relative(path, ledger.folder)) for path in paths)
-                ledger.keep([replace(entry, status=DONE, source=source, files=files)])
-                _remove_stale(task, ledger, entry)
+                known = replace(known, status=DONE, source=source)
+        ledger.keep([known])
+        if known.status == DONE:
+            _remove_stale(task, ledger, entry)
 
 
 def _at_once(coming: Iterator[Task | None], number: int) -> Iterator[Task | None]:
@@ -245,12 +262,13 @@ def _at_once(coming: Iterator[Task | None], number: int) -> Iterator[Task | None
 
 
 def _place(task: Task, ledger: Ledger) -> str:
-    return _relative(task.output, ledger.folder)
+    return below(task.output, ledger.folder)
 
 
-def _relative(path: Path, folder: Path) -> str:
-    """Where a file lies, from a folder on, whichever ways lead to them."""
-    return Path(os.path.relpath(place(path), os.path.realpath(folder))).as_posix()
+def _with(entry: Entry, written: Sequence[Trace]) -> Entry:
+    """An entry that knows what was written last."""
+    paths = {trace.path for trace in written}
+    return replace(entry, files=(*(trace for trace in entry.files if trace.path not in paths), *written))
 
 
 def _seen(task: Task) -> Trace:
@@ -280,16 +298,3 @@ def _remove_stale(task: Task, ledger: Ledger, entry: Entry) -> None:
         path = ledger.folder / trace.path
         if place(path) not in written and trace.fits(path):
             remove(path)
-
-
-def _is_ours(path: Path, trace: Trace | None, entry: Entry, ledger: Ledger) -> bool:
-    """Whether a file that is none that a ledger knows was written by a run that could not say so, or is half of one.
-
-    There was none when that run began the picture, and it is younger than that, or as old as the input (`keep_time`).
-    """
-    if trace is not None and not is_whole(path, trace):
-        return True
-    if entry.status != RUNNING or not entry.free:
-        return False
-    changed_ns = path.lstat().st_mtime_ns
-    return changed_ns >= ledger.began(entry.run) or changed_ns == entry.source.mtime_ns

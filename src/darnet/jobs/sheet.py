@@ -15,15 +15,17 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from html import escape
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 from weakref import finalize
 
 from darnet.errors import ImageError, ResourceError, refusal
 from darnet.images.codecs import write_parts
+from darnet.jobs import remote
 from darnet.jobs.inputs import PART_BYTES
 from darnet.jobs.job import Done, Job
 from darnet.jobs.paths import check_earlier, make_folder
+from darnet.jobs.remote import is_remote
 from darnet.notices import overheard
 from darnet.restore.result import part
 from darnet.version import __version__
@@ -116,9 +118,9 @@ class Sheet:
 
     def _article(self, done: Done, outcome: str, told: str) -> str:
         same = outcome == "left alone"
-        figures = _figure(Path(done.input), "before and after" if same else "before")
+        figures = _figure(done.input, "before and after" if same else "before")
         if done.output is not None and not same:
-            figures += _figure(Path(done.output), "after")
+            figures += _figure(done.output, "after")
         written = f" <small>{escape(done.output)}</small>" if done.output else ""
         kind = ' class="failed"' if outcome == "failed" else ""
         return f"<article{kind}><b>{escape(done.input)}</b>{written}<p>{told}</p>{figures}</article>\n"
@@ -136,12 +138,16 @@ class Sheet:
         )
 
 
-def _figure(path: Path, title: str) -> str:
-    """A picture, small; none where it cannot be shown."""
+def _figure(name: str, title: str) -> str:
+    """A picture, by its path or URL, small; none where it cannot be shown."""
     from darnet.images.thumbnails import thumbnail
 
     try:
-        with overheard():
+        with overheard(), TemporaryDirectory() as folder:
+            path = Path(name)
+            if is_remote(name):
+                path = Path(folder, path.name)
+                write_parts(path, remote.parts(name))
             data = base64.b64encode(thumbnail(path, SIDE_PX)).decode()
     except (ImageError, ResourceError):
         return ""

@@ -65,7 +65,8 @@ class Status:
         """Of each ledger in a folder: one, or one a shard. Raises NoInputError where there is none, and as `read`."""
         if not folder.is_dir():
             raise NoInputError(f"{named(folder)}: {'is no folder' if folder.exists() else 'no such folder'}")
-        paths = sorted(folder.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}"))
+        found = sorted(folder.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}"))
+        paths = [path for path in found if not path.is_file() or path.stat().st_size]  # an empty one is none yet
         if not paths:
             raise NoInputError(f"{named(folder)}: no ledger in it; `restore` keeps one in a folder of outputs")
         return [cls.read(path) for path in paths]

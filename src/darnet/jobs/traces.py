@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from darnet.errors import ImageError
 from darnet.images.coding import EMPTY, INCOMPLETE
@@ -44,6 +46,16 @@ class Trace:
         status = path.stat()
         digest = sha256_of(path) if whole else ""
         return cls(str(path) if name is None else name, status.st_size, status.st_mtime_ns, digest)
+
+    @classmethod
+    def read(cls, known: Mapping[str, Any]) -> Trace:
+        """From what was stored. Raises ValueError for what darnet did not store."""
+        numbers = (known.get("size"), known.get("mtime_ns"))
+        if set(known) != {field.name for field in fields(cls)} or not all(isinstance(one, int) for one in numbers):
+            raise ValueError("no trace of a file")
+        if not isinstance(known["path"], str) or not isinstance(known["sha256"], str):
+            raise ValueError("no trace of a file")
+        return cls(**known)
 
     def fits(self, path: Path) -> bool:
         """Whether the file there is the same: by size and time, or by what it holds."""

@@ -18,7 +18,7 @@ from darnet.errors import ImageError, UsageError, named, refusal
 from darnet.jobs.inputs import STREAM, Found, Source
 from darnet.jobs.job import Agenda, Done, Job
 from darnet.jobs.outputs import Task, check_apart
-from darnet.jobs.remote import is_remote
+from darnet.jobs.remote import as_path, is_remote
 
 if TYPE_CHECKING:
     from darnet.jobs.resuming import Resumption
@@ -81,6 +81,7 @@ class Watch:
 
         Raises as that does, UsageError for what cannot be watched, ImageError for a folder that is not there.
         """
+        inputs, output = list(map(as_path, inputs)), output and as_path(output)
         self._check(inputs, output)
         self.folder, self.output = Path(inputs[0]), output
         self._look()

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from darnet.errors import ImageError, explain
-from darnet.files import marked
 from darnet.images import scratch
 from darnet.images.arrays import RGB
 from darnet.images.budget import observed
 from darnet.images.codecs import unfinished_picture
 from darnet.images.image import Image
 from darnet.jobs.job import Done, Job
+from darnet.jobs.ledger import GONE, NAME, named_for
+from darnet.jobs.notes import noting
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import make_folder
 from darnet.notices import ImageWarning, overheard, warn
@@ -102,7 +103,7 @@ class Worker:
     def write(self, turn: Turn) -> Done:
         """What became of it, once the output is there."""
         if not self.job.dry_run:
-            with observed(self.restorer.budget), marked(turn.task.mark):
+            with observed(self.restorer.budget), noting(turn.task):
                 turn.take("write", self._write)
         turn.image = turn.result = None
         if turn.pixels > scratch.AT_ONCE // RGB:
@@ -130,6 +131,8 @@ class Worker:
         """
         task, result, encoding = turn.task, turn.result, self.job.encoding
         assert result is not None
+        if task.mark and task.ledger is not None and not named_for(self.job.shard, task.ledger / NAME).exists():
+            raise ImageError(task.ledger, GONE)  # nobody makes it anew, without a ledger
         if task.residuals is None or result.residuals is None:
             encoding.write(result, task)
             if self.job.overwrite or task.ours:
@@ -141,7 +144,7 @@ class Worker:
 
         make_folder(task.residuals)
         with unfinished_picture(task.residuals) as temporary:
-            header = residuals.describe(result, task.source, encoding, task.residuals.parent)
+            header = residuals.describe(result, task.source, encoding, task.residuals.parent, first=self.job.first)
             archive.write(temporary, result.residuals, header)
             encoding.write(result, task)
 

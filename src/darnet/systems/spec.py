@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, mo
 
 from darnet.engines.devices import Precision, pick_device, pick_dtype
 from darnet.errors import ResourceError, UnknownNameError, UsageError, fault
-from darnet.images.budget import LEAST_TILE_PX, Budget, Cost, bytes_of, said
+from darnet.images.budget import LEAST_TILE_PX, Budget, Cost, bytes_of
 from darnet.models import cards
 from darnet.restore.experts.base import TILES, Tiles
 from darnet.restore.restorer import Restorer, check_limits
@@ -87,8 +87,10 @@ class RestorerSpec(BaseModel):
             budget=Budget.of(settled.max_memory),
         )
 
-    def settled(self) -> RestorerSpec:
+    def settled(self, processes: int = 1) -> RestorerSpec:
         """The same with what it leaves to this machine's memory: `max_memory`, and `tiles`, the largest that fit.
+
+        For each of some `processes` that share the memory.
 
         Raises as `build` does, and ResourceError where not even the smallest tiles fit what is stated, or stated ones
         do not.
@@ -99,7 +101,7 @@ class RestorerSpec(BaseModel):
             cards.check_files(folder)
         how = {"ensemble": self.quality == "best"}
         costs = [tile_cost(folder, self.device, self.precision, **how) for folder in sorted(folders)]
-        budget, tiles = Budget.of(self.max_memory), self.tiles
+        budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
         if self.max_memory is None:  # where little is free it is tried all the same
             budget = Budget(max([budget.total_bytes, *(budget.needed(cost, LEAST_TILE_PX) for cost in costs)]))
         if tiles is None:
@@ -135,8 +137,7 @@ def _check_stated(tiles: Tiles, budget: Budget, costs: Iterable[Cost]) -> None:
     """Raise ResourceError for tiles that a budget has no room for; both were stated."""
     needed = max(budget.needed(cost, tiles.size_px) for cost in costs)
     if needed > budget.total_bytes:
-        total = f"`max_memory={said(budget.total_bytes)!r}`"
-        raise ResourceError(f"{total}: tiles of {tiles.size_px} px need {said(needed)}; make `tiles` smaller")
+        raise ResourceError(f"{budget.short_of(needed, tiles.size_px)}; make `tiles` smaller")
 
 
 def load(  # noqa: PLR0913  the fields of RestorerSpec
