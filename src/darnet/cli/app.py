@@ -15,6 +15,7 @@ from darnet.cli import (
     diagnose,
     doctor,
     experts,
+    export,
     extend,
     inspect,
     restore,
@@ -48,6 +49,7 @@ def build() -> Any:
     group.command("remove", no_args_is_help=True)(experts.remove)
     group.command("rollback")(experts.rollback)
     app.add_typer(group, name="experts")
+    given(export.export)
     given(train.train)
     given(extend.extend)
     given(bench.bench)

@@ -77,14 +77,14 @@ class CompactUNet(Adopting):
         """Features at half resolution, made strip by strip where memory is worth a thought."""
         batch, _, height, width = pictures[0].shape
         shape = (batch, self.head.out_channels, height // 2, width // 2)
-        rows = _rows(shape) if _in_strips(shape) else shape[2]
-        features = pictures[0].new_empty(0)
+        if not _in_strips(shape):
+            whole: Tensor = self.head(F.pixel_unshuffle(torch.cat(list(pictures), dim=1), 2))
+            return whole
+        rows, features = _rows(shape), pictures[0].new_empty(0)
         for top in range(0, shape[2], rows):
             above, end = min(top, 1), min(top + rows + 1, shape[2])
             shown = torch.cat([picture[:, :, 2 * (top - above) : 2 * end] for picture in pictures], dim=1)
             strip: Tensor = self.head(F.pixel_unshuffle(shown, 2))
-            if rows >= shape[2]:
-                return strip
             if not top:
                 features = torch.empty(shape, dtype=strip.dtype, device=strip.device, memory_format=torch.channels_last)
             features[:, :, top : top + rows] = strip[:, :, above : above + rows]

@@ -141,9 +141,12 @@ def _powers_at_once(grey: Float[Tensor, "B H W"]) -> tuple[Float[Tensor, "B N N"
     """The same for pictures whose size is free, as it is in a graph: only indices and weights depend on it."""
     (down, down_shares), (across, across_shares) = (_window_axis(grey, dim) for dim in (1, 2))
     (rows, row_shares), (columns, column_shares) = (_mirrored_axis(grey, dim) for dim in (1, 2))
-    grey = grey[:, rows][:, :, columns]
-    grey = grey - (row_shares @ grey @ column_shares)[:, None, None]
-    windows = grey[:, down][..., across].transpose(2, 3) * _taper(WINDOW_PX, grey)  # (B, rows, columns, N, N)
+    grey = grey.index_select(1, rows).index_select(2, columns)
+    grey = grey - (grey * (row_shares[:, None] * column_shares)).sum(dim=(1, 2), keepdim=True)
+    picked = grey.index_select(1, down.flatten()).index_select(
+        2, across.flatten()
+    )  # by more than one index OpenVINO dies
+    windows = picked.reshape(-1, *down.shape, *across.shape).transpose(2, 3) * _taper(WINDOW_PX, grey)
     turns = torch.arange(WINDOW_PX)[:, None] * torch.arange(WINDOW_PX) % WINDOW_PX / WINDOW_PX
     cosines, sines = (2 * torch.pi * turns).cos(), (2 * torch.pi * turns).sin()
     even, odd = windows @ cosines, windows @ sines  # the transform of each row, and then of columns
@@ -153,17 +156,20 @@ def _powers_at_once(grey: Float[Tensor, "B H W"]) -> tuple[Float[Tensor, "B N N"
 
 
 def _mirrored_axis(grey: Tensor, dim: int) -> tuple[Int[Tensor, " L"], Float[Tensor, " L"]]:
-    """Indices along one axis and a window beyond it, and what each weighs in the mean of at least one window."""
+    """Indices along one axis and two windows beyond it, and what each weighs in the mean of at least one window."""
     length = grey.shape[dim]
-    index = torch.arange(length + WINDOW_PX)
+    index = torch.arange(length + 2 * WINDOW_PX)
     extent = torch.full((1,), length).clamp(min=WINDOW_PX)
     return mirrored(index, length), (index < extent) / extent
 
 
 def _window_axis(grey: Tensor, dim: int) -> tuple[Int[Tensor, "M N"], Float[Tensor, " M"]]:
-    """Indices of each window along one axis, and what it weighs: nothing where it ends outside, but for the first."""
+    """Indices of each window along one axis, and what it weighs: nothing where it ends outside, but for the first.
+
+    There are two at least: a length of 1 would be a constant of the graph.
+    """
     length = grey.shape[dim]
-    starts = torch.arange(length // (WINDOW_PX // 2) + 1) * (WINDOW_PX // 2)
+    starts = torch.arange(length // (WINDOW_PX // 2) + 2) * (WINDOW_PX // 2)
     inside = (starts == 0) | (starts + WINDOW_PX <= length)
     return starts[:, None] + torch.arange(WINDOW_PX), inside / inside.sum()
 
@@ -173,7 +179,11 @@ def make_filter(response: Float[Tensor, "B N N"]) -> Float[Tensor, "B K K"]:
     response = response.float()
     # Even, so that the filter is real; frequency -N/2 is its own partner.
     response = (response + response.flip((1, 2)).roll((1, 1), (1, 2))) / 2
-    taps = torch.fft.fftshift(torch.fft.ifft2(torch.fft.ifftshift(response, dim=(1, 2))).real, dim=(1, 2))
+    # Of the inverse transform only the real part is left: products of two small matrices, which every runtime knows.
+    centred = torch.arange(WINDOW_PX, device=response.device, dtype=response.dtype) - WINDOW_PX // 2
+    turns = 2 * torch.pi * (centred[:, None] * centred % WINDOW_PX) / WINDOW_PX
+    cosines, sines = turns.cos(), turns.sin()
+    taps = (cosines @ response @ cosines - sines @ response @ sines) / WINDOW_PX**2
     return F.pad(taps, (0, 1, 0, 1)) * _taper(WINDOW_PX + 1, taps).sqrt()
 
 

@@ -20,6 +20,7 @@ from darnet.errors import ContractError, UnknownNameError, UsageError, WeightsEr
 from darnet.models import cards
 from darnet.models.cards import Reference
 from darnet.registry import CLEAN, kinds_of
+from darnet.restore.experts.foreign import files
 from darnet.systems import manifest
 from darnet.systems.loading import load_expert, load_router
 from darnet.systems.manifest import System
@@ -51,7 +52,8 @@ def stage_expert(source: str, kinds: Sequence[str], folder: Path) -> None:
     if path.is_dir():
         _copy_part(path, folder)
     elif path.is_file():
-        cards.write_reference(Reference(name=path.stem, file=path.name, handles=kinds_of(kinds)), folder, path)
+        reference = Reference(name=path.stem, file=path.name, handles=kinds_of(kinds))
+        cards.write_reference(reference, folder, *files(path))
     else:
         cards.write_reference(Reference(name=source, registered=source, handles=kinds_of(kinds)), folder)
     _keeps(source, folder, "expert", lambda: check_expert(load_expert(folder, "cpu")))

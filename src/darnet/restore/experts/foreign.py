@@ -7,8 +7,7 @@ Shapes: H × W pixels, sRGB in [0, 1].
 
 from __future__ import annotations
 
-from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,10 +19,12 @@ from torch import Tensor, nn
 
 from darnet import registry
 from darnet.engines.devices import pick_device
-from darnet.engines.onnx import BOX, CONTEXT, MULTIPLE_OF, OVERLAP_PX
+from darnet.engines.graphs import ENCODE, MULTIPLE_OF, OVERLAP_PX
+from darnet.engines.tracing import BOX
 from darnet.errors import DarnetError, WeightsError, one_line
 from darnet.images.regions import Region, RegionSource, read_all
 from darnet.images.tiles import TileFunction, TilePlan, pad_to
+from darnet.models import cards
 from darnet.restore.experts.base import TILES, TiledExpert, Tiles
 from darnet.restore.experts.fitting import Fitting
 
@@ -41,8 +42,8 @@ ERRORS_ONLY = 3
 class ForeignExpert(TiledExpert):
     """A function of "1 3 h w" pictures, asked tile by tile.
 
-    And, where it is said so, of the `context` of the whole picture, and of the box of the tile in it. A call raises
-    DarnetError where it changes the size of a tile.
+    And, where it is said so, of what `encode` makes of the whole picture, and of the box of the tile in it. A call
+    raises DarnetError where it changes the size of a tile.
     """
 
     name: str
@@ -50,7 +51,7 @@ class ForeignExpert(TiledExpert):
     tiles: Tiles = TILES
     network: nn.Module | None = None  # where it is one of torch's
     multiple_of: int = 1  # sides of a tile, and where it lies
-    context: Callable[[Tensor], Tensor] | None = None  # whole pictures -> second argument of the function
+    encode: Callable[[Tensor], Sequence[Tensor]] | None = None  # whole picture -> further arguments of the function
     placed: bool = False  # whether its last argument is the box (`darnet.images.regions.Region.box`)
 
     def plan(self, height: int, width: int) -> TilePlan:
@@ -59,12 +60,12 @@ class ForeignExpert(TiledExpert):
 
     def look(self, source: RegionSource) -> TileFunction:
         """The function, told of the whole picture where it asks. Where memory runs short, see `Fitting`."""
-        seen = () if self.context is None else (self.context(read_all(source)[None]),)
+        knows = () if self.encode is None else self.encode(read_all(source)[None])
 
         def repair(tile: Tensor, region: Region) -> Tensor:
             where = (region.box(source.height, source.width),) if self.placed else ()
             try:
-                answer = self.function(tile, *seen, *where)
+                answer = self.function(tile, *knows, *where)
             except ValueError as error:
                 raise DarnetError(f"{self.name}: {error}") from error
             if answer.shape != tile.shape:
@@ -111,18 +112,18 @@ def load_spandrel(path: Path, device: str = "auto", tiles: Tiles = TILES) -> For
 def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> ForeignExpert:
     """An ONNX graph with one input and one output, (1, 3, H, W) floats in [0, 1]; H and W free or fixed.
 
-    Or one that darnet wrote (`darnet.engines.onnx.export_onnx`), which may have more inputs: one that a graph in its
-    metadata makes of the whole picture, and the box of the tile. It runs on the CPU. Where its size is fixed, tiles
-    have that size.
+    Or one that darnet wrote (`darnet.engines.graphs`), which may have more inputs: what the graph that its metadata
+    names, and that lies beside it, makes of the whole picture, and the box of the tile. It runs on the CPU. Where its
+    size is fixed, tiles have that size.
     Raises MissingPackageError without the extra, WeightsError naming the file and what is wrong with it.
     """
     if not path.is_file():
         raise WeightsError(path, "no such file")
-    run = _Graph(path, path.read_bytes())
-    multiple_of, overlap_px, look = _metadata(path, run.session.get_modelmeta().custom_metadata_map)
+    run = _Graph(path)
+    multiple_of, overlap_px, encode = _metadata(path, run.session.get_modelmeta().custom_metadata_map)
     inputs, outputs = run.session.get_inputs(), run.session.get_outputs()
     placed = len(inputs) > 1 and inputs[-1].name == BOX
-    wanted = (1 + (look is not None) + placed, 1)
+    wanted = (1 + (0 if encode is None else len(encode.session.get_outputs())) + placed, 1)
     shape = inputs[0].shape if (len(inputs), len(outputs)) == wanted else []
     if len(shape) != 4 or shape[1] != CHANNELS or inputs[0].type != "tensor(float)":
         found = ", ".join(f"{item.name} {item.type} {item.shape}" for item in (*inputs, *outputs))
@@ -136,33 +137,41 @@ def load_onnx(path: Path, device: str = "auto", tiles: Tiles = TILES) -> Foreign
 
     def repair(tile: Tensor, *more: Tensor) -> Tensor:
         padded = pad_to(tile, fixed[0]) if fixed else tile
-        answer = run(padded, *more)
+        (answer,) = run(padded, *more)
         if answer.shape != padded.shape:
             raise ValueError(f"{tuple(padded.shape)} became {tuple(answer.shape)}")
         return answer[:, :, : tile.shape[2], : tile.shape[3]]
 
     sides = 1 if fixed else multiple_of
-    return ForeignExpert(path.name, repair, tiles, multiple_of=sides, context=look, placed=placed)
+    return ForeignExpert(path.name, repair, tiles, multiple_of=sides, encode=encode, placed=placed)
+
+
+def files(path: Path) -> tuple[Path, ...]:
+    """All files that somebody else's network is made of, the one that is opened first. Raises as `FILES` does."""
+    if path.suffix.lower() != ".onnx":
+        return (path,)
+    _, _, encode = _metadata(path, _Graph(path).session.get_modelmeta().custom_metadata_map)
+    return (path,) if encode is None else (path, path.parent / encode.name)
 
 
 class _Graph:
     """A graph as a function of tensors. Raises WeightsError for a file that is none; running it, DarnetError."""
 
-    def __init__(self, path: Path, data: bytes) -> None:
+    def __init__(self, path: Path) -> None:
         runtime = registry.optional("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         self.name = path.name
         try:
-            self.session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # whatever a stranger's file brings
             raise WeightsError(path, f"no ONNX graph ({one_line(error)})") from error
 
-    def __call__(self, *given: Tensor) -> Tensor:
+    def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
         names = (item.name for item in self.session.get_inputs())
         try:
             arrays = {name: values.cpu().numpy() for name, values in zip(names, given, strict=True)}
-            return torch.from_numpy(self.session.run(None, arrays)[0])
+            return tuple(map(torch.from_numpy, self.session.run(None, arrays)))
         except Exception as error:  # whatever a stranger's graph brings
             raise DarnetError(f"{self.name}: {one_line(error)}") from error
 
@@ -171,12 +180,14 @@ def _metadata(path: Path, found: Mapping[str, str]) -> tuple[int, int, _Graph | 
     """What sides divide by, what tiles must share, the graph of whole pictures. Raises WeightsError for nonsense."""
     try:
         multiple_of, overlap_px = int(found.get(MULTIPLE_OF, MULTIPLE_PX)), int(found.get(OVERLAP_PX, 0))
-        look = b64decode(found[CONTEXT], validate=True) if CONTEXT in found else None
     except ValueError as error:
         raise WeightsError(path, f"metadata of darnet's that cannot be read ({one_line(error)})") from error
     if multiple_of < 1:
         raise WeightsError(path, f"{MULTIPLE_OF} is {multiple_of}")
-    return multiple_of, overlap_px, None if look is None else _Graph(path, look)
+    beside = found.get(ENCODE, "")
+    if beside and not (cards.is_name(beside) and (path.parent / beside).is_file()):
+        raise WeightsError(path, f"{beside}, the graph of the whole picture, does not lie beside it")
+    return multiple_of, overlap_px, _Graph(path.parent / beside) if beside else None
 
 
 #: Who reads a file, by how its name ends.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import darnet
-from darnet.engines.onnx import CONTEXT, MULTIPLE_OF, export_onnx
+from darnet.engines.graphs import ENCODE, MULTIPLE_OF, graphs, write
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import UsageError, WeightsError
 from darnet.images.tiles import grid_crops
@@ -72,19 +71,22 @@ def tiny(name: str) -> Model:
     return model
 
 
+def written(model: Model, folder: Path) -> Path:
+    """A network as its graphs: the path of that of a tile."""
+    made = graphs(model)
+    folder.mkdir(exist_ok=True)
+    if made.encode is not None:
+        write(made.encode, folder / "encode.onnx")
+        made.tile.metadata_props[ENCODE] = "encode.onnx"
+    write(made.tile, folder / "tile.onnx")
+    return folder / "tile.onnx"
+
+
 @pytest.fixture(scope="module")
-def graphs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The file of a tiny network, written once: that takes seconds."""
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The graph of a tile of a tiny network, written once: that takes seconds."""
     folder = tmp_path_factory.mktemp("graphs")
-
-    @cache
-    def written(name: str) -> Path:
-        path = folder / name / "net.onnx"
-        path.parent.mkdir()
-        export_onnx(tiny(name), path)
-        return path
-
-    return written
+    return cache(lambda name: written(tiny(name), folder / name))
 
 
 @pytest.fixture(autouse=True)
@@ -124,10 +126,10 @@ def check_same(model: Model, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_graph_is_an_expert_that_answers_as_its_network(graphs: Callable[[str], Path], name: str) -> None:
-    path = graphs(name)
-    assert [path.name for path in path.parent.iterdir()] == ["net.onnx"]
-    check_same(tiny(name), path)
+def test_a_graph_is_an_expert_that_answers_as_its_network(tiles: Callable[[str], Path], name: str) -> None:
+    path, model = tiles(name), tiny(name)
+    assert {path.name for path in path.parent.iterdir()} == {"tile.onnx", *(["encode.onnx"] if model.views else [])}
+    check_same(model, path)
     if name == "compact-unet, thumbnail":
         check_expert(Checked("net", load_onnx(path)))
 
@@ -137,23 +139,24 @@ def test_a_graph_is_an_expert_that_answers_as_its_network(graphs: Callable[[str]
 )
 def test_what_ships_can_be_a_graph(tmp_path: Path, part: str) -> None:
     model = cards.load(WEIGHTS / part)[0].eval()
-    export_onnx(model, tmp_path / "net.onnx")
+    path = written(model, tmp_path)
     if isinstance(model, DegradationClassifier):
-        check_same_verdict(model, tmp_path / "net.onnx", crop_px=128)
+        check_same_verdict(model, path, crop_px=128)
     else:
-        check_same(model, tmp_path / "net.onnx")
+        check_same(model, path)
 
 
-def ask(data: bytes, **given: Tensor) -> list[Tensor]:
+def ask(path: Path, **given: Tensor) -> dict[str, Tensor]:
     """A graph, by the runtime alone."""
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    return [torch.from_numpy(array) for array in session.run(None, {k: v.numpy() for k, v in given.items()})]
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    answers = session.run(None, {name: value.numpy() for name, value in given.items()})
+    return {output.name: torch.from_numpy(array) for output, array in zip(session.get_outputs(), answers, strict=True)}
 
 
-def look(path: Path, picture: Tensor) -> Tensor:
-    """What the graph inside a file makes of a whole picture, as the documentation says how."""
-    metadata = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
-    return ask(b64decode(metadata[CONTEXT]), picture=picture)[0]
+def encode(path: Path, picture: Tensor) -> dict[str, Tensor]:
+    """What the graph beside that of a tile makes of a whole picture, as the documentation says how."""
+    metadata = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+    return ask(path.parent / metadata[ENCODE], picture=picture)
 
 
 def check_same_verdict(model: DegradationClassifier, path: Path, crop_px: int) -> None:
@@ -161,10 +164,11 @@ def check_same_verdict(model: DegradationClassifier, path: Path, crop_px: int) -
         crops = grid_crops(picture, size_px=crop_px, grid=4, align_px=16)
         with torch.inference_mode():
             output = model(crops, model.look(picture[None]).expand(len(crops)))
-            wanted = [torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)]), output.severities]
-        answers = ask(path.read_bytes(), degraded=crops, context=look(path, picture[None]))
+            verdict = torch.cat([model.verdict(output, len(crops)), model.verdict(output, 1)])
+        wanted = {"verdict": verdict, "logits": output.routings[0].logits, "levels": output.severities}
+        answers = ask(path, degraded=crops, **encode(path, picture[None]))
         torch.testing.assert_close(answers, wanted, atol=1e-3, rtol=1e-4)
-        assert len(answers[0]) == 1 + len(crops)
+        assert len(answers["verdict"]) == 1 + len(crops)
 
 
 def test_a_router_is_a_graph_of_crops(tmp_path: Path) -> None:
@@ -172,15 +176,15 @@ def test_a_router_is_a_graph_of_crops(tmp_path: Path) -> None:
     model = DegradationClassifier(["clean", "noise", "rain"], 4, thumbnail_px=16, blocks=1).eval()
     wake(model, std=0.3)
     torch.nn.init.normal_(model.weighing)
-    export_onnx(model, tmp_path / "router.onnx")
-    check_same_verdict(model, tmp_path / "router.onnx", crop_px=32)
-    with pytest.raises(WeightsError, match=r"router\.onnx: expected one input and one output"):
-        load_onnx(tmp_path / "router.onnx")
+    path = written(model, tmp_path)
+    check_same_verdict(model, path, crop_px=32)
+    with pytest.raises(WeightsError, match=r"tile\.onnx: expected one input and one output"):
+        load_onnx(path)
 
 
-def test_experts_inside_are_routed_in_a_graph(graphs: Callable[[str], Path]) -> None:
+def test_experts_inside_are_routed_in_a_graph(tiles: Callable[[str], Path]) -> None:
     """Pictures that are sent different ways: all experts are in the graph, and it chooses itself."""
-    model, expert, ways = tiny("daair"), load_onnx(graphs("daair")), set()
+    model, expert, ways = tiny("daair"), load_onnx(tiles("daair")), set()
     for picture in torch.rand(8, 3, 16, 32) * torch.rand(8, 3, 1, 1):
         with torch.inference_mode():
             output = model(picture[None])
@@ -194,34 +198,35 @@ def test_a_path_through_experts_is_a_graph_of_its_own(tmp_path: Path) -> None:
     """What the network answers where its routing picks that path; tiles of two sizes, one glance."""
     model = tiny("slerir")
     picture = torch.rand(1, 3, 64, 96)
-    views = model.views(picture)
     with torch.inference_mode():
-        path = [int(routing.logits.argmax()) for routing in model(picture, model.encode(views)).routings]
+        knows = model.look(picture)
+        path = [int(routing.logits.argmax()) for routing in model(picture, knows).routings]
     assert len(set(path)) > 1
-    export_onnx(model.along(path), tmp_path / "path.onnx")
-    data = (tmp_path / "path.onnx").read_bytes()
+    tile_graph = written(model.along(path), tmp_path)
     for tile, box in (
         (picture, WHOLE),
         (picture[..., 16:48, :80].contiguous(), torch.tensor([[0.25, 0, 0.75, 5 / 6]])),
     ):
         with torch.inference_mode():
-            wanted = model(tile, model.encode(views), box).image.clamp(0, 1)
-        found = ask(data, degraded=tile, context=views, box=box)[0]
+            wanted = model(tile, knows, box).image.clamp(0, 1)
+        found = ask(tile_graph, degraded=tile, **knows.encoded, box=box)["restored"]
         torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=0)
         assert float((wanted - tile).abs().mean()) > 0.01
+    nothing = {name: torch.zeros_like(value) for name, value in knows.encoded.items()}
     here, elsewhere = (
-        ask(data, degraded=picture, context=seen, box=WHOLE)[0] for seen in (views, torch.zeros_like(views))
+        ask(tile_graph, degraded=picture, **seen, box=WHOLE)["restored"] for seen in (knows.encoded, nothing)
     )
     assert float((elsewhere - here).abs().max()) > 1e-3
 
 
-def test_a_tile_is_repaired_by_where_it_lies(graphs: Callable[[str], Path]) -> None:
-    model, data, picture = tiny("slerir"), graphs("slerir").read_bytes(), photo_like(64, 96)[None]
-    tile, views = picture[..., :32, 48:80].contiguous(), model.views(picture)
+def test_a_tile_is_repaired_by_where_it_lies(tiles: Callable[[str], Path]) -> None:
+    model, path, picture = tiny("slerir"), tiles("slerir"), photo_like(64, 96)[None]
+    tile = picture[..., :32, 48:80].contiguous()
     here, elsewhere = torch.tensor([[0, 0.5, 0.5, 5 / 6]]), torch.tensor([[0.5, 0, 1, 1 / 3]])
     with torch.inference_mode():
-        wanted = model(tile, model.encode(views), here).image.clamp(0, 1)
-    found, moved = (ask(data, degraded=tile, context=views, box=box)[0] for box in (here, elsewhere))
+        knows = model.look(picture)
+        wanted = model(tile, knows, here).image.clamp(0, 1)
+    found, moved = (ask(path, degraded=tile, **knows.encoded, box=box)["restored"] for box in (here, elsewhere))
     torch.testing.assert_close(found, wanted, atol=TOLERANCE, rtol=0)
     assert float((moved - wanted).abs().max()) > 1e-3
 
@@ -240,44 +245,39 @@ class Shaded(Model):
 
 
 def test_a_graph_may_ask_for_the_box_alone_and_says_what_tiles_share(tmp_path: Path) -> None:
-    export_onnx(Shaded(), tmp_path / "net.onnx")
     tiles = Tiles(64, 8)
-    expert, picture = load_onnx(tmp_path / "net.onnx", "cpu", tiles), torch.ones(3, 40, 130)
+    expert, picture = load_onnx(written(Shaded(), tmp_path), "cpu", tiles), torch.ones(3, 40, 130)
     assert expert.tiles == tiles.sharing(24)
     torch.testing.assert_close(expert(picture), NetworkExpert(TorchBackend(Shaded(), "cpu"), tiles)(picture))
     assert float(expert(picture)[:, :, -1].max()) < 0.6
 
 
-@pytest.mark.parametrize(
-    ("name", "tolerance"),
-    [
-        ("compact-unet, thumbnail", 1e-6),
-        ("slerir", 1e-6),
-        ("deconvolution-unet", 1e-3),  # logarithms, to which rounding is much where a picture has no power
-    ],
-)
-def test_the_look_at_a_picture_is_a_graph_for_any_size(
-    graphs: Callable[[str], Path], name: str, tolerance: float
-) -> None:
+@pytest.mark.parametrize("name", ["compact-unet, thumbnail", "slerir", "deconvolution-unet"])
+def test_the_look_at_a_picture_is_a_graph_for_any_size(tiles: Callable[[str], Path], name: str) -> None:
     """Pictures smaller than a window, of less than one pixel a cell, and of one pixel."""
-    model, path = tiny(name), graphs(name)
+    model, path = tiny(name), tiles(name)
     for height, width in ((1, 1), (5, 70), (64, 64), (95, 96), (200, 131)):
         picture = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
-        torch.testing.assert_close(look(path, picture), model.views(picture), atol=tolerance, rtol=0)
+        with torch.inference_mode():
+            wanted = dict(model.look(picture).encoded)
+        torch.testing.assert_close(encode(path, picture), wanted, atol=1e-3, rtol=1e-3)
 
 
-def test_metadata_that_cannot_be_read_names_the_file(tmp_path: Path, graphs: Callable[[str], Path]) -> None:
+def test_metadata_that_cannot_be_read_names_the_file(tmp_path: Path, tiles: Callable[[str], Path]) -> None:
     for key, value, reason in (
         (MULTIPLE_OF, "many", "cannot be read"),
         (MULTIPLE_OF, "0", "is 0"),
-        (CONTEXT, "§", "cannot be read"),
-        (CONTEXT, "aGVsbG8=", "no ONNX graph"),
+        (ENCODE, "../encode.onnx", "does not lie beside it"),
+        (ENCODE, "encode.onnx", "does not lie beside it"),
     ):
-        graph = onnx.load(graphs("compact-unet"))
+        graph = onnx.load(tiles("compact-unet"))
         onnx.helper.set_model_props(graph, {key: value})
         onnx.save(graph, tmp_path / "odd.onnx")
         with pytest.raises(WeightsError, match=rf"odd\.onnx.*{reason}"):
             load_onnx(tmp_path / "odd.onnx")
+    (tmp_path / "encode.onnx").write_text("hello")
+    with pytest.raises(WeightsError, match=r"encode\.onnx: no ONNX graph"):
+        load_onnx(tmp_path / "odd.onnx")
 
 
 class Silent(Model):
@@ -290,7 +290,6 @@ class Silent(Model):
         return Output()
 
 
-def test_what_answers_nothing_cannot_be_a_graph(tmp_path: Path) -> None:
+def test_what_answers_nothing_cannot_be_a_graph() -> None:
     with pytest.raises(UsageError, match="makes no image"):
-        export_onnx(Silent(), tmp_path / "graph.onnx")
-    assert not list(tmp_path.iterdir())
+        graphs(Silent())

@@ -1,0 +1,36 @@
+"""Graphs, run by ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from darnet import registry
+from darnet.engines.backend import Run
+from darnet.errors import UsageError, WeightsError, one_line
+
+#: Its severity, of 0 to 4: below it are remarks on how a graph was written.
+ERRORS_ONLY = 3
+
+
+def load(graph: Path, precision: str, threads: int) -> Run:
+    """A graph, in float32 (`darnet.engines.backend.Runtime`)."""
+    if precision != "fp32":
+        raise UsageError(f"`precision={precision!r}`: ONNX Runtime computes in fp32 on a CPU")
+    runtime = registry.optional("onnxruntime", "onnx")
+    options = runtime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = ERRORS_ONLY, threads
+    try:
+        session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # whatever a file brings
+        raise WeightsError(graph, f"no graph that ONNX Runtime reads ({one_line(error)})") from error
+    names = [output.name for output in session.get_outputs()]
+
+    def run(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        answers = session.run(None, {name: value.numpy() for name, value in given.items()})
+        return dict(zip(names, map(torch.from_numpy, answers), strict=True))
+
+    return run
