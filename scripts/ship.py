@@ -2,13 +2,17 @@
 
 python scripts/ship.py RUN          one network: src/darnet/weights/<system>/<recipe name>
 python scripts/ship.py --scores     write the figures of benchmarks/ into the cards
+python scripts/ship.py --graphs     write the graph of every part beside its weights
 python scripts/ship.py --memory     measure what tiles of the experts take, and write it into the cards
+python scripts/ship.py --losses F   what precisions lose, from reports of `darnet bench KIND --model darnet:oracle
+                                    --model darnet:oracle%openvino-bf16`, into the cards
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -16,8 +20,11 @@ from typing import Any
 
 from darnet.benchmark import suites
 from darnet.benchmark.footprint import tile_memory
+from darnet.benchmark.methods import split
 from darnet.benchmark.suite import AnyDocument
+from darnet.engines.choosing import TORCH, backends
 from darnet.engines.devices import Precision
+from darnet.engines.graphs import GRAPH, graphs, refer, write
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.systems import manifest
@@ -171,9 +178,45 @@ def write_memory() -> None:
     for folder in sorted(path.parent for path in manifest.SHIPPED.glob("*/*/card.json")):
         card = cards.read_card(folder)
         if card.name != "router":
-            update = {"tile_memory": {precision: tile_memory(folder, precision) for precision in PRECISIONS}}
-            print(card.name, update)
-            cards.write_card(card.model_copy(update=update), folder)
+            found = {f"{backend} {one}": tile_memory(folder, backend, one) for backend, one in _computing(folder)}
+            print(card.name, found)
+            cards.write_card(card.model_copy(update={"tile_memory": found}), folder)
+
+
+def _computing(folder: Path) -> list[tuple[str, Precision]]:
+    """Who may compute a part, and in which precisions."""
+    return [
+        (backend, one)
+        for backend in (backends() if (folder / GRAPH).exists() else [TORCH])
+        for one in PRECISIONS
+        if (backend, one) != ("onnxruntime", "bf16")
+    ]
+
+
+def write_graphs() -> None:
+    """Every part of darnet's own gets its graph: others measure whole pictures, which no graph of a tile can."""
+    for folder in sorted(path.parent for path in (manifest.SHIPPED / manifest.DEFAULT).glob("*/card.json")):
+        model, card = cards.load(folder)
+        graph = graphs(model).tile
+        refer(graph, folder / cards.WEIGHTS, card.sha256)
+        write(graph, folder / GRAPH)
+        print(folder / GRAPH, (folder / GRAPH).stat().st_size)
+
+
+def write_losses(reports: Sequence[Path]) -> None:
+    """Every expert's card gets the most that a precision loses on a test set of its kind, and no less than nothing."""
+    for report in reports:
+        found = suites.read(report).part.rows
+        folder = manifest.SHIPPED / manifest.DEFAULT / found[0].kind
+        exact = {row.place: row.psnr for row in found if not split(row.method)[1]}
+        lost: dict[str, list[float]] = {}
+        for row in found:
+            precision = split(row.method)[1].partition("-")[2]
+            if precision and row.psnr is not None and exact[row.place] is not None:
+                lost.setdefault(precision, []).append(exact[row.place] - row.psnr)
+        losses = {precision: round(max(0.0, *worst), 3) for precision, worst in lost.items()}
+        print(folder.name, losses)
+        cards.write_card(cards.read_card(folder).model_copy(update={"losses": losses}), folder)
 
 
 def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:
@@ -206,15 +249,20 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what else a reader of the card should know of its training")
     parser.add_argument("--hardware", default="2 CPU cores (AVX-512, bf16), shared with other work")
     parser.add_argument("--scores", action="store_true")
+    parser.add_argument("--graphs", action="store_true")
     parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--losses", type=Path, nargs="+", default=(), metavar="REPORT")
     options = parser.parse_args()
     if options.run is not None:
         card = ship(options.run, options.note, options.hardware)
         print(f"{card.name}: {card.parameters} parameters, sha256 {card.sha256[:12]}")
     if options.scores:
         write_scores()
+    if options.graphs:
+        write_graphs()
     if options.memory:
         write_memory()
+    write_losses(options.losses)
 
 
 if __name__ == "__main__":

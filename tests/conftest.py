@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
@@ -22,6 +24,9 @@ from hypothesis import settings
 import shape_checks
 
 shape_checks.install()
+
+#: What is asserted of pictures is of torch, not of whatever is the fastest here; nothing is kept in the user's caches.
+os.environ |= {"DARNET_BACKEND": "torch", "DARNET_CACHE": str(Path(tempfile.gettempdir()) / "darnet-tests")}
 
 # torchvision's wheels are built for CUDA: beside a CPU torch two operators are missing when it (and so spandrel) is
 # imported. Declared, they are enough for everything but detection networks.

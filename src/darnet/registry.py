@@ -25,7 +25,7 @@ CLEAN = "clean"
 #: What Python calls the code of a module.
 BODY = "<module>"
 
-Group = Literal["model", "encoder", "kind", "degradation", "expert", "router"]
+Group = Literal["model", "encoder", "kind", "degradation", "expert", "router", "runtime"]
 
 BUILTIN: Mapping[Group, Mapping[str, str]] = {
     "model": {
@@ -61,6 +61,10 @@ BUILTIN: Mapping[Group, Mapping[str, str]] = {
     },
     "router": {
         "always": "darnet.restore.routers:Always",
+    },
+    "runtime": {
+        "onnxruntime": "darnet.engines.onnxruntime:load",
+        "openvino": "darnet.engines.openvino:load",
     },
 }
 

@@ -307,7 +307,7 @@ def test_every_setting_is_in_the_report(pictures, restore):
     job += ("--mask", "in/photo.png", "--keep-time", "--first")
     job += ("--include", "*.png", "--exclude", "raw", "--min-size", 5, "--sidecar")
     spec = ("--max-steps", 2, "--min-confidence", 0.5, "--tile", 64, "--precision", "fp32", "--quality", "best")
-    spec += ("--max-memory", "64GB")
+    spec += ("--max-memory", "64GB", "--backend", "torch")
     assert restore("in", "-o", "out", *flags, *spec).code == 0
     restorer = json.loads(Path("report.json").read_text())["settings"]["restorer"]
     assert restore("in", "-o", "out", *job, *flags).code == 0

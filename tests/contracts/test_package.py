@@ -126,6 +126,7 @@ TESTED_ELSEWHERE = {
     "images/codecs": "images/test_image.py",
     "restore/result": "restore/test_diagnosis.py",
     "jobs/many": "jobs/test_job.py",
+    "jobs/notes": "jobs/test_resuming.py",
     "jobs/residuals": "jobs/test_archive.py",
     "restore/masks": "restore/test_work.py",
     "restore/residuals": "restore/test_blending.py",
@@ -133,6 +134,9 @@ TESTED_ELSEWHERE = {
     "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
     "training/hardware": "training/test_launch.py",
+    "engines/onnxruntime": "engines/test_backend.py",
+    "engines/openvino": "engines/test_backend.py",
+    "engines/tracing": "engines/test_graphs.py",
     "jobs/engine": "jobs/test_local.py",
     "jobs/processes": "jobs/test_crew.py",
 }

@@ -7,6 +7,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydantic
 import pytest
 from hypothesis import given
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 
 import darnet
 from darnet import RestorerSpec, Tiles
+from darnet.engines.backend import GraphBackend
 from darnet.errors import ResourceError, UnknownNameError, UsageError
 from darnet.images import budget
 from darnet.images.budget import Budget
 from darnet.models import cards
 from darnet.restore.experts import NetworkExpert, SelfEnsemble
+from darnet.restore.routers import NetworkRouter
 from darnet.systems import manifest
 from darnet.systems.loading import UNMEASURED, tile_cost
 
@@ -27,6 +30,7 @@ SPECS = st.builds(
     system=st.sampled_from(["darnet", "daair", "somewhere/else"]),
     device=st.sampled_from(["auto", "cpu", "cuda:1"]),
     precision=st.sampled_from(["auto", "fp32", "bf16", "fp16"]),
+    backend=st.sampled_from(["auto", "torch", "openvino"]),
     tiles=st.none() | st.builds(Tiles, st.integers(64, 2048), st.integers(0, 63)),
     min_confidence=st.none() | st.floats(0, 1),
     max_steps=st.integers(1, 9),
@@ -163,3 +167,27 @@ def test_what_nobody_has_measured_is_taken_to_be_dear(tmp_path: Path) -> None:
     shipped = [tile_cost(folder.parent, "cpu", "fp32") for folder in manifest.SHIPPED.glob("*/*/card.json")]
     assert all(cost.of(1152) < UNMEASURED.of(1152) for cost in shipped if cost != UNMEASURED)
     assert len([cost for cost in shipped if cost != UNMEASURED]) == len(shipped) - 1  # all but the router
+
+
+def test_the_backend_that_is_stated_runs_router_and_experts() -> None:
+    restorer = RestorerSpec(device="cpu", backend="onnxruntime").build()
+    router, expert = restorer.router, restorer.experts["rain"]
+    assert isinstance(router, NetworkRouter) and isinstance(expert, NetworkExpert)
+    for backend in (router.backend, expert.backend):
+        assert isinstance(backend, GraphBackend) and backend.runtime == "onnxruntime"
+    photo = np.random.default_rng(0).integers(60, 196, (64, 80, 3), np.uint8)
+    by_torch = RestorerSpec(device="cpu", backend="torch").build()
+    found, wanted = (one(photo, kinds="rain").image.astype(int) for one in (restorer, by_torch))
+    assert np.abs(found - wanted).max() <= 1
+    with pytest.raises(UnknownNameError, match="openvin"):
+        RestorerSpec(device="cpu", backend="openvin").build()
+
+
+def test_tiles_fit_whoever_is_taken_where_nobody_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph takes more memory than torch, which works strip by strip."""
+    folder = manifest.SHIPPED / "darnet" / "noise"
+    costs = [tile_cost(folder, "cpu", "fp32", name) for name in ("torch", "onnxruntime", "openvino")]
+    monkeypatch.delenv("DARNET_BACKEND")
+    either = tile_cost(folder, "cpu", "fp32")
+    assert either.pixel_bytes == max(cost.pixel_bytes for cost in costs) > costs[0].pixel_bytes
+    assert either.fixed_bytes == max(cost.fixed_bytes for cost in costs)

@@ -31,7 +31,9 @@ from darnet.models import cards
 from darnet.models.abilities import Watched
 from darnet.models.base import Model
 from darnet.restore.experts import NetworkExpert, Tiles
+from darnet.restore.experts.base import TiledExpert
 from darnet.restore.routers import NetworkRouter
+from darnet.systems.loading import load_expert
 
 SIZES_PX = (256, 512)
 #: Sides of tiles whose memory is measured, and by how much more than was measured is said.
@@ -82,23 +84,25 @@ def footprint(source: Source, sizes_px: Sequence[int] = SIZES_PX) -> Footprint:
     return Footprint(_count(model), _count(model) - idle(model), sizes, PAPERS.get(kind))
 
 
-def tile_memory(folder: Path, precision: Precision) -> tuple[int, int]:
+def tile_memory(folder: Path, backend: str, precision: Precision) -> tuple[int, int]:
     """What a tile of an expert takes on a CPU, at most: bytes however small it is, and for each of its pixels (`Cost`).
 
     It is the peak of a process over what it held before, with tiles of TILES_PX, on Linux; a tenth more is said.
-    Raises what `cards.load` raises.
+    Raises what `load_expert` raises.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-        peaks = alone.submit(_peaks, folder, precision).result()
+        peaks = alone.submit(_peaks, folder, backend, precision).result()
     (small, low), (large, high) = peaks[-2:]
     pixel = (high - low) / (large**2 - small**2)
-    fixed = max(peak - pixel * side**2 for side, peak in peaks)
+    fixed = max(0.0, *(peak - pixel * side**2 for side, peak in peaks))
     return ceil(MARGIN * fixed / 1e6) * 10**6, ceil(MARGIN * pixel)
 
 
-def _peaks(folder: Path, precision: Precision) -> list[tuple[int, int]]:
+def _peaks(folder: Path, backend: str, precision: Precision) -> list[tuple[int, int]]:
     torch.set_num_threads(1)
-    expert = NetworkExpert(TorchBackend(cards.load(folder)[0], "cpu", precision), Tiles(0))
+    expert = load_expert(folder, "cpu", precision, Tiles(0), backend)
+    if not isinstance(expert, TiledExpert):
+        raise UsageError(f"{folder}: not asked by tiles")
     peaks = []
     for side in (TILES_PX[0], *TILES_PX):  # the first time what stays is made, too
         picture = Planes(torch.rand(3, side, side, generator=torch.Generator().manual_seed(0)))

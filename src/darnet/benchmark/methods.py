@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.protocol import Pixels
+from darnet.engines.choosing import AUTO, TORCH
 from darnet.engines.pytorch import TorchBackend
 from darnet.models import cards
 from darnet.registry import CLEAN
@@ -25,10 +26,12 @@ from darnet.restore.experts import NetworkExpert, SelfEnsemble
 from darnet.restore.restorer import Restorer
 from darnet.restore.routers import Always, NetworkRouter, Router
 from darnet.systems.loading import load_router
-from darnet.systems.spec import Quality, load
+from darnet.systems.spec import load
 
 COST_PX = 256
 ORACLE, ROUTER, BEST, ONCE, AS, OTHER = ":oracle", ":router", ":best", ":once", ":as=", "@"
+#: What stands before who runs the networks, and in which precision.
+BY = "%"
 
 
 class Answer(NamedTuple):
@@ -184,19 +187,23 @@ class Limited:
 
 
 def load_system(name: str, device: str) -> Method:
-    """A system by `NAME`, or one of its variants.
+    """A system by `NAME`, or one of its variants, of which any may end in `%BACKEND` or `%BACKEND-PRECISION`.
 
     `NAME:best` (quality), `NAME:once` (one repair at most), `NAME:oracle`, `NAME:router`,
     `NAME:as=blur+noise` (told to repair these, in this order), `NAME:clean+noise` (a router limited to these kinds), or
-    `NAME@FOLDER` (the router of another folder). Raises UnknownNameError or WeightsError.
+    `NAME@FOLDER` (the router of another folder). By default torch runs it, whose figures are the same on every machine.
+    Raises UnknownNameError or WeightsError.
     """
+    name, by = split(name)
+    backend, _, precision = by.partition("-")
+    how = {"device": device, "backend": backend or TORCH, "precision": precision or AUTO}
     if OTHER in name and not Path(name).exists():
         system, _, router = name.partition(OTHER)
-        return System(replace(loaded(system, device), router=load_router(Path(router), device)))
+        return System(replace(loaded(system, **how), router=load_router(Path(router), device, backend=TORCH)))
     folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
     if f":{variant}".startswith(AS):
-        return prescribed(folder, device, variant.partition("=")[2].split(TOGETHER))
-    restorer = loaded(folder, device, "best" if f":{variant}" == BEST else "fast")
+        return prescribed(folder, variant.partition("=")[2].split(TOGETHER), **how)
+    restorer = loaded(folder, quality="best" if f":{variant}" == BEST else "fast", **how)
     if f":{variant}" == ORACLE:
         return Oracle(restorer)
     if f":{variant}" == ROUTER:
@@ -208,16 +215,27 @@ def load_system(name: str, device: str) -> Method:
     return System(restorer)
 
 
-def prescribed(name: str, device: str, kinds: Sequence[str]) -> Method:
+def split(name: str) -> tuple[str, str]:
+    """A method without who runs it, and that; a variant stands before or behind it.
+
+    >>> split("darnet:oracle%openvino-bf16"), split("darnet%torch:oracle"), split("darnet")
+    (('darnet:oracle', 'openvino-bf16'), ('darnet:oracle', 'torch'), ('darnet', ''))
+    """
+    before, _, rest = (name, "", "") if Path(name).exists() else name.partition(BY)
+    by, colon, variant = rest.partition(":")
+    return f"{before}{colon}{variant}", by
+
+
+def prescribed(name: str, kinds: Sequence[str], **how: Any) -> Method:
     """A system that follows a plan, and loads its experts alone. Raises UnknownNameError or WeightsError."""
-    restorer = load(name, device=device)
+    restorer = load(name, **how)
     plan = restorer.check(kinds)
     return Prescribed(replace(restorer, experts={kind: restorer.experts[kind] for kind in plan}), plan)
 
 
-def loaded(name: str, device: str, quality: Quality = "fast") -> Restorer:
+def loaded(name: str, **how: Any) -> Restorer:
     """A system all of whose experts are loaded: no picture's time is to have the loading of one in it."""
-    restorer = load(name, device=device, quality=quality)
+    restorer = load(name, **how)
     return replace(restorer, experts=dict(restorer.experts))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from darnet.benchmark.cases import Case
-from darnet.benchmark.methods import Cost, Method
+from darnet.benchmark.methods import Cost, Method, split
 from darnet.benchmark.peers import load_method, repairs
 from darnet.benchmark.protocol import Protocol
 from darnet.benchmark.rows import Record, Row, groups, row
@@ -203,7 +203,7 @@ def failed(method: str, case: Case, reason: str) -> Record:
 def cost(method: str, device: str, case: Case) -> Cost:
     """What a picture of this kind costs; runs in a process of the pool."""
     try:
-        return loaded(method, device).cost(case)
+        return loaded(split(method)[0], device).cost(case)  # whoever runs it, it is the same network
     except Exception:  # a method that fails is reported picture by picture
         return Cost(None, None)
 

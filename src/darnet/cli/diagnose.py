@@ -28,6 +28,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
     recursive: o.Recursive = False,
     device: o.Device = "auto",
     precision: o.Precision = "auto",
+    backend: o.Backend = "auto",
     model: o.Model = "darnet",
     output: o.HeatMap = None,
     overwrite: o.Overwrite = False,
@@ -50,7 +51,9 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
         maps: Iterable[Task | None] = repeat(None) if output is None else _maps(output, search)
         from darnet.systems.spec import RestorerSpec
 
-        restorer = RestorerSpec(system=model, device=device, precision=precision, max_memory=max_memory).build()
+        restorer = RestorerSpec(
+            system=model, device=device, precision=precision, backend=backend, max_memory=max_memory
+        ).build()
     for source, task in session.each(zip(search.sources, maps, strict=False), len(search.sources)):
         treatment, drawn = None, None
         with observed(restorer.budget), session.attempt(source.name, source.path) as attempt:

@@ -30,6 +30,7 @@ def doctor(json: o.AsJson = False) -> int:
         "versions": _versions(),
         "extras": _extras(),
         "machine": _machine(),
+        "backends": _backends(),
         "formats": _formats(),
         "weights": weights,
     }
@@ -155,6 +156,29 @@ def _precision(what: str, seconds: Mapping[str, float]) -> str:
 
     times = ", ".join(f"{name} {1000 * took:.3g} ms" for name, took in seconds.items())
     return f"{fastest(seconds)} ({what}: {times})"
+
+
+def _backends() -> dict[str, str]:
+    """What `--backend auto` is here, for each part of what restores by default, as far as it was tried already."""
+    from darnet.engines.choosing import AUTO, STATED, known
+    from darnet.models import cards
+    from darnet.models.cards import Card
+    from darnet.systems import manifest
+
+    answers = {"auto": os.environ.get(STATED) or "the fastest that answers rightly"}
+    try:
+        folders = parts(manifest.DEFAULT)
+        found = {role: cards.read_part(folder) for role, folder in folders.items()}
+    except WeightsError:  # told of among the weights
+        return answers
+    for role, card in found.items():
+        choice = known(card.sha256, card.losses, AUTO) if isinstance(card, Card) else None
+        if choice is None:
+            answers[role] = "not tried yet"
+        else:
+            times = ", ".join(f"{name} {took:.3g} ms" for name, took in choice.milliseconds.items())
+            answers[role] = f"{choice.backend} {choice.precision} ({times})"
+    return answers
 
 
 def _formats() -> dict[str, str]:

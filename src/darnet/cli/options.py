@@ -92,6 +92,14 @@ Device: TypeAlias = Annotated[
     ),
 ]
 Precision: TypeAlias = Annotated[PrecisionName, typer.Option("--precision", help="Number type of the networks.")]
+Backend: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--backend",
+        metavar="auto|torch|onnxruntime|openvino",
+        help="Who runs networks on the CPU; auto: the fastest whose answers are right, tried out the first time.",
+    ),
+]
 Tile: TypeAlias = Annotated[
     str,
     typer.Option(

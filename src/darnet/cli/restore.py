@@ -40,6 +40,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     tiles: o.Tile = "auto",
     device: o.Device = "auto",
     precision: o.Precision = "auto",
+    backend: o.Backend = "auto",
     ext: o.Ext = "auto",
     quality: o.Quality = None,
     bit_depth: o.Depth = "auto",
@@ -82,8 +83,8 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part, include or (), exclude or ())
         kept = strength_of(strength, luma, chroma)
         job = Job(tuple(kinds or ()), kept, encoding, recursive, overwrite, *how, min_size, sidecar)
-        run = {"device": device, "precision": precision, "tiles": tiles, "quality": effort, "max_memory": max_memory}
-        who: Who = {"system": model, "min_confidence": min_confidence, "max_steps": max_steps, **run}
+        run = {"device": device, "precision": precision, "backend": backend, "tiles": tiles, "max_memory": max_memory}
+        who: Who = {"system": model, "min_confidence": min_confidence, "max_steps": max_steps, "quality": effort, **run}
         if from_sidecar is not None:
             inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
         watched = watch_of(session, job, interval) if watch else None

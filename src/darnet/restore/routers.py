@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from darnet.degradations import is_local
-from darnet.engines.pytorch import TorchBackend
+from darnet.engines.backend import Backend
 from darnet.errors import DarnetError
 from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.regions import Planes, RegionSource, read_all
@@ -76,7 +76,7 @@ class NetworkRouter(RegionRouter):
     Raises DarnetError if the network is no classifier.
     """
 
-    backend: TorchBackend
+    backend: Backend
     crop_px: int = 128
     grid: int = 4
 

@@ -10,14 +10,16 @@ from typing import Any
 import torch
 
 from darnet import registry
+from darnet.engines.choosing import AUTO, Part, candidates, prepare
 from darnet.engines.devices import Precision, pick_device
-from darnet.engines.pytorch import TorchBackend
+from darnet.engines.graphs import GRAPH, is_of
 from darnet.errors import DarnetError, WeightsError
 from darnet.images.budget import Cost
 from darnet.images.tiles import pad_to
 from darnet.models import cards
 from darnet.models.abilities import Classifier
 from darnet.models.base import Model
+from darnet.models.cards import Card
 from darnet.restore.experts.base import TILES, Checked, Expert, SelfEnsemble, Tiles
 from darnet.restore.experts.foreign import FILES
 from darnet.restore.experts.network import NetworkExpert
@@ -31,16 +33,16 @@ UNMEASURED = Cost(64_000_000, 512)
 ELSEWHERE, VIEWS_BYTES = Cost(8_000_000, 60), 48
 
 
-def load_router(folder: Path, device: str = "auto", precision: Precision = "auto") -> Router:
+def load_router(folder: Path, device: str = AUTO, precision: Precision = AUTO, backend: str = AUTO) -> Router:
     """Whoever the folder holds: a network of darnet's, or a router by its name in the registry.
 
-    Raises WeightsError (missing, damaged, incompatible), UnknownNameError or UsageError (device, precision).
+    Raises WeightsError (missing, damaged, incompatible), UnknownNameError or UsageError (device, precision, backend).
     """
     reference = cards.read_reference(folder)
     if reference is None:
-        backend = TorchBackend(cards.load(folder)[0], device, precision)
+        made = prepare(_part(folder), device, precision, backend)
         try:
-            return NetworkRouter(backend)
+            return NetworkRouter(made)
         except DarnetError as error:
             raise WeightsError(folder, str(error)) from error
     if reference.file:
@@ -53,19 +55,23 @@ def load_router(folder: Path, device: str = "auto", precision: Precision = "auto
 
 
 def load_expert(
-    folder: Path, device: str = "auto", precision: Precision = "auto", tiles: Tiles | None = None
+    folder: Path,
+    device: str = AUTO,
+    precision: Precision = AUTO,
+    tiles: Tiles | None = None,
+    backend: str = AUTO,
 ) -> Expert:
     """Whoever the folder holds, ready to repair.
 
     Raises WeightsError (missing, damaged, incompatible), MissingPackageError (an extra of darnet is needed), or
-    UsageError (device, precision).
+    UsageError (device, precision, backend).
     """
     reference = cards.read_reference(folder)
     if reference is None:
-        model, _ = cards.load(folder)
-        if isinstance(model, Classifier) and not _repairs(model):
-            raise WeightsError(folder, f"{type(model).__name__} makes no image: it is no expert")
-        return NetworkExpert(TorchBackend(model, device, precision), tiles or TILES)
+        part = _part(folder)
+        if isinstance(part.model, Classifier) and not _repairs(part.model):
+            raise WeightsError(folder, f"{type(part.model).__name__} makes no image: it is no expert")
+        return NetworkExpert(prepare(part, device, precision, backend), tiles or TILES)
     if reference.file:
         path = folder / reference.file
         if path.suffix.lower() not in FILES:
@@ -78,12 +84,25 @@ def load_expert(
     return Checked(reference.name, expert)
 
 
-def tile_cost(folder: Path, device: str, precision: Precision, *, ensemble: bool = False) -> Cost:
-    """What a tile of whoever a folder holds takes of memory. Raises WeightsError; UsageError (device, precision)."""
+def _part(folder: Path) -> Part:
+    """A network, with its graph if that lies beside its weights and is of them."""
+    model, card = cards.load(folder)
+    graph = folder / GRAPH
+    return Part(model, graph if is_of(graph, card.sha256) else None, card.losses, card.sha256)
+
+
+def tile_cost(folder: Path, device: str, precision: Precision, backend: str = AUTO, *, ensemble: bool = False) -> Cost:
+    """What a tile of whoever a folder holds takes of memory, at most, whoever of several backends is taken.
+
+    Raises WeightsError; UsageError (device, precision); UnknownNameError (backend).
+    """
     cost = ELSEWHERE
     if pick_device(device).type == "cpu":
-        known = cards.read_part(folder).tile_memory.get("fp32" if precision == "auto" else precision)
-        cost = UNMEASURED if known is None else Cost(*known)
+        part = cards.read_part(folder)
+        losses = part.losses if isinstance(part, Card) else {}
+        names = [f"{name} {one}" for name, one in candidates(backend, precision, losses)]
+        known = [Cost(*part.tile_memory[name]) for name in names if name in part.tile_memory] or [UNMEASURED]
+        cost = Cost(max(one.fixed_bytes for one in known), max(one.pixel_bytes for one in known))
     return Cost(cost.fixed_bytes, cost.pixel_bytes + VIEWS_BYTES) if ensemble else cost
 
 

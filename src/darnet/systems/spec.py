@@ -41,6 +41,7 @@ class RestorerSpec(BaseModel):
     system: str = manifest.DEFAULT
     device: str = "auto"
     precision: Precision = "auto"
+    backend: str = "auto"
     tiles: Tiles | None = None
     min_confidence: float | None = None
     max_steps: int | None = None
@@ -72,10 +73,11 @@ class RestorerSpec(BaseModel):
         settled, best = self.settled(), self.quality == "best"
         system, folder = manifest.read_system(self.system)
         folders = self._folders()
-        loading = partial(load_expert, device=self.device, precision=self.precision, tiles=settled.tiles)
+        run: dict[str, Any] = {"device": self.device, "precision": self.precision, "backend": self.backend}
+        loading = partial(load_expert, tiles=settled.tiles, **run)
         stated = self.min_confidence is not None
         return Restorer(
-            router=load_router(manifest.part(folder, system.router), self.device, self.precision),
+            router=load_router(manifest.part(folder, system.router), **run),
             experts=LazyExperts(folders, loading, ensemble=best),
             min_confidence=system.min_confidence if self.min_confidence is None else self.min_confidence,
             min_confidences={} if stated else system.min_confidences,
@@ -100,7 +102,7 @@ class RestorerSpec(BaseModel):
         for folder in folders:
             cards.check_files(folder)
         how = {"ensemble": self.quality == "best"}
-        costs = [tile_cost(folder, self.device, self.precision, **how) for folder in sorted(folders)]
+        costs = [tile_cost(folder, self.device, self.precision, self.backend, **how) for folder in sorted(folders)]
         budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
         if self.max_memory is None:  # where little is free it is tried all the same
             budget = Budget(max([budget.total_bytes, *(budget.needed(cost, LEAST_TILE_PX) for cost in costs)]))
@@ -145,6 +147,7 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
     *,
     device: str = "auto",
     precision: Precision = "auto",
+    backend: str = "auto",
     tiles: Tiles | None = None,
     min_confidence: float | None = None,
     max_steps: int | None = None,
@@ -155,6 +158,8 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
 
     `quality`: "best" takes the large expert of a kind where the system has one, and asks every expert eight times
     (`SelfEnsemble`).
+    `backend`: who runs networks on the CPU: torch, onnxruntime or openvino; default: the fastest whose answers are
+    right, tried out the first time (`darnet.engines.choosing`).
     `min_confidence`: for all kinds, in place of what the system says.
     `max_memory`: bytes that the process may take, or such as "2GB"; default: half of what is free. Tiles are chosen by
     it, where none are given, and pictures that need more are refused before they are decoded.
@@ -168,6 +173,7 @@ def load(  # noqa: PLR0913  the fields of RestorerSpec
         system=str(name),
         device=device,
         precision=precision,
+        backend=backend,
         tiles=tiles,
         min_confidence=min_confidence,
         max_steps=max_steps,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from darnet.engines.pytorch import TorchBackend
+from darnet.engines.backend import Backend
 from darnet.errors import DarnetError
 from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.regions import Region, RegionSource, read_all
@@ -31,7 +31,7 @@ class NetworkExpert(TiledExpert):
     A call raises DarnetError if the network answers with anything but finite pixels.
     """
 
-    backend: TorchBackend
+    backend: Backend
     tiles: Tiles = TILES
 
     def told(self, kind: str) -> NetworkExpert:
