@@ -12,9 +12,14 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import darnet
 from darnet.errors import ImageError, UsageError
 from darnet.images.image import Image
+from darnet.images.signature import PROCESSING, SOFTWARE
 from darnet.jobs import Encoding, Job, inputs, restore_many
+
+#: Whoever took the picture, as EXIF has it.
+ARTIST = 0x13B
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,11 @@ def test_a_copy_that_fails_half_way_is_named_and_leaves_nothing(pictures, tiny_c
     assert {path.name for path in Path().iterdir()} == {"photo.png", "photo.restored.png"}
 
 
+def exif_of(path: Path) -> dict[int, object]:
+    with PIL.Image.open(path) as picture:
+        return dict(picture.getexif())
+
+
 @pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])
 def test_ext_is_the_format(pictures, tiny_clean_system, ext):
     (done,) = restore_many(pictures("photo.png"), restorer=tiny_clean_system, job=Job(encoding=Encoding(ext)))
@@ -138,3 +148,32 @@ def test_what_is_private_stays_so(pictures, tiny_system, tiny_clean_system, chan
         (done,) = restore_many([photo], f"out{mode}", tiny_system if changed else tiny_clean_system)
         assert stat.S_IMODE(Path(done.output).stat().st_mode) & ~0o777 == 0
         assert stat.S_IMODE(Path(done.output).stat().st_mode) == wanted
+
+
+@pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])
+def test_what_repaired_a_picture_stands_in_its_file(pictures, tiny_system, ext):
+    """Beside what its camera's program is, and not where nothing was changed, or nothing is to be kept."""
+    exif = PIL.Image.Exif()
+    exif[SOFTWARE], exif[ARTIST] = "Lightroom", "me"
+    photo = np.random.default_rng(0).integers(60, 196, (48, 48, 3), np.uint8)
+    pictures("c.png")  # which also goes to a folder of its own
+    PIL.Image.fromarray(photo).save("a.jpg", exif=exif)
+    PIL.Image.fromarray(photo).save("b.png")
+    encoding = Encoding(ext=ext)
+    said = {}
+    for name, job in {
+        "kept": Job(kinds=("noise",), encoding=encoding),
+        "stripped": Job(kinds=("noise",), encoding=replace(encoding, metadata="strip")),
+        "left": Job(kinds=("noise",), strength=0.0, encoding=encoding),
+    }.items():
+        done = list(restore_many(["a.jpg", "b.png"], name, restorer=tiny_system, job=job))
+        assert [one.error for one in done] == [None, None]
+        assert {one.treatment.changed for one in done} == {name != "left"}
+        said[name] = [exif_of(Path(name) / f"{stem}.{ext}") for stem in ("a", "b")]
+    text = f"darnet {darnet.__version__}: noise"
+    (a, b), (c, d), (e, f) = said.values()
+    assert (a[SOFTWARE], a[ARTIST], b[SOFTWARE]) == ("Lightroom", "me", text)
+    assert a.get(PROCESSING) == (
+        None if ext in {"webp", "avif"} else text
+    )  # whose EXIF libvips writes, and not all of it
+    assert {PROCESSING, SOFTWARE}.isdisjoint({*c, *d, *f}) and (e[SOFTWARE], PROCESSING in e) == ("Lightroom", False)

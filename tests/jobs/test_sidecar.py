@@ -112,7 +112,7 @@ def test_what_cannot_be_told_is_refused(pictures, spec):
         ("settings.job.mask", "gone.png", "its settings cannot be had any more: gone.png: no such file"),
         ("settings.job.mask", "a\0", "its settings cannot be had any more: embedded null byte"),
         ("settings.job", 5, "damaged sidecar: settings.job: Input should be"),
-        ("settings.restorer", {}, "damaged sidecar: settings.restorer.device: is missing"),
+        ("settings.restorer", {}, "damaged sidecar: settings.restorer.backend: is missing"),
         ("settings.restorer.system", "darnett", "its settings cannot be had any more: no system called 'darnett'"),
         ("settings.restorer.tiles", 5, "damaged sidecar: settings.restorer: `tiles=5`: expected a"),
         ("", "[]", "no sidecar, as `sidecar=True` writes them: Input should be an object"),

@@ -31,9 +31,10 @@ HEADER_BYTES, BIG_HEADER_BYTES = 8, 16
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 IPTC = 0x83BB  # of which libvips writes a quarter
 POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
-# What the first directory says about the picture, not about how its pixels are stored: document, description, make,
-# model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author, keywords, subject.
-ABOUT = (0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0))
+# What the first directory says about the picture, not about how its pixels are stored: what changed it, document,
+# description, make, model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author,
+# keywords, subject.
+ABOUT = (0x00B, 0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0))
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
