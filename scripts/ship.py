@@ -211,10 +211,10 @@ def write_losses(reports: Sequence[Path]) -> None:
         exact = {row.place: row.psnr for row in found if not split(row.method)[1]}
         lost: dict[str, list[float]] = {}
         for row in found:
-            precision = split(row.method)[1].partition("-")[2]
-            if precision and row.psnr is not None and exact[row.place] is not None:
-                lost.setdefault(precision, []).append(exact[row.place] - row.psnr)
-        losses = {precision: round(max(0.0, *worst), 3) for precision, worst in lost.items()}
+            who = " ".join(split(row.method)[1].split("-"))
+            if who and row.psnr is not None and exact[row.place] is not None:
+                lost.setdefault(who, []).append(exact[row.place] - row.psnr)
+        losses = {who: round(max(0.0, *worst), 3) for who, worst in lost.items()}
         print(folder.name, losses)
         cards.write_card(cards.read_card(folder).model_copy(update={"losses": losses}), folder)
 

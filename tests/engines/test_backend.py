@@ -81,13 +81,13 @@ def test_a_router_by_a_graph_says_what_it_says_by_torch(runtime: str) -> None:
     assert [crop.top for crop in found.crops] == [crop.top for crop in wanted.crops]
 
 
-def test_bfloat16_is_close_and_not_the_same() -> None:
+def test_bfloat16_is_close() -> None:
     tile = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     exact, fast = (
         GraphBackend(network("rain"), PARTS / "rain" / GRAPH, "openvino", precision)(tile).image
         for precision in ("fp32", "bf16")
     )
-    assert float((exact - fast).square().mean().sqrt()) < 2 / 255
+    assert 0 <= float((exact - fast).square().mean().sqrt()) < 2 / 255  # equal where a CPU has no bfloat16
     with pytest.raises(UsageError, match="`precision='bf16'`: ONNX Runtime computes in fp32"):
         GraphBackend(network("rain"), PARTS / "rain" / GRAPH, "onnxruntime", "bf16")
     with pytest.raises(UsageError, match="`precision='int4'`: OpenVINO computes in fp32 or bf16"):
@@ -100,6 +100,12 @@ def test_a_copy_of_it_loads_its_graph_again() -> None:
     copied: GraphBackend = pickle.loads(pickle.dumps(backend))  # noqa: S301  our own
     torch.testing.assert_close(copied(tile).image, backend(tile).image)
     assert copied.running(copied.model) is copied
+
+
+def test_pictures_that_are_not_of_one_are_told_of_their_own() -> None:
+    backend, pictures = GraphBackend(network("haze"), PARTS / "haze" / GRAPH, "onnxruntime"), torch.rand(2, 3, 16, 16)
+    pictures[1] *= 0.2
+    torch.testing.assert_close(backend(pictures).image, network("haze")(pictures).image)
 
 
 class Failing:

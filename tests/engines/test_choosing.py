@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from darnet.engines.choosing import Part, prepare
 from darnet.engines.graphs import GRAPH
 from darnet.engines.onnxruntime import load
 from darnet.engines.pytorch import TorchBackend
+from darnet.engines.tracing import functions
 from darnet.errors import UnknownNameError, UsageError
 from darnet.models import cards
 
@@ -44,6 +46,15 @@ def wrong(graph: Path, precision: str, threads: int) -> Run:
         return answers[shape]
 
     return quick
+
+
+def nonsense(graph: Path, precision: str, threads: int) -> Run:
+    """What is no number, at once."""
+    return lambda given: {"restored": torch.full_like(given["degraded"], float("nan"))}
+
+
+def broken(graph: Path, precision: str, threads: int) -> Run:
+    raise ImportError("libbroken.so: cannot open shared object file")
 
 
 def slow(graph: Path, precision: str, threads: int) -> Run:
@@ -83,53 +94,94 @@ def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(TorchBackend, "__call__", late)
 
 
-def test_the_fastest_that_is_right_is_taken_and_remembered(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
-    only(monkeypatch, "right", "wrong", "slow")
+def chosen(part: Part) -> str:
     backend = prepare(part, "cpu")
-    assert isinstance(backend, GraphBackend) and (backend.runtime, backend.precision) == ("right", "fp32")
-    choice = choosing.known(part.sha256, part.losses)
+    return f"{backend.runtime} {backend.precision}" if isinstance(backend, GraphBackend) else "torch"
+
+
+def test_the_fastest_that_is_right_is_taken_and_remembered(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+    only(monkeypatch, "right", "wrong", "nonsense", "broken", "slow")
+    assert chosen(part) == "right fp32"
+    assert part.graph is not None
+    choice = choosing.known(part.graph, part.sha256, part.losses)
     assert choice is not None and set(choice.milliseconds) == {"torch fp32", "right fp32", "slow fp32"}
     assert (choice.backend, choice.precision) == ("right", "fp32")
-    assert choosing.known(part.sha256, part.losses, "bf16") is None
     seen = len(tried)
-    assert prepare(part, "cpu").runtime == "right"
+    assert chosen(part) == "right fp32"
     assert len(tried) == seen + 1, "loaded, not tried again"
+    assert choosing.known(part.graph, "of other weights", part.losses) is None
     prepare(replace(part, sha256="of other weights"), "cpu")
     assert len(tried) > seen + 2
 
 
 def test_torch_is_taken_where_nothing_right_is_faster(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
-    monkeypatch.setattr(registry, "BUILTIN", {**registry.BUILTIN, "runtime": {"wrong": f"{__name__}:wrong"}})
-    assert isinstance(prepare(part, "cpu"), TorchBackend)
+    places = {name: f"{__name__}:{name}" for name in ("wrong", "slow")}
+    monkeypatch.setattr(registry, "BUILTIN", {**registry.BUILTIN, "runtime": places})
+    assert chosen(part) == "torch"
+
+
+def test_torch_is_taken_where_what_was_chosen_cannot_be_had_any_more(
+    monkeypatch: pytest.MonkeyPatch, part: Part
+) -> None:
+    only(monkeypatch, "broken")
+    monkeypatch.setattr(choosing, "probe", lambda part, allowed: choosing.Choice("broken", "fp32", {}))
+    assert chosen(part) == "torch"
+
+
+def test_a_precision_that_nobody_is_right_in_is_torch_s(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+    monkeypatch.setattr(choosing, "CLOSE", 0.0)
+    backend = prepare(part, "cpu", "bf16")
+    assert isinstance(backend, TorchBackend) and backend.dtype == torch.bfloat16
 
 
 def test_a_file_of_choices_that_is_damaged_or_cannot_be_written_is_no_obstacle(
     monkeypatch: pytest.MonkeyPatch, part: Part, tmp_path: Path
 ) -> None:
     only(monkeypatch, "right")
-    (tmp_path / "cache").mkdir()
-    for content in ("{", "[1]", '{"a": 1}'):
-        (tmp_path / "cache" / "backends.json").write_text(content)
-        assert prepare(part, "cpu").runtime == "right"
-    monkeypatch.setenv(choosing.CACHE, str(tmp_path / "cache" / "backends.json"))  # no folder
-    assert prepare(part, "cpu").runtime == "right"
+    assert chosen(part) == "right fp32"
+    (path,) = (tmp_path / "cache").glob("*.json")
+    for content in ("{", "[1]", '{"a": 1}', '{"backend": "right", "precision": "fp32", "milliseconds": null}'):
+        path.write_text(content)
+        assert chosen(part) == "right fp32"
+    assert choosing._read(path) is not None, "written anew"
+    monkeypatch.setenv(choosing.CACHE, str(path))  # no folder
+    assert chosen(part) == "right fp32"
+    monkeypatch.delenv(choosing.CACHE)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nobody)
+    assert chosen(part) == "right fp32"
+
+
+def nobody() -> Path:
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_processes_that_find_out_at_once_agree(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
+    """One after the other: the second finds what the first has found."""
+    answers = iter(["torch", "right"])
+    calls = list[int]()
+
+    def look(part: Part, allowed: object) -> choosing.Choice:
+        calls.append(1)
+        time.sleep(0.5)
+        return choosing.Choice(next(answers), "fp32", {})
+
+    monkeypatch.setattr(choosing, "probe", look)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: chosen(part), range(2)))
+    assert (found, len(calls)) == (["torch", "torch"], 1)
 
 
 def test_a_precision_is_taken_by_itself_only_where_it_is_known_to_lose_next_to_nothing(
-    monkeypatch: pytest.MonkeyPatch, part: Part
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = list[list[str]]()
-    chosen = choosing.Choice("torch", "fp32", {})
-
-    def look(part: Part, precisions: list[str]) -> choosing.Choice:
-        asked.append(precisions)
-        return chosen
-
-    monkeypatch.setattr(choosing, "probe", look)
-    for number, losses in enumerate(({}, {"bf16": 0.05, "int8": 0.051}, {"bf16": 0.2})):
-        prepare(replace(part, losses=losses, sha256=str(number)), "cpu")
-    prepare(part, "cpu", "bf16")
-    assert asked == [["fp32"], ["fp32", "bf16"], ["fp32"], ["bf16"]]
+    only(monkeypatch, "right")
+    usual = [("torch", "fp32"), ("right", "fp32")]
+    losses = {"torch bf16": 0.06, "right bf16": 0.05, "elsewhere bf16": 0.0}
+    assert choosing.candidates("auto", "auto", {}) == usual
+    assert choosing.candidates("auto", "auto", losses) == [*usual, ("right", "bf16")]
+    assert choosing.candidates("auto", "bf16", {}) == [("torch", "bf16"), ("right", "bf16")]
+    assert choosing.candidates("right", "auto", losses) == [("right", "fp32")]
 
 
 def test_what_is_stated_goes_before(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
@@ -147,8 +199,10 @@ def test_what_is_stated_goes_before(monkeypatch: pytest.MonkeyPatch, part: Part)
     with pytest.raises(UnknownNameError, match="openvin"):
         prepare(part, "cpu", backend="openvin")
     monkeypatch.setenv(choosing.STATED, "tensorflow")
-    with pytest.raises(UnknownNameError, match="tensorflow"):
+    with pytest.raises(UnknownNameError, match=r"DARNET_BACKEND: no backend called .tensorflow"):
         prepare(part, "cpu")
+    monkeypatch.setenv(choosing.STATED, "")
+    assert choosing.stated("auto") == "auto"
     monkeypatch.delenv(choosing.STATED)
     with pytest.raises(UsageError, match="fp16"):
         prepare(part, "cpu", "fp16")
@@ -165,5 +219,6 @@ def test_the_random_numbers_of_a_program_are_left_alone(part: Part) -> None:
     torch.manual_seed(3)
     wanted = torch.rand(1)
     torch.manual_seed(3)
-    choosing.probe(part, ["fp32"])
+    choosing.probe(part, [("torch", "fp32")])
+    functions(part.model)
     assert torch.equal(torch.rand(1), wanted)

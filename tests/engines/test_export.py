@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from torch import Tensor
 
 import darnet
 from darnet.engines import export as exporting
@@ -64,14 +66,20 @@ def test_a_network_becomes_files_that_answer_as_it_does(name: str, to: exporting
 def test_what_answers_otherwise_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     load = exporting.onnxruntime.load
 
-    def off(path: Path, precision: str, threads: int) -> Run:
-        run = load(path, precision, threads)
-        return lambda given: {name: value + 0.01 for name, value in run(given).items()}
+    for change, said in (
+        (lambda value: value + 0.01, r"0\.01"),
+        (lambda value: value / 0, "inf"),
+        (lambda value: value[..., 1:], "inf"),
+    ):
 
-    monkeypatch.setattr(exporting.onnxruntime, "load", off)
-    with pytest.raises(DarnetError, match=r"onnx: what it answers is 0\.01 off what torch answers; nothing is written"):
-        export(tiny("expert"), {}, tmp_path / "out", "onnx")
-    assert not list((tmp_path / "out").iterdir())
+        def off(path: Path, precision: str, threads: int, change: Callable[[Tensor], Tensor] = change) -> Run:
+            run = load(path, precision, threads)
+            return lambda given: {name: change(value) for name, value in run(given).items()}
+
+        monkeypatch.setattr(exporting.onnxruntime, "load", off)
+        with pytest.raises(DarnetError, match=rf"onnx: what it answers is {said} off what torch answers; nothing is"):
+            export(tiny("expert"), {}, tmp_path / "out", "onnx")
+        assert not list((tmp_path / "out").iterdir())
 
 
 class Silent(Model):

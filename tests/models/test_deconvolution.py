@@ -81,3 +81,14 @@ def test_the_estimator_sees_every_frequency() -> None:
     assert spectrum.grad is not None
     seen = F.max_pool2d(spectrum.grad.abs(), 8)
     assert bool((seen > 0).all())
+
+
+def test_filters_keep_their_precision_where_a_network_runs_in_half() -> None:
+    """A product of matrices would be in bfloat16, of which no transform knows anything."""
+    model = DeconvolutionUNet(4, (1, 1), spectrum_width=4).eval()
+    response = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = make_filter(response)
+        assert model(torch.rand(1, 3, 64, 64)).image.isfinite().all()
+    torch.testing.assert_close(found, make_filter(response), atol=0, rtol=0)
+    assert found.dtype == torch.float32

@@ -196,10 +196,10 @@ def load_system(name: str, device: str) -> Method:
     """
     name, by = split(name)
     backend, _, precision = by.partition("-")
-    how = {"device": device, "backend": backend or TORCH, "precision": precision or AUTO}
+    how: dict[str, Any] = {"device": device, "backend": backend or TORCH, "precision": precision or AUTO}
     if OTHER in name and not Path(name).exists():
         system, _, router = name.partition(OTHER)
-        return System(replace(loaded(system, **how), router=load_router(Path(router), device, backend=TORCH)))
+        return System(replace(loaded(system, **how), router=load_router(Path(router), **how)))
     folder, _, variant = name.partition(":") if not Path(name).exists() else (name, "", "")
     if f":{variant}".startswith(AS):
         return prescribed(folder, variant.partition("=")[2].split(TOGETHER), **how)

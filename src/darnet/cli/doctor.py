@@ -17,7 +17,7 @@ from darnet import __version__
 from darnet.cli import options as o
 from darnet.cli.experts import parts
 from darnet.cli.lines import tell
-from darnet.errors import MissingPackageError, WeightsError, explain
+from darnet.errors import MissingPackageError, UnknownNameError, WeightsError, explain
 from darnet.registry import optional
 
 SAMPLE_PX = 16
@@ -160,19 +160,26 @@ def _precision(what: str, seconds: Mapping[str, float]) -> str:
 
 def _backends() -> dict[str, str]:
     """What `--backend auto` is here, for each part of what restores by default, as far as it was tried already."""
-    from darnet.engines.choosing import AUTO, STATED, known
+    import torch
+
+    from darnet.engines.choosing import known, stated
+    from darnet.engines.graphs import GRAPH
     from darnet.models import cards
     from darnet.models.cards import Card
     from darnet.systems import manifest
 
-    answers = {"auto": os.environ.get(STATED) or "the fastest that answers rightly"}
     try:
-        folders = parts(manifest.DEFAULT)
-        found = {role: cards.read_part(folder) for role, folder in folders.items()}
+        asked = stated("auto")
+        fastest = f"the fastest that is right, in {torch.get_num_threads()} threads"
+        answers = {"auto": fastest if asked == "auto" else asked}
+        folders = parts(manifest.DEFAULT) if asked == "auto" else {}
+        found = {role: (folder, cards.read_part(folder)) for role, folder in folders.items()}
+    except UnknownNameError as error:
+        return {"auto": str(error)}
     except WeightsError:  # told of among the weights
         return answers
-    for role, card in found.items():
-        choice = known(card.sha256, card.losses, AUTO) if isinstance(card, Card) else None
+    for role, (folder, card) in found.items():
+        choice = known(folder / GRAPH, card.sha256, card.losses) if isinstance(card, Card) else None
         if choice is None:
             answers[role] = "not tried yet"
         else:

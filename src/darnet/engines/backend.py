@@ -25,7 +25,7 @@ from darnet.routing import Routing
 Run: TypeAlias = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
-@runtime_checkable
+@runtime_checkable  # as beartype must be able to ask
 class Runtime(Protocol):
     """Loads graphs. A package adds its own by the entry point group `darnet.runtime`.
 
@@ -78,8 +78,8 @@ class Backend(Protocol):
 class GraphBackend:
     """A network whose tiles, or crops, a runtime computes by a graph (`darnet.engines.graphs`), on the CPU.
 
-    What a network knows of whole pictures is made by torch, as is all that a graph of one kind is not of. Raises what
-    the runtime does.
+    What a network knows of whole pictures is made by torch. Several pictures at once are crops of one, or each is its
+    own whole picture, which is torch's business as well. Raises what the runtime does.
     """
 
     def __init__(self, network: TorchBackend, graph: Path, runtime: str, precision: str = "fp32") -> None:
@@ -126,10 +126,10 @@ class GraphBackend:
         gate: str | None = None,
     ) -> Output:
         """Run the graph; by a gate, torch. Raises ResourceError where memory runs out, DarnetError for what else."""
-        if gate is not None:
+        if gate is not None or (context is None and len(pictures) > 1):
             return self.network(pictures, context, box, gate)
         knows = (self.encode(pictures) if context is None else context).encoded
-        # Crops of one picture all know the same, which their graph takes once.
+        # Crops of one picture all know the same (`Context.expand`), which their graph takes once.
         given = {DEGRADED: pictures, **{name: value[:1] for name, value in knows.items()}}
         if self.model.placed and box is not None:
             given[BOX] = box

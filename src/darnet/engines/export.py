@@ -35,8 +35,8 @@ SUFFIXES: Mapping[Target, tuple[str, ...]] = {
 TILE, LOOK = "tile", "encode"
 #: How far an answer may be from torch's, as a share of its largest value or of 1: a quarter of a level of 8 bits.
 EXACT = 1e-3
-#: The side of tiles and crops that a file is asked with, in `multiple_of`, rounded up to so many pixels at least.
-ASKED_PX = 96
+#: The longest side of tiles and crops that a file is asked with.
+ASKED_PX = 128
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ def _torch_export(model: Model, card: dict[str, Any], folder: Path) -> None:
                 strict=False,
                 prefer_deferred_runtime_asserts_over_guards=True,  # else sizes are said to be of few ranges
             )
-            said = {"card.json": json.dumps(card), "inputs.json": json.dumps(function.inputs)}
+            sizes = {"multiple_of": model.multiple_of, "overlap_px": model.overlap_px}
+            said = {"card.json": json.dumps(card), "tile.json": json.dumps(sizes | {"inputs": function.inputs})}
             torch.export.save(program, folder / f"{name}.pt2", extra_files=said)
 
 
@@ -159,17 +160,17 @@ def _verified(model: Model, folder: Path, to: Target, pictures: Sequence[Tensor]
             found = tile.module(**_nested(given, tile))
         answers = (found,) if isinstance(found, Tensor) else found
         off = max(off, _off(ask(given), dict(zip(tile.answers, answers, strict=True))))
-    if not off <= EXACT:
+    if not off <= EXACT:  # so that what is no number is too far as well
         raise DarnetError(f"{to}: what it answers is {off:.2g} off what torch answers; nothing is written")
     return off
 
 
 def _shown(model: Model, tile: Function, picture: Tensor) -> dict[str, Tensor]:
     """A part of a picture, as a tile or as crops, and where it lies."""
-    side = -(-ASKED_PX // model.multiple_of) * model.multiple_of
-    missing = [max(0, side - extent) for extent in picture.shape[1:]]
+    sides = [max(1, min(extent, ASKED_PX) // model.multiple_of) * model.multiple_of for extent in picture.shape[1:]]
+    missing = [max(0, side - extent) for side, extent in zip(sides, picture.shape[1:], strict=True)]
     grown = torch.nn.functional.pad(picture[None], (0, missing[1], 0, missing[0]), mode="replicate")
-    shown = grown[:, :, :side, : side - model.multiple_of if side > model.multiple_of else side].contiguous()
+    shown = grown[:, :, : sides[0], : sides[1]].contiguous()
     if BOX in tile.arguments:
         bottom, right = (extent / whole for extent, whole in zip(shown.shape[2:], grown.shape[2:], strict=True))
         return {DEGRADED: shown, BOX: torch.tensor([[0.0, 0.0, bottom, right]])}
@@ -178,9 +179,11 @@ def _shown(model: Model, tile: Function, picture: Tensor) -> dict[str, Tensor]:
 
 
 def _off(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> float:
-    return max(
-        float((found[name] - value).abs().max()) / max(1.0, float(value.abs().max())) for name, value in wanted.items()
-    )
+    """How far answers are from others at most; infinite where they are none of the kind."""
+    if set(found) != set(wanted) or any(found[name].shape != value.shape for name, value in wanted.items()):
+        return float("inf")
+    shares = [(found[name] - value).abs().max() / value.abs().max().clamp(min=1) for name, value in wanted.items()]
+    return float(torch.stack(shares).nan_to_num(nan=float("inf")).max())
 
 
 def _random() -> list[Tensor]:

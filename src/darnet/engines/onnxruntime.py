@@ -23,6 +23,7 @@ def load(graph: Path, precision: str, threads: int) -> Run:
     runtime = registry.optional("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = ERRORS_ONLY, threads
+    options.enable_cpu_mem_arena = False  # which would keep the memory of the largest tile
     try:
         session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # whatever a file brings

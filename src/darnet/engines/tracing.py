@@ -78,19 +78,19 @@ def functions(model: Model) -> tuple[Function, Function | None]:
 
     Raises UsageError for a network that makes no image and names nothing.
     """
-    model, knows = model.eval(), dict[str, Tensor]()
+    model, knows, rng = model.eval(), dict[str, Tensor](), torch.Generator().manual_seed(0)
     sides = [count * model.multiple_of for count in TRACED]
     with torch.no_grad():  # not inference mode: tracing takes no tensors of that
         if model.views is not None:
-            knows = dict(model.look(torch.rand(1, 3, *TRACED_PICTURE_PX)).encoded)
-        output = model(torch.rand(1, 3, *sides))
+            knows = dict(model.look(torch.rand(1, 3, *TRACED_PICTURE_PX, generator=rng)).encoded)
+        output = model(torch.rand(1, 3, *sides, generator=rng))
     free = {2 + axis: model.multiple_of * Dim(name, max=LONGEST) for axis, name in enumerate(("rows", "columns"))}
     if output.image is not None:
         box = {BOX: torch.tensor([[0.0, 0.0, 1.0, 1.0]])} if model.placed else {}
-        arguments = {DEGRADED: torch.rand(1, 3, *sides), KNOWS: knows, **box}
+        arguments = {DEGRADED: torch.rand(1, 3, *sides, generator=rng), KNOWS: knows, **box}
         tile = Function(_Repair(model), arguments, free, (RESTORED,))
     elif isinstance(model, Classifier):
-        arguments = {DEGRADED: torch.rand(TRACED_CROPS, 3, *sides), KNOWS: knows}
+        arguments = {DEGRADED: torch.rand(TRACED_CROPS, 3, *sides, generator=rng), KNOWS: knows}
         answers = (VERDICT, LOGITS) if output.severities is None else (VERDICT, LOGITS, LEVELS)
         tile = Function(_Judge(model), arguments, {0: Dim("crops", max=MOST_CROPS), **free}, answers)
     else:
@@ -100,7 +100,7 @@ def functions(model: Model) -> tuple[Function, Function | None]:
 
 def _encoder(model: Model, names: tuple[str, ...]) -> Function:
     free = {2 + axis: Dim(name, max=LONGEST_PX) for axis, name in enumerate(("rows", "columns"))}
-    return Function(_Encode(model), {PICTURE: torch.rand(1, 3, *TRACED_PICTURE_PX)}, free, names)
+    return Function(_Encode(model), {PICTURE: torch.zeros(1, 3, *TRACED_PICTURE_PX)}, free, names)
 
 
 class _Repair(nn.Module):

@@ -32,11 +32,14 @@ class Settings:
 
     @classmethod
     def of(cls, job: Job, spec: RestorerSpec) -> Settings:
-        """Of a job, with what its restorer's weights and its mask hold.
+        """Of a job, with what its restorer's weights and its mask hold, and what the machine says of backends.
 
         Raises UnknownNameError or WeightsError for a system, ImageError for a mask that is not there.
         """
-        known = {"darnet": __version__, "job": chosen(job), "restorer": spec.model_dump(mode="json")}
+        from darnet.engines.choosing import stated
+
+        restorer = spec.model_dump(mode="json") | {"backend": stated(spec.backend)}
+        known = {"darnet": __version__, "job": chosen(job), "restorer": restorer}
         known["weights"] = _weights(spec)
         if job.mask is not None:
             known["mask"] = sha256_of(Path(job.mask))

@@ -51,7 +51,7 @@ class Card(BaseModel):
     tile_memory: dict[
         str, tuple[int, int]
     ] = {}  # backend and precision, on a CPU -> what a tile takes (`darnet.images.budget.Cost`)
-    losses: dict[str, float] = {}  # precision -> dB that it loses against float32, on the test sets of its kinds
+    losses: dict[str, float] = {}  # backend and precision -> dB lost against float32, on the test sets of its kinds
     sha256: str = ""  # of model.safetensors
 
 

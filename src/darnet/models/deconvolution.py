@@ -26,7 +26,7 @@ from darnet.degradations.convolution import convolve
 from darnet.images.geometry import mirror_pad, mirrored
 from darnet.images.regions import Region, RegionSource, read_all
 from darnet.models.abilities import Adopting
-from darnet.models.base import Context, Model, Output
+from darnet.models.base import Context, Model, Output, without_autocast
 from darnet.models.compact import CompactUNet, ResidualBlock, ascend, descend
 
 #: Side N of the windows that a spectrum is averaged over; a filter reaches half of it.
@@ -183,7 +183,8 @@ def make_filter(response: Float[Tensor, "B N N"]) -> Float[Tensor, "B K K"]:
     centred = torch.arange(WINDOW_PX, device=response.device, dtype=response.dtype) - WINDOW_PX // 2
     turns = 2 * torch.pi * (centred[:, None] * centred % WINDOW_PX) / WINDOW_PX
     cosines, sines = turns.cos(), turns.sin()
-    taps = (cosines @ response @ cosines - sines @ response @ sines) / WINDOW_PX**2
+    with without_autocast(response):
+        taps = (cosines @ response @ cosines - sines @ response @ sines) / WINDOW_PX**2
     return F.pad(taps, (0, 1, 0, 1)) * _taper(WINDOW_PX + 1, taps).sqrt()
 
 

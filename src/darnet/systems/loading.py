@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from darnet import registry
-from darnet.engines.choosing import AUTO, Part, candidates, prepare
+from darnet.engines.choosing import AUTO, TORCH, Part, candidates, prepare
 from darnet.engines.devices import Precision, pick_device
 from darnet.engines.graphs import GRAPH, is_of
 from darnet.errors import DarnetError, WeightsError
@@ -100,8 +100,9 @@ def tile_cost(folder: Path, device: str, precision: Precision, backend: str = AU
     if pick_device(device).type == "cpu":
         part = cards.read_part(folder)
         losses = part.losses if isinstance(part, Card) else {}
-        names = [f"{name} {one}" for name, one in candidates(backend, precision, losses)]
-        known = [Cost(*part.tile_memory[name]) for name in names if name in part.tile_memory] or [UNMEASURED]
+        who = backend if (folder / GRAPH).is_file() else TORCH
+        names = [f"{name} {one}" for name, one in candidates(who, precision, losses)]
+        known = [Cost(*part.tile_memory[name]) if name in part.tile_memory else UNMEASURED for name in names]
         cost = Cost(max(one.fixed_bytes for one in known), max(one.pixel_bytes for one in known))
     return Cost(cost.fixed_bytes, cost.pixel_bytes + VIEWS_BYTES) if ensemble else cost
 

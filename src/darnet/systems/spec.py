@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
+from darnet.engines.choosing import AUTO, TORCH, stated
 from darnet.engines.devices import Precision, pick_device, pick_dtype
+from darnet.engines.graphs import GRAPH
 from darnet.errors import ResourceError, UnknownNameError, UsageError, fault
 from darnet.images.budget import LEAST_TILE_PX, Budget, Cost, bytes_of
 from darnet.models import cards
@@ -19,6 +21,10 @@ from darnet.restore.experts.base import TILES, Tiles
 from darnet.restore.restorer import Restorer, check_limits
 from darnet.systems import manifest
 from darnet.systems.loading import LazyExperts, load_expert, load_router, tile_cost
+
+#: What a process holds more where a runtime for graphs computes: its library, a second copy of the weights, and what it
+#: keeps between tiles (202 to 238 MB more at the peak over `darnet bench noise`, whose photos are of 0.15 MP).
+RUNTIME_BYTES = 240_000_000
 
 Quality: TypeAlias = Literal["fast", "best"]
 
@@ -73,7 +79,7 @@ class RestorerSpec(BaseModel):
         settled, best = self.settled(), self.quality == "best"
         system, folder = manifest.read_system(self.system)
         folders = self._folders()
-        run: dict[str, Any] = {"device": self.device, "precision": self.precision, "backend": self.backend}
+        run: dict[str, Any] = {"device": self.device, "precision": self.precision, "backend": settled.backend}
         loading = partial(load_expert, tiles=settled.tiles, **run)
         stated = self.min_confidence is not None
         return Restorer(
@@ -101,16 +107,28 @@ class RestorerSpec(BaseModel):
         folders = set(self._folders().values())
         for folder in folders:
             cards.check_files(folder)
+        backend = self._backend(folders)
         how = {"ensemble": self.quality == "best"}
-        costs = [tile_cost(folder, self.device, self.precision, self.backend, **how) for folder in sorted(folders)]
+        costs = [tile_cost(folder, self.device, self.precision, backend, **how) for folder in sorted(folders)]
         budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
+        if stated(backend) == AUTO and self.max_memory is not None and not _ample(budget, costs):
+            backend = TORCH  # which takes the least
+            costs = [tile_cost(folder, self.device, self.precision, backend, **how) for folder in sorted(folders)]
         if self.max_memory is None:  # where little is free it is tried all the same
             budget = Budget(max([budget.total_bytes, *(budget.needed(cost, LEAST_TILE_PX) for cost in costs)]))
         if tiles is None:
             tiles = replace(TILES, size_px=min(budget.tile_px(cost, TILES.size_px) for cost in costs))
         elif self.max_memory is not None:
             _check_stated(tiles, budget, costs)
-        return self.model_copy(update={"max_memory": budget.total_bytes, "tiles": tiles})
+        return self.model_copy(update={"max_memory": budget.total_bytes, "tiles": tiles, "backend": backend})
+
+    def _backend(self, folders: Iterable[Path]) -> str:
+        """The backend that is asked for. Raises UsageError where one that is stated has no graph of a part."""
+        if stated(self.backend) != AUTO and self.backend not in (AUTO, TORCH):
+            for folder in folders:
+                if not (folder / GRAPH).is_file():
+                    raise UsageError(f"`backend={self.backend!r}`: there is no graph of {folder.name}")
+        return self.backend
 
     def _folders(self) -> dict[str, Path]:
         """Where the expert of each kind lies."""
@@ -133,6 +151,11 @@ class RestorerSpec(BaseModel):
             raise UsageError(f"`{name}={first['input']!r}`: {reason}") from None
         check_limits(0.0 if spec.min_confidence is None else spec.min_confidence, spec.max_steps)
         return spec
+
+
+def _ample(budget: Budget, costs: Iterable[Cost]) -> bool:
+    """Whether there is room for tiles of the usual size, and for the libraries of whoever computes them."""
+    return all(budget.needed(cost, TILES.size_px) + RUNTIME_BYTES <= budget.total_bytes for cost in costs)
 
 
 def _check_stated(tiles: Tiles, budget: Budget, costs: Iterable[Cost]) -> None:

@@ -160,7 +160,7 @@ class _Graph:
     def __init__(self, path: Path) -> None:
         runtime = registry.optional("onnxruntime", "onnx")
         options = runtime.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
+        options.log_severity_level, options.intra_op_num_threads = ERRORS_ONLY, torch.get_num_threads()
         self.name = path.name
         try:
             self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
