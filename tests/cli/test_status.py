@@ -37,7 +37,9 @@ def test_what_is_done_what_failed_and_what_is_left(half_done, darnet):
     assert first == "out: 1 done (1 with other settings than the last run's), 1 failed, 1 unfinished"
     assert failed.startswith("  in/b.png: failed: not a JPEG, PNG")
     assert unfinished == "  in/c.png: unfinished"
-    assert re.fullmatch(r"last run [\d-]+ [\d:]+; settings: darnet [\d.]+, --strength 0\.5, --model darnet", last)
+    assert re.fullmatch(
+        r"last run [\d-]+ [\d:]+; settings: darnet [\d.]+, --strength 0\.5, --backend torch, --model darnet", last
+    )
 
 
 def test_a_folder_that_is_finished(pictures, restore, darnet):
@@ -67,7 +69,7 @@ def test_settings_are_told_as_flags(pictures, restore, darnet, tiny_system):
     assert sorted(told[1:]) == sorted(
         [
             *("--as noise", "--strength noise=0.5", "--luma 0.4", "--keep", "--tile 64", "--ext webp"),
-            *("--quality best", "--quality 80", f"--model {tiny_system}", "--device cpu"),
+            *("--quality best", "--quality 80", f"--model {tiny_system}", "--device cpu", "--backend torch"),
         ]
     )
     pictures("other/a.png")

@@ -39,7 +39,8 @@ def _directly(pictures: Float[Tensor, "B C H W"], kernels: Float[Tensor, "B K K"
     """
     batch, side = kernels.shape[:2]
     height, width = (extent - side + 1 for extent in pictures.shape[2:])
-    pictures = F.pad(pictures, (0, -width % PHASES, 0, -height % PHASES))
+    # By one at least: whether nothing is added would be a constant of the graph, true of some sizes alone.
+    pictures = F.pad(pictures, (0, PHASES - width % PHASES, 0, PHASES - height % PHASES))
     # Row y of the copy that is shifted by i holds row y − i of the kernel, or nothing.
     rows = torch.arange(side + PHASES - 1) - torch.arange(PHASES)[:, None] + PHASES - 1
     shifted = F.pad(kernels.flip((1, 2)), [PHASES - 1] * 4)[:, rows][..., rows]  # (B, phase, y, phase, x)
