@@ -28,10 +28,10 @@ DOTTED = re.compile(r"(?<![\w./:@-])darnet(?:\.[A-Za-z_]\w*)+")
 FILE = re.compile(r"(?<![\w./<>*}-])[\w.{][\w./{},-]*\.(?:py|toml|md)\b(?![\w/*])")
 DECISION = re.compile(r"docs/adr/\d{4}|\bADR (\d+)")
 
-#: Groups of entry points, and what a graph's file says of itself (`darnet.engines.onnx`).
+#: Groups of entry points, and what a graph's file says of itself (`darnet.engines.graphs`).
 NO_MODULES = {
     *(f"darnet.{group}" for group in registry.BUILTIN),
-    *(f"darnet.{said}" for said in ("multiple_of", "overlap_px", "context")),
+    *(f"darnet.{said}" for said in ("multiple_of", "overlap_px", "encode", "card", "weights")),
 }
 #: Modules that there must never be, and what a run writes.
 NO_FILES = {"utils.py", "common.py", "helpers.py", "misc.py", "recipe.toml", "continual.toml", "ablation.toml"}

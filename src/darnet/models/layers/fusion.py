@@ -65,7 +65,7 @@ def _cut(length: int, crop_px: int, device: torch.device) -> Int[Tensor, " S4"]:
 
     Of a picture mirrored until they are distinct.
 
-    By indices alone, in whole numbers, so that a graph of it (`darnet.engines.onnx`) takes pictures of any size.
+    By indices alone, in whole numbers, so that a graph of it (`darnet.engines.graphs`) takes pictures of any size.
     """
     steps = GRID - 1
     slack = torch.full((GRID, 1), length, device=device).clamp(min=crop_px + steps * JPEG_UNIT_PX) - crop_px
