@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from darnet import RestorerSpec
 from darnet.engines import devices
 from darnet.errors import ResourceError, UsageError
 from darnet.jobs import Engine, Job, Local, Task, local
@@ -93,3 +94,19 @@ def test_a_stream_and_the_first_failure_take_no_process_more(pictures, spec, mon
     found = list(Local(4)(Job(fail_fast=True, overwrite=True), tasks, spec))
     assert len(found) == 2
     assert names("out") == ["00.png"]
+
+
+def test_a_runtime_for_graphs_is_not_loaded_for_a_few_small_pictures(pictures, spec, monkeypatch):
+    """It takes a second, and saves less; a backend that is stated stays."""
+    monkeypatch.delenv("DARNET_BACKEND")
+    built = list[str]()
+    build = RestorerSpec.build
+    monkeypatch.setattr(RestorerSpec, "build", lambda spec: (built.append(spec.backend), build(spec))[1])
+    tasks, auto = tasks_of(pictures, 3), spec.model_copy(update={"backend": "auto"})
+    list(Local(1)(Job(), tasks, auto))
+    monkeypatch.setattr(local, "WORTH_BYTES", 1)
+    list(Local(1)(Job(overwrite=True), tasks, auto))
+    monkeypatch.setattr(local, "WORTH_BYTES", 2**21)
+    list(Local(1, growing=True)(Job(overwrite=True), tasks, auto))
+    list(Local(1)(Job(overwrite=True), tasks, spec.model_copy(update={"backend": "torch"})))
+    assert built == ["torch", "auto", "auto", "torch"]

@@ -21,7 +21,8 @@ from darnet.jobs.remote import check_lasting
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
 
-#: A process more needs so many pictures, or bytes of their files, to make up for the seconds in which it starts.
+#: One more process, or a runtime for graphs, needs so many pictures, or bytes of their files, to make up for the seconds
+#: in which it starts.
 WORTH_PICTURES, WORTH_BYTES = 64, 2**21
 
 
@@ -30,8 +31,8 @@ class Local:
     """The engine of this machine. `jobs`: worker processes, which share its cores; None: as many as pay.
 
     Networks compute in cores / `jobs` threads, and round by how many these are: a level here and there. So the same
-    `jobs` give the same bytes, however many pictures there are. Where a failure is to be the last (`Job.fail_fast`)
-    pictures come one after the other, in this process. `growing`: more tasks may come than are there at first, and as
+    `jobs`, with a backend that is stated, give the same bytes, however many pictures there are. Where a failure is to be
+    the last (`Job.fail_fast`) pictures come one after the other, in this process. `growing`: more tasks may come than are there at first, and as
     many processes wait for them. Raises UsageError for no process at all.
 
     >>> Local(0)
@@ -54,6 +55,8 @@ class Local:
         stop = stop or Event()
         simple = job.fail_fast or to_stdout(tasks)
         jobs = 1 if simple else self.jobs or suitable(tasks, spec)
+        if not self.growing and not worth(tasks, 1):
+            spec = plainly(spec)
         if jobs > 1:
             check_lasting(task.name for task in tasks)
             workers = jobs if self.growing else min(jobs, len(tasks))
@@ -73,14 +76,27 @@ def suitable(tasks: Sequence[Task], spec: RestorerSpec) -> int:
 
     if pick_device(spec.device).type != "cpu":
         return 1
-    most, worth, size = cores(), len(tasks) // WORTH_PICTURES, 0
+    most = cores()
+    return fitting(spec, max(1, min(most, worth(tasks, most))))
+
+
+def worth(tasks: Sequence[Task], most: int) -> int:
+    """For how many things that take a second or two to begin there is enough to do; not counted beyond `most`."""
+    found, size = len(tasks) // WORTH_PICTURES, 0
     for task in tasks:
-        if worth >= most:  # of a million files none has to be looked at
+        if found >= most:  # of a million files none has to be looked at
             break
         with suppress(OSError):
             size += task.source.path.stat().st_size
-        worth = max(worth, size // WORTH_BYTES)
-    return fitting(spec, max(1, min(most, worth)))
+        found = max(found, size // WORTH_BYTES)
+    return found
+
+
+def plainly(spec: RestorerSpec) -> RestorerSpec:
+    """The same where `auto` loads no runtime for graphs, which takes a second and saves less."""
+    from darnet.engines.choosing import AUTO, TORCH, stated
+
+    return spec.model_copy(update={"backend": TORCH}) if stated(spec.backend) == AUTO else spec
 
 
 def cores() -> int:
