@@ -31,9 +31,9 @@ class Local:
     """The engine of this machine. `jobs`: worker processes, which share its cores; None: as many as pay.
 
     Networks compute in cores / `jobs` threads, and round by how many these are: a level here and there. So the same
-    `jobs`, with a backend that is stated, give the same bytes, however many pictures there are. Where a failure is to be
-    the last (`Job.fail_fast`) pictures come one after the other, in this process. `growing`: more tasks may come than are there at first, and as
-    many processes wait for them. Raises UsageError for no process at all.
+    `jobs`, with a backend that is stated, give the same bytes, however many pictures there are. Where a failure is to
+    be the last (`Job.fail_fast`) pictures come one after the other, in this process. `growing`: more tasks may come
+    than are there at first, and as many processes wait for them. Raises UsageError for no process at all.
 
     >>> Local(0)
     Traceback (most recent call last):
