@@ -21,8 +21,8 @@ from darnet.jobs.remote import check_lasting
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
 
-#: One more process, or a runtime for graphs, needs so many pictures, or bytes of their files, to make up for the seconds
-#: in which it starts.
+#: One more process, or a runtime for graphs, needs so many pictures, or bytes of their files, to make up for the
+#: seconds in which it starts.
 WORTH_PICTURES, WORTH_BYTES = 64, 2**21
 
 
