@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,18 +21,23 @@ def load(graph: Path, precision: str, threads: int) -> Run:
     """A graph, in float32 (`darnet.engines.backend.Runtime`)."""
     if precision != "fp32":
         raise UsageError(f"`precision={precision!r}`: ONNX Runtime computes in fp32 on a CPU")
+    opened = session(graph, threads, "no graph that ONNX Runtime reads")
+    names = [output.name for output in opened.get_outputs()]
+
+    def run(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        answers = opened.run(None, {name: value.numpy() for name, value in given.items()})
+        return dict(zip(names, map(torch.from_numpy, answers), strict=True))
+
+    return run
+
+
+def session(graph: Path, threads: int, otherwise: str) -> Any:
+    """A graph as ONNX Runtime has it. Raises MissingPackageError, and WeightsError for a file that is `otherwise`."""
     runtime = registry.optional("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = ERRORS_ONLY, threads
     options.enable_cpu_mem_arena = False  # which would keep the memory of the largest tile
     try:
-        session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # whatever a file brings
-        raise WeightsError(graph, f"no graph that ONNX Runtime reads ({one_line(error)})") from error
-    names = [output.name for output in session.get_outputs()]
-
-    def run(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        answers = session.run(None, {name: value.numpy() for name, value in given.items()})
-        return dict(zip(names, map(torch.from_numpy, answers), strict=True))
-
-    return run
+        raise WeightsError(graph, f"{otherwise} ({one_line(error)})") from error

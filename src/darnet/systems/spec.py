@@ -108,12 +108,11 @@ class RestorerSpec(BaseModel):
         for folder in folders:
             cards.check_files(folder)
         backend = self._backend(folders)
-        how = {"ensemble": self.quality == "best"}
-        costs = [tile_cost(folder, self.device, self.precision, backend, **how) for folder in sorted(folders)]
+        costs = self._costs(folders, backend)
         budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
         if stated(backend) == AUTO and self.max_memory is not None and not _ample(budget, costs):
             backend = TORCH  # which takes the least
-            costs = [tile_cost(folder, self.device, self.precision, backend, **how) for folder in sorted(folders)]
+            costs = self._costs(folders, backend)
         if self.max_memory is None:  # where little is free it is tried all the same
             budget = Budget(max([budget.total_bytes, *(budget.needed(cost, LEAST_TILE_PX) for cost in costs)]))
         if tiles is None:
@@ -124,11 +123,16 @@ class RestorerSpec(BaseModel):
 
     def _backend(self, folders: Iterable[Path]) -> str:
         """The backend that is asked for. Raises UsageError where one that is stated has no graph of a part."""
-        if stated(self.backend) != AUTO and self.backend not in (AUTO, TORCH):
-            for folder in folders:
-                if not (folder / GRAPH).is_file():
-                    raise UsageError(f"`backend={self.backend!r}`: there is no graph of {folder.name}")
+        stated(self.backend)  # refused here, where it is none
+        for folder in () if self.backend in (AUTO, TORCH) else folders:
+            if not (folder / GRAPH).is_file():
+                raise UsageError(f"`backend={self.backend!r}`: there is no graph of {folder.name}")
         return self.backend
+
+    def _costs(self, folders: Iterable[Path], backend: str) -> list[Cost]:
+        """What a tile of each expert takes."""
+        best = self.quality == "best"
+        return [tile_cost(folder, self.device, self.precision, backend, ensemble=best) for folder in sorted(folders)]
 
     def _folders(self) -> dict[str, Path]:
         """Where the expert of each kind lies."""

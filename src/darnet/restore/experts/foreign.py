@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from darnet import registry
 from darnet.engines.devices import pick_device
 from darnet.engines.graphs import ENCODE, MULTIPLE_OF, OVERLAP_PX
+from darnet.engines.onnxruntime import session
 from darnet.engines.tracing import BOX
 from darnet.errors import DarnetError, WeightsError, one_line
 from darnet.images.regions import Region, RegionSource, read_all
@@ -34,8 +35,6 @@ MULTIPLE_PX = 16
 #: More architectures for spandrel: a package of its own, since most of their authors allow no commercial use.
 RESTRICTED, RESTRICTED_EXTRA = "spandrel_extra_arches", "foreign-restricted"
 MORE = f"; Restormer, MPRNet, MIRNetv2 and more, mostly non-commercial: pip install 'darnet[{RESTRICTED_EXTRA}]'"
-#: onnxruntime's severity, of 0 to 4: below it are remarks on how a graph was written.
-ERRORS_ONLY = 3
 
 
 @dataclass(frozen=True)
@@ -158,14 +157,7 @@ class _Graph:
     """A graph as a function of tensors. Raises WeightsError for a file that is none; running it, DarnetError."""
 
     def __init__(self, path: Path) -> None:
-        runtime = registry.optional("onnxruntime", "onnx")
-        options = runtime.SessionOptions()
-        options.log_severity_level, options.intra_op_num_threads = ERRORS_ONLY, torch.get_num_threads()
-        self.name = path.name
-        try:
-            self.session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # whatever a stranger's file brings
-            raise WeightsError(path, f"no ONNX graph ({one_line(error)})") from error
+        self.name, self.session = path.name, session(path, torch.get_num_threads(), "no ONNX graph")
 
     def __call__(self, *given: Tensor) -> tuple[Tensor, ...]:
         names = (item.name for item in self.session.get_inputs())
