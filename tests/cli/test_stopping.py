@@ -97,9 +97,10 @@ def test_a_process_that_is_told_to_end_leaves_what_can_be_taken_up(pictures, res
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([str(part) for part in command], text=True, env=environment, **streams) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate()
+        out, err = process.stdout.read(), process.stderr.read()  # `communicate` drops lines that came with the first
     assert (process.returncode, err.splitlines()[-1]) == (143, "darnet: terminated")
     done = 1 + len(out.splitlines())
     assert done < 300
