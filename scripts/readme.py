@@ -6,15 +6,20 @@ python scripts/readme.py
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from darnet.benchmark import suites
 from darnet.benchmark.report.cells import damage, pair, table
+from darnet.benchmark.report.html import frontier
 from darnet.benchmark.rows import Row
 from darnet.benchmark.suite import AnyDocument
 
 README, PAGE, FOLDER = Path("README.md"), Path("docs/benchmarks.md"), Path("benchmarks")
+FRONTIER = Path("docs/frontier.svg")
+#: What the drawing is of: noise of this σ, and the time of a picture with such sides.
+SIGMA_255, SIDE_PX = 25, 1024
 BEGIN, END = "<!-- figures: scripts/readme.py -->", "<!-- /figures -->"
 KINDS = {
     "noise": "noise σ",
@@ -56,7 +61,7 @@ TITLES = {
     "jpeg": "JPEG",
     "end-to-end": "The price of a wrong diagnosis",
     "router": "Router",
-    "speed": "Speed (level: side in pixels)",
+    "speed": "Speed",
 }
 
 Documents = Mapping[str, AnyDocument]
@@ -79,7 +84,7 @@ def figures(documents: Documents) -> str:
         lines.append((f"{kind}: {name}, {rows['darnet', None].n} pairs", *_cells(rows, None, None)))
     lines += [line for suite in ("stored", "real") if suite in documents for line in _people_have(documents[suite])]
     router, first = documents["router"].found.router["darnet"], documents["noise"]
-    (speed,) = (row for row in documents["speed"].part.rows if (row.method, row.level) == ("darnet", 1024))
+    (speed,) = (row for row in against_time(documents) if row.method == "darnet")
     machine = first.machine
     return "\n".join(
         [
@@ -97,8 +102,13 @@ def figures(documents: Documents) -> str:
             "McMaster, clean and with each of eight kinds of damage at three severities), and calls "
             f"{100 * router.clean_called_damaged:.1f} % of the clean ones damaged; "
             f"{100 * router.false_repairs:.1f} % so surely that they are repaired. "
-            f"A picture of 1024×1024 pixels takes {speed.ms_per_megapixel * 1.024**2:.0f} ms, "
+            f"A picture of 1024×1024 pixels takes {speed.ms_per_megapixel * 1.024**2:.0f} ms by torch in float32, "
             "diagnosis included.",
+            "",
+            f"![Denoising quality against time]({FRONTIER})",
+            "",
+            f"Noise of σ {SIGMA_255} on CBSD68, against the time of a picture of {SIDE_PX}×{SIDE_PX} pixels on every "
+            "core, in one run. `%` names who runs the networks; what is hollow is told the severity.",
             "",
             f"Protocol {first.part.protocol}. Commit {first.commit}, {machine['cores']} cores of "
             f"{machine['machine']}, torch {machine['torch']}, {machine['device']}. More figures, other protocols and "
@@ -157,6 +167,15 @@ def page(documents: Documents) -> str:
     return "\n".join(lines) + "\n"
 
 
+def against_time(documents: Documents) -> list[Row]:
+    """Who denoises how well, as `noise` found, and in which time on every core, as `speed` did."""
+    paces = [pace for pace in documents["speed"].found.paces if pace.size_px == SIDE_PX]
+    cores = max(pace.threads for pace in paces)
+    times = {pace.method: pace.ms_per_megapixel for pace in paces if pace.threads == cores}
+    rows = [row for row in documents["noise"].part.rows if (row.set, row.level) == ("CBSD68", SIGMA_255)]
+    return [replace(row, ms_per_megapixel=times[row.method]) for row in rows if row.method in times]
+
+
 def updated(readme: str, documents: Documents) -> str:
     """The README with its figures replaced."""
     before, _, rest = readme.partition(BEGIN)
@@ -165,10 +184,11 @@ def updated(readme: str, documents: Documents) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     documents = read()
     README.write_text(updated(README.read_text(encoding="utf-8"), documents), encoding="utf-8")
     PAGE.write_text(page(documents), encoding="utf-8")
+    FRONTIER.write_text(frontier(against_time(documents)), encoding="utf-8")
 
 
 if __name__ == "__main__":

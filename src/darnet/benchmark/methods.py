@@ -70,12 +70,17 @@ class Method(ABC):
     def cost(self, case: Case) -> Cost:
         """Parameters and multiply–accumulates on the way of a 256×256 picture of this kind."""
         networks = self.networks(case)
-        if not networks:
-            return Cost(None, None)
-        picture = torch.rand(3, COST_PX, COST_PX, generator=torch.Generator().manual_seed(0))
+        gmacs = self.gmacs(case, COST_PX)
+        return Cost(parameters(networks) if networks else None, None if gmacs is None else round(gmacs, 3))
+
+    def gmacs(self, case: Case, side_px: int) -> float | None:
+        """10⁹ multiply–accumulates on the way of a picture of this kind with such sides; None where nobody counts."""
+        if not self.networks(case):
+            return None
+        picture = torch.rand(3, side_px, side_px, generator=torch.Generator().manual_seed(0))
         with FlopCounterMode(display=False) as counter:
             self._pass_through(picture, case)
-        return Cost(parameters(networks), round(counter.get_total_flops() / 2e9, 3))
+        return float(counter.get_total_flops()) / 2e9
 
     def _pass_through(self, picture: Pixels, case: Case) -> None:
         self(picture, case)

@@ -24,6 +24,7 @@ from darnet.benchmark.camera import gaussian, kernel_of
 from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.methods import Answer, Method, load_network, load_system
 from darnet.benchmark.protocol import Pixels
+from darnet.benchmark.untrained import UNTRAINED, untrained
 from darnet.degradations import GaussianBlur
 from darnet.errors import UnknownNameError, UsageError
 from darnet.models import cards
@@ -114,7 +115,7 @@ def _bm3d(device: str) -> Method:
 
 def _nlm(device: str) -> Method:
     """Fast non-local means, filter strength 0.7 σ."""
-    registry.optional("cv2", "classical").setNumThreads(1)  # as everybody here
+    registry.optional("cv2", "classical").setNumThreads(torch.get_num_threads())  # as everybody here
     return Peer(lambda pixels, sigma_255: NonLocalMeans(sigma_255)(pixels))
 
 
@@ -131,7 +132,7 @@ def _nlm_blind(device: str) -> Method:
     for white noise alone, 2 and more for noise that demosaicing, denoising or enlarging made coarse, whose σ is
     underestimated.
     """
-    registry.optional("cv2", "classical").setNumThreads(1)
+    registry.optional("cv2", "classical").setNumThreads(torch.get_num_threads())
 
     def repair(pixels: Pixels) -> Pixels:
         sigma_255 = max(noise_sigma_255(pixels), LEAST_SIGMA)
@@ -232,13 +233,15 @@ def repairing(*kinds: str) -> tuple[str, ...]:
 
 
 def load_method(name: str, device: str = "cpu") -> Method:
-    """Whoever `name` stands for: a peer, a foreign checkpoint, a folder of weights, or a system.
+    """Whoever `name` stands for: a peer, an untrained network, a foreign checkpoint, a folder of weights, or a system.
 
     Raises MissingPackageError for a peer that is not installed, UnknownNameError, WeightsError or UsageError.
     """
     path = Path(name)
     if name in PEERS:
         return PEERS[name].make(device)
+    if name in UNTRAINED:
+        return untrained(name, device)
     if path.suffix.lower() in FILES:
         return Foreign(FILES[path.suffix.lower()](path, device, Tiles(0)))
     if (path / cards.CARD).is_file():

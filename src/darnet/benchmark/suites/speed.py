@@ -1,87 +1,150 @@
-"""How fast a method is, and what memory it takes: one process, every core, pictures of fixed sizes."""
+"""How fast a method is, what memory and energy it takes: pictures of fixed sizes, by one thread and by every core."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from multiprocessing import get_context
 from statistics import median
+from typing import TypeVar, cast
 
 import torch
 
 from darnet.benchmark.cases import DEFAULT_SETS, Case, damaged, severities
-from darnet.benchmark.documents import Nothing
-from darnet.benchmark.methods import ORACLE, Cost
+from darnet.benchmark.documents import Document
+from darnet.benchmark.machine import Energy, convolution_peak
+from darnet.benchmark.methods import ORACLE, Cost, split
 from darnet.benchmark.protocol import Protocol
-from darnet.benchmark.rows import Record, Row, row
+from darnet.benchmark.report.speed import Pace, Peak, Speed, markdown, way
+from darnet.benchmark.report.tables import closed
+from darnet.benchmark.rows import Record, Row, rounded, row
 from darnet.benchmark.run import Measured, Progress, cost, failed, loaded, peak_mb, unusable
 from darnet.benchmark.suite import Outcome, Request, Suite, part
-from darnet.benchmark.suites.kinds import tables
+from darnet.benchmark.untrained import UNTRAINED
+from darnet.engines.devices import Precision, pick_device
 from darnet.images.geometry import mirror_pad
 from darnet.systems import manifest
 
+Answer = TypeVar("Answer")
+
 SIZES_PX = (256, 512, 1024)
-REPEATS = 5
+#: Calls that count, or fewer where they take longer than this together.
+REPEATS, LONG_SECONDS = 5, 20.0
+#: Who stands beside: peers, and networks of well-known sizes that have not learnt anything.
+PEERS = ("ffdnet", "bm3d", "nlm", "gaussian", *UNTRAINED)
 
 
-def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome[Nothing]:
-    """Milliseconds and memory at fixed sizes, all cores."""
+def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome[Speed]:
+    """Milliseconds, memory and energy at fixed sizes; and this machine's fastest convolutions, in the same run."""
     (case,) = chosen
-    found = Measured()
-    progress.expect(len(request.methods) * len(SIZES_PX))
-    for method in request.methods:
-        if reason := unusable(method, chosen, request.load):
-            found.left_out[method] = reason
-            continue
-        for size_px in SIZES_PX:
-            told = request.load(method).told
-            record, row = clock(method, request.device, request.or_else(), case, size_px, told)
-            found.records.append(record)
-            found.rows.append(row)
-            progress.advance(record)
-    return Outcome((part(found, request.or_else()),), Nothing())
+    found, paces = Measured(), list[Pace]()
+    reasons = {method: unusable(method, chosen, request.load) for method in request.methods}
+    found.left_out |= {method: reason for method, reason in reasons.items() if reason}
+    methods = [method for method in request.methods if reasons[method] is None]
+    progress.expect(len(methods) * len(SIZES_PX) * len(_threads(request.device)))
+    peaks = [
+        Peak(precision, threads, round(_alone(threads, convolution_peak, precision, request.device), 1))
+        for precision in dict.fromkeys(map(_precision, methods))
+        for threads in _threads(request.device)
+    ]
+    for method in methods:
+        for threads in _threads(request.device):
+            for size_px in SIZES_PX:
+                record, measured = clock(request, method, case, size_px, threads)
+                found.records.append(record)
+                found.rows.append(measured)
+                paces += [] if record.error else [_pace(record, threads, peaks)]
+                progress.advance(record)
+    return Outcome((part(found, request.or_else()),), Speed(tuple(peaks), tuple(paces)))
 
 
-def clock(
-    method: str, device: str, protocol: Protocol, case: Case, size_px: int, told: str | None = None
-) -> tuple[Record, Row]:
-    """Record and row of one method at one size; `level` is the side in pixels.
+def clock(request: Request, method: str, case: Case, size_px: int, threads: int) -> tuple[Record, Row]:
+    """Record and row of one method at one size in some threads; `level` is the side in pixels.
 
     In a process of its own, so that the memory is its own as well.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_every_core) as alone:
-        try:
-            record = alone.submit(_clock, method, device, protocol, case, size_px).result()
-            price = alone.submit(cost, method, device, case).result()
-        except BrokenProcessPool:
-            record, price = failed(method, case, "the process was killed"), Cost(None, None)
-    return record, row([record], protocol, told, price)
+    device, protocol = request.device, request.or_else()
+    try:
+        record, price = _alone(threads, _clock, method, device, protocol, case, size_px)
+    except BrokenProcessPool:
+        record, price = failed(method, case, "the process was killed"), Cost(None, None)
+    record = replace(record, way=way(threads))
+    return record, row([record], protocol, request.load(method).told, price)
 
 
-def _clock(method: str, device: str, protocol: Protocol, case: Case, size_px: int) -> Record:
-    """Median of five calls after one that does not count."""
+def _clock(method: str, device: str, protocol: Protocol, case: Case, size_px: int) -> tuple[Record, Cost]:
+    """Median of the calls after one that does not count, and what the network costs."""
     try:
         repair = loaded(method, device)
         picture = case.load(protocol).observed[None]
         missing = [max(0, size_px - side) for side in picture.shape[2:]]
         observed = mirror_pad(picture, (0, missing[0]), (0, missing[1]))[0, :, :size_px, :size_px].contiguous()
-        seconds = []
-        for _ in range(REPEATS + 1):
-            started = time.perf_counter()
-            repair(observed, case)
-            seconds.append(time.perf_counter() - started)
+        repair(observed, case)
+        seconds = list[float]()
+        with Energy() as energy:
+            for _ in range(REPEATS):
+                started = time.perf_counter()
+                repair(observed, case)
+                seconds.append(time.perf_counter() - started)
+                if sum(seconds) > LONG_SECONDS:
+                    break
+        peak = peak_mb()  # before anything is counted, which takes memory too
+        work = loaded(split(method)[0], device).gmacs(case, size_px)
     except Exception as error:
-        return failed(method, case, f"{type(error).__name__}: {error}")
-    name, pixels = f"{size_px}×{size_px}", size_px**2
-    return Record(
-        method, case.set, name, case.kind, size_px, seconds=median(seconds[1:]), pixels=pixels, peak_mb=peak_mb()
+        return failed(method, case, f"{type(error).__name__}: {error}"), Cost(None, None)
+    known = {"gmacs": work, "joules": None if energy.joules is None else energy.joules / len(seconds)}
+    record = Record(
+        method,
+        case.set,
+        f"{size_px}×{size_px}",
+        case.kind,
+        size_px,
+        seconds=median(seconds),
+        pixels=size_px**2,
+        peak_mb=peak,
+        figures={name: figure for name, figure in known.items() if figure is not None},
+    )
+    return record, cost(method, device, case)
+
+
+def _pace(record: Record, threads: int, peaks: Sequence[Peak]) -> Pace:
+    """What was found of one method at one size."""
+    done, megapixels = record.figures, record.pixels / 1e6
+    per_second = done["gmacs"] / record.seconds if "gmacs" in done else None
+    (peak,) = (one for one in peaks if (one.precision, one.threads) == (_precision(record.method), threads))
+    return Pace(
+        record.method,
+        round(record.pixels**0.5),
+        threads,
+        ms_per_megapixel=round(1e3 * record.seconds / megapixels, 1),
+        peak_mb=round(record.peak_mb),
+        gmacs_per_megapixel=rounded(done["gmacs"] / megapixels if "gmacs" in done else None, 1),
+        share_of_peak=rounded(None if per_second is None else per_second / peak.gmacs_per_second, 3),
+        joules_per_megapixel=rounded(done["joules"] / megapixels if "joules" in done else None, 2),
     )
 
 
-def _every_core() -> None:
-    torch.set_num_threads(os.cpu_count() or 1)
+def _precision(method: str) -> Precision:
+    """In which a method computes, on a CPU: what it says, or else float32."""
+    return cast("Precision", split(method)[1].partition("-")[2] or "fp32")
+
+
+def _threads(device: str) -> tuple[int, ...]:
+    """One and all of this machine's; of a GPU nobody counts them."""
+    cores = os.cpu_count() or 1
+    return tuple(dict.fromkeys((1, cores))) if pick_device(device).type == "cpu" else (cores,)
+
+
+def _alone(threads: int, do: Callable[..., Answer], *given: object) -> Answer:
+    """In a process of its own. Raises BrokenProcessPool where it dies."""
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(threads,)
+    ) as alone:
+        return alone.submit(do, *given).result()
 
 
 def _cases(request: Request) -> list[Case]:
@@ -90,7 +153,12 @@ def _cases(request: Request) -> list[Case]:
     return damaged(noise, request.root, (request.sets or DEFAULT_SETS)[0], 1)
 
 
-def suites() -> tuple[Suite[Nothing], ...]:
+def tables(document: Document[Speed]) -> str:
+    """One line a method, a size and a number of threads."""
+    return closed(document.part.protocol, markdown(document.found))
+
+
+def suites() -> tuple[Suite[Speed], ...]:
     """The one."""
     return (
         Suite(
@@ -98,8 +166,9 @@ def suites() -> tuple[Suite[Nothing], ...]:
             _cases,
             measure,
             tables,
-            Nothing,
+            Speed,
             methods=(manifest.DEFAULT, f"{manifest.DEFAULT}{ORACLE}"),
+            peers=PEERS,
             ranked=False,
             shown=False,
         ),
