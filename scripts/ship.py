@@ -3,9 +3,11 @@
 python scripts/ship.py RUN          one network: src/darnet/weights/<system>/<recipe name>
 python scripts/ship.py --scores     write the figures of benchmarks/ into the cards
 python scripts/ship.py --graphs     write the graph of every part beside its weights
+python scripts/ship.py --int8       write the graphs in 8 bits beside those, their ranges chosen on the router's memory
 python scripts/ship.py --memory     measure what tiles of the experts take, and write it into the cards
 python scripts/ship.py --losses F   what precisions lose, from reports of `darnet bench KIND --model darnet:oracle
-                                    --model darnet:oracle%openvino-bf16`, into the cards
+                                    --model darnet:oracle%openvino-bf16`, into the cards; a graph in 8 bits that
+                                    loses too much goes
 """
 
 from __future__ import annotations
@@ -22,18 +24,24 @@ from darnet.benchmark import suites
 from darnet.benchmark.footprint import tile_memory
 from darnet.benchmark.methods import split
 from darnet.benchmark.suite import AnyDocument
-from darnet.engines.choosing import TORCH, backends
-from darnet.engines.devices import Precision
-from darnet.engines.graphs import GRAPH, graphs, refer, write
+from darnet.data.memory import load_memory
+from darnet.engines.choosing import MOST_LOST_DB, backends
+from darnet.engines.devices import INT8, Precision
+from darnet.engines.graphs import GRAPH, WEIGHTS, graphs, refer, write
+from darnet.engines.pytorch import TORCH
+from darnet.engines.quantisation import QUANTISED, quantised
+from darnet.errors import DarnetError
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.systems import manifest
+from darnet.training.launch import MEMORY
 from darnet.training.recipe import parse_recipe
 
 #: Networks that are whole systems by themselves, but for the router; all others are parts of darnet.
 SYSTEMS = {"daair-small": "daair", "slerir-small": "slerir"}
 BENCHMARKS = Path("benchmarks")
-PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
+PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
+ROUTER, CALIBRATING = "router", 64
 PHOTOS = {
     "BSDS500 train and test (322 photos that share no scene with CBSD68 or Rain100L)": "Berkeley, research use",
     "190 photographs, long side 1024": "wallpaper collections, CC0 / CC BY / CC BY-SA / Unsplash / Pexels",
@@ -189,7 +197,8 @@ def _computing(folder: Path) -> list[tuple[str, Precision]]:
         (backend, one)
         for backend in (backends() if (folder / GRAPH).exists() else [TORCH])
         for one in PRECISIONS
-        if (backend, one) != ("onnxruntime", "bf16")
+        if one == "fp32" or backend == "openvino" or (backend, one) == (TORCH, "bf16")
+        if one != INT8 or (folder / QUANTISED).exists()
     ]
 
 
@@ -201,6 +210,23 @@ def write_graphs() -> None:
         refer(graph, folder / cards.WEIGHTS, card.sha256)
         write(graph, folder / GRAPH)
         print(folder / GRAPH, (folder / GRAPH).stat().st_size)
+
+
+def write_int8() -> None:
+    """Every expert that has a graph gets one in 8 bits; `write_losses` removes those that lose too much."""
+    folder = manifest.SHIPPED / manifest.DEFAULT
+    memory = load_memory(folder / ROUTER / MEMORY)
+    for path in sorted(path.parent for path in folder.glob(f"*/{GRAPH}") if path.parent.name != ROUTER):
+        model, card = cards.load(path)
+        damaged = [degraded.float() / 255 for degraded, _ in memory.pairs(path.name).photos[:CALIBRATING]]
+        try:
+            graph = quantised(model, damaged)
+        except DarnetError as error:  # deconvolution computes with complex numbers
+            print(path.name, error)
+            continue
+        graph.metadata_props[WEIGHTS] = card.sha256
+        write(graph, path / QUANTISED)
+        print(path / QUANTISED, (path / QUANTISED).stat().st_size)
 
 
 def write_losses(reports: Sequence[Path]) -> None:
@@ -216,6 +242,8 @@ def write_losses(reports: Sequence[Path]) -> None:
                 lost.setdefault(who, []).append(exact[row.place] - row.psnr)
         losses = {who: round(max(0.0, *worst), 3) for who, worst in lost.items()}
         print(folder.name, losses)
+        if min((loss for who, loss in losses.items() if who.endswith(INT8)), default=0.0) > MOST_LOST_DB:
+            (folder / QUANTISED).unlink()
         cards.write_card(cards.read_card(folder).model_copy(update={"losses": losses}), folder)
 
 
@@ -250,6 +278,7 @@ def main() -> None:
     parser.add_argument("--hardware", default="2 CPU cores (AVX-512, bf16), shared with other work")
     parser.add_argument("--scores", action="store_true")
     parser.add_argument("--graphs", action="store_true")
+    parser.add_argument("--int8", action="store_true")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--losses", type=Path, nargs="+", default=(), metavar="REPORT")
     options = parser.parse_args()
@@ -260,6 +289,8 @@ def main() -> None:
         write_scores()
     if options.graphs:
         write_graphs()
+    if options.int8:
+        write_int8()
     if options.memory:
         write_memory()
     write_losses(options.losses)

@@ -14,11 +14,12 @@ from torch import Tensor
 
 import darnet
 from darnet import registry
-from darnet.engines import choosing
+from darnet.engines import choosing, probing
 from darnet.engines.backend import GraphBackend, Run
-from darnet.engines.choosing import Part, prepare
+from darnet.engines.choosing import prepare
 from darnet.engines.graphs import GRAPH
 from darnet.engines.onnxruntime import load
+from darnet.engines.probing import Choice, Part, probe
 from darnet.engines.pytorch import TorchBackend
 from darnet.engines.tracing import functions
 from darnet.errors import UnknownNameError, UsageError
@@ -124,12 +125,12 @@ def test_torch_is_taken_where_what_was_chosen_cannot_be_had_any_more(
     monkeypatch: pytest.MonkeyPatch, part: Part
 ) -> None:
     only(monkeypatch, "broken")
-    monkeypatch.setattr(choosing, "probe", lambda part, allowed: choosing.Choice("broken", "fp32", {}))
+    monkeypatch.setattr(choosing, "probe", lambda part, allowed: Choice("broken", "fp32", {}))
     assert chosen(part) == "torch"
 
 
 def test_a_precision_that_nobody_is_right_in_is_torch_s(monkeypatch: pytest.MonkeyPatch, part: Part) -> None:
-    monkeypatch.setattr(choosing, "CLOSE", 0.0)
+    monkeypatch.setattr(probing, "CLOSE", {})
     backend = prepare(part, "cpu", "bf16")
     assert isinstance(backend, TorchBackend) and backend.dtype == torch.bfloat16
 
@@ -161,10 +162,10 @@ def test_processes_that_find_out_at_once_agree(monkeypatch: pytest.MonkeyPatch, 
     answers = iter(["torch", "right"])
     calls = list[int]()
 
-    def look(part: Part, allowed: object) -> choosing.Choice:
+    def look(part: Part, allowed: object) -> Choice:
         calls.append(1)
         time.sleep(0.5)
-        return choosing.Choice(next(answers), "fp32", {})
+        return Choice(next(answers), "fp32", {})
 
     monkeypatch.setattr(choosing, "probe", look)
     with ThreadPoolExecutor(2) as threads:
@@ -219,6 +220,6 @@ def test_the_random_numbers_of_a_program_are_left_alone(part: Part) -> None:
     torch.manual_seed(3)
     wanted = torch.rand(1)
     torch.manual_seed(3)
-    choosing.probe(part, [("torch", "fp32")])
+    probe(part, [("torch", "fp32")])
     functions(part.model)
     assert torch.equal(torch.rand(1), wanted)

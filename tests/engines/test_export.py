@@ -19,6 +19,7 @@ from darnet.engines import export as exporting
 from darnet.engines.backend import Run
 from darnet.engines.export import SUFFIXES, export
 from darnet.errors import DarnetError, UsageError
+from darnet.images.tiles import pad_to
 from darnet.models import cards
 from darnet.models.base import Context, Model, Output
 from darnet.models.classifier import DegradationClassifier
@@ -56,11 +57,43 @@ def tiny(name: str) -> Model:
 @pytest.mark.parametrize("to", SUFFIXES)
 def test_a_network_becomes_files_that_answer_as_it_does(name: str, to: exporting.Target, tmp_path: Path) -> None:
     model = tiny(name)
-    made = export(model, {"name": name}, tmp_path / "out", to, [torch.rand(3, 70, 33)])
-    assert made.off <= exporting.EXACT
-    assert sorted(made.paths) == sorted((tmp_path / "out").iterdir()), "and nothing else"
-    assert made.paths == exporting.paths(tmp_path / "out", to, model.views is not None)
-    assert name.encode() in made.paths[0].read_bytes(), "its card"
+    made = export(model, {"name": name}, tmp_path / "out", to)
+    assert sorted(made) == sorted((tmp_path / "out").iterdir()), "and nothing else"
+    assert made == exporting.paths(tmp_path / "out", to, model.views is not None)
+    assert name.encode() in made[0].read_bytes(), "its card"
+
+
+@pytest.fixture
+def pairs() -> list[exporting.Pair]:
+    """Damaged pictures, and clean ones that the tiny network's answers are 30 dB from."""
+    model, rng = tiny("expert"), torch.Generator().manual_seed(1)
+    damaged = [torch.rand(3, 37, 50, generator=rng) for _ in range(8)]
+    with torch.inference_mode():
+        answers = [model(pad_to(picture[None], 8)).image[0, :, :37, :50].clamp(0, 1) for picture in damaged]
+    return [
+        (picture, answer + 0.0316 * torch.randn(answer.shape, generator=rng))
+        for picture, answer in zip(damaged, answers, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_in_8_bits_it_is_written_where_little_is_lost(
+    to: exporting.Target, pairs: list[exporting.Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "MOST_LOST_DB", 5.0)
+    made = export(tiny("expert"), {"name": "tiny"}, tmp_path / "out", to, pairs)
+    assert made == exporting.paths(tmp_path / "out", to, encoding=False)
+    monkeypatch.setattr(exporting, "MOST_LOST_DB", -5.0)
+    with pytest.raises(
+        DarnetError, match=r"in 8 bits it loses -?\d\.\d\d dB of \d+\.\d\d on 4 pictures that it was not"
+    ):
+        export(tiny("expert"), {}, tmp_path / "none", to, pairs)
+    assert not list((tmp_path / "none").iterdir())
+
+
+def test_torch_s_format_has_no_8_bits(pairs: list[exporting.Pair], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no 8 bits"):
+        export(tiny("expert"), {}, tmp_path / "out", "torch-export", pairs)
 
 
 def test_what_answers_otherwise_is_not_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_spec_does_not_change() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"precision": "fp8"}, "`precision='fp8'`: expected 'auto', 'fp32', 'bf16' or 'fp16'"),
+        ({"precision": "fp8"}, "`precision='fp8'`: expected 'auto', 'fp32', 'bf16', 'fp16' or 'int8'"),
         ({"quality": 3}, "`quality=3`: expected 'fast' or 'best'"),
         ({"min_confidence": 2}, "`min_confidence=2`: expected 0 to 1"),
         ({"min_confidence": float("nan")}, "`min_confidence=nan`: expected 0 to 1"),

@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from darnet.benchmark.cases import TOGETHER, Case
 from darnet.benchmark.protocol import Pixels
-from darnet.engines.choosing import AUTO, TORCH
-from darnet.engines.pytorch import TorchBackend
+from darnet.engines.choosing import AUTO
+from darnet.engines.pytorch import TORCH, TorchBackend
 from darnet.models import cards
 from darnet.registry import CLEAN
 from darnet.restore.diagnosis import Diagnosis

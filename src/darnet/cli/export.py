@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.experts import parts
+from darnet.cli.experts import ROUTER, parts
 from darnet.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from darnet.engines.export import Pair
+    from darnet.models.cards import Card
+
+#: So many pictures decide the ranges of 8 bits, and what they lose, half and half.
+PICTURES = 128
 
 Exported: TypeAlias = Annotated[
     str, typer.Argument(metavar="NAME", help="A kind of damage, router, or a folder of weights.")
@@ -20,10 +27,16 @@ To: TypeAlias = Annotated[
 Folder: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where the files go; default: a folder NAME here.")
 ]
+Int8: TypeAlias = Annotated[bool, typer.Option("--int8", help="Compute in 8 bits, where no more than 0.05 dB is lost.")]
 
 
 def export(
-    name: Exported, to: To, out: Folder = None, model: o.Model = "darnet", overwrite: o.Overwrite = False
+    name: Exported,
+    to: To,
+    out: Folder = None,
+    int8: Int8 = False,
+    model: o.Model = "darnet",
+    overwrite: o.Overwrite = False,
 ) -> int:
     """Write an expert or the router as files for other programs. They are asked, and must answer as it does.
 
@@ -32,6 +45,7 @@ def export(
     """
     from darnet.engines import export as exporting
     from darnet.models import cards
+    from darnet.models.abilities import Classifier
 
     known = parts(model)
     folder = known.get(name, Path(name))
@@ -47,7 +61,23 @@ def export(
     there = [path for path in exporting.paths(target, to, network.views is not None) if path.exists()]
     if there and not overwrite:
         raise UsageError(f"{there[0]} exists already; --overwrite replaces it")
-    made = exporting.export(network, card.model_dump(mode="json"), target, to)
-    for path in made.paths:
+    if int8 and isinstance(network, Classifier):
+        raise UsageError(f"--int8: {name} makes no picture; only experts compute in 8 bits")
+    pairs = _remembered(model, card) if int8 else ()
+    for path in exporting.export(network, card.model_dump(mode="json"), target, to, pairs):
         print(path)
     return 0
+
+
+def _remembered(model: str, card: Card) -> list[Pair]:
+    """What the router of a system remembers of the damage that an expert repairs: (damaged, clean)."""
+    from darnet.data.memory import load_memory
+    from darnet.training.launch import MEMORY
+
+    router = parts(model)[ROUTER]
+    memory = load_memory(router / MEMORY) if (router / MEMORY).is_dir() else None
+    kinds = [kind for kind in card.handles if memory is not None and kind in memory.kinds]
+    if memory is None or not kinds:
+        raise UsageError(f"--int8: the router of {model} remembers no pictures of what {card.name} repairs")
+    pairs = [pair for kind in kinds for pair in memory.pairs(kind).photos[: PICTURES // len(kinds)]]
+    return [(degraded.float() / 255, clean.float() / 255) for degraded, clean in pairs]

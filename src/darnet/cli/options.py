@@ -20,7 +20,7 @@ SMALLEST_TILE_PX = 16
 #: A number as people write it.
 NUMBER = "[0-9]{1,9}"
 
-PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+PrecisionName: TypeAlias = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 Extension: TypeAlias = Literal["auto", "jpg", "png", "tiff", "webp", "avif", "gif", "bmp", "ppm", "jp2", "jxl", "heic"]
 BitDepth: TypeAlias = Literal["auto", "8", "16"]
 Effort: TypeAlias = Literal["fast", "best"]

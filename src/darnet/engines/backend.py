@@ -29,7 +29,8 @@ Run: TypeAlias = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 class Runtime(Protocol):
     """Loads graphs. A package adds its own by the entry point group `darnet.runtime`.
 
-    `precision`: fp32 or bf16, in which it computes; what goes in and comes out is float32. `threads`: of the CPU.
+    `precision`: fp32 or bf16, in which it computes; or int8, of a graph that says so itself. What goes in and comes out
+    is float32. `threads`: of the CPU.
     Raises MissingPackageError without its package, UsageError for a precision that it does not know, WeightsError for
     a file that is no graph of its.
     """

@@ -6,14 +6,16 @@ import platform
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 
 from darnet.errors import UsageError
 from darnet.version import __version__
 
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+#: What torch does not compute in here, but graphs do (`darnet.engines.quantisation`).
+INT8: Final = "int8"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -74,11 +76,13 @@ def pick_device(device: str) -> torch.device:
 
 
 def pick_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """`auto` is float32 on a CPU and bfloat16 on a GPU. Raises UsageError for float16 on a CPU."""
+    """`auto` is float32 on a CPU and bfloat16 on a GPU. Raises UsageError for float16 on a CPU, and for 8 bits."""
     if precision == "auto":
         precision = "fp32" if device.type == "cpu" else "bf16"
     if precision == "fp16" and device.type == "cpu":
         raise UsageError("`precision='fp16'`: slow and inexact on a CPU; use fp32 or bf16")
+    if precision == INT8:
+        raise UsageError("`precision='int8'`: torch does not compute in it; OpenVINO does, on a CPU")
     return DTYPES[precision]
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -19,9 +18,14 @@ from torch import Tensor
 from darnet import registry
 from darnet.engines import onnxruntime, openvino
 from darnet.engines.backend import Run
+from darnet.engines.choosing import MOST_LOST_DB
 from darnet.engines.graphs import CARD, ENCODE, graphs, write
-from darnet.engines.tracing import BOX, DEGRADED, PICTURE, Function, functions
-from darnet.errors import DarnetError
+from darnet.engines.pytorch import TorchBackend
+from darnet.engines.quantisation import quantised
+from darnet.engines.tracing import BOX, DEGRADED, PICTURE, RESTORED, Function, functions
+from darnet.errors import DarnetError, UsageError
+from darnet.images.metrics import psnr
+from darnet.images.tiles import pad_to
 from darnet.models.base import Model
 
 Target = Literal["onnx", "openvino", "torch-export"]
@@ -33,18 +37,14 @@ SUFFIXES: Mapping[Target, tuple[str, ...]] = {
     "torch-export": (".pt2",),
 }
 TILE, LOOK = "tile", "encode"
+#: A damaged picture and the clean one.
+Pair: TypeAlias = "tuple[Float[Tensor, '3 H W'], Float[Tensor, '3 H W']]"
 #: How far an answer may be from torch's, as a share of its largest value or of 1: a quarter of a level of 8 bits.
 EXACT = 1e-3
+#: The same of tiles in 8 bits, of noise that no network has seen.
+ROUGH = 0.5
 #: The longest side of tiles and crops that a file is asked with.
 ASKED_PX = 128
-
-
-@dataclass(frozen=True)
-class Exported:
-    """The files, in the order in which they are opened, and how far they are from torch at most (`EXACT`)."""
-
-    paths: tuple[Path, ...]
-    off: float
 
 
 def paths(folder: Path, to: Target, encoding: bool) -> tuple[Path, ...]:
@@ -54,30 +54,36 @@ def paths(folder: Path, to: Target, encoding: bool) -> tuple[Path, ...]:
 
 
 def export(
-    model: Model, card: Mapping[str, Any], folder: Path, to: Target, pictures: Sequence[Float[Tensor, "3 H W"]] = ()
-) -> Exported:
-    """Write a network as `tile`, and as `encode` where it looks at whole pictures; none that answers otherwise.
+    model: Model, card: Mapping[str, Any], folder: Path, to: Target, int8: Sequence[Pair] = ()
+) -> tuple[Path, ...]:
+    """Write a network as `tile`, and as `encode` where it looks at whole pictures; the files, those opened first.
 
-    Both are `darnet.engines.tracing.functions`, for any size. `card`: what is said of it in their metadata. `pictures`:
-    what they are asked with, beside random ones.
+    Both are `darnet.engines.tracing.functions`, for any size. `card`: what is said of it in their metadata. `int8`:
+    damaged pictures of its kinds and their clean ones: with every other of them `tile` is made to compute in 8 bits
+    (`darnet.engines.quantisation`), and on the rest it may lose MOST_LOST_DB.
 
-    Raises UsageError for a network that makes no image and names nothing, MissingPackageError without the packages of
-    the format, and DarnetError where an answer is not torch's; then nothing is written.
+    Raises UsageError for a network that makes no image and names nothing, or a format without 8 bits;
+    MissingPackageError without the packages of the format; and DarnetError where an answer is not torch's, or 8 bits
+    lose too much; then nothing is written.
     """
+    if int8 and to == "torch-export":
+        raise UsageError("torch's format takes no 8 bits: `onnx` and `openvino` do")
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".darnet-", dir=folder) as scratch:  # on the same disk
         made = Path(scratch)
-        _WRITERS[to](model, dict(card), made)
-        off = _verified(model, made, to, [*_random(), *pictures])
+        _WRITERS[to](model, dict(card), made, [degraded for degraded, _ in int8[::2]])
+        _verify(model, made, to, exact=not int8)
+        if int8:
+            _check_loss(model, made / paths(made, to, encoding=False)[0].name, int8[1::2] or int8)
         written = paths(folder, to, model.views is not None)
         for path in written:
             (made / path.name).replace(path)
-    return Exported(written, off)
+    return written
 
 
-def _onnx(model: Model, card: dict[str, Any], folder: Path) -> None:
+def _onnx(model: Model, card: dict[str, Any], folder: Path, shown: Sequence[Tensor]) -> None:
     made = graphs(model)
-    for name, graph in ((TILE, made.tile), (LOOK, made.encode)):
+    for name, graph in ((TILE, quantised(model, shown) if shown else made.tile), (LOOK, made.encode)):
         if graph is not None:
             graph.metadata_props[CARD] = json.dumps(card)
             if name == TILE and made.encode is not None:
@@ -85,10 +91,10 @@ def _onnx(model: Model, card: dict[str, Any], folder: Path) -> None:
             write(graph, folder / f"{name}.onnx")
 
 
-def _openvino(model: Model, card: dict[str, Any], folder: Path) -> None:
+def _openvino(model: Model, card: dict[str, Any], folder: Path, shown: Sequence[Tensor]) -> None:
     package = registry.optional("openvino", "openvino")
     with TemporaryDirectory(prefix="darnet-") as scratch:
-        _onnx(model, card, Path(scratch))
+        _onnx(model, card, Path(scratch), shown)
         for path in Path(scratch).glob("*.onnx"):
             graph = package.Core().read_model(path)
             graph.set_rt_info(json.dumps(card), ["darnet", "card"])
@@ -97,7 +103,7 @@ def _openvino(model: Model, card: dict[str, Any], folder: Path) -> None:
             package.save_model(graph, folder / f"{path.stem}.xml", compress_to_fp16=False)
 
 
-def _torch_export(model: Model, card: dict[str, Any], folder: Path) -> None:
+def _torch_export(model: Model, card: dict[str, Any], folder: Path, shown: Sequence[Tensor]) -> None:
     for name, function in zip((TILE, LOOK), functions(model), strict=True):
         if function is not None:
             program = torch.export.export(
@@ -113,7 +119,7 @@ def _torch_export(model: Model, card: dict[str, Any], folder: Path) -> None:
             torch.export.save(program, folder / f"{name}.pt2", extra_files=said)
 
 
-_WRITERS: Mapping[Target, Callable[[Model, dict[str, Any], Path], None]] = {
+_WRITERS: Mapping[Target, Callable[[Model, dict[str, Any], Path, Sequence[Tensor]], None]] = {
     "onnx": _onnx,
     "openvino": _openvino,
     "torch-export": _torch_export,
@@ -144,13 +150,34 @@ def _nested(given: Mapping[str, Tensor], function: Function) -> dict[str, Any]:
     }
 
 
-def _verified(model: Model, folder: Path, to: Target, pictures: Sequence[Tensor]) -> float:
-    """How far files are from torch at most. Raises DarnetError where that is too far."""
+def _check_loss(model: Model, path: Path, pairs: Sequence[Pair]) -> None:
+    """Raise DarnetError where a graph in 8 bits repairs pictures worse than the network does, by MOST_LOST_DB."""
+    tile, _ = functions(model)
+    ask, exact = _open(path, tile), TorchBackend(model, "cpu", "fp32")
+    found = list[tuple[float, float]]()
+    for degraded, clean in pairs:
+        shown, (height, width) = pad_to(degraded[None], model.multiple_of), clean.shape[1:]
+        knows = exact.encode(shown)
+        box = {BOX: torch.tensor([[0.0, 0.0, 1.0, 1.0]])} if BOX in tile.arguments else {}
+        answers = (ask({DEGRADED: shown, **knows.encoded, **box})[RESTORED], exact(shown, knows, box.get(BOX)).image)
+        pictures = (answer[:, :, :height, :width].clamp(0, 1) for answer in answers if answer is not None)
+        eight, whole = (float(psnr(picture, clean[None])) for picture in pictures)
+        found.append((eight, whole))
+    eight, whole = (sum(column) / len(found) for column in zip(*found, strict=True))
+    if not whole - eight <= MOST_LOST_DB:
+        raise DarnetError(
+            f"in 8 bits it loses {whole - eight:.2f} dB of {whole:.2f} on {len(found)} pictures that it was not made "
+            f"with, of which {MOST_LOST_DB} may be lost; nothing is written"
+        )
+
+
+def _verify(model: Model, folder: Path, to: Target, *, exact: bool) -> None:
+    """Raise DarnetError where an answer to random pictures is not torch's; tiles need not be `exact`."""
     tile, encode = functions(model)
     ask = _open(folder / f"{TILE}{SUFFIXES[to][0]}", tile)
     look = None if encode is None else _open(folder / f"{LOOK}{SUFFIXES[to][0]}", encode)
     off = 0.0
-    for picture in pictures:
+    for picture in _random():
         with torch.inference_mode():
             knows = model.look(picture[None])
         if look is not None:
@@ -159,10 +186,10 @@ def _verified(model: Model, folder: Path, to: Target, pictures: Sequence[Tensor]
         with torch.inference_mode():
             found = tile.module(**_nested(given, tile))
         answers = (found,) if isinstance(found, Tensor) else found
-        off = max(off, _off(ask(given), dict(zip(tile.answers, answers, strict=True))))
+        apart = _off(ask(given), dict(zip(tile.answers, answers, strict=True)))
+        off = max(off, apart if exact or apart > ROUGH else 0.0)
     if not off <= EXACT:  # so that what is no number is too far as well
         raise DarnetError(f"{to}: what it answers is {off:.2g} off what torch answers; nothing is written")
-    return off
 
 
 def _shown(model: Model, tile: Function, picture: Tensor) -> dict[str, Tensor]:

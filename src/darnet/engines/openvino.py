@@ -12,20 +12,17 @@ from darnet import registry
 from darnet.engines.backend import Run
 from darnet.errors import UsageError, WeightsError, one_line
 
-#: What it calls precisions. Asked for none, it takes bfloat16 wherever the CPU has it.
-PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+#: What it calls precisions. Asked for none, it takes bfloat16 wherever the CPU has it, for what is not of 8 bits.
+HINT = "INFERENCE_PRECISION_HINT"
+PRECISIONS: Mapping[str, Mapping[str, str]] = {"fp32": {HINT: "f32"}, "bf16": {HINT: "bf16"}, "int8": {}}
 
 
 def load(graph: Path, precision: str, threads: int) -> Run:
-    """A graph, in float32 or bfloat16 (`darnet.engines.backend.Runtime`)."""
+    """A graph, in float32, in bfloat16, or in the 8 bits that it says itself (`darnet.engines.backend.Runtime`)."""
     if precision not in PRECISIONS:
-        raise UsageError(f"`precision={precision!r}`: OpenVINO computes in {' or '.join(PRECISIONS)}")
+        raise UsageError(f"`precision={precision!r}`: OpenVINO computes in {', '.join(PRECISIONS)}")
     openvino = registry.optional("openvino", "openvino")
-    settings = {
-        "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
-        "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": "LATENCY",
-    }
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", **PRECISIONS[precision]}
     try:
         compiled = openvino.Core().compile_model(graph, "CPU", settings)
     except Exception as error:  # whatever a file brings

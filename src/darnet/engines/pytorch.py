@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -22,6 +22,9 @@ from darnet.models.base import Context, Model, Output, channels_last
 from darnet.models.views import by_region
 
 Answer = TypeVar("Answer")
+
+#: What this backend is called: the one that is always there, and knows every network and device.
+TORCH: Final = "torch"
 
 
 class TorchBackend:

@@ -94,7 +94,8 @@ def worth(tasks: Sequence[Task], most: int) -> int:
 
 def plainly(spec: RestorerSpec) -> RestorerSpec:
     """The same where `auto` loads no runtime for graphs, which takes a second and saves less."""
-    from darnet.engines.choosing import AUTO, TORCH, stated
+    from darnet.engines.choosing import AUTO, stated
+    from darnet.engines.pytorch import TORCH
 
     return spec.model_copy(update={"backend": TORCH}) if stated(spec.backend) == AUTO else spec
 

@@ -10,9 +10,12 @@ from typing import Any
 import torch
 
 from darnet import registry
-from darnet.engines.choosing import AUTO, TORCH, Part, candidates, prepare
-from darnet.engines.devices import Precision, pick_device
+from darnet.engines.choosing import AUTO, candidates, prepare
+from darnet.engines.devices import INT8, Precision, pick_device
 from darnet.engines.graphs import GRAPH, is_of
+from darnet.engines.probing import Part
+from darnet.engines.pytorch import TORCH
+from darnet.engines.quantisation import QUANTISED
 from darnet.errors import DarnetError, WeightsError
 from darnet.images.budget import Cost
 from darnet.images.tiles import pad_to
@@ -85,10 +88,10 @@ def load_expert(
 
 
 def _part(folder: Path) -> Part:
-    """A network, with its graph if that lies beside its weights and is of them."""
+    """A network, with its graphs if those lie beside its weights and are of them."""
     model, card = cards.load(folder)
-    graph = folder / GRAPH
-    return Part(model, graph if is_of(graph, card.sha256) else None, card.losses, card.sha256)
+    graph, quantised = (path if is_of(path, card.sha256) else None for path in (folder / GRAPH, folder / QUANTISED))
+    return Part(model, graph, card.losses, card.sha256, quantised)
 
 
 def tile_cost(folder: Path, device: str, precision: Precision, backend: str = AUTO, *, ensemble: bool = False) -> Cost:
@@ -101,6 +104,8 @@ def tile_cost(folder: Path, device: str, precision: Precision, backend: str = AU
         part = cards.read_part(folder)
         losses = part.losses if isinstance(part, Card) else {}
         who = backend if (folder / GRAPH).is_file() else TORCH
+        if precision == INT8 and not (folder / QUANTISED).is_file():
+            precision = "fp32"
         names = [f"{name} {one}" for name, one in candidates(who, precision, losses)]
         known = [Cost(*part.tile_memory[name]) if name in part.tile_memory else UNMEASURED for name in names]
         cost = Cost(max(one.fixed_bytes for one in known), max(one.pixel_bytes for one in known))

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
-from darnet.engines.choosing import AUTO, TORCH, stated
-from darnet.engines.devices import Precision, pick_device, pick_dtype
+from darnet.engines.choosing import AUTO, stated
+from darnet.engines.devices import INT8, Precision, pick_device, pick_dtype
 from darnet.engines.graphs import GRAPH
+from darnet.engines.pytorch import TORCH
+from darnet.engines.quantisation import QUANTISED
 from darnet.errors import ResourceError, UnknownNameError, UsageError, fault
 from darnet.images.budget import LEAST_TILE_PX, Budget, Cost, bytes_of
 from darnet.models import cards
@@ -103,14 +105,15 @@ class RestorerSpec(BaseModel):
         Raises as `build` does, and ResourceError where not even the smallest tiles fit what is stated, or stated ones
         do not.
         """
-        pick_dtype(self.precision, pick_device(self.device))  # refused here, not when the first expert is loaded
         folders = set(self._folders().values())
         for folder in folders:
             cards.check_files(folder)
+        self._check_precision(folders)  # refused here, not when the first expert is loaded
         backend = self._backend(folders)
         costs = self._costs(folders, backend)
         budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
-        if stated(backend) == AUTO and self.max_memory is not None and not _ample(budget, costs):
+        short = self.max_memory is not None and self.precision != INT8 and not _ample(budget, costs)
+        if stated(backend) == AUTO and short:
             backend = TORCH  # which takes the least
             costs = self._costs(folders, backend)
         if self.max_memory is None:  # where little is free it is tried all the same
@@ -120,6 +123,14 @@ class RestorerSpec(BaseModel):
         elif self.max_memory is not None:
             _check_stated(tiles, budget, costs)
         return self.model_copy(update={"max_memory": budget.total_bytes, "tiles": tiles, "backend": backend})
+
+    def _check_precision(self, folders: Iterable[Path]) -> None:
+        """Raise UsageError for a precision that nobody here computes in."""
+        device = pick_device(self.device)
+        if self.precision != INT8 or device.type != "cpu" or stated(self.backend) == TORCH:
+            pick_dtype(self.precision, device)
+        elif not any((folder / QUANTISED).is_file() for folder in folders):
+            raise UsageError(f"`precision='int8'`: no expert of {self.system} has a graph in 8 bits")
 
     def _backend(self, folders: Iterable[Path]) -> str:
         """The backend that is asked for. Raises UsageError where one that is stated has no graph of a part."""
