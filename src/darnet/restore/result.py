@@ -111,8 +111,8 @@ class Treatment:
     """What was done to a picture, without the picture: what is kept of thousands of them.
 
     `seconds`: of work. `stages`: what of it went to which (`darnet.timeline.STAGES`), every moment to one; empty where
-    nobody noted it. `left`: what was planned and not done, since nothing of it would have been kept at the strength that
-    was asked for.
+    nobody noted it. `left`: what was planned and not done, since nothing of it would have been kept at the strength
+    that was asked for.
     """
 
     steps: tuple[Step, ...]
