@@ -20,7 +20,7 @@ from darnet.errors import UsageError
 from darnet.timeline import described
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Profile, Report, Shard
+    from darnet.jobs import Done, Job, Profile, Report, Shard, Task
     from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
 
@@ -78,7 +78,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     session, stop, outcomes = Session(quiet=quiet, verbose=verbose), Stop(), Outcomes()
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs import Encoding, Job, Profile, check_profile, check_report, report_for
+        from darnet.jobs import Encoding, Job, Profile, report_for
         from darnet.jobs.outputs import to_stdout
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
@@ -97,10 +97,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         telling = Telling(session, job, json, *papers)
         if to_stdout(agenda.tasks):
             telling.leave_stdout_alone()
-        if report is not None:
-            check_report(report, agenda.tasks)
-        if profile is not None:
-            check_profile(profile, agenda.tasks, report)
+        telling.check(report, profile, agenda.tasks)
         session.leave_out(agenda.left_out)
         telling.all(job.ending(agenda.missing))
     try:
@@ -151,6 +148,15 @@ class Telling:
         """Say it of several that no picture was restored for."""
         for done in outcomes:
             self(done)
+
+    def check(self, report: Path | None, profile: Path | None, tasks: Iterable[Task]) -> None:
+        """Find out before the work what could not be written. Raises UsageError and ImageError."""
+        from darnet.jobs import check_profile, check_report
+
+        if report is not None:
+            check_report(report, tasks)
+        if profile is not None:
+            check_profile(profile, tasks, report)
 
     def write(self, report: Path | None, profile: Path | None) -> None:
         """Write what is told in files, where they are wanted; one that cannot be written keeps none from being so."""
