@@ -24,6 +24,7 @@ from darnet.images.image import Image
 from darnet.jobs import Job
 from darnet.jobs.ledger import NAME
 from darnet.restore.restorer import Restorer
+from darnet.timeline import STAGES
 
 LINE = r"photo\.png  noise 98 % \(σ ≈ 24\) -> noise expert  \d+\.\d s -> photo\.restored\.png\n"
 PACE = r" \([\d.e-]+ pictures/s, [\d.e-]+ MP/s\)"
@@ -683,6 +684,76 @@ def test_names_reach_a_terminal_escaped_and_json_exactly(pictures, restore, darn
     assert json.loads(ran.out)["input"] == STEERING
 
 
+def test_a_report_says_the_seconds_of_each_stage_and_a_profile_when_they_were(pictures, restore):
+    pictures("photo.png")
+    started = time.perf_counter()
+    ran = restore("photo.png", "--report", "r.json", "--profile", "traces/t.json")
+    took = time.perf_counter() - started
+    assert (ran.code, ran.err) == (0, "")
+    (entry,) = json.loads(Path("r.json").read_text())["pictures"]
+    seconds, stages = entry["result"]["seconds"], entry["result"]["stages"]
+    assert list(stages) == list(STAGES)
+    assert sum(stages.values()) == pytest.approx(seconds)
+    assert 0 < seconds < took
+    assert files(Path("traces")) == ["t.json"]
+    events = json.loads(Path("traces/t.json").read_text())["traceEvents"]
+    spans = [event for event in events if event["ph"] == "X"]
+    assert {event["cat"] for event in spans} == set(STAGES)
+    assert {event["args"]["picture"] for event in spans} == {"photo.png"}
+    assert {event["pid"] for event in spans} == {os.getpid()}
+    outer = sum(event["dur"] for event in spans if event["name"] in {"open", "repair", "write"})
+    assert outer / 1e6 == pytest.approx(seconds)
+    assert max(event["ts"] + event["dur"] for event in spans) / 1e6 < took
+
+
+def test_a_profile_and_a_report_are_refused_before_the_work_where_they_would_be_lost(pictures, restore):
+    pictures("photo.png")
+    keep = pictures("keep.png")
+    before = keep.read_bytes()
+    for path, reason in (
+        ("photo.png", "--profile photo.png: that is a picture of this run"),
+        ("photo.restored.png", "--profile photo.restored.png: that is a picture of this run"),
+        ("keep.png", "keep.png: exists already and is no such report of darnet's; give another name"),
+        ("photo.png/t.json", "photo.png/t.json: not a directory"),
+        (pictures.folder, f"{pictures.folder}: is a directory"),
+        ("r.json", "--profile r.json: that is where the report goes"),
+    ):
+        ran = restore("photo.png", "--profile", path, "--report", "r.json")
+        assert (bool(ran.code), ran.out, ran.err) == (True, "", f"darnet: {reason}\n")
+    ran = restore("photo.png", "--profile", "t.json", "--engine", "ray")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("darnet: --profile: goes with --engine local")
+    assert keep.read_bytes() == before
+    assert files(pictures.folder) == ["keep.png", "photo.png"]
+
+
+def test_where_one_of_two_cannot_be_written_after_all_the_other_is(pictures, restore, monkeypatch):
+    """Somebody put a file of theirs there meanwhile."""
+    pictures("photo.png")
+    whole = Restorer.__call__
+    for lost, kept in (("r.json", "t.json"), ("t.json", "r.json")):
+
+        def put(self: Restorer, source: Image, lost: str = lost, **options: object) -> object:
+            Path(lost).write_text("theirs")
+            return whole(self, source, **options)
+
+        monkeypatch.setattr(Restorer, "__call__", put)
+        ran = restore("photo.png", "--overwrite", "--report", "r.json", "--profile", "t.json")
+        assert ran.code == 1
+        assert f"darnet: {lost}: exists already" in ran.err
+        assert Path(lost).read_text() == "theirs"
+        assert json.loads(Path(kept).read_text())
+        Path(lost).unlink()
+        Path(kept).unlink()
+
+
+def test_a_shard_has_a_profile_of_its_own(pictures, restore):
+    pictures("in/a.png")
+    assert restore("in", "-o", "out", "--shard", "0/1", "--profile", "t.json").code == 0
+    assert json.loads(Path("t-0-of-1.json").read_text())["traceEvents"]
+    assert not Path("t.json").exists()
+
+
 def test_backticks_of_a_name_are_no_parameter(pictures, restore):
     for folder in ("in", "`kinds`"):
         pictures(f"{folder}/`strength=2`.png")
@@ -723,8 +794,11 @@ def test_larger_pictures_than_allowed_are_not_decoded(pictures, restore, darnet,
 def test_verbose_says_how_long_each_stage_was_at_work(pictures, restore):
     for name in ("in/a.png", "in/b.png"):
         pictures(name)
-    said = r"2 pictures: read \d+\.\d s, repair \d+\.\d s, write \d+\.\d s at work in \d+\.\d s\n"
-    assert re.search(said, restore("in", "-o", "out", "-v").err)
+    stages = ", ".join(rf"{stage} \d+\.\d\d s" for stage in STAGES)
+    said = rf"2 pictures: {stages} at work in \d+\.\d s\n"
+    ran = restore("in", "-o", "out", "-v")
+    assert re.search(said, ran.err)
+    assert re.search(rf"in/a\.png: noise 0\.98.*; {stages}\n", ran.err)
     assert not re.search(said, restore("in", "-o", "out2").err)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -146,6 +147,19 @@ def test_a_folder_that_may_not_be_written_can_be_done_already(folder, spec, monk
         outcomes(spec, Job(strength=0.5))
     with pytest.raises(ImageError, match=r"new/\.darnet\.lock: permission denied"):
         outcomes(spec, output="new")
+
+
+def test_what_was_done_is_told_with_its_stages_and_without_where_none_were_noted(folder, spec):
+    """As in ledgers of before they were."""
+    outcomes(spec)
+    (done, *_) = restore_many("in", "out", spec)
+    assert done.already and done.treatment is not None
+    assert done.treatment.seconds == pytest.approx(sum(done.treatment.stages.values()))
+    with sqlite3.connect(Path("out", NAME)) as base:
+        base.execute("UPDATE pictures SET treatment = json_remove(treatment, '$.stages')")
+    base.close()
+    (again, *_) = restore_many("in", "out", spec)
+    assert again.already and again.treatment == replace(done.treatment, stages={})
 
 
 def test_a_database_of_ours_says_so(folder, spec):

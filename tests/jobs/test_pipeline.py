@@ -7,6 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -83,7 +84,9 @@ def test_outcomes_and_bytes_are_those_of_one_after_the_other(pictures, restorer)
     assert [list(map(len, some)) for some in told] == [[0, 0, 0, 0, 0, 3, 0, 0, 0]] * 2
     for done in filter(lambda done: done.output, found):
         assert Path(done.output).read_bytes() == Path("alone", Path(done.output).name).read_bytes()
-        assert (done.pixels, set(done.seconds)) == (576, {"read", "repair", "write"})
+        assert (done.pixels, [one.name for one in done.timeline]) == (576, ["open", "repair", "write"])
+        assert len({one.thread for one in done.timeline}) == 3
+        assert all(one.end_ns <= later.start_ns for one, later in pairwise(done.timeline))
 
 
 def test_stages_work_side_by_side(pictures, restorer):

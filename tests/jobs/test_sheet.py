@@ -16,6 +16,7 @@ from darnet import RestorerSpec, restore_many
 from darnet.errors import ImageError, UsageError
 from darnet.jobs import Done, Job, check_report
 from darnet.jobs.sheet import BEGINNING, SIDE_PX, Sheet
+from darnet.timeline import STAGES
 
 NASTY = '<script>alert("1")<script>\'&amp;.png'
 
@@ -67,7 +68,8 @@ def test_before_and_after_plan_seconds_and_failures(sheet):
     sizes = [image.size for _, image in page.images()]
     assert sizes == [(24, 24)] * 2 + [(SIDE_PX, SIDE_PX)] * 2
     assert "3 pictures: 2 repaired, 1 failed" in page.text
-    assert re.search(r"noise 98 % \(σ ≈ 24\) → noise \d+\.\d s", page.text)
+    stages = ", ".join(rf"{stage} \d+\.\d\d s" for stage in STAGES)
+    assert re.search(rf"noise 98 % \(σ ≈ 24\) → noise \d+\.\d s: {stages}", page.text)
     assert "not a JPEG, PNG" in page.text
     assert "strength: 1.0" in page.text
     assert [known.get("class") for tag, known in page.tags if tag == "article"].count("failed") == 1

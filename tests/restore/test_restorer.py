@@ -55,6 +55,9 @@ def test_the_expert_for_the_damage_repairs_it() -> None:
     assert result.diagnosis is not None
     assert (result.diagnosis.label, result.experts, result.changed) == ("noise", ("noise",), True)
     assert result.seconds >= sum(step.seconds for step in result.steps) > 0
+    assert list(result.stages) == ["diagnose", "repair"]
+    assert 0.5 * result.seconds < sum(result.stages.values()) <= result.seconds
+    assert result.to_dict()["stages"] == result.stages
 
 
 KINDS_OF_INPUT: list[Callable[[], object]] = [

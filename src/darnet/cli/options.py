@@ -167,6 +167,14 @@ ReportFile: TypeAlias = Annotated[
         help="Write what was done to each picture, as JSON; FILE.html: a contact sheet, before and after.",
     ),
 ]
+ProfileFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile",
+        metavar="FILE",
+        help="Write what each picture's time went to, as a trace for chrome://tracing and Perfetto.",
+    ),
+]
 ShardOf: TypeAlias = Annotated[
     str | None,
     typer.Option("--shard", metavar="I/N", help="One of N parts of the pictures, from 0: each for another machine."),
@@ -204,7 +212,8 @@ Limit: TypeAlias = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=1, help="At most N pictures of a set and severity.")
 ]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Diagnose and say what would be done; write nothing but --report.")
+    bool,
+    typer.Option("--dry-run", help="Diagnose and say what would be done; write nothing but --report and --profile."),
 ]
 
 

@@ -31,12 +31,15 @@ class Where:
     ray_address: str | None
     jobs: int | None
     watch: bool = False
+    profiled: bool = False
 
     def __post_init__(self) -> None:
         if self.name == "local" and self.ray_address is not None:
             raise UsageError("--ray-address: goes with --engine ray")
         if self.name == "ray" and self.watch:
             raise UsageError("--watch: goes with --engine local")
+        if self.name == "ray" and self.profiled:
+            raise UsageError("--profile: goes with --engine local; machines have no clock in common")
         if self.name == "ray" and self.jobs is not None:
             raise UsageError("--jobs: goes with --engine local; Ray starts a worker for each GPU or CPU of its cluster")
 

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from darnet.timeline import STAGES, described, stages
+
 if TYPE_CHECKING:
     from darnet.jobs import Done
 
@@ -15,18 +17,18 @@ MEGA = 1_000_000
 
 @dataclass
 class Pace:
-    """What was done since it began; `stages`: how many seconds each stage was at work, in all processes together."""
+    """What was done since it began; `spent`: how many seconds each stage was at work, in all processes together."""
 
     pictures: int = 0
     pixels: int = 0
-    stages: Counter[str] = field(default_factory=Counter)
+    spent: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.perf_counter)
 
     def add(self, done: Done) -> None:
         """One picture more."""
         self.pictures += done.error is None
         self.pixels += done.pixels if done.error is None else 0
-        self.stages.update(done.seconds)
+        self.spent.update(stages(done.timeline))
 
     @property
     def seconds(self) -> float:
@@ -35,9 +37,9 @@ class Pace:
 
     @property
     def shares(self) -> str:
-        """`read 3.1 s, repair 96.2 s, write 2.0 s at work in 98.0 s`."""
-        parts = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.stages.items())
-        return f"{parts} at work in {self.seconds:.1f} s"
+        """`open 0.10 s, decode 3.12 s, diagnose 0.40 s, repair 96.20 s, write 2.03 s at work in 98.0 s`."""
+        spent = {stage: self.spent[stage] for stage in STAGES if stage in self.spent}
+        return f"{described(spent)} at work in {self.seconds:.1f} s"
 
     def __str__(self) -> str:
         """`4.1 pictures/s, 12.3 MP/s`; empty where there is nothing to tell."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +17,10 @@ from darnet.cli.sidecars import Who, repeated
 from darnet.cli.stopping import Stop
 from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
 from darnet.errors import UsageError
+from darnet.timeline import described
 
 if TYPE_CHECKING:
-    from darnet.jobs import Done, Job, Report, Shard
+    from darnet.jobs import Done, Job, Profile, Report, Shard, Task
     from darnet.jobs.sheet import Sheet
     from darnet.restore.result import Treatment
 
@@ -59,6 +61,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     interval: o.Interval = None,
     overwrite: o.Overwrite = False,
     report: o.ReportFile = None,
+    profile: o.ProfileFile = None,
     shard: o.ShardOf = None,
     engine: o.EngineName = "local",
     ray_address: o.RayAddress = None,
@@ -75,11 +78,12 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     session, stop, outcomes = Session(quiet=quiet, verbose=verbose), Stop(), Outcomes()
     with o.no_collection():
         from darnet.images.formats import MAX_PIXELS
-        from darnet.jobs import Encoding, Job, check_report, report_for
+        from darnet.jobs import Encoding, Job, Profile, report_for
         from darnet.jobs.outputs import to_stdout
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
-        (part, report), where = _part(shard, report), Where(engine, ray_address, o.jobs_of(jobs), watch)
+        where = Where(engine, ray_address, o.jobs_of(jobs), watch, profile is not None)
+        part, report, profile = _part(shard, report, profile)
         how = (dry_run, fail_fast, max_pixels or MAX_PIXELS, mask, keep, first, part, include or (), exclude or ())
         kept = strength_of(strength, luma, chroma)
         job = Job(tuple(kinds or ()), kept, encoding, recursive, overwrite, *how, min_size, sidecar)
@@ -89,11 +93,11 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             inputs, job, who = repeated(session, from_sidecar, inputs, job, who)
         watched = watch_of(session, job, interval) if watch else None
         agenda = (watched or job).plan(_given(inputs), o.lasting(output))
-        telling = Telling(session, job, json, None if report is None else report_for(report, job, output))
+        papers = None if report is None else report_for(report, job, output), None if profile is None else Profile()
+        telling = Telling(session, job, json, *papers)
         if to_stdout(agenda.tasks):
             telling.leave_stdout_alone()
-        if report is not None:
-            check_report(report, agenda.tasks)
+        telling.check(report, profile, agenda.tasks)
         session.leave_out(agenda.left_out)
         telling.all(job.ending(agenda.missing))
     try:
@@ -103,8 +107,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
             for done in session.each(outcomes.coming, outcomes.total):
                 telling(done, outcomes.names.pop(done.input, "") or done.output or "")
     finally:  # interrupted, or no ledger can be told: what was done so far
-        if telling.report is not None and report is not None:
-            telling.report.write(report)
+        telling.write(report, profile)
         total = max(agenda.total, session.told if watch else 0) if agenda.tasks or agenda.elsewhere or watch else 0
         exit_code = session.finish(total, stopped=telling.stopped, elsewhere=agenda.elsewhere)
     return stop.exit_code or exit_code
@@ -118,6 +121,7 @@ class Telling:
     job: Job
     json: bool
     report: Report | Sheet | None = None
+    profile: Profile | None = None
 
     def __call__(self, done: Done, name: str = "") -> None:
         """Say what was done, or why not; `name`: the output's. The report is told it as a user knows parameters."""
@@ -132,6 +136,8 @@ class Telling:
             self.session.count(ALREADY)
         elif done.treatment is not None and not done.already:
             self._say(done.input, done.treatment, name)
+        if self.profile is not None:
+            self.profile.add(done)
         done = as_user(done)
         if self.json:
             print(as_json(done.to_dict()), flush=True)
@@ -142,6 +148,23 @@ class Telling:
         """Say it of several that no picture was restored for."""
         for done in outcomes:
             self(done)
+
+    def check(self, report: Path | None, profile: Path | None, tasks: Iterable[Task]) -> None:
+        """Find out before the work what could not be written. Raises UsageError and ImageError."""
+        from darnet.jobs import check_profile, check_report
+
+        if report is not None:
+            check_report(report, tasks)
+        if profile is not None:
+            check_profile(profile, tasks, report)
+
+    def write(self, report: Path | None, profile: Path | None) -> None:
+        """Write what is told in files, where they are wanted; one that cannot be written keeps none from being so."""
+        with ExitStack() as ending:
+            if self.profile is not None and profile is not None:
+                ending.callback(self.profile.write, profile)
+            if self.report is not None and report is not None:
+                ending.callback(self.report.write, report)
 
     @property
     def stopped(self) -> bool:
@@ -191,12 +214,16 @@ class Telling:
         return Line(name, verdict, f"{action}  {time}", output, hue)
 
 
-def _part(shard: str | None, report: Path | None) -> tuple[Shard | None, Path | None]:
-    """Which part of the pictures is meant, and that part's own report. Raises UsageError."""
+def _part(
+    shard: str | None, report: Path | None, profile: Path | None
+) -> tuple[Shard | None, Path | None, Path | None]:
+    """Which part of the pictures is meant, and that part's own report and profile. Raises UsageError."""
     from darnet.jobs import Shard
 
-    part = None if shard is None else Shard.parse(shard)
-    return part, report if part is None or report is None else part.own(report)
+    if shard is None:
+        return None, report, profile
+    part = Shard.parse(shard)
+    return part, report and part.own(report), profile and part.own(profile)
 
 
 def _given(inputs: list[str] | None) -> list[str]:
@@ -229,8 +256,8 @@ def _verdict(treatment: Treatment) -> str:
 
 
 def _detail(treatment: Treatment) -> str:
-    """What --verbose adds: every score, and the seconds of every step."""
+    """What --verbose adds: every score, and the seconds of every step and stage."""
     scores = treatment.diagnosis.scores if treatment.diagnosis else {}
     parts = [f"{kind} {score:.3f}" for kind, score in sorted(scores.items(), key=lambda item: -item[1])]
     parts += [f"{step.note or step.expert or 'left alone'} {step.seconds:.2f} s" for step in treatment.steps]
-    return ", ".join(parts)
+    return "; ".join((", ".join(parts), described(treatment.stages)))

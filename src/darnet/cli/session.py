@@ -171,7 +171,7 @@ class Session:
         failed = len(self.exit_codes)
         if not total and not elsewhere:
             return NoInputError.exit_code
-        if self.pace.stages and total > 1:
+        if self.pace.spent and total > 1:
             self.detail(f"{total} pictures", self.pace.shares)
         done = self.outcomes or elsewhere
         if (total > 1 or self.left_out or elsewhere or ALREADY in self.outcomes) and (

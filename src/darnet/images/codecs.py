@@ -32,6 +32,7 @@ from darnet.images.iptc import PHOTOSHOP, wrapped
 from darnet.images.scratch import Array
 from darnet.images.vips import to_vips, vips_failed
 from darnet.notices import warn
+from darnet.timeline import span
 
 #: Fields that libvips is not given, by format: they are written byte by byte (`sidedata`).
 COEFFICIENT_BYTES = 2  # of a sample of a JPEG file
@@ -48,6 +49,7 @@ class Encoder:
     bit_depth: str
     icc: str
 
+    @span("encode")
     def encode(self, pictures: Sequence[Content]) -> bytes:
         """The bytes of a file of one picture or more. Raises ImageError for what the format cannot hold."""
         import pyvips
@@ -66,6 +68,7 @@ class Encoder:
             raise self._failed(error) from None
         return sidedata.add(self.name, self.format, data, *self._said(pictures[0]))
 
+    @span("encode")
     def save(self, pictures: Sequence[Content], path: Path) -> None:
         """The same into a new file, row by row. Raises ImageError, OSError."""
         import pyvips

@@ -27,6 +27,7 @@ from darnet.images.formats import (
 from darnet.images.scratch import Array
 from darnet.images.vips import header, header_fields
 from darnet.notices import warn
+from darnet.timeline import span
 
 Layout: TypeAlias = Mapping[int, tuple[int, ...]]
 
@@ -48,7 +49,8 @@ def decode(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Page
             return (developed,)
     assert known is not None
     if known.others:
-        found = others.decode(path, known.codec, file, admission.checked(path, format, max_pixels), pages)
+        with span("decode"):
+            found = others.decode(path, known.codec, file, admission.checked(path, format, max_pixels), pages)
         return (Content(split(found.values), found.profile, found.fields, found.coding, found.more),)
     count = _count(path, format, file) if pages == "all" and known.most == "many" else 1
     if count == 1:
@@ -106,8 +108,9 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
             stored = _with_exif(opened, side)
             more = refuse(path, stored, head, max_pixels, pages)
             admission.admit(path, format, stored, layout)
-            image = rows.upright(stored)
-            channels = _channels(path, image, format, meaning)
+            with span("decode"):
+                image = rows.upright(stored)
+                channels = _channels(path, image, format, meaning)
             own, profile = _profile(stored), _profile(image)
             if stored.interpretation == "cmyk":
                 _tell_of_cmyk(path, own)
@@ -127,7 +130,8 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
 def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content | None:
     """What a camera raw file shows; None for a plain TIFF file that is called as one, or where nobody develops it."""
     try:
-        values = raw.develop(path, file, admission.checked(path, RAW, max_pixels))
+        with span("decode"):
+            values = raw.develop(path, file, admission.checked(path, RAW, max_pixels))
     except ImageError:
         if format == "tiff":
             return None

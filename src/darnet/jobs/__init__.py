@@ -9,6 +9,7 @@ from darnet.jobs.job import Agenda, Done, Job
 from darnet.jobs.local import Local
 from darnet.jobs.many import restore_many
 from darnet.jobs.outputs import Task
+from darnet.jobs.profile import Profile, check_profile
 from darnet.jobs.report import Report, check_report, report_for
 from darnet.jobs.shard import Shard
 
@@ -19,9 +20,11 @@ __all__ = [
     "Engine",
     "Job",
     "Local",
+    "Profile",
     "Report",
     "Shard",
     "Task",
+    "check_profile",
     "check_report",
     "report_for",
     "restore_many",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from darnet.jobs.residuals import Header, digest, found_again
 from darnet.notices import overheard
 from darnet.restore.result import Repair, Result, Step
 from darnet.restore.strength import Strength, StrengthLike
+from darnet.timeline import recorded, span, stages
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,17 @@ class Blending:
 
     def run(self, strength: Strength, *, overwrite: bool) -> Done:
         """Do it; whatever goes wrong is the outcome."""
-        started = time.perf_counter()
         try:
-            with overheard() as said:
+            with overheard() as said, recorded() as spans:
                 self.task.check(overwrite=overwrite)
                 self.header.encoding.check(self.task)
                 result = self._blended(strength)
-                self.header.encoding.write(result, self.task)
+                with span("write"):
+                    self.header.encoding.write(result, self.task)
                 if overwrite and not is_same_file(self.task.beside, [self.file]):
                     remove_beside(self.task)
-            treatment = replace(result.treatment, seconds=time.perf_counter() - started)
+            spent = stages(spans)
+            treatment = replace(result.treatment, seconds=sum(spent.values()), stages=spent)
             large = result.source.array.size > scratch.AT_ONCE
             del result
             if large:
@@ -59,10 +60,12 @@ class Blending:
         source = self.task.source
         if not (source.remote or os.path.lexists(source.path)):
             raise ImageError(self.file, f"{named(source.path)}, which was restored, is not there; `original` names it")
-        if digest(source) != self.header.sha256:
-            raise ImageError(self.file, f"{named(source.path)} is not the picture that was restored: its bytes differ")
-        image = source.picture(pages="first" if self.header.first else "one")
-        with opened(self.file) as archive:
+        with span("open"):
+            if digest(source) != self.header.sha256:
+                reason = f"{named(source.path)} is not the picture that was restored: its bytes differ"
+                raise ImageError(self.file, reason)
+            image = source.picture(pages="first" if self.header.first else "one")
+        with span("repair"), opened(self.file) as archive:
             restored = archive.residuals(image).blend(strength)
         return Result(restored, self._steps(), 0.0, image, restored)
 

@@ -19,6 +19,7 @@ from darnet.jobs.spool import Spool
 from darnet.registry import kinds_of
 from darnet.restore.result import Treatment
 from darnet.restore.strength import Strength, StrengthLike
+from darnet.timeline import Span
 
 if TYPE_CHECKING:
     from darnet.jobs.worker import Worker
@@ -36,7 +37,7 @@ class Done:
     be known about it; None where nothing could be. `already`: by an earlier run, as a ledger says.
     `error`: why it failed, in one line; None where it did not.
     `exit_code`: that of a program that did nothing else. `traceback`: where it failed, for who mends darnet.
-    `pixels`: of the picture, all of its pages. `seconds`: that each stage took: "read", "repair", "write".
+    `pixels`: of the picture, all of its pages. `timeline`: what took which time of this run, whatever came of it.
     """
 
     input: str
@@ -46,7 +47,7 @@ class Done:
     exit_code: int = 0
     traceback: str = field(default="", repr=False)
     pixels: int = field(default=0, repr=False, compare=False)
-    seconds: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
+    timeline: tuple[Span, ...] = field(default=(), repr=False, compare=False)
     already: bool = False
 
     def to_dict(self) -> dict[str, Any]:

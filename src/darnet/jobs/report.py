@@ -101,9 +101,14 @@ def check_report(path: Path, tasks: Iterable[Task]) -> None:
 
     ImageError if it would replace any other file but an earlier report, or cannot be written.
     """
+    check_no_picture("report", path, tasks)
+    check_earlier(path, sheet.BEGINNING if is_page(path) else BEGINNING)
+
+
+def check_no_picture(name: str, path: Path, tasks: Iterable[Task]) -> None:
+    """Raise UsageError, which calls it `name`, if what a run tells would replace a picture of these tasks."""
     own = identities([path])
     for task in tasks:
         pictures = [task.source.path, task.output, *task.written]
         if path in pictures or (own and own & identities(pictures)):
-            raise UsageError(f"`report={str(path)!r}`: that is a picture of this run")
-    check_earlier(path, sheet.BEGINNING if is_page(path) else BEGINNING)
+            raise UsageError(f"`{name}={str(path)!r}`: that is a picture of this run")

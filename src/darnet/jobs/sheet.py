@@ -28,6 +28,7 @@ from darnet.jobs.paths import check_earlier, make_folder
 from darnet.jobs.remote import is_remote
 from darnet.notices import overheard
 from darnet.restore.result import part
+from darnet.timeline import described
 from darnet.version import __version__
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Sheet:
         did = " + ".join(step.expert + part(step.share) for step in treatment.steps if step.expert) or "left alone"
         plan = ", then ".join(map(str, treatment.plan))
         planned = f"; planned: {escape(plan)}" if len(treatment.plan) > len(treatment.experts) else ""
-        when = "done already" if done.already else f"{treatment.seconds:.1f} s"
+        when = "done already" if done.already else f"{treatment.seconds:.1f} s: {described(treatment.stages)}"
         said = "".join(f"<br><small>{escape(text)}</small>" for text in treatment.warnings)
         outcome = "repaired" if treatment.experts else "left alone"
         return outcome, f"{escape(found)} → {escape(did)}{planned} <small>{when}</small>{said}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from darnet.jobs.outputs import Task
 from darnet.jobs.paths import make_folder
 from darnet.notices import ImageWarning, overheard, warn
 from darnet.restore.result import Result, Treatment
+from darnet.timeline import Span, recorded, span, stages
 
 if TYPE_CHECKING:
     from darnet.restore.restorer import Restorer
@@ -38,7 +38,7 @@ class Turn:
     result: Result[Any] | None = None
     treatment: Treatment | None = None
     pixels: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+    timeline: list[Span] = field(default_factory=list)
     said: list[ImageWarning] = field(default_factory=list)
     failed: tuple[str, int, str] | None = None
 
@@ -49,31 +49,35 @@ class Turn:
         images = [one for one in (self.image, None if restored is self.image else restored) if one is not None]
         return sum(page.array.nbytes for one in images for page in (one, *one.frames))
 
-    def take(self, stage: str, do: Callable[[Turn], None]) -> Turn:
+    def take(self, do: Callable[[Turn], None]) -> Turn:
         """Do a stage, unless an earlier one failed; whatever goes wrong in it is this picture's failure."""
         if self.failed is not None:
             return self
-        started, path = time.perf_counter(), self.task.source.path
-        try:
-            with overheard() as said:
-                do(self)
-            known = set(map(str, self.said))
-            self.said += [one for one in said if str(one) not in known]
-        except Exception as error:
-            self.failed = (*explain(error, path), traceback.format_exc())
-            self.image = self.result = None
-        self.seconds[stage] = time.perf_counter() - started
+        path = self.task.source.path
+        with recorded() as spans:
+            try:
+                with overheard() as said:
+                    do(self)
+                known = set(map(str, self.said))
+                self.said += [one for one in said if str(one) not in known]
+            except Exception as error:
+                self.failed = (*explain(error, path), traceback.format_exc())
+                self.image = self.result = None
+        self.timeline += spans
         return self
 
     def done(self, output: str | None) -> Done:
         """What became of it."""
-        name, path, treatment = self.task.source.name, self.task.source.path, self.treatment
+        name, path, treatment, timeline = self.task.source.name, self.task.source.path, self.treatment, self.timeline
+        if treatment is not None:
+            spent = stages(timeline)
+            treatment = replace(treatment, seconds=sum(spent.values()), stages=spent)
         if self.failed is not None:
-            return Done(name, None, treatment, *self.failed, self.pixels, self.seconds)
+            return Done(name, None, treatment, *self.failed, self.pixels, tuple(timeline))
         assert treatment is not None
         said = (one.beside(path) for one in self.said)
         treatment = replace(treatment, warnings=(*treatment.warnings, *said))
-        return Done(name, output, treatment, pixels=self.pixels, seconds=self.seconds)
+        return Done(name, output, treatment, pixels=self.pixels, timeline=tuple(timeline))
 
 
 @dataclass(frozen=True)
@@ -94,22 +98,23 @@ class Worker:
     def read(self, task: Task) -> Turn:
         """The picture of a task."""
         with observed(self.restorer.budget):
-            return Turn(task).take("read", self._read)
+            return Turn(task).take(self._read)
 
     def repair(self, turn: Turn) -> Turn:
         """The same after the network."""
-        return turn.take("repair", self._repair)
+        return turn.take(self._repair)
 
     def write(self, turn: Turn) -> Done:
         """What became of it, once the output is there."""
         if not self.job.dry_run:
             with observed(self.restorer.budget), noting(turn.task):
-                turn.take("write", self._write)
+                turn.take(self._write)
         turn.image = turn.result = None
         if turn.pixels > scratch.AT_ONCE // RGB:
             scratch.trim()  # else what was freed stays, in pieces: 100 MB more after 40 photos of 12 MP
         return turn.done(None if self.job.dry_run else turn.task.name)
 
+    @span("open")
     def _read(self, turn: Turn) -> None:
         self._check(turn.task)
         turn.image = turn.task.source.picture(self.job.max_pixels, "first" if self.job.first else "all")
@@ -117,13 +122,12 @@ class Worker:
 
     def _repair(self, turn: Turn) -> None:
         assert turn.image is not None
-        job, started = self.job, time.perf_counter()
-        strength = 0.0 if job.dry_run else job.strength
+        job, strength = self.job, 0.0 if self.job.dry_run else self.job.strength
         how: dict[str, Any] = {"kinds": job.kinds, "strength": strength, "mask": self.mask, "keep": job.keep}
         turn.result = self.restorer(turn.image, **how)
-        seconds = turn.seconds["read"] + time.perf_counter() - started
-        turn.treatment = replace(turn.result.treatment, seconds=seconds)
+        turn.treatment = turn.result.treatment
 
+    @span("write")
     def _write(self, turn: Turn) -> None:
         """Write the output, and beside it what each step changed; both, or none of them. Raises ImageError.
 

@@ -27,6 +27,7 @@ from darnet.restore.routers import RegionRouter, Router, judge
 from darnet.restore.strength import Strength, StrengthLike, check_fraction
 from darnet.restore.subject import Subject
 from darnet.restore.work import Work
+from darnet.timeline import recorded, span, stages
 
 #: What is said of a picture in which there is nothing to judge.
 VACANT = Diagnosis({CLEAN: 1.0})
@@ -173,20 +174,22 @@ class Restorer:
         range, a kind without an expert or a mask that does not fit.
         """
         started, kinds = time.perf_counter(), self.check(kinds, strength)
-        with observed(self.budget), overheard() as said:
-            image = _read(source, "all")
-        if image.frames and keep:
-            reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
-            raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
-        how: dict[str, Any] = {"strength": self._meant(strength, kinds), "mask": mask, "keep": keep}
-        with observed(self.budget):
-            result = restore_pages(partial(self._treat, kinds=kinds, **how), image, named=bool(kinds))
-        given, residuals = handed_back(source, image, result.restored), result.residuals
-        if residuals is not None:
-            residuals = replace(residuals, given=handed_back(source, image, image))
-        warnings = dict.fromkeys((*(one.beside(image.path) for one in said), *result.warnings))
-        seconds = time.perf_counter() - started
-        return replace(result, image=given, seconds=seconds, warnings=tuple(warnings), residuals=residuals)
+        with recorded() as spans:
+            with observed(self.budget), overheard() as said:
+                image = _read(source, "all")
+            if image.frames and keep:
+                reason = f"has {1 + len(image.frames)} pages, and what each step changed is kept of a single picture"
+                raise ImageError(image.path or "picture", f"{reason}: `first=True` takes the first alone")
+            how: dict[str, Any] = {"strength": self._meant(strength, kinds), "mask": mask, "keep": keep}
+            with span("repair"):
+                with observed(self.budget):
+                    result = restore_pages(partial(self._treat, kinds=kinds, **how), image, named=bool(kinds))
+                given, residuals = handed_back(source, image, result.restored), result.residuals
+                if residuals is not None:
+                    residuals = replace(residuals, given=handed_back(source, image, image))
+        warnings = tuple(dict.fromkeys((*(one.beside(image.path) for one in said), *result.warnings)))
+        result = replace(result, seconds=time.perf_counter() - started, stages=stages(spans))
+        return replace(result, image=given, warnings=warnings, residuals=residuals)
 
     def _treat(
         self, image: Image, plan: Plan, *, kinds: Sequence[str], strength: Strength, mask: object, keep: bool
@@ -210,7 +213,10 @@ class Restorer:
 
 def _read(source: object, pages: Pages) -> Image:
     """A picture from whatever holds one, so many of a file's pages with it. Raises as `Image.of` does."""
-    return Image.read(source, pages=pages) if isinstance(source, str | Path) else Image.of(source)
+    if isinstance(source, str | Path):
+        with span("open"):
+            return Image.read(source, pages=pages)
+    return Image.of(source)
 
 
 def check_limits(min_confidence: float, max_steps: int | None) -> None:

@@ -110,7 +110,9 @@ class Step:
 class Treatment:
     """What was done to a picture, without the picture: what is kept of thousands of them.
 
-    `left`: what was planned and not done, since nothing of it would have been kept at the strength that was asked for.
+    `seconds`: of work. `stages`: what of it went to which (`darnet.timeline.STAGES`), every moment to one; empty where
+    nobody noted it. `left`: what was planned and not done, since nothing of it would have been kept at the strength
+    that was asked for.
     """
 
     steps: tuple[Step, ...]
@@ -118,6 +120,7 @@ class Treatment:
     changed: bool  # whether any pixel differs from the input
     warnings: tuple[str, ...] = ()
     left: Plan = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -154,6 +157,7 @@ class Treatment:
             "left": [repair.to_dict() for repair in self.left],
             "changed": self.changed,
             "seconds": self.seconds,
+            "stages": dict(self.stages),
             "warnings": list(self.warnings),
         }
 
@@ -166,6 +170,8 @@ class Result(Generic[Picture]):
     kind that was repaired in a part alone the pixels, (H, W), that were. `residuals`: what each step changed, where
     they were to be kept. `left`: what was planned and not done, since nothing of it would have been kept at that
     strength. Of several pages steps, places and residuals are those of the first, but for the shares of steps.
+    `seconds`: that the call took. `stages`: what of them went to `open`, `decode`, `diagnose`, `load` and `repair`
+    (`darnet.timeline.STAGES`), each moment to one; a file is not yet written.
 
     Example:
         >>> import numpy as np, darnet
@@ -187,6 +193,7 @@ class Result(Generic[Picture]):
     places: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     residuals: Residuals | None = None
     left: Plan = ()
+    stages: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """What was done, without samples."""
@@ -197,7 +204,7 @@ class Result(Generic[Picture]):
     @property
     def treatment(self) -> Treatment:
         """All of this but the pictures."""
-        return Treatment(self.steps, self.seconds, self.changed, self.warnings, self.left)
+        return Treatment(self.steps, self.seconds, self.changed, self.warnings, self.left, self.stages)
 
     @property
     def diagnosis(self) -> Diagnosis | None:

@@ -28,6 +28,7 @@ from darnet.models.base import Context, Output
 from darnet.registry import CLEAN
 from darnet.restore.diagnosis import CERTAIN, PRESENT, Crop, Diagnosis
 from darnet.restore.severity import severities
+from darnet.timeline import span
 
 Pixels = Float[Tensor, "3 H W"]
 Place = tuple[int, int]  #: top and left of a crop
@@ -63,6 +64,7 @@ class RegionRouter(ABC):
         return self.look(Planes(pixels))
 
 
+@span("diagnose")
 def judge(router: Router, source: RegionSource) -> Diagnosis:
     """What a router says of a picture; one that is not asked by region sees all of it."""
     return router.look(source) if isinstance(router, RegionRouter) else router(read_all(source))

@@ -19,7 +19,7 @@ from darnet.images.arrays import RGB
 from darnet.images.filling import fill
 from darnet.images.image import Image
 from darnet.images.regions import AT_ONCE, Kept, Piece, RegionSink, RegionSource
-from darnet.restore.diagnosis import Diagnosis
+from darnet.restore.diagnosis import Crop, Diagnosis
 from darnet.restore.experts.base import Experts, TiledExpert, tiled
 from darnet.restore.places import LEVEL, Map, completed, confine, spread
 from darnet.restore.planning import Planner, suspects
@@ -28,6 +28,7 @@ from darnet.restore.result import Plan, Repair, Step
 from darnet.restore.routers import RegionRouter, Router, judge
 from darnet.restore.strength import Strength
 from darnet.restore.subject import Replacement, Subject
+from darnet.timeline import span
 
 #: A step is worth having that changes more than such a share of the pixels by more than an 8-bit level.
 WORTH = 1e-3
@@ -65,8 +66,9 @@ class Work:
         needed = self._needed(plan)
         for kind in (repair.kind for repair in needed):
             started = time.perf_counter()
-            pieces = tiled(self.experts[kind]).by_region(source)
-            source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(needed))
+            with span("repair", kind):
+                pieces = tiled(self.experts[kind]).by_region(source)
+                source, _ = self._write(pieces, kind, source, last=len(steps) + 1 == len(needed))
             steps.append(Step(None, kind, time.perf_counter() - started, plan[len(steps) :], share))
         self.left = plan[len(steps) :]
         return steps
@@ -81,7 +83,8 @@ class Work:
                 continue
             part = self.planner.share(judge(self.router, source), kind) if is_local(kind) else 1.0
             here = replace(repair, share=part * self.subject.share)
-            source, share = self._repair(source, here, last=number == len(plan))
+            with span("repair", kind):
+                source, share = self._repair(source, here, last=number == len(plan))
             if share:
                 steps.append(Step(None, kind, time.perf_counter() - started, (here,), share))
             else:
@@ -110,7 +113,8 @@ class Work:
             kind, note = plan[0].kind, ""
             further = len(plan) > 1 or suspects(diagnosis, [*self.treated, *self.vain, kind])
             last = not further or self.planner.done([*self.treated, kind])
-            after, share = self._repair(source, plan[0], last=last)
+            with span("repair", kind):
+                after, share = self._repair(source, plan[0], last=last)
             if share:
                 self.treated.append(kind)
             else:
@@ -160,7 +164,7 @@ class Work:
         expert = tiled(self.experts[repair.kind])
         local = repair.share < self.subject.share
         share, part, marked, pieces = self.subject.share, 1.0, None, expert.by_region(source)
-        if local and isinstance(self.router, RegionRouter) and (crops := self.router.look_closely(source)):
+        if local and (crops := self._looked_closely(source)):
             marked = self._marked(source, expert, Map.of(crops, repair.kind))
             part = float(marked.mean())
             pieces = _within(marked, expert.by_region(fill(source, marked)), source)
@@ -175,6 +179,10 @@ class Work:
             self.places[repair.kind] = marked
             share = float(self.subject.spread(marked).mean())
         return after, share
+
+    @span("diagnose")
+    def _looked_closely(self, source: RegionSource) -> Sequence[Crop]:
+        return self.router.look_closely(source) if isinstance(self.router, RegionRouter) else ()
 
     def _marked(self, source: RegionSource, expert: TiledExpert, found: Map) -> NDArray[np.bool_]:
         """Which pixels are damaged: by what the expert changes, and around them by what it does to a damaged whole."""

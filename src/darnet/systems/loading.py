@@ -27,6 +27,7 @@ from darnet.restore.experts.base import TILES, Checked, Expert, SelfEnsemble, Ti
 from darnet.restore.experts.foreign import FILES
 from darnet.restore.experts.network import NetworkExpert
 from darnet.restore.routers import NetworkRouter, Router
+from darnet.timeline import span
 
 #: Whether a classifier makes pictures is tried with one of this side.
 TRIED_PX = 64
@@ -170,7 +171,8 @@ class LazyExperts(Mapping[str, Expert]):
     @torch.inference_mode(False)  # a picture may be under repair, and weights of that mode could not learn any more
     def _told(self, kind: str, folder: Path) -> Expert:
         if folder not in self._loaded:
-            self._loaded[folder] = self._load(folder)
+            with span("load"):
+                self._loaded[folder] = self._load(folder)
         found = self._loaded[folder]
         serving = found.told(kind) if isinstance(found, NetworkExpert) else found
         return SelfEnsemble(serving) if self._ensemble else serving
