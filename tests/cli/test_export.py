@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from darnet.engines.export import Exported
+from darnet.engines.export import Pair
 
 
 @pytest.fixture(autouse=True)
@@ -15,9 +16,10 @@ def written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[objec
     """What was asked for; to write it takes seconds, and has tests of its own."""
     calls: list[tuple[object, ...]] = []
 
-    def export(model: object, card: object, folder: Path, to: str) -> Exported:
-        calls.append((type(model).__name__, card["name"], folder, to))  # type: ignore[index]
-        return Exported((folder / "tile.x", folder / "encode.x"), 0.0)
+    def export(model: object, card: object, folder: Path, to: str, int8: Sequence[Pair]) -> tuple[Path, ...]:
+        calls.append((type(model).__name__, card["name"], folder, to, len(int8)))  # type: ignore[index]
+        assert all(float(damaged.max()) <= 1 and damaged.shape == clean.shape for damaged, clean in int8)
+        return folder / "tile.x", folder / "encode.x"
 
     monkeypatch.setattr("darnet.engines.export.export", export)
     monkeypatch.chdir(tmp_path)
@@ -32,9 +34,9 @@ def test_a_part_by_its_kind_or_by_its_folder(darnet, tiny_system, written):
     assert darnet("export", "router", "--to", "torch-export", "--model", tiny_system).code == 0
     assert darnet("export", tiny_system / "noise", "--to", "openvino").code == 0
     assert written == [
-        ("CompactUNet", "tiny-noise", Path("out"), "onnx"),
-        ("DegradationClassifier", "tiny-router", Path("router"), "torch-export"),
-        ("CompactUNet", "tiny-noise", Path("noise"), "openvino"),
+        ("CompactUNet", "tiny-noise", Path("out"), "onnx", 0),
+        ("DegradationClassifier", "tiny-router", Path("router"), "torch-export", 0),
+        ("CompactUNet", "tiny-noise", Path("noise"), "openvino", 0),
     ]
 
 
@@ -57,3 +59,15 @@ def test_what_cannot_be_exported(darnet, tiny_system, written, tmp_path):
     assert darnet("experts", "add", "median", "--as", "salt", "--model", system).code == 0
     ran = darnet("export", "salt", "--to", "onnx", "--model", system)
     assert (ran.code, "salt is no network of darnet's but median" in ran.err) == (2, True)
+
+
+def test_in_8_bits_with_what_the_router_remembers_of_the_kind(darnet, tiny_system, written):
+    assert darnet("export", "rain", "--to", "onnx", "--int8").code == 0
+    assert written == [("CompactUNet", "rain", Path("rain"), "onnx", 110)]
+    ran = darnet("export", "router", "--to", "onnx", "--int8")
+    assert (ran.code, "--int8: router makes no picture" in ran.err) == (2, True)
+    ran = darnet("export", "noise", "--to", "onnx", "--int8", "--model", tiny_system)
+    assert (ran.code, f"--int8: the router of {tiny_system} remembers no pictures of what tiny-noise" in ran.err) == (
+        2,
+        True,
+    )

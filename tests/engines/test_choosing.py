@@ -19,9 +19,8 @@ from darnet.engines.backend import GraphBackend, Run
 from darnet.engines.choosing import prepare
 from darnet.engines.graphs import GRAPH
 from darnet.engines.onnxruntime import load
-from darnet.engines.probing import Choice, Part, probe
+from darnet.engines.probing import Choice, Part
 from darnet.engines.pytorch import TorchBackend
-from darnet.engines.tracing import functions
 from darnet.errors import UnknownNameError, UsageError
 from darnet.models import cards
 
@@ -214,12 +213,3 @@ def test_a_network_that_measures_whole_pictures_has_no_graph_of_tiles() -> None:
     part = Part(cards.load(folder)[0], RAIN / GRAPH)
     assert not part.has_graph
     assert isinstance(prepare(part, "cpu"), TorchBackend)
-
-
-def test_the_random_numbers_of_a_program_are_left_alone(part: Part) -> None:
-    torch.manual_seed(3)
-    wanted = torch.rand(1)
-    torch.manual_seed(3)
-    probe(part, [("torch", "fp32")])
-    functions(part.model)
-    assert torch.equal(torch.rand(1), wanted)
