@@ -244,7 +244,8 @@ def write_losses(reports: Sequence[Path]) -> None:
         print(folder.name, losses)
         if min((loss for who, loss in losses.items() if who.endswith(INT8)), default=0.0) > MOST_LOST_DB:
             (folder / QUANTISED).unlink()
-        cards.write_card(cards.read_card(folder).model_copy(update={"losses": losses}), folder)
+        card = cards.read_card(folder)
+        cards.write_card(card.model_copy(update={"losses": {**card.losses, **losses}}), folder)
 
 
 def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:

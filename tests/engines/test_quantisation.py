@@ -19,7 +19,7 @@ from darnet.engines.devices import pick_dtype
 from darnet.engines.graphs import WEIGHTS, graphs, write
 from darnet.engines.probing import probe
 from darnet.engines.pytorch import TorchBackend
-from darnet.engines.quantisation import CONVOLUTIONS, LAST, QUANTISED, quantised
+from darnet.engines.quantisation import CONVOLUTION, DOUBLING, QUANTISED, quantised
 from darnet.errors import DarnetError, UsageError
 from darnet.images.metrics import psnr
 from darnet.models import cards
@@ -69,13 +69,10 @@ def folder(tiny: CompactUNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_carries_the_picture_stays_in_float(folder: Path) -> None:
     nodes = onnx.load(folder / QUANTISED).graph.node
     made_by = {output: node for node in nodes for output in node.output}
-    convolutions = [node for node in nodes if node.op_type in CONVOLUTIONS]
+    convolutions = [node for node in nodes if node.op_type in (CONVOLUTION, DOUBLING)]
     eight = [getattr(made_by.get(node.input[1]), "op_type", "") == "DequantizeLinear" for node in convolutions]
-    first = next(
-        i for i, node in enumerate(convolutions) if any(max(a.ints) > 1 for a in node.attribute if a.name == "strides")
-    )
-    assert first == 3  # the head, and a block of two
-    assert eight == [False] * first + [True] * (len(eight) - first - LAST) + [False] * LAST
+    finest = [True] * 3 + [False] * (len(eight) - 6) + [True] * 3  # the head and a block of two; the same and the tail
+    assert eight == [not one for one in finest]
     sums = [node for node in nodes if node.op_type == "Add"]
     assert sums
     assert not any(made_by[one].op_type == "DequantizeLinear" for node in sums for one in node.input if one in made_by)
