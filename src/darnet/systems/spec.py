@@ -110,7 +110,7 @@ class RestorerSpec(BaseModel):
         backend = self._backend(folders)
         costs = self._costs(folders, backend)
         budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
-        if stated(backend) == AUTO and self.max_memory is not None and not _ample(budget, costs):
+        if stated(backend) == AUTO and not _ample(budget, costs):
             backend = TORCH  # which takes the least
             costs = self._costs(folders, backend)
         if self.max_memory is None:  # where little is free it is tried all the same
