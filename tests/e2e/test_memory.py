@@ -213,7 +213,7 @@ for more in (100, 84, 76, 68, 60, 52, 44, 4):
     ],
 )
 def test_memory_that_is_short_at_work(tiles: int, said: str, exit_code: int) -> None:
-    """It ended as `unexpected RuntimeError`, exit code 1. Where it runs short, if at all, differs as memory lies."""
+    """It ended as `unexpected RuntimeError`, exit code 1. Where it runs short differs by how memory lies, and if."""
     ran = subprocess.run([sys.executable, "-c", SHORT, str(tiles)], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     outcomes = [json.loads(line) for line in ran.stdout.splitlines()]
