@@ -20,6 +20,7 @@ import pytest
 
 import darnet
 from darnet import RestorerSpec
+from darnet.cli.stopping import SAID
 from darnet.images.image import Image
 from darnet.jobs import Job
 from darnet.jobs.ledger import NAME
@@ -839,7 +840,9 @@ def test_ctrl_c_in_a_terminal_ends_all_processes_after_the_picture_at_hand(pictu
     child.stdout.readline()
     os.killpg(child.pid, signal.SIGINT)
     _, said = child.communicate(timeout=60)
-    assert (child.returncode, said) == (130, "darnet: interrupted\n")
+    first, summary, last = said.splitlines()
+    assert (child.returncode, f"{first}\n", last) == (130, SAID.decode(), "darnet: interrupted")
+    assert summary.startswith("darnet: 60 pictures: ")
     told = [Path(entry["output"]).name for entry in json.loads(Path("report.json").read_text())["pictures"]]
     assert sorted(path.name for path in Path("out").glob("[!.]*")) == sorted(told)
     assert 1 <= len(told) < 60

@@ -405,6 +405,11 @@ def test_several_pages_are_refused(tmp_path, kind):
     frames = [PIL.Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "x", kind, save_all=True, append_images=frames[1:])
     refused(tmp_path / "x", "pages; only single pictures are restored")
+    if kind == "avif":  # whose first brand may be that of still pictures
+        data = (tmp_path / "x").read_bytes()
+        assert data[8:12] == b"avis" and data[16:20] == b"avif"
+        (tmp_path / "x").write_bytes(data[:8] + b"avif" + data[12:16] + b"avis" + data[20:])
+        refused(tmp_path / "x", "pages; only single pictures are restored")
 
 
 def test_a_picture_inside_a_picture_is_refused(tmp_path):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import pytest
+from PIL import ImageCms
 
 from darnet.errors import ImageError
 from darnet.images.image import Image
@@ -53,6 +55,66 @@ def test_jpeg_2000_of_16_bits(tmp_path: Path) -> None:
     (tmp_path / "deep.jp2").write_bytes(data)
     with pytest.raises(ImageError, match="JPEG 2000 files in colour of 12 bits are not supported"):
         Image.read(tmp_path / "deep.jp2")
+
+
+def box(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", len(content) + 8, name) + content
+
+
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+UNREAD = {
+    "EXIF": box(b"uuid", b"JpgTiffExif->JP2" + b"II*\0\x08\0\0\0" + bytes(6)),
+    "XMP": box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + b"<x/>"),
+    "data of another program": box(b"uuid", bytes(16)),
+    "XML": box(b"xml ", b"<a/>"),
+}
+
+
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("what", UNREAD)
+def test_what_is_not_read_of_jpeg_2000_is_named(tmp_path: Path, what: str, late: bool) -> None:
+    """Before and behind the picture, and of boxes whose length is 64 bits or goes to the end."""
+    path, extra = tmp_path / "x.jp2", UNREAD[what]
+    plain = Image.of(SMALL[..., :3]).encode("jp2")
+    at = len(plain) if late else plain.index(b"jp2c") - 4
+    for more in (extra, struct.pack(">I4sQ", 1, extra[4:8], len(extra) + 8) + extra[8:], bytes(4) + extra[4:]):
+        if more[:4] != bytes(4) or late:
+            path.write_bytes(plain[:at] + more + plain[at:])
+            with pytest.warns(UserWarning, match=f"JPEG 2000 files are read without {what}"):
+                np.testing.assert_array_equal(Image.read(path).array, SMALL[..., :3])
+
+
+@pytest.mark.parametrize("method", [2, 3])
+def test_a_profile_of_jpeg_2000_and_later_pictures_are_named(tmp_path: Path, method: int) -> None:
+    plain = Image.of(SMALL[..., :3]).encode("jp2")
+    head, coded = plain.index(b"jp2h") - 4, plain.index(b"jp2c") - 4
+    size = plain[head + 8 : plain.index(b"colr") - 4]
+    colours = box(b"jp2h", size + box(b"colr", bytes([method, 0, 0]) + ICC))
+    (tmp_path / "x.jp2").write_bytes(plain[:head] + colours + plain[coded:] + box(b"jp2c", plain[coded + 8 :]))
+    with pytest.warns(UserWarning, match=r"without ICC profile \(colours are .*\), the pictures after the first$"):
+        Image.read(tmp_path / "x.jp2")
+
+
+def test_comments_of_jpeg_2000_are_named_and_programs_are_none(tmp_path: Path) -> None:
+    picture = PIL.Image.fromarray(SMALL[..., :3])
+    picture.save(tmp_path / "x.j2k", comment="a comment", no_jp2=True)
+    with pytest.warns(UserWarning, match="JPEG 2000 files are read without comments"):
+        Image.read(tmp_path / "x.j2k")
+    picture.save(tmp_path / "x.jp2")
+    Image.read(tmp_path / "x.jp2")
+
+
+def test_density_of_jpeg_2000_goes_where_there_is_room_for_it(tmp_path: Path) -> None:
+    plain = Image.of(SMALL[..., :3]).encode("jp2")
+    density = box(b"res ", box(b"resc", struct.pack(">HHHHBB", 11811, 1, 11811, 1, 0, 0)))
+    end = plain.index(b"jp2c") - 4
+    start = plain.index(b"jp2h") - 4
+    (tmp_path / "x.jp2").write_bytes(plain[:start] + box(b"jp2h", plain[start + 8 : end] + density) + plain[end:])
+    picture = Image.read(tmp_path / "x.jp2")
+    kept = Image.read(picture.write(tmp_path / "x.png"))
+    assert kept.metadata["xres"] == pytest.approx(11.811, abs=0.001)
+    with pytest.warns(UserWarning, match="JPEG 2000 files are written without density"):
+        picture.write(tmp_path / "out.jp2")
 
 
 def test_what_is_too_large_is_not_decoded(tmp_path: Path) -> None:

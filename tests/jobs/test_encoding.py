@@ -151,6 +151,17 @@ def test_what_is_private_stays_so(pictures, tiny_system, tiny_clean_system, chan
 
 
 @pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])
+def test_a_result_is_saved_as_a_job_writes_it(pictures, tiny_system, ext):
+    pictures("a.jpg")
+    (done,) = restore_many("a.jpg", f"job.{ext}", tiny_system, Job("noise"))
+    result = darnet.load(tiny_system, device="cpu")("a.jpg", kinds="noise")
+    assert result.changed and f"darnet {darnet.__version__}: noise" in exif_of(result.save(f"saved.{ext}")).values()
+    assert Path(f"saved.{ext}").read_bytes() == Path(done.output).read_bytes()
+    result.save(f"stripped.{ext}", metadata="strip")
+    assert {PROCESSING, SOFTWARE}.isdisjoint(exif_of(Path(f"stripped.{ext}")))
+
+
+@pytest.mark.parametrize("ext", ["jpg", "png", "tiff", "webp", "avif"])
 def test_what_repaired_a_picture_stands_in_its_file(pictures, tiny_system, ext):
     """Beside what its camera's program is, and not where nothing was changed, or nothing is to be kept."""
     exif = PIL.Image.Exif()

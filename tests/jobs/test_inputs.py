@@ -220,10 +220,32 @@ def test_folders_that_are_not_entered_are_named(pictures) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may look into every folder")
-def test_a_forbidden_folder_is_one_that_fails(pictures) -> None:
-    pictures("in/sub/a.png")
-    Path("in/sub").chmod(0)
-    assert dict(Search(recursive=True)(["in"]).missing)["in/sub"] == "permission denied"
+@pytest.mark.parametrize("mode", [0, 0o444])
+def test_a_forbidden_folder_is_one_that_fails(pictures, mode: int) -> None:
+    """That may not be looked into, or whose names alone may be read."""
+    for name in ("in/a.png", "in/sub/deep/b.png"):
+        pictures(name)
+    Path("in/sub").chmod(mode)
+    found = Search(recursive=True)(["in"])
+    assert [source.name for source in found.sources] == ["in/a.png"]
+    assert found.missing == [("in/sub/deep" if mode else "in/sub", "permission denied")]
+
+
+def test_a_folder_too_deep_is_one_that_fails(pictures) -> None:
+    """Its name is longer than the system takes; that is found out on the way there."""
+    pictures("in/a.png")
+    here = os.open("in", os.O_RDONLY)
+    try:
+        for _ in range(5000 // 200):
+            os.mkdir("d" * 200, dir_fd=here)
+            below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        found = Search(recursive=True)(["in"])
+    finally:
+        os.close(here)
+    assert [source.name for source in found.sources] == ["in/a.png"]
+    assert [reason for _, reason in found.missing] == ["file name too long"]
 
 
 def test_a_name_too_long_for_its_output_is_one_that_fails(pictures, tiny_system) -> None:

@@ -173,6 +173,10 @@ def test_what_several_processes_would_write_to_their_own_memory_is_refused(pictu
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_s3(pictures, restorer, monkeypatch):
+    """By moto's server, in one command with s3fs: alone it takes a botocore that this does not.
+
+    Tried with `pip install 'moto[server]==5.2.5' 's3fs==2026.9.0'`, which takes boto3 and botocore 1.43.117.
+    """
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
     server.start()

@@ -112,7 +112,7 @@ def test_what_cannot_be_told_is_refused(pictures, spec):
         ("settings.job.mask", "gone.png", "its settings cannot be had any more: gone.png: no such file"),
         ("settings.job.mask", "a\0", "its settings cannot be had any more: embedded null byte"),
         ("settings.job", 5, "damaged sidecar: settings.job: Input should be"),
-        ("settings.restorer", {}, "damaged sidecar: settings.restorer.backend: is missing"),
+        ("settings.restorer", {}, "damaged sidecar: settings.restorer.device: is missing"),
         ("settings.restorer.system", "darnett", "its settings cannot be had any more: no system called 'darnett'"),
         ("settings.restorer.tiles", 5, "damaged sidecar: settings.restorer: `tiles=5`: expected a"),
         ("", "[]", "no sidecar, as `sidecar=True` writes them: Input should be an object"),
@@ -136,3 +136,14 @@ def test_an_edited_sidecar_is_one_line_that_names_it_and_the_field(pictures, spe
         sidecar.read(file)
     assert str(refused.value).startswith(f"b.png.json: {reason}")
     assert "\n" not in str(refused.value)
+
+
+def test_a_sidecar_older_than_the_setting_backend_means_the_usual_one(pictures, spec):
+    pictures("a.png")
+    list(restore_many("a.png", "b.png", spec, Job(sidecar=True)))
+    file = Path("b.png.json")
+    known = json.loads(file.read_text())
+    assert known["settings"]["restorer"].pop("backend") == "torch"
+    file.write_text(json.dumps(known))
+    again = sidecar.read(file)
+    assert again.spec == spec.model_copy(update={"backend": "auto"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,21 @@ def test_a_folder_is_looked_at_while_a_run_is_at_work(pictures, tiny_system):
 def test_no_ledger_is_no_input(tmp_path):
     with pytest.raises(NoInputError, match="no ledger in it"):
         Status.read_all(tmp_path)
+
+
+def test_what_nobody_may_look_at_is_not_gone(pictures, tiny_system, monkeypatch):
+    Path("in").mkdir()
+    Path("in/a.png").write_text("no picture")
+    list(restore_many("in", "out", RestorerSpec(system=str(tiny_system), device="cpu")))
+
+    def refused(path: bytes) -> None:
+        raise PermissionError(path)
+
+    (status,) = Status.read_all(Path("out"))
+    assert (status.failed, status.gone) == (1, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", refused)  # as in a folder without the right to enter it
+        found = Status.read(status.path)
+    assert (found.failed, found.gone) == (1, 0)
+    Path("in/a.png").unlink()
+    assert Status.read(status.path).gone == 1

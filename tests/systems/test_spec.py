@@ -156,9 +156,19 @@ def test_a_budget_that_holds_no_tile_says_what_is_needed() -> None:
 
 def test_where_little_is_free_and_nothing_was_said_it_is_tried_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "available_bytes", lambda: 10**8)
-    tiles = RestorerSpec(device="cpu").settled().tiles
-    assert tiles is not None
-    assert tiles.size_px == 256
+    settled = RestorerSpec(device="cpu").settled()
+    assert settled.tiles is not None
+    assert settled.tiles.size_px == 256
+
+
+def test_where_little_is_free_torch_computes_which_takes_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stated or not; who asks for a runtime has it."""
+    monkeypatch.delenv("DARNET_BACKEND")
+    for free, backend in ((10**8, "torch"), (12 * 10**8, "torch"), (64 * 10**9, "auto")):
+        monkeypatch.setattr(budget, "available_bytes", lambda free=free: free)
+        assert RestorerSpec(device="cpu").settled().backend == backend
+        assert RestorerSpec(device="cpu", max_memory=max(free // 2, 5 * 10**8)).settled().backend == backend
+        assert RestorerSpec(device="cpu", backend="onnxruntime").settled().backend == "onnxruntime"
 
 
 def test_what_nobody_has_measured_is_taken_to_be_dear(tmp_path: Path) -> None:

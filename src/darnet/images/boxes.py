@@ -6,6 +6,7 @@ ISO/IEC 14496-12, 12.1.5 (`colr`); ITU-T H.273 (the numbers in it).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,14 +63,27 @@ def begin(file: BinaryIO, fields: Metadata, _exif: bytes) -> tuple[int, bytes]:
     return end, _with_property(head[:end], struct.pack(">I", 19) + NUMBERS + meant + struct.pack(">HB", matrix, FULL))
 
 
-def _inside(data: bytes, start: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """Where each box in a box begins and ends; of several of one name the last."""
-    found = {}
+def each(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    r"""The name of each box in a part of a file, where what it holds begins, and where that ends; up to a damaged one.
+
+    >>> list(each(b"\0\0\0\x09free." b"\0\0\0\0rest..", 0, 19))
+    [(b'free', 8, 9), (b'rest', 17, 19)]
+    """
     while start + 8 <= end:
         length, name = struct.unpack_from(">I4s", data, start)
-        found[name] = (start, start + length)
-        start += max(8, length)
-    return found
+        head = 8
+        if length == 1 and start + 16 <= end:  # it is longer than 32 bits can say
+            (length,), head = struct.unpack_from(">Q", data, start + 8), 16
+        length = length or end - start  # it is the last
+        if length < head:
+            return
+        yield name, start + head, start + length
+        start += length
+
+
+def _inside(data: bytes, start: int, end: int) -> dict[bytes, tuple[int, int]]:
+    """Where each box in a box, as libvips writes them, begins and ends; of several of one name the last."""
+    return {name: (begin - 8, stop) for name, begin, stop in each(data, start, end)}
 
 
 def _with_property(head: bytes, box: bytes) -> bytes:

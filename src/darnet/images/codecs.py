@@ -30,7 +30,7 @@ from darnet.images.formats import (
 )
 from darnet.images.iptc import PHOTOSHOP, wrapped
 from darnet.images.scratch import Array
-from darnet.images.vips import to_vips, vips_failed
+from darnet.images.vips import UNKNOWN_DENSITY, to_vips, vips_failed
 from darnet.notices import warn
 from darnet.timeline import span
 
@@ -99,9 +99,8 @@ class Encoder:
         known, count = FORMATS[self.format], len(pictures)
         for one in pictures:
             admit_encoding(self.name, self.format, one.channels.array.shape, one.channels.array.itemsize)
-        lost = [
-            said for field, said in KINDS_OF_DATA.items() if field in pictures[0].metadata and field not in known.keeps
-        ]
+        fields = {name for name, value in pictures[0].metadata.items() if (name, value) != ("xres", UNKNOWN_DENSITY)}
+        lost = [said for field, said in KINDS_OF_DATA.items() if field in fields - known.keeps]
         if lost:
             warn(self.name, f"{known.title} files are written without {', '.join(lost)}", stacklevel=5)
         if count > 1 and known.most == "one":

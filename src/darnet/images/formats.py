@@ -50,8 +50,9 @@ KINDS_OF_DATA = {
     "jpeg-segments": "comments of a JPEG file",
     "png-hdr": "HDR of a PNG file",
     "nclx": "HDR of an AVIF file",
+    "xres": "density",
 }
-_USUAL = frozenset({"alpha", "profile", "exif-data", "xmp-data"})
+_USUAL = frozenset({"alpha", "profile", "exif-data", "xmp-data", "xres"})
 
 FORMATS: Mapping[str, Format] = {
     "jpeg": Format(
@@ -79,7 +80,9 @@ FORMATS: Mapping[str, Format] = {
         held=(16, 37),
     ),
     "gif": Format("GIF", rb"GIF8[79]a", "gif", 8, None, {}, most="many", keeps=frozenset({"alpha"}), held=(8, 13)),
-    "bmp": Format("BMP", rb"BM....\0\0\0\0", "BMP", 8, None, {}, others=True, keeps=frozenset({"alpha"}), held=(10, 8)),
+    "bmp": Format(
+        "BMP", rb"BM....\0\0\0\0", "BMP", 8, None, {}, others=True, keeps=frozenset({"alpha", "xres"}), held=(10, 8)
+    ),
     "ppm": Format("PPM", rb"P[1-6][\s#]", "netpbm", 16, None, {}, others=True, held=(12, 6)),
     "jp2": Format(
         *("JPEG 2000", rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG2000", 16, None, {"irreversible": False}),
@@ -96,7 +99,7 @@ FORMATS: Mapping[str, Format] = {
         90,
         {},
         others=True,
-        keeps=_USUAL,
+        keeps=_USUAL - {"xres"},
         held=(16, 37),
     ),
 }
@@ -256,14 +259,20 @@ def refuse(path: Path, image: Any, head: bytes, max_pixels: int = MAX_PIXELS, pa
     """
     fields = set(header_fields(image))
     count = image.get("n-pages") if "n-pages" in fields else 1
-    animated = head[4:12] == b"ftypavis" or (head[1:4] == b"PNG" and b"acTL" in head[: head.find(b"IDAT")])
-    several = count > 1 or animated
+    several = count > 1 or _is_animated(head)
     if several and not (pages == "all" and FORMATS[recognise(head) or ""].most == "many"):
         refuse_several(path, str(count) if count > 1 else "several", pages)
     if "n-subifds" in fields and image.get("n-subifds") > 0:
         raise ImageError(path, "has sub-images (a camera raw or pyramid file?); export it as a plain TIFF first")
     check_size(path, max_pixels, image.height, image.width)
     return several and pages == "first"
+
+
+def _is_animated(head: bytes) -> bool:
+    """Whether a PNG or AVIF file says that there are frames, of which libvips knows nothing."""
+    if head[4:8] == b"ftyp":
+        return b"avis" in head[8 : int.from_bytes(head[:4])]  # among its brands, of which the first is another at times
+    return head[1:4] == b"PNG" and b"acTL" in head[: head.find(b"IDAT")]
 
 
 def check_size(path: Path, max_pixels: int, height: int, width: int) -> None:

@@ -7,8 +7,9 @@ Importing this module imports neither PIL nor pyvips.
 from __future__ import annotations
 
 import io
+import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from darnet.errors import ImageError, MissingPackageError, is_out_of_memory, one_line
-from darnet.images import netpbm
+from darnet.images import boxes, netpbm
 from darnet.images.arrays import GREY, GREY_ALPHA, RGB, RGB_ALPHA, Metadata, full_range, rescale
 from darnet.images.coding import INCOMPLETE, USUAL, Coding, Pages, refuse_several
 from darnet.images.scratch import Array
@@ -29,6 +30,16 @@ MODES = {"1": "L", "L": "L", "LA": "LA", "RGB": "RGB", "RGBA": "RGBA", "I;16": "
 BY_CHANNELS = {GREY: "L", GREY_ALPHA: "LA", RGB: "RGB", RGB_ALPHA: "RGBA"}
 #: The marker that a JPEG 2000 codestream says its size and depth behind.
 SIZE_MARKER = b"\xff\x4f\xff\x51"
+#: How boxes in it end their heads that hold a profile, and what they begin with; the latter of what else is said.
+PROFILES = frozenset({b"colr\2", b"colr\3"})
+UUIDS = {
+    "4a706754696666457869662d3e4a5032": "EXIF",
+    "be7acfcb97a942e89c71999491e3afac": "XMP",
+    "33c7a4d2b81d4723a0baf1a3e097ad38": "IPTC",
+    "b14bf8bd083d4b43a5ae8cd7d5a6ce03": "GeoTIFF",
+}
+#: Comments by which programs name themselves.
+OF_ENCODERS = rb"Created by OpenJPEG|Kakadu"
 CHROMA_KEPT = 444
 #: Bytes of a header of version 4, and the compression that says that masks follow.
 BMP_HEADER_BYTES, BMP_MASKS = 108, 3
@@ -106,8 +117,10 @@ def _by_pillow(path: Path, codec: str, file: BinaryIO, check: Check) -> Decoded:
 
     Image.init()
     coding = USUAL
+    lost = list[str]()
     if codec == "JPEG2000":
-        coding = Coding(bits=_depth(path, file))
+        data = file.read()
+        coding, lost = Coding(bits=_depth(path, data)), list(_unread(data))
         file.seek(0)
     with Image.OPEN[codec][0](file, "") as picture:  # Image.open has a limit of its own, which is everybody's
         check(picture.height, picture.width)
@@ -118,16 +131,18 @@ def _by_pillow(path: Path, codec: str, file: BinaryIO, check: Check) -> Decoded:
         if mode not in MODES:
             raise ImageError(path, f"{TITLES[codec]} files of mode {mode} are not supported")
         values = np.asarray(picture if mode == picture.mode != "1" else picture.convert(MODES[mode]))
-        dpi = picture.info.get("dpi")
+        dpi, comment = picture.info.get("dpi"), picture.info.get("comment")
+    lost += ["comments"] if comment and not re.match(OF_ENCODERS, comment) else []
+    if lost:
+        warn(path, f"{TITLES[codec]} files are read without {', '.join(dict.fromkeys(lost))}", stacklevel=6)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     known = zip(DENSITY, dpi, strict=True) if dpi and all(dpi) else ()
     fields = {name: value / MILLIMETRES_PER_INCH for name, value in known}
     return Decoded(full_range(values.reshape(*values.shape[:2], -1), coding.bits), None, fields, coding)
 
 
-def _depth(path: Path, file: BinaryIO) -> int:
+def _depth(path: Path, data: bytes) -> int:
     """Bits of a sample of a JPEG 2000 file. Raises ImageError for colour of more than 8, of which Pillow keeps 8."""
-    data = file.read()
     at = data.find(SIZE_MARKER)
     if at < 0 or len(data) < at + 43:
         raise ValueError("no size")
@@ -135,9 +150,22 @@ def _depth(path: Path, file: BinaryIO) -> int:
     bits = (data[at + 42] & 0x7F) + 1
     if bits > 8 and components > 1:
         raise ImageError(path, f"JPEG 2000 files in colour of {bits} bits are not supported; save it as TIFF or PNG")
-    if b"colr\2" in data[:at] or b"uuid" in data[:at]:
-        warn(path, "profile, EXIF and XMP of a JPEG 2000 file are not read", stacklevel=6)
     return bits
+
+
+def _unread(data: bytes) -> Iterator[str]:
+    """What a JPEG 2000 file holds beside the picture that Pillow reads, as people call it."""
+    pictures = 0
+    for name, start, end in boxes.each(data, 0, 0 if data.startswith(SIZE_MARKER) else len(data)):
+        if name == b"jp2h" and any(data[at - 4 : at + 1] in PROFILES for _, at, _ in boxes.each(data, start, end)):
+            yield "ICC profile (colours are taken for sRGB)"
+        elif name == b"uuid":
+            yield UUIDS.get(data[start : start + 16].hex(), "data of another program")
+        elif name == b"xml ":
+            yield "XML"
+        pictures += name == b"jp2c"
+    if pictures > 1:
+        yield "the pictures after the first"
 
 
 def _density(fields: Metadata) -> dict[str, Any]:

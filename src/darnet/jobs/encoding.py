@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from darnet.errors import ImageError, UsageError, named, refusal
-from darnet.images.image import FORMATS, BitDepth, Image, MetadataChoice, ProfileChoice, check_options
-from darnet.images.signature import signed
+from darnet.images.image import FORMATS, BitDepth, MetadataChoice, ProfileChoice, check_options
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import make_folder
-from darnet.version import __version__
 
 if TYPE_CHECKING:
     from darnet.restore.result import Result
@@ -66,7 +64,7 @@ class Encoding:
         if not result.changed and source.format == task.format and as_it_came:
             task.write(task.source.parts())
         else:
-            written = self._signed(result, task)
+            written = result.signed(task.format)
             if task.streamed or task.remote:
                 task.write([written.encode(task.format or "", **self.options)])
             else:
@@ -74,16 +72,6 @@ class Encoding:
                 written.write(task.output, **self.options)
         if not (task.streamed or task.remote or task.source.streamed or task.source.remote):
             _liken(task.output, task.source.path, keep_time=self.keep_time)
-
-    def _signed(self, result: Result[Any], task: Task) -> Image:
-        """The picture, with what repaired it among what its file says, where that is kept and anything was changed."""
-        image, format = result.restored, FORMATS.get(task.format or "")
-        if not result.changed or self.metadata != "keep" or format is None or "exif-data" not in format.keeps:
-            return image
-        text = f"darnet {__version__}: {', '.join(dict.fromkeys(result.experts))}"
-        block = image.metadata.get("exif-data")
-        said = signed(block if isinstance(block, bytes) else b"", text)
-        return replace(image, metadata={**image.metadata, "exif-data": said})
 
 
 def _liken(path: Path, source: Path, *, keep_time: bool) -> None:

@@ -219,7 +219,7 @@ class Search:
             source = self.source(folder, path)
             if isinstance(source, str):
                 found.left_out.append((str(path), source))
-            elif (before := found.add(source)) and any(one.path.is_symlink() for one in (before, source)):
+            elif (before := found.add(source)) and any(map(os.path.islink, (before.path, path))):
                 found.left_out.append((str(path), f"the same file as {named(before.name)}"))
 
     def files(self, folder: Path, found: Found, refused: Callable[[OSError], None]) -> Iterator[Path]:
@@ -257,7 +257,7 @@ class Search:
                 continue
             if not self.recursive:
                 found.left_out.append((str(path), "a subfolder (`recursive=True` looks into it)"))
-            elif path.is_symlink():  # it may lead back here
+            elif os.path.islink(path):  # noqa: PTH114  it may lead back here; is_symlink raises where nobody may look
                 found.left_out.append((str(path), "a link to a folder, which is not followed"))
             elif reason := self.choice.refuses(path.relative_to(root), folder=True):
                 found.left_out.append((str(path), reason))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: The longest one that is read.
 MOST_BYTES = 2**22
+#: Settings that sidecars of this version of darnet may lack: they are older, and mean what is usual.
+LATER = frozenset({"backend"})
 
 
 class Sidecar(BaseModel):
@@ -112,8 +114,8 @@ def _meant(sidecar: Sidecar) -> tuple[Job, RestorerSpec]:
     spec = _validated("restorer", given, RestorerSpec.model_validate)
     for part, again in (("job", chosen(job)), ("restorer", spec.model_dump(mode="json"))):
         written, same = given[part], json.loads(json.dumps(again))
-        of_old = set(same) - set(written) if sidecar.darnet != __version__ else set()
-        for name in sorted((set(written) | set(same)) - of_old):
+        wanted = set(same) - LATER if sidecar.darnet == __version__ else set()
+        for name in sorted(set(written) | wanted):
             if name not in written:
                 raise ValueError(f"{part}.{name}: is missing")
             if name not in same or written[name] != same[name]:

@@ -101,7 +101,13 @@ class Status:
 
 def _is_gone(path: bytes) -> bool:
     """Whether a file is no longer there, although its folder is: of what lies on a drive that is away nobody knows."""
-    return not os.path.lexists(path) and os.path.isdir(os.path.dirname(path))  # noqa: PTH112, PTH120  of bytes
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return os.path.isdir(os.path.dirname(path))  # noqa: PTH112, PTH120  of bytes
+    except OSError:  # nobody may look
+        pass
+    return False
 
 
 @contextmanager

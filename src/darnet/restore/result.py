@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from darnet.errors import UsageError
 from darnet.images.arrays import copied
-from darnet.images.image import Image
+from darnet.images.image import FORMATS, SUFFIXES, Image
+from darnet.images.signature import signed
 from darnet.restore.diagnosis import Diagnosis
 from darnet.restore.strength import Strength, StrengthLike
+from darnet.version import __version__
 
 if TYPE_CHECKING:
     import numpy as np
@@ -227,11 +229,23 @@ class Result(Generic[Picture]):
         return self.restored is not self.source
 
     def save(self, path: Path | str, **options: Any) -> Path:
-        """Write the picture with the metadata it came with; options as in `Image.write`.
+        """Write the picture with the metadata it came with, and what repaired it (`signed`); options: `Image.write`'s.
 
         Raises ImageError if it cannot be written; then nothing is left behind.
         """
-        return self.restored.write(path, **options)
+        return self.signed(SUFFIXES.get(Path(path).suffix.lower())).write(path, **options)
+
+    def signed(self, format: str | None) -> Image:
+        """The restored picture, whose EXIF says what repaired it, as a file of a format, a key of `FORMATS`, says it.
+
+        It is `restored` itself where nothing was changed, and for a format without EXIF.
+        """
+        if not self.changed or format is None or "exif-data" not in FORMATS[format].keeps:
+            return self.restored
+        block = self.restored.metadata.get("exif-data")
+        text = f"darnet {__version__}: {', '.join(dict.fromkeys(self.experts))}"
+        said = signed(block if isinstance(block, bytes) else b"", text)
+        return replace(self.restored, metadata={**self.restored.metadata, "exif-data": said})
 
     def blend(self, strength: StrengthLike) -> Result[Picture]:
         """The same at another strength, without a network: as if the picture had been restored so.

@@ -112,8 +112,7 @@ class RestorerSpec(BaseModel):
         backend = self._backend(folders)
         costs = self._costs(folders, backend)
         budget, tiles = Budget.of(self.max_memory).share(processes), self.tiles
-        short = self.max_memory is not None and self.precision != INT8 and not _ample(budget, costs)
-        if stated(backend) == AUTO and short:
+        if stated(backend) == AUTO and self.precision != INT8 and not _ample(budget, costs):
             backend = TORCH  # which takes the least
             costs = self._costs(folders, backend)
         if self.max_memory is None:  # where little is free it is tried all the same
