@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
@@ -90,7 +91,7 @@ def test_bfloat16_is_close() -> None:
     assert 0 <= float((exact - fast).square().mean().sqrt()) < 2 / 255  # equal where a CPU has no bfloat16
     with pytest.raises(UsageError, match="`precision='bf16'`: ONNX Runtime computes in fp32"):
         GraphBackend(network("rain"), PARTS / "rain" / GRAPH, "onnxruntime", "bf16")
-    with pytest.raises(UsageError, match="`precision='int4'`: OpenVINO computes in fp32 or bf16"):
+    with pytest.raises(UsageError, match="`precision='int4'`: OpenVINO computes in fp32, bf16 or int8"):
         GraphBackend(network("rain"), PARTS / "rain" / GRAPH, "openvino", "int4")
 
 
@@ -155,3 +156,17 @@ def test_every_part_ships_with_a_graph_of_its_weights(folder: Path) -> None:
     assert WEIGHTS in {entry.key for entry in graph.metadata_props}
     assert not is_of(folder / GRAPH, "0" * 64)
     assert not is_of(folder / "no.onnx", "0" * 64)
+
+
+def test_processes_side_by_side_do_not_share_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO binds threads to the first cores: two processes of one thread each took twice the time."""
+    compiled = []
+    load = openvino.Core.compile_model
+
+    def compile_model(*arguments: object) -> object:
+        compiled.append(load(*arguments))
+        return compiled[-1]
+
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
+    GraphBackend(network("rain"), PARTS / "rain" / GRAPH, "openvino")
+    assert [one.get_property("ENABLE_CPU_PINNING") for one in compiled] == [False]

@@ -20,9 +20,15 @@ PRECISIONS: Mapping[str, Mapping[str, str]] = {"fp32": {HINT: "f32"}, "bf16": {H
 def load(graph: Path, precision: str, threads: int) -> Run:
     """A graph, in float32, in bfloat16, or in the 8 bits that it says itself (`darnet.engines.backend.Runtime`)."""
     if precision not in PRECISIONS:
-        raise UsageError(f"`precision={precision!r}`: OpenVINO computes in {', '.join(PRECISIONS)}")
+        known = " or ".join(", ".join(PRECISIONS).rsplit(", ", 1))
+        raise UsageError(f"`precision={precision!r}`: OpenVINO computes in {known}")
     openvino = registry.optional("openvino", "openvino")
-    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", **PRECISIONS[precision]}
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+        "ENABLE_CPU_PINNING": False,  # else processes at work side by side are all on the first cores
+        **PRECISIONS[precision],
+    }
     try:
         compiled = openvino.Core().compile_model(graph, "CPU", settings)
     except Exception as error:  # whatever a file brings
