@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -50,6 +51,17 @@ USUAL = Coding()
 
 #: Why a file cannot be read: nothing is in it; its end is missing, or something between.
 EMPTY, INCOMPLETE = "the file is empty", "damaged or incomplete"
+#: What libraries say of files that may be whole, and that they do not know.
+UNKNOWN = re.compile("unsupported|not supported|not configured|not implemented", re.IGNORECASE)
+
+
+def unreadable(title: str, reason: str) -> str:
+    """What a file of a format is that cannot be read, by what a library says of it.
+
+    >>> unreadable("TIFF", "tiled separate planes not supported"), unreadable("TIFF", "seek error")
+    ('TIFF file of a kind that is not supported', 'damaged or incomplete TIFF file')
+    """
+    return f"{title} file of a kind that is not supported" if UNKNOWN.search(reason) else f"{INCOMPLETE} {title} file"
 
 
 @dataclass(frozen=True, eq=False)

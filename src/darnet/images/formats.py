@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
-from darnet.images.coding import EMPTY, INCOMPLETE, Pages, refuse_several
-from darnet.images.vips import header_fields, vips_failed
+from darnet.images.coding import EMPTY, Pages, refuse_several, unreadable
+from darnet.images.vips import complaint, header_fields, vips_failed
 
 #: How large a picture may be where nobody says how large.
 MAX_PIXELS = 1_000_000_000
@@ -287,4 +287,4 @@ def not_decoded(path: Path, error: Any, format: str) -> DarnetError:
         return raw.advice(path)
     if "labq" in str(error):  # libvips takes three samples for its own packed four, and then refuses them
         return ImageError(path, "TIFF files in Lab of 8 bits are not supported; save it in RGB, or in Lab of 16 bits")
-    return vips_failed(path, error, f"{INCOMPLETE} {FORMATS[format].title} file")
+    return vips_failed(path, error, unreadable(FORMATS[format].title, complaint(error)))

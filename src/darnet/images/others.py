@@ -19,7 +19,7 @@ import numpy as np
 from darnet.errors import ImageError, MissingPackageError, is_out_of_memory, one_line
 from darnet.images import boxes, netpbm
 from darnet.images.arrays import GREY, GREY_ALPHA, RGB, RGB_ALPHA, Metadata, full_range, rescale
-from darnet.images.coding import INCOMPLETE, USUAL, Coding, Pages, refuse_several
+from darnet.images.coding import USUAL, Coding, Pages, refuse_several, unreadable
 from darnet.images.scratch import Array
 from darnet.images.vips import DENSITY, MILLIMETRES_PER_INCH
 from darnet.notices import warn
@@ -72,7 +72,8 @@ def decode(path: Path, codec: str, file: BinaryIO, check: Check, pages: Pages = 
     except (ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError, struct.error) as error:
         if is_out_of_memory(error):
             raise
-        raise ImageError(path, f"{INCOMPLETE} {TITLES[codec]} file ({one_line(error)})") from None
+        reason = one_line(error)
+        raise ImageError(path, f"{unreadable(TITLES[codec], reason)} ({reason})") from None
     if found.more:
         refuse_several(path, "several", pages)
     return found

@@ -34,12 +34,18 @@ XMP_ORIENTATION = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>\s*))[2-8]"""
 def vips_failed(path: Path, error: Any, what: str) -> DarnetError:
     """What to raise where libvips failed: ResourceError where memory ran out, else ImageError.
 
-    It says `what`, and the last of the lines libvips complains in without the name of its module.
+    It says `what`, and why.
     """
     if is_out_of_memory(error) and not LIBTIFF_TABLE.search(str(error)):
         return ResourceError("out of memory", path)
+    reason = complaint(error)
+    return ImageError(path, f"{what} ({reason})" if reason else what)
+
+
+def complaint(error: Any) -> str:
+    """The last of the lines that libvips complains in, without the name of its module; empty where there is none."""
     lines = [line.strip() for line in error.detail.splitlines() if re.search("[a-z]{3}", line)]
-    return ImageError(path, what + (f" ({lines[-1].partition(': ')[2] or lines[-1]})" if lines else ""))
+    return lines[-1].partition(": ")[2] or lines[-1] if lines else ""
 
 
 def to_vips(values: Array, fields: Metadata) -> Any:
