@@ -11,6 +11,7 @@ from darnet.benchmark import suites
 from darnet.benchmark.cases import Case, cases
 from darnet.benchmark.documents import Document
 from darnet.benchmark.report.speed import Speed
+from darnet.benchmark.rows import Record
 from darnet.benchmark.suite import Request
 from darnet.benchmark.suites import speed
 from darnet.benchmark.suites.speed import clock
@@ -113,6 +114,8 @@ def test_speed_is_measured_at_every_size_and_in_one_and_all_threads(tiny_system:
 def test_a_method_is_read_beside_the_peak_of_its_precision(tiny_system: Path, sets_root: Path) -> None:
     names = tuple(f"{tiny_system}:oracle{by}" for by in ("", "%torch-bf16"))
     found = suites.run(Request("speed", sets_root, names)).found
+    record = Record("darnet%openvino-int8", "", "", "noise", 32, seconds=1.0, pixels=32**2, figures={"gmacs": 1.0})
+    assert speed._pace(record, 1, found.peaks).share_of_peak is None, "torch convolves in no 8 bits"
     assert [(peak.precision, peak.threads) for peak in found.peaks] == [
         ("fp32", 1),
         ("fp32", 2),

@@ -25,7 +25,7 @@ from darnet.benchmark.rows import Record, Row, rounded, row
 from darnet.benchmark.run import Measured, Progress, cost, failed, loaded, peak_mb, unusable
 from darnet.benchmark.suite import Outcome, Request, Suite, part
 from darnet.benchmark.untrained import UNTRAINED
-from darnet.engines.devices import Precision, pick_device
+from darnet.engines.devices import INT8, Precision, pick_device
 from darnet.images.geometry import mirror_pad
 from darnet.systems import manifest
 
@@ -49,6 +49,7 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
     peaks = [
         Peak(precision, threads, round(_alone(threads, convolution_peak, precision, request.device), 1))
         for precision in dict.fromkeys(map(_precision, methods))
+        if precision != INT8  # which torch has no convolution in
         for threads in _threads(request.device)
     ]
     for method in methods:
@@ -115,7 +116,8 @@ def _pace(record: Record, threads: int, peaks: Sequence[Peak]) -> Pace:
     """What was found of one method at one size."""
     done, megapixels = record.figures, record.pixels / 1e6
     per_second = done["gmacs"] / record.seconds if "gmacs" in done else None
-    (peak,) = (one for one in peaks if (one.precision, one.threads) == (_precision(record.method), threads))
+    beside = {(peak.precision, peak.threads): peak.gmacs_per_second for peak in peaks}
+    most = beside.get((_precision(record.method), threads))
     return Pace(
         record.method,
         round(record.pixels**0.5),
@@ -123,7 +125,7 @@ def _pace(record: Record, threads: int, peaks: Sequence[Peak]) -> Pace:
         ms_per_megapixel=round(1e3 * record.seconds / megapixels, 1),
         peak_mb=round(record.peak_mb),
         gmacs_per_megapixel=rounded(done["gmacs"] / megapixels if "gmacs" in done else None, 1),
-        share_of_peak=rounded(None if per_second is None else per_second / peak.gmacs_per_second, 3),
+        share_of_peak=rounded(None if per_second is None or most is None else per_second / most, 3),
         joules_per_megapixel=rounded(done["joules"] / megapixels if "joules" in done else None, 2),
     )
 
