@@ -2,6 +2,7 @@
 
 DarnetError              1
 ├── ImageError           1   a file that is no picture, is damaged, or cannot be written
+│   └── TooLargeError    1   a picture of more pixels than are allowed
 ├── UsageError           2   a parameter or name that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
 │   ├── UnknownNameError 2   a name that nothing is registered under
@@ -83,6 +84,20 @@ class ImageError(DarnetError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{named(path)}: {reason}")
         self.path, self.reason = Path(path), reason
+
+
+class TooLargeError(ImageError):
+    """A picture of more pixels than are allowed, which was not decoded.
+
+    Example:
+        >>> import darnet, numpy as np
+        >>> file = darnet.Image.of(np.zeros((4, 6, 3), np.uint8)).encode("png")
+        >>> try:
+        ...     darnet.Image.decode(file, max_pixels=20)
+        ... except darnet.ImageError as error:
+        ...     print(type(error).__name__, error.reason)
+        TooLargeError 6 x 4 is more than 20 pixels
+    """
 
 
 class UsageError(DarnetError):

@@ -130,7 +130,6 @@ TESTED_ELSEWHERE = {
     "jobs/residuals": "jobs/test_archive.py",
     "restore/masks": "restore/test_work.py",
     "restore/residuals": "restore/test_blending.py",
-    "restore/strength": "restore/test_blending.py",
     "restore/heatmap": "restore/test_work.py",
     "training/objective": "training/test_trainer.py",
     "training/hardware": "training/test_launch.py",

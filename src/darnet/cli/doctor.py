@@ -15,10 +15,10 @@ from typing import Any
 
 from darnet import __version__
 from darnet.cli import options as o
-from darnet.cli.experts import parts
 from darnet.cli.lines import tell
 from darnet.errors import MissingPackageError, UnknownNameError, WeightsError, explain
 from darnet.registry import optional
+from darnet.systems.listing import parts
 
 SAMPLE_PX = 16
 

@@ -13,12 +13,11 @@ import typer
 from darnet.cli import options as o
 from darnet.cli.session import Session
 from darnet.errors import UnknownNameError, UsageError
+from darnet.systems.listing import ROUTER, parts, size_bytes, summary
 
 if TYPE_CHECKING:
     from darnet.benchmark.footprint import Footprint
     from darnet.models.cards import Card, Reference
-
-ROUTER = "router"
 
 Removed: TypeAlias = Annotated[
     str, typer.Argument(metavar="KIND", help="A kind of damage that the system has an expert for.")
@@ -43,7 +42,7 @@ def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
     """List the router and the experts of a system. Also those that could be added to it by name."""
     from darnet import registry
 
-    rows = [_summary(role, folder) for role, folder in parts(model).items()]
+    rows = [summary(role, folder) for role, folder in parts(model).items()]
     available = registry.names("expert")
     if json:
         print(json_module.dumps({"system": rows, "available": available}, indent=2))
@@ -74,7 +73,7 @@ def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: W
         raise UsageError(f"--cost: {name} is no network of darnet's but {part.registered or part.file}")
     found = _footprint(folder) if cost else None
     if json:
-        document = {"role": name, "bytes": _bytes(folder), **part.model_dump(mode="json")}
+        document = {"role": name, "bytes": size_bytes(folder), **part.model_dump(mode="json")}
         print(json_module.dumps(document | ({"cost": found.to_dict()} if found else {}), indent=2))
         return 0
     _tell(_facts(part, folder) if isinstance(part, cards.Card) else _reference(part))
@@ -138,36 +137,11 @@ def rollback(model: o.Model = "darnet") -> int:
     return 0
 
 
-def parts(model: str) -> dict[str, Path]:
-    """The folders of a system: its router, then each expert by the kind of damage it repairs."""
-    from darnet.systems import manifest
-
-    system, folder = manifest.read_system(model)
-    named = {ROUTER: system.router, **system.experts}
-    return {role: manifest.part(folder, name) for role, name in named.items()}
-
-
 def _routable(router: Path, kind: str) -> bool:
     """Whether a router names a kind, as far as anybody can tell."""
     from darnet.models import cards
 
     return not (card := cards.read_part(router)).handles or kind in card.handles
-
-
-def _summary(role: str, folder: Path) -> dict[str, Any]:
-    from darnet.models import cards
-
-    part = cards.read_part(folder)
-    if isinstance(part, cards.Card):
-        kind, parameters = part.kind, part.parameters
-    else:
-        kind, parameters = part.registered or part.file, None
-    size = {"parameters": parameters, "bytes": _bytes(folder)}
-    return {"role": role, "name": part.name, "kind": kind, **size, "handles": list(part.handles)}
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _reference(part: Reference) -> dict[str, str]:
@@ -187,7 +161,7 @@ def _facts(card: Card, folder: Path) -> dict[str, str]:
         "name": card.name,
         "network": f"{card.kind} {json_module.dumps(card.config)}",
         "parameters": f"{card.parameters:,}",
-        "on disk": f"{_bytes(folder) / 1e6:.2f} MB, {card.dtype}",
+        "on disk": f"{size_bytes(folder) / 1e6:.2f} MB, {card.dtype}",
         "handles": " ".join(card.handles) or "–",
         "licence": card.licence,
         "sha256": card.sha256,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.experts import ROUTER, parts
 from darnet.errors import UnknownNameError, UsageError
+from darnet.systems.listing import ROUTER, parts
 
 if TYPE_CHECKING:
     from darnet.engines.export import Pair
