@@ -1,0 +1,65 @@
+"""Server: listens, and ends as it should: what was accepted is answered first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from socket import socket
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from darnet.errors import DarnetError
+from darnet.service.access import Access
+from darnet.service.app import create_app
+from darnet.service.limits import Limits
+
+if TYPE_CHECKING:
+    from darnet.service.pool import Pool
+    from darnet.systems.spec import RestorerSpec
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which on SIGTERM or SIGINT goes on listening until all that was accepted is answered.
+
+    Meanwhile whatever else is asked for is told that the service is shutting down (503). A second signal ends it at
+    once. `tell`: hears its address once it listens.
+    """
+
+    def __init__(self, config: uvicorn.Config, pool: Pool, tell: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._pool, self._tell = pool, tell
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self._tell(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Accept no more; at once, where that was said before."""
+        if self._pool.closing:
+            self.should_exit = self.force_exit = True
+        self._pool.closing = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether it is time to end: uvicorn asks ten times a second."""
+        self.should_exit |= self._pool.closing and not self._pool.accepted
+        return await super().on_tick(counter)
+
+
+def serve(
+    spec: RestorerSpec, limits: Limits, access: Access, port: int, tell: Callable[[str], None] = lambda _: None
+) -> None:
+    """Serve until a signal comes. Raises what `create_app` raises, and DarnetError where nobody can listen there."""
+    app = create_app(spec, limits, access)
+    how: dict[str, Any] = {"http": "h11", "ws": "none", "lifespan": "on", "log_config": None, "access_log": False}
+    config = uvicorn.Config(app, access.host, port, server_header=False, **how)
+    try:
+        Server(config, app.state.pool, tell).run()
+    except SystemExit:
+        where = f"{access.host}, port {port}"
+        raise DarnetError(f"nobody can listen at {where}: it is taken, or none of this machine") from None
+    finally:
+        app.state.pool.kill()
