@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from unittest.mock import patch
 
 import httpx
 import numpy as np
@@ -54,15 +55,16 @@ class Serving:
     pool: Pool
     processes: list[int]  # of its workers at first
     threads: ThreadPoolExecutor
+    client: httpx.Client
 
     def post(
         self, path: str = "/v1/restore", picture: bytes | None = None, fields: object = None, **more: object
     ) -> httpx.Response:
         files = {"file": ("secret.png", photo() if picture is None else picture)}
-        return httpx.post(self.url + path, files=files, data=fields, **{"timeout": PATIENCE, **more})
+        return self.client.post(path, files=files, data=fields, **more)
 
     def get(self, path: str, **more: object) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=PATIENCE, **more)
+        return self.client.get(path, **more)
 
     def later(self, *arguments: object, **more: object) -> Future[httpx.Response]:
         """Ask in a thread, and come back once the request has its place."""
@@ -90,19 +92,21 @@ class Serving:
 def serving(system: Path, limits: Limits, access: Access) -> Iterator[Serving]:
     """A service in a thread of this process."""
     before = {child.pid for child in multiprocessing.active_children()}
-    app = create_app(RestorerSpec(system=str(system), device="cpu"), limits, access)
+    with patch("darnet.service.pool.cores", lambda: 1):  # threads of tests that are run by scripts/test
+        app = create_app(RestorerSpec(system=str(system), device="cpu"), limits, access)
     said = list[str]()
     config = uvicorn.Config(app, access.host, 0, http="h11", log_config=None, lifespan="on")
     server = Server(config, app.state.pool, said.append)
     thread = Thread(target=server.run)
     thread.start()
     try:
-        with ThreadPoolExecutor(64) as threads:
-            until(lambda: said)
+        until(lambda: said)
+        client = httpx.Client(base_url=said[0], timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
+        with client, ThreadPoolExecutor(64) as threads:
             until(lambda: app.state.pool.ready is None and app.state.pool.workers == limits.workers)
             until(lambda: app.state.pool._idle.qsize() == limits.workers)
             children = [child.pid for child in multiprocessing.active_children() if child.pid not in before]
-            yield Serving(said[0], app.state.pool, children, threads)
+            yield Serving(said[0], app.state.pool, children, threads, client)
     finally:
         server.handle_exit(signal.SIGTERM, None)
         thread.join(PATIENCE)

@@ -138,6 +138,9 @@ TESTED_ELSEWHERE = {
     "engines/tracing": "engines/test_graphs.py",
     "jobs/engine": "jobs/test_local.py",
     "jobs/processes": "jobs/test_crew.py",
+    "service/app": "service/test_routes.py",
+    "service/submission": "service/test_routes.py",
+    "service/work": "service/test_pool.py",
 }
 
 

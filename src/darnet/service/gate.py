@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: What takes a place of the pool.
 WORK = frozenset({"/v1/restore", "/v1/diagnose"})
 #: In a request's scope: when its answer is due, by the event loop's clock.
-DEADLINE = "darnet.deadline"
+DEADLINE = "x-darnet-deadline"
 #: Bytes that a form takes besides its file.
 FORM_BYTES = 2**16
 #: Who has sent too much is listened to for so long, else the connection is reset before the answer is read.

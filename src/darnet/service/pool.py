@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -171,17 +172,22 @@ class Pool:
             task.cancel()
         for child in tuple(self._children):
             child.tell(None)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self.kill)
+        await asyncio.to_thread(self._wait)
+        self.kill()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
+    def _wait(self) -> None:
+        """For those that end by themselves."""
+        end = time.monotonic() + END_SECONDS
+        for child in tuple(self._children):
+            child.process.join(max(0.0, end - time.monotonic()))
+
     def kill(self) -> None:
-        """End them without waiting for what is at work."""
+        """End them at once."""
         self._ended = True
         with self._starting:
             children = tuple(self._children)
         for child in children:
-            child.process.join(END_SECONDS / max(1, len(children)))
             child.process.kill()
             child.process.join()
         self._children.clear()

@@ -40,6 +40,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Accept no more; at once, where that was said before."""
         if self._pool.closing:
+            self._pool.kill()
             self.should_exit = self.force_exit = True
         self._pool.closing = True
 
