@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from darnet.service.access import Access
+from darnet.service.gate import Gate
 from darnet.service.limits import Limits
 from services import Serving, photo, until
 
@@ -101,3 +106,33 @@ def test_what_nobody_expected_is_a_problem_without_a_word_of_it(service, monkeyp
     assert "unexpected ValueError" in caplog.text
     monkeypatch.undo()
     assert service.post().status_code == 200
+
+
+def test_an_answer_that_nobody_reads_gives_its_place_back(caplog, unchecked):
+    """Nothing takes the bytes: the connection is given up."""
+    places = SimpleNamespace(taken=0)
+
+    @contextmanager
+    def place() -> Iterator[None]:
+        places.taken += 1
+        try:
+            yield
+        finally:
+            places.taken -= 1
+
+    async def answers(scope: Any, receive: Any, send: Any) -> None:
+        assert places.taken == 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def nobody(message: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def nothing() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    counted: Any = SimpleNamespace(answered=lambda *what: counted.all.append(what[:2]), all=[])
+    gate = Gate(answers, Access(), Limits(seconds=0.05), SimpleNamespace(place=place), counted)
+    scope = {"type": "http", "path": "/v1/restore", "method": "POST", "headers": [(b"host", b"localhost")]}
+    asyncio.run(asyncio.wait_for(gate(scope, nothing, nobody), 20))
+    assert (places.taken, counted.all) == (0, [("/v1/restore", 200)])
+    assert "an answer was not read" in caplog.text

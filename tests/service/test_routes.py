@@ -83,6 +83,15 @@ def test_json_holds_the_same_picture(service):
     assert said["result"]["experts"] == ["noise"]
 
 
+def test_json_is_held_up_to_the_size_of_a_request(service):
+    """A picture may become larger than it was sent; as bytes it comes part by part."""
+    picture = photo(side=300, format="jpeg", quality=40)
+    fields = {"format": "tiff", "bit_depth": "16", "as": "noise"}
+    held = service.post(picture=picture, fields=fields, headers={"Accept": "application/json"})
+    assert (held.status_code, held.json()["status"]) == (413, 413)
+    assert len(service.post(picture=picture, fields=fields).content) > 300_000
+
+
 def test_limits_of_a_request_are_its_own(service):
     """What is less certain than asked for is left alone, to the byte; the next request has the system's bar."""
     data = photo()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from darnet.service.problems import UNEXPECTED, answer, note, refused
+from darnet.service.problems import LOG, UNEXPECTED, answer, note, refused
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -91,7 +91,7 @@ class Gate:
             return
         scope[DEADLINE] = asyncio.get_running_loop().time() + self._limits.seconds
         upload = Upload(receive, self._limits, scope[DEADLINE])
-        reply = Reply(send, upload)
+        reply = Reply(send, upload, self._limits.seconds)
         begun = time.perf_counter()
         try:
             with ExitStack() as held:
@@ -99,6 +99,8 @@ class Gate:
                 await self._app(scope, upload, reply)
         except HTTPException as error:
             await answer(error)(scope, upload, reply)
+        except Unread:
+            LOG.warning("an answer was not read within %g s", self._limits.seconds)
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             note(type(error).__name__, f"{frame.filename}, line {frame.lineno}")
@@ -121,24 +123,38 @@ class Gate:
             held.enter_context(self._pool.place())
 
 
+class Unread(Exception):  # noqa: N818  nothing is wrong here
+    """A client does not read its answer."""
+
+
 @dataclass
 class Reply:
-    """The answer of a request as it is sent, and its `status`; 0: nothing was.
+    """The answer of a request as it is sent, in so many `seconds`, and its `status`; 0: nothing was.
 
     Where the upload is not complete the answer is sent before its last word, and the rest of the upload passed over.
     """
 
     send: Send
     upload: Upload
+    seconds: float
     status: int = 0
+    deadline: float | None = None
 
     async def __call__(self, message: Message) -> None:
-        """Send a part of it."""
+        """Send a part of it. Raises Unread where nobody takes it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.deadline = asyncio.get_running_loop().time() + self.seconds
             message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
         elif not message.get("more_body", False) and not self.upload.complete:
-            await self.send({**message, "more_body": True})
+            await self._send({**message, "more_body": True})
             await self.upload.drain()
             message = {"type": "http.response.body", "body": b""}
-        await self.send(message)
+        await self._send(message)
+
+    async def _send(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout_at(self.deadline):
+                await self.send(message)
+        except TimeoutError:
+            raise Unread from None

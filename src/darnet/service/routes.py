@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from darnet.errors import DarnetError
-from darnet.jobs.job import Done
 from darnet.service import metrics
 from darnet.service.answers import Picture, as_json, headers, wants_json
 from darnet.service.gate import DEADLINE
@@ -23,6 +22,7 @@ from darnet.service.submission import Submission, submitted
 from darnet.service.work import Order
 
 if TYPE_CHECKING:
+    from darnet.restore.result import Treatment
     from darnet.service.limits import Limits
     from darnet.service.metrics import Metrics
     from darnet.service.pool import Pool
@@ -91,13 +91,14 @@ class Desk:
     folder: Path
     parts: Sequence[Part]
 
-    async def done(self, request: Request, order: Order) -> Done:
-        """What became of an order. Raises the problem that its failure is."""
+    async def done(self, request: Request, order: Order) -> tuple[Path, Treatment]:
+        """The file that an order became, and what was done. Raises the problem that its failure is."""
         done = await self.pool(order, request.scope[DEADLINE], request.is_disconnected)
         self.metrics.worked(done)
         if done.treatment is None or done.error is not None:
             raise failure(done)
-        return done
+        warnings = tuple(map(worded, done.treatment.warnings))
+        return Path(done.output or ""), replace(done.treatment, warnings=warnings)
 
 
 def _desk(request: Request) -> Desk:
@@ -115,12 +116,12 @@ async def restore(request: Request) -> Response:
     """Find out what is wrong with a picture, and repair it. The answer is what `darnet restore` writes."""
     desk = _desk(request)
     async with submitted(request, desk.folder) as submission:
-        done = await desk.done(request, _order(submission, desk.limits.max_pixels))
-        assert done.treatment is not None
-        written = Path(done.output or "")
-        if wants_json(request.headers.get("accept", "")):
-            return await asyncio.to_thread(as_json, written, done.treatment)
-        return Picture(written, headers(done.treatment))
+        written, treatment = await desk.done(request, _order(submission, desk.limits.max_pixels))
+        if not wants_json(request.headers.get("accept", "")):
+            return Picture(written, headers(treatment))
+        if written.stat().st_size > desk.limits.max_bytes:
+            raise refused(413, f"the picture has more than {desk.limits.max_bytes:,} bytes, and would be held for JSON")
+        return await asyncio.to_thread(as_json, written, treatment)
 
 
 @router.post("/v1/diagnose", responses=documented(*OF_WORK), openapi_extra=Options.schema_of_form(only_file=True))
@@ -132,9 +133,8 @@ async def diagnose(request: Request) -> Diagnosed:
             raise refused(422, f"`{submission.fields[0][0]}`: a diagnosis has no options")
         order = _order(submission, desk.limits.max_pixels)
         order = replace(order, job=replace(order.job, dry_run=True, first=True))
-        done = await desk.done(request, order)
-    assert done.treatment is not None
-    return Diagnosed(diagnosis=done.treatment.findings, warnings=list(map(worded, done.treatment.warnings)))
+        _, treatment = await desk.done(request, order)
+    return Diagnosed(diagnosis=treatment.findings, warnings=list(treatment.warnings))
 
 
 def _order(submission: Submission, max_pixels: int) -> Order:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
 
 
+#: After all that was accepted is answered: for connections that a client does not close.
+LAST_WORDS_SECONDS = 5
+
+
 class Server(uvicorn.Server):
     """uvicorn's, which on SIGTERM or SIGINT goes on listening until all that was accepted is answered.
 
@@ -56,7 +60,8 @@ def serve(
     """Serve until a signal comes. Raises what `create_app` raises, and DarnetError where nobody can listen there."""
     app = create_app(spec, limits, access)
     how: dict[str, Any] = {"http": "h11", "ws": "none", "lifespan": "on", "log_config": None, "access_log": False}
-    config = uvicorn.Config(app, access.host, port, server_header=False, **how)
+    how |= {"server_header": False, "timeout_graceful_shutdown": LAST_WORDS_SECONDS}
+    config = uvicorn.Config(app, access.host, port, **how)
     try:
         Server(config, app.state.pool, tell).run()
     except SystemExit:
