@@ -75,7 +75,8 @@ class Options(BaseModel):
         """What OpenAPI says of a form with a picture and these; `only_file`: without these."""
         schema = {} if only_file else cls.model_json_schema()["properties"]
         file = {"type": "string", "format": "binary", "description": "The picture."}
-        body = {"type": "object", "required": [FILE], "properties": {FILE: file, **schema}}
+        properties = {FILE: file, **schema}
+        body = {"type": "object", "required": [FILE], "properties": properties, "additionalProperties": False}
         return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
 
     def job(self, max_pixels: int) -> Job:
