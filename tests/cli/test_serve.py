@@ -23,7 +23,7 @@ def serve(darnet, tiny_system):
         (["--token-file", "gone"], 2, "--token-file gone: no such file"),
         (["--max-memory", "1MB"], 5, "--max-memory 1MB: too little"),
         (["--workers", "0"], 2, "--workers"),
-        (["--host", "192.0.2.1"], 1, "nobody can listen at 192.0.2.1, port 8000"),
+        (["--host", "192.0.2.1"], 1, "nobody can listen at 192.0.2.1, port 8000: cannot assign"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_once(serve, arguments, code, said):
@@ -49,7 +49,7 @@ def test_a_port_that_is_taken_is_said(serve):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ran = serve("--port", port)
-    assert (ran.code, f"nobody can listen at 127.0.0.1, port {port}" in ran.err) == (1, True)
+    assert (ran.code, f"nobody can listen at 127.0.0.1, port {port}: address already in use" in ran.err) == (1, True)
 
 
 def test_without_the_extra_it_says_how_to_get_it(serve, monkeypatch):

@@ -76,5 +76,5 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter an option
     run = {"device": device, "precision": precision, "backend": backend, "max_memory": max_memory}
     spec = RestorerSpec.model_validate({"system": model, "tiles": o.tiles_of(tiles), **run})
     spec.settled(workers)  # what is wrong with it is said here, and not by every worker
-    server.serve(spec, limits, access, port, lambda url: tell(f"darnet serves {url}"))
+    server.serve(spec, limits, access, port, lambda url: tell(f"serving {url}"))
     return 0

@@ -55,6 +55,7 @@ def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
         description="Finds out what is wrong with a photo and repairs it.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.pool = pool

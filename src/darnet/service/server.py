@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from socket import socket
+from socket import AF_INET, AF_INET6, create_server, socket
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from darnet.errors import DarnetError
+from darnet.errors import DarnetError, refusal
 from darnet.service.access import Access
 from darnet.service.app import create_app
 from darnet.service.limits import Limits
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: After all that was accepted is answered: for connections that a client does not close.
 LAST_WORDS_SECONDS = 5
+#: Connections that wait to be taken.
+BACKLOG = 1024
 
 
 class Server(uvicorn.Server):
@@ -61,11 +63,22 @@ def serve(
     app = create_app(spec, limits, access)
     how: dict[str, Any] = {"http": "h11", "ws": "none", "lifespan": "on", "log_config": None, "access_log": False}
     how |= {"server_header": False, "timeout_graceful_shutdown": LAST_WORDS_SECONDS}
-    config = uvicorn.Config(app, access.host, port, **how)
+    config = uvicorn.Config(app, **how)
     try:
-        Server(config, app.state.pool, tell).run()
-    except SystemExit:
-        where = f"{access.host}, port {port}"
-        raise DarnetError(f"nobody can listen at {where}: it is taken, or none of this machine") from None
+        with listening(access.host, port) as held:
+            Server(config, app.state.pool, tell).run([held])
     finally:
         app.state.pool.kill()
+
+
+def listening(host: str, port: int) -> socket:
+    """A socket that listens there; port 0: at any that is free. Raises DarnetError where nobody can.
+
+    >>> with listening("127.0.0.1", 0) as held:
+    ...     held.getsockname()[0]
+    '127.0.0.1'
+    """
+    try:
+        return create_server((host, port), family=AF_INET6 if ":" in host else AF_INET, backlog=BACKLOG)
+    except OSError as error:
+        raise DarnetError(f"nobody can listen at {host}, port {port}: {refusal(error)}") from None
