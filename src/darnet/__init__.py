@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from darnet.restore.result import Result, Step
     from darnet.restore.strength import Strength
     from darnet.routing import Routing, dispatch
+    from darnet.service.client import Client
     from darnet.systems.spec import RestorerSpec, load
 
 _HOME = {
@@ -62,11 +63,13 @@ _HOME = {
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
+    "service.client": ("Client",),
     "systems.spec": ("RestorerSpec", "load"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Client",
     "DarnetError",
     "Diagnosis",
     "Image",

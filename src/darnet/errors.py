@@ -10,6 +10,7 @@ DarnetError              1
 │   └── ContractError    2   code of somebody else that does not do what its kind must
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
+├── ServiceError         1   a service that refuses, or cannot be reached
 └── ResourceError        5   memory or device limit
 
 A text names a parameter in backticks, with its value where that matters: `strength=2`. Whoever it was set through, such
@@ -199,6 +200,19 @@ class WeightsError(DarnetError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{named(path)}: {reason}")
         self.path, self.reason = Path(path), reason
+
+
+class ServiceError(DarnetError):
+    """A service that refuses what it is asked for, with the `status` of its answer, or that cannot be reached (None).
+
+    Example:
+        >>> ServiceError("more than 100,000,000 bytes", 413).status
+        413
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.status = reason, status
 
 
 class ResourceError(DarnetError):

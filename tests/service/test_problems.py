@@ -31,7 +31,7 @@ def test_every_error_of_the_tree_has_a_status() -> None:
     assert found == {
         **{"TooLargeError": 413, "ResourceError": 413, "ImageError": 422, "WeightsError": 503},
         **dict.fromkeys(("UsageError", "RecipeError", "UnknownNameError", "MissingPackageError", "ContractError"), 422),
-        **{"DarnetError": 500, "NoInputError": 500},
+        **{"DarnetError": 500, "NoInputError": 500, "ServiceError": 500},
     }
 
 
