@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from darnet.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from darnet.client import Client
     from darnet.errors import (
         DarnetError,
         ImageError,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from darnet.restore.result import Result, Step
     from darnet.restore.strength import Strength
     from darnet.routing import Routing, dispatch
-    from darnet.service.client import Client
     from darnet.systems.spec import RestorerSpec, load
 
 _HOME = {
@@ -63,7 +63,7 @@ _HOME = {
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
-    "service.client": ("Client",),
+    "client": ("Client",),
     "systems.spec": ("RestorerSpec", "load"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
