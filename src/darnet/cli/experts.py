@@ -13,7 +13,6 @@ import typer
 from darnet.cli import options as o
 from darnet.cli.session import Session
 from darnet.errors import UnknownNameError, UsageError
-from darnet.systems.listing import ROUTER, parts, size_bytes, summary
 
 if TYPE_CHECKING:
     from darnet.benchmark.footprint import Footprint
@@ -41,6 +40,7 @@ AsKinds: TypeAlias = Annotated[
 def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
     """List the router and the experts of a system. Also those that could be added to it by name."""
     from darnet import registry
+    from darnet.systems.listing import parts, summary
 
     rows = [summary(role, folder) for role, folder in parts(model).items()]
     available = registry.names("expert")
@@ -60,6 +60,7 @@ def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: W
     """Show the card of one expert, or of the router. Of a network by its name, what it costs untrained."""
     from darnet import registry
     from darnet.models import cards
+    from darnet.systems.listing import parts, size_bytes
 
     known = parts(model)
     if name not in known:
@@ -97,6 +98,7 @@ def _network(name: str, *, json: bool) -> int:
 def verify(model: o.Model = "darnet") -> int:
     """Check every weight file of a system against its card."""
     from darnet.models import cards
+    from darnet.systems.listing import parts
 
     session = Session()
     folders = parts(model)
@@ -111,6 +113,7 @@ def verify(model: o.Model = "darnet") -> int:
 def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Give a system an expert. It is a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
     from darnet.systems import assembly
+    from darnet.systems.listing import ROUTER, parts
 
     folder = assembly.add(model, source, kinds, out)
     router = parts(str(folder))[ROUTER]
@@ -132,6 +135,7 @@ def remove(kind: Removed, model: o.Model = "darnet", out: o.SystemOutput = None)
 def rollback(model: o.Model = "darnet") -> int:
     """Take the last change of a system back."""
     from darnet.systems import assembly
+    from darnet.systems.listing import ROUTER
 
     print(" ".join([ROUTER, *assembly.rollback(model).experts]))
     return 0
@@ -157,6 +161,8 @@ def _reference(part: Reference) -> dict[str, str]:
 
 
 def _facts(card: Card, folder: Path) -> dict[str, str]:
+    from darnet.systems.listing import size_bytes
+
     facts = {
         "name": card.name,
         "network": f"{card.kind} {json_module.dumps(card.config)}",

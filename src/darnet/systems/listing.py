@@ -1,12 +1,12 @@
-"""What a system is made of, for who lists it: the folders of its parts, and what their cards say in short.
-
-Importing this module imports neither pydantic nor any network.
-"""
+"""What a system is made of, for who lists it: the folders of its parts, and what their cards say in short."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+from darnet.models import cards
+from darnet.systems import manifest
 
 #: What the router is called beside the kinds that there are experts for.
 ROUTER = "router"
@@ -20,8 +20,6 @@ def parts(model: str) -> dict[str, Path]:
     >>> list(parts("darnet"))[:2]
     ['router', 'noise']
     """
-    from darnet.systems import manifest
-
     system, folder = manifest.read_system(model)
     named = {ROUTER: system.router, **system.experts}
     return {role: manifest.part(folder, name) for role, name in named.items()}
@@ -29,8 +27,6 @@ def parts(model: str) -> dict[str, Path]:
 
 def summary(role: str, folder: Path) -> dict[str, Any]:
     """One part in short, as JSON has it; `parameters`: None for a part that is no network of darnet's."""
-    from darnet.models import cards
-
     part = cards.read_part(folder)
     if isinstance(part, cards.Card):
         kind, parameters = part.kind, part.parameters
