@@ -2,6 +2,7 @@
 
 DarnetError              1
 ├── ImageError           1   a file that is no picture, is damaged, or cannot be written
+│   └── TooLargeError    1   a picture of more pixels than are allowed
 ├── UsageError           2   a parameter or name that makes no sense
 │   ├── RecipeError      2   an unknown key or impossible value in a recipe
 │   ├── UnknownNameError 2   a name that nothing is registered under
@@ -9,6 +10,7 @@ DarnetError              1
 │   └── ContractError    2   code of somebody else that does not do what its kind must
 ├── NoInputError         3   nothing usable was given
 ├── WeightsError         4   weights missing, damaged or incompatible
+├── ServiceError         1   a service that refuses, or cannot be reached
 └── ResourceError        5   memory or device limit
 
 A text names a parameter in backticks, with its value where that matters: `strength=2`. Whoever it was set through, such
@@ -83,6 +85,20 @@ class ImageError(DarnetError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{named(path)}: {reason}")
         self.path, self.reason = Path(path), reason
+
+
+class TooLargeError(ImageError):
+    """A picture of more pixels than are allowed, which was not decoded.
+
+    Example:
+        >>> import darnet, numpy as np
+        >>> file = darnet.Image.of(np.zeros((4, 6, 3), np.uint8)).encode("png")
+        >>> try:
+        ...     darnet.Image.decode(file, max_pixels=20)
+        ... except darnet.ImageError as error:
+        ...     print(type(error).__name__, error.reason)
+        TooLargeError 6 x 4 is more than 20 pixels
+    """
 
 
 class UsageError(DarnetError):
@@ -184,6 +200,19 @@ class WeightsError(DarnetError):
     def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"{named(path)}: {reason}")
         self.path, self.reason = Path(path), reason
+
+
+class ServiceError(DarnetError):
+    """A service that refuses what it is asked for, with the `status` of its answer, or that cannot be reached (None).
+
+    Example:
+        >>> ServiceError("more than 100,000,000 bytes", 413).status
+        413
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.status = reason, status
 
 
 class ResourceError(DarnetError):

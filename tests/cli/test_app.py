@@ -29,6 +29,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
     for command in (
         "diagnose",
         "restore",
+        "serve",
         "blend",
         "degrade",
         "compare",

@@ -19,6 +19,7 @@ from darnet.cli import (
     extend,
     inspect,
     restore,
+    serve,
     status,
     train,
 )
@@ -58,6 +59,7 @@ def build() -> Any:
     looks.command("sphere", no_args_is_help=True)(inspect.sphere)
     looks.command("features", no_args_is_help=True)(inspect.features)
     app.add_typer(looks, name="inspect")
+    app.command()(serve.serve)
     app.command()(doctor.doctor)
     command = typer.main.get_command(app)
     _name_no_types(command)

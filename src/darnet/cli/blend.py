@@ -11,7 +11,7 @@ import typer
 from darnet.cli import options as o
 from darnet.cli.lines import Line
 from darnet.cli.session import Session, as_json, as_user
-from darnet.cli.strengths import Chroma, Given, Luma, strength_of, told
+from darnet.cli.strengths import Chroma, Given, Luma, told
 
 if TYPE_CHECKING:
     from darnet.restore.result import Treatment
@@ -48,6 +48,7 @@ def blend(  # noqa: PLR0913, PLR0917  one parameter an option
     session = Session(quiet=quiet, verbose=verbose)
     with o.no_collection():
         from darnet.jobs.blending import blend_many
+        from darnet.restore.strength import strength_of
 
         weights = strength_of(strength, luma, chroma)
         outcomes = blend_many(files, output, weights, original=original, overwrite=overwrite)

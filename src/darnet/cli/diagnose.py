@@ -77,9 +77,7 @@ def diagnose(  # noqa: PLR0913, PLR0917  one parameter an option
 
 def _entry(name: str, attempt: Attempt, treatment: Treatment | None = None, drawn: str | None = None) -> dict[str, Any]:
     """What is known of a picture, for JSON; `drawn`: where its heat map lies."""
-    found = None
-    if treatment is not None and treatment.diagnosis is not None:
-        found = treatment.diagnosis.to_dict() | {"plan": [repair.to_dict() for repair in treatment.plan]}
+    found = None if treatment is None else treatment.findings
     said = list(map(spoken, attempt.warnings))
     return {"input": name, "diagnosis": found, "map": drawn, "warnings": said, "error": attempt.error}
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from darnet import __version__
 from darnet.cli import options as o
-from darnet.cli.experts import parts
 from darnet.cli.lines import tell
 from darnet.errors import MissingPackageError, UnknownNameError, WeightsError, explain
 from darnet.registry import optional
@@ -167,6 +166,7 @@ def _backends() -> dict[str, str]:
     from darnet.models import cards
     from darnet.models.cards import Card
     from darnet.systems import manifest
+    from darnet.systems.listing import parts
 
     try:
         asked = stated("auto")
@@ -211,6 +211,7 @@ def _weights() -> dict[str, dict[str, str]]:
     """Every system that ships: its parts, each `ok` or what is wrong with it."""
     from darnet.models import cards
     from darnet.systems import manifest
+    from darnet.systems.listing import parts
 
     answers: dict[str, dict[str, str]] = {}
     for system in manifest.shipped():

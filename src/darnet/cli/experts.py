@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from darnet.benchmark.footprint import Footprint
     from darnet.models.cards import Card, Reference
 
-ROUTER = "router"
-
 Removed: TypeAlias = Annotated[
     str, typer.Argument(metavar="KIND", help="A kind of damage that the system has an expert for.")
 ]
@@ -42,8 +40,9 @@ AsKinds: TypeAlias = Annotated[
 def list_experts(model: o.Model = "darnet", json: o.AsJson = False) -> int:
     """List the router and the experts of a system. Also those that could be added to it by name."""
     from darnet import registry
+    from darnet.systems.listing import parts, summary
 
-    rows = [_summary(role, folder) for role, folder in parts(model).items()]
+    rows = [summary(role, folder) for role, folder in parts(model).items()]
     available = registry.names("expert")
     if json:
         print(json_module.dumps({"system": rows, "available": available}, indent=2))
@@ -61,6 +60,7 @@ def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: W
     """Show the card of one expert, or of the router. Of a network by its name, what it costs untrained."""
     from darnet import registry
     from darnet.models import cards
+    from darnet.systems.listing import parts, size_bytes
 
     known = parts(model)
     if name not in known:
@@ -74,7 +74,7 @@ def info(name: Known, model: o.Model = "darnet", json: o.AsJson = False, cost: W
         raise UsageError(f"--cost: {name} is no network of darnet's but {part.registered or part.file}")
     found = _footprint(folder) if cost else None
     if json:
-        document = {"role": name, "bytes": _bytes(folder), **part.model_dump(mode="json")}
+        document = {"role": name, "bytes": size_bytes(folder), **part.model_dump(mode="json")}
         print(json_module.dumps(document | ({"cost": found.to_dict()} if found else {}), indent=2))
         return 0
     _tell(_facts(part, folder) if isinstance(part, cards.Card) else _reference(part))
@@ -98,6 +98,7 @@ def _network(name: str, *, json: bool) -> int:
 def verify(model: o.Model = "darnet") -> int:
     """Check every weight file of a system against its card."""
     from darnet.models import cards
+    from darnet.systems.listing import parts
 
     session = Session()
     folders = parts(model)
@@ -112,6 +113,7 @@ def verify(model: o.Model = "darnet") -> int:
 def add(source: Source, kinds: AsKinds, model: o.Model = "darnet", out: o.SystemOutput = None) -> int:
     """Give a system an expert. It is a folder of weights, somebody else's checkpoint or ONNX file, or a name."""
     from darnet.systems import assembly
+    from darnet.systems.listing import ROUTER, parts
 
     folder = assembly.add(model, source, kinds, out)
     router = parts(str(folder))[ROUTER]
@@ -133,18 +135,10 @@ def remove(kind: Removed, model: o.Model = "darnet", out: o.SystemOutput = None)
 def rollback(model: o.Model = "darnet") -> int:
     """Take the last change of a system back."""
     from darnet.systems import assembly
+    from darnet.systems.listing import ROUTER
 
     print(" ".join([ROUTER, *assembly.rollback(model).experts]))
     return 0
-
-
-def parts(model: str) -> dict[str, Path]:
-    """The folders of a system: its router, then each expert by the kind of damage it repairs."""
-    from darnet.systems import manifest
-
-    system, folder = manifest.read_system(model)
-    named = {ROUTER: system.router, **system.experts}
-    return {role: manifest.part(folder, name) for role, name in named.items()}
 
 
 def _routable(router: Path, kind: str) -> bool:
@@ -152,22 +146,6 @@ def _routable(router: Path, kind: str) -> bool:
     from darnet.models import cards
 
     return not (card := cards.read_part(router)).handles or kind in card.handles
-
-
-def _summary(role: str, folder: Path) -> dict[str, Any]:
-    from darnet.models import cards
-
-    part = cards.read_part(folder)
-    if isinstance(part, cards.Card):
-        kind, parameters = part.kind, part.parameters
-    else:
-        kind, parameters = part.registered or part.file, None
-    size = {"parameters": parameters, "bytes": _bytes(folder)}
-    return {"role": role, "name": part.name, "kind": kind, **size, "handles": list(part.handles)}
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _reference(part: Reference) -> dict[str, str]:
@@ -183,11 +161,13 @@ def _reference(part: Reference) -> dict[str, str]:
 
 
 def _facts(card: Card, folder: Path) -> dict[str, str]:
+    from darnet.systems.listing import size_bytes
+
     facts = {
         "name": card.name,
         "network": f"{card.kind} {json_module.dumps(card.config)}",
         "parameters": f"{card.parameters:,}",
-        "on disk": f"{_bytes(folder) / 1e6:.2f} MB, {card.dtype}",
+        "on disk": f"{size_bytes(folder) / 1e6:.2f} MB, {card.dtype}",
         "handles": " ".join(card.handles) or "–",
         "licence": card.licence,
         "sha256": card.sha256,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 import typer
 
 from darnet.cli import options as o
-from darnet.cli.experts import ROUTER, parts
 from darnet.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +45,7 @@ def export(
     from darnet.engines import export as exporting
     from darnet.models import cards
     from darnet.models.abilities import Classifier
+    from darnet.systems.listing import parts
 
     known = parts(model)
     folder = known.get(name, Path(name))
@@ -72,6 +72,7 @@ def export(
 def _remembered(model: str, card: Card) -> list[Pair]:
     """What the router of a system remembers of the damage that an expert repairs: (damaged, clean)."""
     from darnet.data.memory import load_memory
+    from darnet.systems.listing import ROUTER, parts
     from darnet.training.launch import MEMORY
 
     router = parts(model)[ROUTER]

@@ -15,7 +15,7 @@ from darnet.cli.outcomes import Outcomes, Where, begun, watch_of
 from darnet.cli.session import ALREADY, Session, as_json, as_user
 from darnet.cli.sidecars import Who, repeated
 from darnet.cli.stopping import Stop
-from darnet.cli.strengths import Chroma, Given, Luma, meant, strength_of, told
+from darnet.cli.strengths import Chroma, Given, Luma, meant, told
 from darnet.errors import UsageError
 from darnet.timeline import described
 
@@ -80,6 +80,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
         from darnet.images.formats import MAX_PIXELS
         from darnet.jobs import Encoding, Job, Profile, report_for
         from darnet.jobs.outputs import to_stdout
+        from darnet.restore.strength import strength_of
 
         encoding = Encoding(ext, file_quality, bit_depth, metadata, icc, keep_time)
         where = Where(engine, ray_address, o.jobs_of(jobs), watch, profile is not None)

@@ -1,20 +1,15 @@
-"""Strengths as they are given on the command line, `noise=0.5,jpeg=1`, and as they are told."""
+"""Options for strengths, `noise=0.5,jpeg=1`, and how these are told."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from darnet.errors import UsageError
-
 if TYPE_CHECKING:
     from darnet.restore.strength import Strength, StrengthLike
-
-EXPECTED = "expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"
 
 Given: TypeAlias = Annotated[
     list[str] | None,
@@ -30,37 +25,6 @@ Luma: TypeAlias = Annotated[
     float, typer.Option("--luma", metavar="0..1", help="How much of it is kept in brightness: of noise, the grain.")
 ]
 Chroma: TypeAlias = Annotated[float, typer.Option("--chroma", metavar="0..1", help="How much of it is kept in colour.")]
-
-
-def strength_of(options: Sequence[str] | None, luma: float, chroma: float) -> StrengthLike:
-    """What is meant, a plain number where one will do. Raises UsageError for what is no strength.
-
-    >>> strength_of(["0.5"], 1.0, 1.0), strength_of(["noise=0.5", "jpeg=1"], 1.0, 0.8).by_kind
-    (0.5, {'noise': 0.5, 'jpeg': 1.0})
-    """
-    from darnet.restore.strength import Strength
-
-    given = ",".join(options or ["1"])
-    parts = [tuple(map(str.strip, part.partition("="))) for part in given.split(",")]
-    if len(parts) == 1 and not parts[0][1]:
-        share = _share(given, given)
-        return share if luma == chroma == 1 else Strength(others=share, luma=luma, chroma=chroma)
-    by_kind = {kind: _share(text, given) for kind, _, text in parts}
-    if len(by_kind) < len(parts):
-        raise UsageError(f"--strength {given}: a kind is named twice")
-    if not all(kind and equals for (kind, equals, _) in parts):
-        raise UsageError(f"--strength {given}: {EXPECTED}")
-    return Strength(by_kind, luma=luma, chroma=chroma)
-
-
-def _share(text: str, given: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise UsageError(f"--strength {given}: {EXPECTED}")
-    return share
 
 
 def told(given: StrengthLike, kinds: Sequence[str]) -> str:

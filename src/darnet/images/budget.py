@@ -128,8 +128,8 @@ class Budget:
         return self.total_bytes - self.held_bytes - STRIPS_BYTES
 
 
-def bytes_of(stated: int | str) -> int:
-    """A size as people write it, in bytes. Raises UsageError for anything else.
+def bytes_of(stated: int | str, *, parameter: str = "max_memory") -> int:
+    """A size as people write it, in bytes. Raises UsageError, which names the parameter, for anything else.
 
     >>> bytes_of("2GB"), bytes_of("1.5GiB"), bytes_of("512 mb"), bytes_of(4096)
     (2000000000, 1610612736, 512000000, 4096)
@@ -137,7 +137,7 @@ def bytes_of(stated: int | str) -> int:
     found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]*)?)\s*([a-z]*)", str(stated).strip().lower())
     size = int(float(found[1]) * UNITS[found[2]]) if found and found[2] in UNITS else 0
     if size <= 0:
-        raise UsageError(f"`max_memory={stated!r}`: expected a size, such as 512MB, 1.5GiB or 2GB")
+        raise UsageError(f"`{parameter}={stated!r}`: expected a size, such as 512MB, 1.5GiB or 2GB")
     return size
 
 

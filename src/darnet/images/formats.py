@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from darnet.errors import DarnetError, ImageError, is_out_of_memory, refusal
+from darnet.errors import DarnetError, ImageError, TooLargeError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
 from darnet.images.coding import EMPTY, Pages, refuse_several, unreadable
 from darnet.images.vips import complaint, header_fields, vips_failed
@@ -276,9 +276,9 @@ def _is_animated(head: bytes) -> bool:
 
 
 def check_size(path: Path, max_pixels: int, height: int, width: int) -> None:
-    """Raise ImageError for a picture that is larger than allowed."""
+    """Raise TooLargeError for a picture that is larger than allowed."""
     if width * height > max_pixels:
-        raise ImageError(path, f"{width} x {height} is more than {max_pixels:,} pixels")
+        raise TooLargeError(path, f"{width} x {height} is more than {max_pixels:,} pixels")
 
 
 def not_decoded(path: Path, error: Any, format: str) -> DarnetError:

@@ -36,7 +36,8 @@ class Done:
     `output`: the file that was written; None where none was. `treatment`: what was done to the picture, and what is to
     be known about it; None where nothing could be. `already`: by an earlier run, as a ledger says.
     `error`: why it failed, in one line; None where it did not.
-    `exit_code`: that of a program that did nothing else. `traceback`: where it failed, for who mends darnet.
+    `exit_code`: that of a program that did nothing else. `traceback`: where it failed, for who mends darnet; `failure`:
+    the name of the error's class.
     `pixels`: of the picture, all of its pages. `timeline`: what took which time of this run, whatever came of it.
     """
 
@@ -49,6 +50,7 @@ class Done:
     pixels: int = field(default=0, repr=False, compare=False)
     timeline: tuple[Span, ...] = field(default=(), repr=False, compare=False)
     already: bool = False
+    failure: str = field(default="", repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from darnet.errors import DarnetError, ResourceError
 from darnet.files import PROCESS
@@ -20,6 +20,7 @@ from darnet.jobs.pipeline import Pipeline
 from darnet.notices import overheard
 
 if TYPE_CHECKING:
+    from darnet.restore.restorer import Restorer
     from darnet.systems.spec import RestorerSpec
 
 #: What reads these when it is loaded computes in so many threads: OpenMP, OpenBLAS, MKL, libvips.
@@ -29,41 +30,32 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_C
 Order: TypeAlias = tuple[int, Task] | None
 
 
-class ProcessHand:
-    """A worker process of this machine, whose networks compute in so many `threads`."""
+class Child:
+    """A process of this machine, and the connection to it: it does `target(connection, *arguments, threads)`.
 
-    ahead = 4  # one task in each stage of its pipeline, and one that waits
+    Its networks are to compute in so many `threads`.
+    """
 
-    def __init__(self, job: Job, spec: RestorerSpec, threads: int) -> None:
+    def __init__(self, target: Callable[..., None], arguments: Sequence[object], threads: int) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, job, spec.to_json(), threads), daemon=True)
+        self.process = context.Process(target=target, args=(theirs, *arguments, threads), daemon=True)
         with _environment({name: str(threads) for name in THREADS}):
             self.process.start()
         theirs.close()  # else nobody would see that the process has ended
-        self.tasks: dict[int, Task] = {}
-        self.ready: Ready | None = None
 
-    def give(self, number: int, task: Task) -> None:
-        """Let it do a task."""
-        self._tell((number, task))
+    def tell(self, order: object) -> None:
+        """Send it something."""
+        with suppress(OSError):  # it has died, which is found out where it is heard
+            self.connection.send(order)
 
-    def hear(self) -> Report | None:
-        """What it says next; None: it has ended."""
+    def listen(self) -> Any | None:
+        """What it says next, which is waited for; None: it has ended."""
         try:
-            report: Report = self.connection.recv()
+            return self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
             return None
-        return report
-
-    def finish(self) -> None:
-        """Let it end after the picture at hand."""
-        self._tell(None)
-
-    def _tell(self, order: Order) -> None:
-        with suppress(OSError):  # it has died, which is found out where it is heard
-            self.connection.send(order)
 
     @property
     def fate(self) -> Exception:
@@ -73,6 +65,30 @@ class ProcessHand:
             return ResourceError("the worker was killed (SIGKILL), as happens where memory runs out")
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
         return DarnetError(f"the worker ended {how}")
+
+
+class ProcessHand(Child):
+    """A worker process of this machine, whose networks compute in so many `threads`."""
+
+    ahead = 4  # one task in each stage of its pipeline, and one that waits
+
+    def __init__(self, job: Job, spec: RestorerSpec, threads: int) -> None:
+        super().__init__(_work, (job, spec.to_json()), threads)
+        self.tasks: dict[int, Task] = {}
+        self.ready: Ready | None = None
+
+    def give(self, number: int, task: Task) -> None:
+        """Let it do a task."""
+        self.tell((number, task))
+
+    def hear(self) -> Report | None:
+        """What it says next; None: it has ended."""
+        report: Report | None = self.listen()
+        return report
+
+    def finish(self) -> None:
+        """Let it end after the picture at hand."""
+        self.tell(None)
 
 
 def crew(job: Job, spec: RestorerSpec, workers: int, threads: int) -> Crew[ProcessHand]:
@@ -85,17 +101,22 @@ def _heard(hands: Sequence[ProcessHand], seconds: float) -> list[ProcessHand]:
     return [hand for hand in hands if hand.connection in heard]
 
 
-def _work(connection: Connection, job: Job, spec: str, threads: int) -> None:
-    """What a worker process does: build a restorer, and then tasks as they come, until it is told to end."""
+def build(spec: str, threads: int) -> Restorer:
+    """The restorer of a process that is its parent's worker. Raises as `RestorerSpec.build` does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the parent sees to it
     import torch
 
     from darnet.systems.spec import RestorerSpec
 
     torch.set_num_threads(threads)
+    return RestorerSpec.from_json(spec).build()
+
+
+def _work(connection: Connection, job: Job, spec: str, threads: int) -> None:
+    """What a worker process does: build a restorer, and then tasks as they come, until it is told to end."""
     try:
         with overheard() as said:
-            worker = job.worker(RestorerSpec.from_json(spec).build())
+            worker = job.worker(build(spec, threads))
     except Exception as error:
         connection.send(error)
         return

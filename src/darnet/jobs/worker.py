@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Turn:
     """A task that is being done: what is held of its picture, and what is known so far.
 
-    `said`: warnings. `failed`: reason, exit code and traceback, once anything has gone wrong.
+    `said`: warnings. `failed`: reason, exit code and traceback, once anything has gone wrong; `failure`: the
+    name of its class.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Turn:
     timeline: list[Span] = field(default_factory=list)
     said: list[ImageWarning] = field(default_factory=list)
     failed: tuple[str, int, str] | None = None
+    failure: str = ""
 
     @property
     def held(self) -> int:
@@ -62,6 +64,7 @@ class Turn:
                 self.said += [one for one in said if str(one) not in known]
             except Exception as error:
                 self.failed = (*explain(error, path), traceback.format_exc())
+                self.failure = type(error).__name__
                 self.image = self.result = None
         self.timeline += spans
         return self
@@ -73,7 +76,7 @@ class Turn:
             spent = stages(timeline)
             treatment = replace(treatment, seconds=sum(spent.values()), stages=spent)
         if self.failed is not None:
-            return Done(name, None, treatment, *self.failed, self.pixels, tuple(timeline))
+            return Done(name, None, treatment, *self.failed, self.pixels, tuple(timeline), failure=self.failure)
         assert treatment is not None
         said = (one.beside(path) for one in self.said)
         treatment = replace(treatment, warnings=(*treatment.warnings, *said))

@@ -81,6 +81,18 @@ class Restorer:
         bars = (self.min_confidence, self.min_confidences)
         return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order, self.limited_by)
 
+    def limited(self, min_confidence: float | None = None, max_steps: int | None = None) -> Restorer:
+        """The same with limits that a user states, which none of the system's stand beside; None: as they are.
+
+        Raises UsageError for values out of range.
+        """
+        limits: dict[str, Any] = {}
+        if min_confidence is not None:
+            limits |= {"min_confidence": min_confidence, "min_confidences": {}, "min_beside": {}}
+        if max_steps is not None:
+            limits |= {"max_steps": max_steps, "limited_by": ""}
+        return replace(self, **limits)
+
     def diagnose(self, source: object) -> Diagnosis:
         """What is wrong with a picture: path, PIL image, ndarray, tensor or `Image`; of several pages, the first."""
         with observed(self.budget):

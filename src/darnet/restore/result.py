@@ -151,6 +151,13 @@ class Treatment:
             told.setdefault(repair.kind, repair)
         return tuple(replace(told[step.expert], share=step.share) for step in self.steps if step.expert is not None)
 
+    @property
+    def findings(self) -> dict[str, Any] | None:
+        """What the first look found and what is to be repaired, as JSON; None where the user named the damage."""
+        if self.diagnosis is None:
+            return None
+        return self.diagnosis.to_dict() | {"plan": [repair.to_dict() for repair in self.plan]}
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return {

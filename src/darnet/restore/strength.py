@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from darnet.errors import UnknownNameError, UsageError
 #: What is taken for a strength: one for all kinds, or by kind.
 StrengthLike: TypeAlias = Union[float, Mapping[str, float], "Strength"]
 EXPECTED = "expected a number from 0 to 1"
+EXPECTED_TEXT = "expected 0 to 1, or one for each kind: noise=0.5,jpeg=1"
 
 
 @dataclass(frozen=True)
@@ -110,3 +112,32 @@ def check_fraction(parameter: str, value: object) -> None:
         raise UsageError(f"`{parameter}`: {EXPECTED}, not {type(value).__name__}")
     if not 0 <= float(value) <= 1:
         raise UsageError(f"`{parameter}={float(value):g}`: expected 0 to 1")
+
+
+def strength_of(options: Sequence[str] | None, luma: float = 1.0, chroma: float = 1.0) -> StrengthLike:
+    """What a text means, a plain number where one will do. Raises UsageError for what is no strength.
+
+    >>> strength_of(["0.5"]), strength_of(["noise=0.5", "jpeg=1"], chroma=0.8).by_kind
+    (0.5, {'noise': 0.5, 'jpeg': 1.0})
+    """
+    given = ",".join(options or ["1"])
+    parts = [tuple(map(str.strip, part.partition("="))) for part in given.split(",")]
+    if len(parts) == 1 and not parts[0][1]:
+        share = _share(given, given)
+        return share if luma == chroma == 1 else Strength(others=share, luma=luma, chroma=chroma)
+    by_kind = {kind: _share(text, given) for kind, _, text in parts}
+    if len(by_kind) < len(parts):
+        raise UsageError(f"`strength={given!r}`: a kind is named twice")
+    if not all(kind and equals for (kind, equals, _) in parts):
+        raise UsageError(f"`strength={given!r}`: {EXPECTED_TEXT}")
+    return Strength(by_kind, luma=luma, chroma=chroma)
+
+
+def _share(text: str, given: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise UsageError(f"`strength={given!r}`: {EXPECTED_TEXT}")
+    return share

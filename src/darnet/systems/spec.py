@@ -83,19 +83,19 @@ class RestorerSpec(BaseModel):
         folders = self._folders()
         run: dict[str, Any] = {"device": self.device, "precision": self.precision, "backend": settled.backend}
         loading = partial(load_expert, tiles=settled.tiles, **run)
-        stated = self.min_confidence is not None
-        return Restorer(
+        restorer = Restorer(
             router=load_router(manifest.part(folder, system.router), **run),
             experts=LazyExperts(folders, loading, ensemble=best),
-            min_confidence=system.min_confidence if self.min_confidence is None else self.min_confidence,
-            min_confidences={} if stated else system.min_confidences,
+            min_confidence=system.min_confidence,
+            min_confidences=system.min_confidences,
             soft=system.soft,
-            min_beside={} if stated else system.min_beside,
+            min_beside=system.min_beside,
             order=system.order,
-            max_steps=system.max_steps if self.max_steps is None else self.max_steps,
-            limited_by=f"system {system.name}" if self.max_steps is None else "",
+            max_steps=system.max_steps,
+            limited_by=f"system {system.name}",
             budget=Budget.of(settled.max_memory),
         )
+        return restorer.limited(self.min_confidence, self.max_steps)
 
     def settled(self, processes: int = 1) -> RestorerSpec:
         """The same with what it leaves to this machine's memory: `max_memory`, and `tiles`, the largest that fit.

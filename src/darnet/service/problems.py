@@ -1,0 +1,106 @@
+"""Problems: every answer that is no success, as a document of RFC 9457; and which status each error of darnet has."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from darnet.errors import DarnetError, ImageError, ResourceError, TooLargeError, UsageError, WeightsError
+from darnet.jobs.job import Done
+
+LOG = logging.getLogger("darnet.service")
+MEDIA_TYPE = "application/problem+json"
+#: The client went away before its answer: said to nobody, and counted.
+GONE = 499
+#: After so long a request that was refused may be tried again.
+RETRY_SECONDS = 2
+#: What an error of a picture is, by its class; others by their exit code. A picture that takes too much memory is
+#: too large for this service.
+STATUS = {TooLargeError.__name__: 413, ResourceError.__name__: 413, ImageError.__name__: 422}
+STATUS_OF_CODE = {UsageError.exit_code: 422, WeightsError.exit_code: 503, ResourceError.exit_code: 503}
+#: What the core calls a parameter, and what a form does.
+CALLED = {"`kinds": "`as", "`ext=": "`format=", r"\`": "`"}
+UNEXPECTED = "something went wrong here; the log says where"
+
+
+class Problem(BaseModel):
+    """What every answer but a success holds (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+def refused(status: int, detail: str, headers: Mapping[str, str] | None = None) -> HTTPException:
+    """The error that becomes a problem document; one that passes by itself says when to try again.
+
+    >>> refused(429, "16 requests are waiting").headers
+    {'Retry-After': '2'}
+    """
+    again = {"Retry-After": str(math.ceil(RETRY_SECONDS))} if status in (429, 503) else {}
+    return HTTPException(status, detail, {**again, **(headers or {})} or None)
+
+
+def failure(done: Done) -> HTTPException:
+    """The problem that a picture's failure is. What nobody expected is noted, without anything of the picture."""
+    status = STATUS.get(done.failure) or STATUS_OF_CODE.get(done.exit_code, 500)
+    if status == 500:
+        places = [line.strip() for line in done.traceback.splitlines() if line.lstrip().startswith("File ")]
+        note(done.failure, places[-1] if places else "")
+    return refused(status, worded(done.error or "") if status != 500 else UNEXPECTED)
+
+
+def refusal(error: DarnetError) -> HTTPException:
+    """The problem that an error is which was raised before any work."""
+    return failure(Done("", error=str(error), exit_code=error.exit_code, failure=type(error).__name__))
+
+
+def note(failure: str, place: str) -> None:
+    """Log what nobody expected: the class of an error and where it was raised, for its text may be a picture's."""
+    LOG.error("unexpected %s: %s", failure, place)
+
+
+def worded(text: str) -> str:
+    """A text of the core, with the names that parameters have in a form.
+
+    >>> worded("`kinds=['fog']`: no expert called 'fog'")
+    "`as=['fog']`: no expert called 'fog'"
+    """
+    for theirs, ours in CALLED.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def answer(error: HTTPException) -> JSONResponse:
+    """A problem document."""
+    title = HTTPStatus(error.status_code).phrase if error.status_code != GONE else "Client Closed Request"
+    problem = Problem(title=title, status=error.status_code, detail=error.detail)
+    return JSONResponse(problem.model_dump(), error.status_code, error.headers, MEDIA_TYPE)
+
+
+async def on_refusal(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI's handler of what was refused: by `refused`, or by FastAPI itself (404, 405)."""
+    assert isinstance(error, HTTPException)
+    return answer(error)
+
+
+async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+    """FastAPI's handler of parameters that are none."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return answer(refused(422, f"`{'.'.join(map(str, first['loc'][1:]))}`: {first['msg']}"))
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of these problems."""
+    return {status: {"model": Problem, "content": {MEDIA_TYPE: {}}} for status in statuses}

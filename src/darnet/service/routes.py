@@ -1,0 +1,173 @@
+"""Routes: what a service answers, and how."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from darnet.errors import DarnetError
+from darnet.service import metrics
+from darnet.service.answers import Picture, as_json, headers, wants_json
+from darnet.service.gate import DEADLINE
+from darnet.service.options import Options
+from darnet.service.problems import documented, failure, refusal, refused, worded
+from darnet.service.submission import Submission, submitted
+from darnet.service.work import Order
+
+if TYPE_CHECKING:
+    from darnet.restore.result import Treatment
+    from darnet.service.limits import Limits
+    from darnet.service.metrics import Metrics
+    from darnet.service.pool import Pool
+
+router = APIRouter()
+#: What every request may be answered, and what those with a picture may be besides.
+ALWAYS = (401, 403)
+OF_WORK = (*ALWAYS, 400, 408, 413, 415, 422, 429, 500, 503, 504)
+PICTURES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture, in the format that was asked for; JSON where `Accept` names that alone.",
+        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}, "application/json": {}},
+        "headers": {
+            name: {"schema": {"type": "string"}, "description": what}
+            for name, what in {
+                "X-Darnet-Plan": "What was to be repaired, in order: a JSON list.",
+                "X-Darnet-Experts": "Who repaired it, in order; empty where it was left alone.",
+                "X-Darnet-Changed": "true, or false: then the picture is the one that was sent.",
+                "X-Darnet-Warnings": "What else is to be known: a JSON list.",
+                "Server-Timing": "Milliseconds of each stage.",
+            }.items()
+        },
+    }
+}
+
+
+class Alive(BaseModel):
+    """That a service answers."""
+
+    status: str = "ok"
+
+
+class Part(BaseModel):
+    """A part of the system: its router, or the expert for a kind of damage."""
+
+    model_config = ConfigDict(frozen=True)
+
+    role: str
+    name: str
+    kind: str
+    parameters: int | None
+    bytes: int
+    handles: list[str]
+
+
+class Listed(BaseModel):
+    """Who restores."""
+
+    system: list[Part]
+
+
+class Diagnosed(BaseModel):
+    """What is wrong with a picture: scores by kind, severities, what is present, and the plan."""
+
+    diagnosis: dict[str, Any] | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the routes of a service share. `folder`: for pictures that are at work; `parts`: of the system."""
+
+    pool: Pool
+    limits: Limits
+    metrics: Metrics
+    folder: Path
+    parts: Sequence[Part]
+
+    async def done(self, request: Request, order: Order) -> tuple[Path, Treatment]:
+        """The file that an order became, and what was done. Raises the problem that its failure is."""
+        done = await self.pool(order, request.scope[DEADLINE], request.is_disconnected)
+        self.metrics.worked(done)
+        if done.treatment is None or done.error is not None:
+            raise failure(done)
+        warnings = tuple(map(worded, done.treatment.warnings))
+        return Path(done.output or ""), replace(done.treatment, warnings=warnings)
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+@router.post(
+    "/v1/restore",
+    response_class=Response,
+    responses={**PICTURES, **documented(*OF_WORK)},
+    openapi_extra=Options.schema_of_form(),
+)
+async def restore(request: Request) -> Response:
+    """Find out what is wrong with a picture, and repair it. The answer is what `darnet restore` writes."""
+    desk = _desk(request)
+    async with submitted(request, desk.folder) as submission:
+        written, treatment = await desk.done(request, _order(submission, desk.limits.max_pixels))
+        if not wants_json(request.headers.get("accept", "")):
+            return Picture(written, headers(treatment))
+        if written.stat().st_size > desk.limits.max_bytes:
+            raise refused(413, f"the picture has more than {desk.limits.max_bytes:,} bytes, and would be held for JSON")
+        return await asyncio.to_thread(as_json, written, treatment)
+
+
+@router.post("/v1/diagnose", responses=documented(*OF_WORK), openapi_extra=Options.schema_of_form(only_file=True))
+async def diagnose(request: Request) -> Diagnosed:
+    """Say what is wrong with a picture, and what would be repaired."""
+    desk = _desk(request)
+    async with submitted(request, desk.folder) as submission:
+        if submission.fields:
+            raise refused(422, f"`{submission.fields[0][0]}`: a diagnosis has no options")
+        order = _order(submission, desk.limits.max_pixels)
+        order = replace(order, job=replace(order.job, dry_run=True, first=True))
+        _, treatment = await desk.done(request, order)
+    return Diagnosed(diagnosis=treatment.findings, warnings=list(treatment.warnings))
+
+
+def _order(submission: Submission, max_pixels: int) -> Order:
+    """What a worker is to do. Raises a problem for options that make no sense."""
+    try:
+        options = Options.of(submission.fields)
+        job = options.job(max_pixels)
+    except DarnetError as error:
+        raise refusal(error) from None
+    return Order(submission.picture, submission.output, job, options.min_confidence, options.max_steps)
+
+
+@router.get("/v1/experts", responses=documented(*ALWAYS))
+async def experts(request: Request) -> Listed:
+    """Who restores: the router, and an expert for each kind of damage."""
+    return Listed(system=list(_desk(request).parts))
+
+
+@router.get("/health")
+async def health() -> Alive:
+    """Whether the service lives."""
+    return Alive()
+
+
+@router.get("/ready", responses=documented(503))
+async def ready(request: Request) -> Alive:
+    """Whether it takes pictures: the weights are loaded, and it is not shutting down."""
+    if (reason := _desk(request).pool.ready) is not None:
+        raise refused(503, reason)
+    return Alive()
+
+
+@router.get("/metrics", response_class=Response, responses=documented(*ALWAYS))
+async def written_metrics(request: Request) -> Response:
+    """What is counted, as Prometheus reads it."""
+    return Response(_desk(request).metrics.text(), media_type=metrics.CONTENT_TYPE)
