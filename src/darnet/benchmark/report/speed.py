@@ -47,7 +47,9 @@ class Speed(Findings):
     paces: tuple[Pace, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """JSON form; nothing of a document that knows no peaks, as it came."""
+        if not self.peaks:
+            return {}
         return {"peaks": [vars(peak) for peak in self.peaks], "paces": [vars(pace) for pace in self.paces]}
 
     @classmethod

@@ -48,7 +48,7 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
     progress.expect(len(methods) * len(SIZES_PX) * len(_threads(request.device)))
     peaks = [
         Peak(precision, threads, round(_alone(threads, convolution_peak, precision, request.device), 1))
-        for precision in dict.fromkeys(map(_precision, methods))
+        for precision in dict.fromkeys(("fp32", *map(_precision, methods)))
         if precision != INT8  # which torch has no convolution in
         for threads in _threads(request.device)
     ]
