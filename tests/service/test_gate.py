@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -110,6 +111,7 @@ def test_what_nobody_expected_is_a_problem_without_a_word_of_it(service, monkeyp
 
 def test_an_answer_that_nobody_reads_gives_its_place_back(caplog, unchecked):
     """Nothing takes the bytes: the connection is given up."""
+    caplog.set_level(logging.WARNING, "darnet.service")  # whatever packages of other tests made of the root's
     places = SimpleNamespace(taken=0)
 
     @contextmanager
