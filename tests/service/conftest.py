@@ -24,7 +24,7 @@ def serve(tiny_system: Path) -> Iterator[Callable[..., Serving]]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service(tiny_system: Path) -> Iterator[Serving]:
     """One service that several tests ask, and none changes."""
     limits = Limits(queue=64, seconds=PATIENCE, max_bytes=300_000, max_pixels=1_000_000)
