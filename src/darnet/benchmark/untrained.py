@@ -18,6 +18,7 @@ from darnet.benchmark.methods import Answer, Method
 from darnet.benchmark.protocol import Pixels
 from darnet.engines.devices import pick_device
 from darnet.images.tiles import pad_to
+from darnet.models.base import channels_last
 
 #: All of them halve their input three or four times.
 MULTIPLE_PX = 16
@@ -81,5 +82,5 @@ def untrained(name: str, device: str = "cpu") -> Untrained:
     """A network of UNTRAINED on a device, channels last. Raises MissingPackageError without its extra."""
     make, more = UNTRAINED[name]
     where = pick_device(device)
-    network = make().eval().requires_grad_(False).to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = channels_last(make().eval().requires_grad_(False).to(where))
     return Untrained(network, where, more)
