@@ -25,7 +25,7 @@ from darnet.service.access import Access
 from darnet.service.app import create_app
 from darnet.service.limits import Limits
 from darnet.service.pool import Pool
-from darnet.service.server import Server
+from darnet.service.server import LAST_WORDS_SECONDS, Server
 
 #: More than a worker needs to start on a machine that is busy.
 PATIENCE = 120.0
@@ -95,7 +95,8 @@ def serving(system: Path, limits: Limits, access: Access) -> Iterator[Serving]:
     with patch("darnet.service.pool.cores", lambda: 1):  # threads of tests that are run by scripts/test
         app = create_app(RestorerSpec(system=str(system), device="cpu"), limits, access)
     said = list[str]()
-    config = uvicorn.Config(app, access.host, 0, http="h11", log_config=None, lifespan="on")
+    how = {"http": "h11", "log_config": None, "lifespan": "on", "timeout_graceful_shutdown": LAST_WORDS_SECONDS}
+    config = uvicorn.Config(app, access.host, 0, **how)
     server = Server(config, app.state.pool, said.append)
     thread = Thread(target=server.run)
     thread.start()
