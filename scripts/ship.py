@@ -34,6 +34,7 @@ from darnet.errors import DarnetError
 from darnet.models import cards
 from darnet.models.cards import Card
 from darnet.systems import manifest
+from darnet.systems.listing import ROUTER
 from darnet.training.launch import MEMORY
 from darnet.training.recipe import parse_recipe
 
@@ -41,7 +42,7 @@ from darnet.training.recipe import parse_recipe
 SYSTEMS = {"daair-small": "daair", "slerir-small": "slerir"}
 BENCHMARKS = Path("benchmarks")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16", "int8")
-ROUTER, CALIBRATING = "router", 64
+CALIBRATING = 64
 PHOTOS = {
     "BSDS500 train and test (322 photos that share no scene with CBSD68 or Rain100L)": "Berkeley, research use",
     "190 photographs, long side 1024": "wallpaper collections, CC0 / CC BY / CC BY-SA / Unsplash / Pexels",
@@ -185,7 +186,7 @@ def write_memory() -> None:
     """Every expert's card gets what its tiles take."""
     for folder in sorted(path.parent for path in manifest.SHIPPED.glob("*/*/card.json")):
         card = cards.read_card(folder)
-        if card.name != "router":
+        if card.name != ROUTER:
             found = {f"{backend} {one}": tile_memory(folder, backend, one) for backend, one in _computing(folder)}
             print(card.name, found)
             cards.write_card(card.model_copy(update={"tile_memory": found}), folder)
@@ -250,7 +251,7 @@ def write_losses(reports: Sequence[Path]) -> None:
 
 def _scores(name: str, found: dict[str, AnyDocument]) -> dict[str, dict[str, Any]]:
     """What the network does by itself: an expert that is told the kind, a router on every picture."""
-    if name == "router":
+    if name == ROUTER:
         return {"CBSD68 and McMaster": {**asdict(found[name].found.router[manifest.DEFAULT]), **_how(found[name])}}
     if name in SYSTEMS:
         measured, asked = ("3-task", "5-task"), [f"{SYSTEMS[name]}:oracle"]
