@@ -28,6 +28,7 @@ from darnet.data.memory import load_memory
 from darnet.engines.choosing import MOST_LOST_DB, backends
 from darnet.engines.devices import INT8, Precision
 from darnet.engines.graphs import GRAPH, WEIGHTS, graphs, refer, write
+from darnet.engines.probing import Part, probe
 from darnet.engines.pytorch import TORCH
 from darnet.engines.quantisation import QUANTISED, quantised
 from darnet.errors import DarnetError
@@ -227,7 +228,10 @@ def write_int8() -> None:
             continue
         graph.metadata_props[WEIGHTS] = card.sha256
         write(graph, path / QUANTISED)
-        print(path / QUANTISED, (path / QUANTISED).stat().st_size)
+        part = Part(model, path / GRAPH, sha256=card.sha256, quantised=path / QUANTISED)
+        if not probe(part, [("openvino", INT8)]).milliseconds:
+            print(path.name, "is far off where a picture is not as those it was made with")
+            (path / QUANTISED).unlink()
 
 
 def write_losses(reports: Sequence[Path]) -> None:

@@ -110,3 +110,10 @@ def test_a_runtime_for_graphs_is_not_loaded_for_a_few_small_pictures(pictures, s
     list(Local(1, growing=True)(Job(overwrite=True), tasks, auto))
     list(Local(1)(Job(overwrite=True), tasks, spec.model_copy(update={"backend": "torch"})))
     assert built == ["torch", "auto", "auto", "torch"]
+
+
+def test_8_bits_are_not_given_to_torch_for_a_few_small_pictures(spec, monkeypatch):
+    monkeypatch.delenv("DARNET_BACKEND")
+    auto = spec.model_copy(update={"backend": "auto"})
+    assert local.plainly(auto).backend == "torch"
+    assert local.plainly(auto.model_copy(update={"precision": "int8"})).backend == "auto"

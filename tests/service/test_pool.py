@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import UserDict
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -90,3 +92,29 @@ def test_a_worker_that_cannot_be_started_is_said_and_tried_again(tiny_system, tm
         until(lambda: service.get("/ready").status_code == 200)
         assert asked.result().status_code == 200
         assert service.post().status_code == 200
+
+
+def test_a_worker_is_ready_when_its_experts_are_loaded(tiny_system, monkeypatch):
+    """Loaded in a request they could take longer than its time, each time anew."""
+    from darnet.service import work as working
+
+    said, loaded = [], []
+
+    class Experts(UserDict):
+        def __getitem__(self, kind):
+            loaded.append(kind)
+            return super().__getitem__(kind)
+
+    restorer = SimpleNamespace(experts=Experts(noise=None))
+    monkeypatch.setattr(working, "build", lambda spec, threads: restorer)
+    monkeypatch.setattr(working.signal, "signal", lambda *_: None)
+
+    class Ends:
+        def send(self, what):
+            said.append((what, list(loaded)))
+
+        def recv(self):
+            raise EOFError
+
+    working.work(Ends(), "{}", 1)
+    assert said == [("ready", ["noise"])]

@@ -60,7 +60,8 @@ def prepare(part: Part, device: str = AUTO, precision: Precision = AUTO, backend
         return prepared(part, asked, "fp32" if precision == AUTO else precision)
     choice = _remembered(part, precision)
     if precision == INT8 and choice.backend == TORCH:
-        raise UsageError("`precision='int8'`: no backend that is here computes in it; OpenVINO does")
+        what = type(part.model).__name__
+        raise UsageError(f"`precision='int8'`: no backend that is here answers rightly in it for this {what}")
     try:
         return prepared(part, choice.backend, choice.precision)
     except Exception:  # no longer what it was when it was tried

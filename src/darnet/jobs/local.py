@@ -93,11 +93,13 @@ def worth(tasks: Sequence[Task], most: int) -> int:
 
 
 def plainly(spec: RestorerSpec) -> RestorerSpec:
-    """The same where `auto` loads no runtime for graphs, which takes a second and saves less."""
+    """The same where `auto` loads no runtime for graphs, which takes a second and saves less; 8 bits need one."""
     from darnet.engines.choosing import AUTO, stated
+    from darnet.engines.devices import INT8
     from darnet.engines.pytorch import TORCH
 
-    return spec.model_copy(update={"backend": TORCH}) if stated(spec.backend) == AUTO else spec
+    free = stated(spec.backend) == AUTO and spec.precision != INT8
+    return spec.model_copy(update={"backend": TORCH}) if free else spec
 
 
 def cores() -> int:

@@ -96,7 +96,7 @@ class Desk:
         done = await self.pool(order, request.scope[DEADLINE], request.is_disconnected)
         self.metrics.worked(done)
         if done.treatment is None or done.error is not None:
-            raise failure(done)
+            raise failure(replace(done, error=(done.error or "").replace(f"{order.picture.parent}/", "")))
         warnings = tuple(map(worded, done.treatment.warnings))
         return Path(done.output or ""), replace(done.treatment, warnings=warnings)
 

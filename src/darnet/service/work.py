@@ -46,11 +46,13 @@ class Order:
 def work(connection: Connection, spec: str, threads: int) -> None:
     """Do orders as they come, until there is none any more or the parent has gone.
 
-    It says READY once its restorer is built, or why it cannot be; then a `Done` for each order.
+    It says READY once its restorer is built and all experts are loaded, or why they cannot be; then a `Done` for each
+    order. Loaded later, an expert whose backends are tried out for the first time would use up a request's time.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # who ends a service signals all its processes: the parent sees to it
     try:
         restorer = build(spec, threads)
+        dict(restorer.experts)
     except Exception as error:
         connection.send(error)
         return
