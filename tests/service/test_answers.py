@@ -9,7 +9,7 @@ import pytest
 
 from darnet.images.formats import SUFFIXES
 from darnet.restore.result import Treatment
-from darnet.service.answers import HEADER_CHARACTERS, headers, media_type, wants_json
+from darnet.service.answers import FORM, HEADER_CHARACTERS, JSON, PNG, headers, media_type, preferred
 
 
 def test_every_format_has_a_type() -> None:
@@ -20,19 +20,24 @@ def test_every_format_has_a_type() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accept", "json"),
+    ("accept", "wanted"),
     [
-        ("", False),
-        ("*/*", False),
-        ("image/*", False),
-        ("application/json", True),
-        ("application/json;q=0.9, text/html", True),
-        ("application/json, */*", False),
-        ("APPLICATION/JSON", True),
+        ("", ""),
+        ("*/*", ""),
+        ("image/*", ""),
+        ("application/json", JSON),
+        ("application/json;q=0.9, text/html", JSON),
+        ("application/json, */*", ""),
+        ("APPLICATION/JSON", JSON),
+        ("multipart/form-data", FORM),
+        ("multipart/form-data, application/json", FORM),
+        ("multipart/form-data, image/png", ""),
+        ("image/png", PNG),
+        ("image/png, image/jpeg", ""),
     ],
 )
-def test_json_is_for_who_asks_for_it_alone(accept, json) -> None:
-    assert wants_json(accept) is json
+def test_what_is_asked_for_alone_is_answered(accept, wanted) -> None:
+    assert preferred(accept) == wanted
 
 
 def test_headers_are_ascii_and_of_bounded_length() -> None:

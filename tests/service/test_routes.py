@@ -7,9 +7,13 @@ import gc
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from email import policy
+from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
+import httpx
+import numpy as np
 import PIL.Image
 import pytest
 
@@ -108,6 +112,93 @@ def test_a_diagnosis_changes_nothing(service, restorer):
     assert got["warnings"] == []
 
 
+def parts(got: httpx.Response) -> dict[str, Any]:
+    """The parts of an answer that is a form, by name."""
+    head = f"Content-Type: {got.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=policy.HTTP).parsebytes(head + got.content)
+    return {part.get_param("name", header="content-disposition"): part for part in message.iter_parts()}
+
+
+def pixels(part: Any) -> np.ndarray:
+    return np.asarray(PIL.Image.open(io.BytesIO(part.get_payload(decode=True))))
+
+
+def test_a_form_holds_the_picture_and_how_it_was_after_each_step(service):
+    """The picture is the one that is answered otherwise, and its views are what a strength blends."""
+    data = photo(side=40)
+    got = service.post(picture=data, fields={"as": "blur,noise"}, headers={"Accept": "multipart/form-data"})
+    assert int(got.headers["content-length"]) == len(got.content)
+    held = parts(got)
+    assert [*held] == ["result", "image", "before", "step-01", "step-02"]
+    assert json.loads(held["result"].get_payload(decode=True))["experts"] == ["blur", "noise"]
+    plain = service.post(picture=data, fields={"as": "blur,noise"}).content
+    assert held["image"].get_payload(decode=True) == plain
+    assert held["image"].get_filename() == "picture.png"
+    before, first, last = (pixels(held[name]) for name in ("before", "step-01", "step-02"))
+    assert (before == np.asarray(PIL.Image.open(io.BytesIO(data)))).all()
+    assert (last == np.asarray(PIL.Image.open(io.BytesIO(plain)))).all()
+    half = service.post(picture=data, fields={"as": "blur,noise", "strength": "blur=0.5,noise=0"}).content
+    blended = before + 0.5 * (first - before.astype(float))
+    assert np.abs(np.asarray(PIL.Image.open(io.BytesIO(half))) - blended).max() <= 1
+
+
+def test_a_form_of_what_was_left_alone_has_no_step(service):
+    data = photo()
+    held = parts(service.post(picture=data, fields={"min_confidence": "1"}, headers={"Accept": "multipart/form-data"}))
+    assert [*held] == ["result", "image", "before"]
+    assert held["image"].get_payload(decode=True) == data
+
+
+def test_a_form_of_several_pages_shows_the_first_after_all_steps(service):
+    first, second = (PIL.Image.open(io.BytesIO(photo(seed, side=40))) for seed in (1, 2))
+    file = io.BytesIO()
+    first.save(file, "tiff", save_all=True, append_images=[second])
+    got = service.post(picture=file.getvalue(), fields={"as": "blur,noise"}, headers={"Accept": "multipart/form-data"})
+    held = parts(got)
+    assert [*held] == ["result", "image", "before", "step-01"]
+    assert (pixels(held["before"]) == np.asarray(first)).all()
+    assert (pixels(held["step-01"]) == pixels(held["image"])).all()
+
+
+def test_a_mask_says_where(service):
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:, 20:] = 255
+    file = io.BytesIO()
+    PIL.Image.fromarray(mask).save(file, "png")
+    data = photo(side=40)
+    files = {"file": ("a.png", data), "mask": ("m.png", file.getvalue())}
+    got = service.client.post("/v1/restore", files=files, data={"as": "noise"})
+    assert got.status_code == 200
+    was, now = (np.asarray(PIL.Image.open(io.BytesIO(one))) for one in (data, got.content))
+    assert (was[:, :20] == now[:, :20]).all()
+    assert (was[:, 20:] != now[:, 20:]).any()
+
+
+@pytest.mark.parametrize(
+    ("path", "files", "status", "said"),
+    [
+        ("/v1/restore", [("file", photo(side=40)), ("mask", photo(side=30))], 422, "`mask`: mask has 30 × 30 pixels"),
+        ("/v1/restore", [("file", photo()), ("mask", b"none")], 415, "`mask`: "),
+        ("/v1/restore", [("file", photo()), ("file", photo())], 400, "one file as `file`"),
+        ("/v1/restore", [("file", photo()), ("other", photo())], 400, "as `mask`"),
+        ("/v1/restore", [("mask", photo())], 400, "no picture"),
+        ("/v1/diagnose", [("file", photo()), ("mask", photo())], 422, "`mask`: a diagnosis has no options"),
+    ],
+)
+def test_a_mask_that_is_none_is_a_problem(service, path, files, status, said):
+    got = service.client.post(path, files=[(name, ("x.png", data)) for name, data in files])
+    assert (got.status_code, said in got.json()["detail"]) == (status, True), got.text
+    assert "/darnet-" not in got.text
+
+
+def test_a_map_is_drawn_for_who_asks_for_a_picture(service):
+    got = service.post("/v1/diagnose", picture=photo(side=64), headers={"Accept": "image/png"})
+    if got.status_code == 422:  # the router of tests may not say where
+        assert "does not say where damage is" in got.json()["detail"]
+    else:
+        assert (got.headers["content-type"], PIL.Image.open(io.BytesIO(got.content)).size) == ("image/png", (64, 64))
+
+
 def test_experts_are_listed(service):
     system = service.get("/v1/experts").json()["system"]
     assert [part["role"] for part in system] == ["router", "noise", "blur", "overexposure"]
@@ -161,8 +252,6 @@ def test_bad_input_is_a_problem_and_the_next_is_answered(service, data, fields, 
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore:Exception ignored in")  # starlette leaves a file without an end to be collected
 def test_a_broken_form_is_a_problem(service, headers, body):
-    import httpx
-
     got = httpx.post(f"{service.url}/v1/restore", headers=headers, content=body, timeout=60)
     assert (got.status_code, got.headers["content-type"]) == (400, "application/problem+json")
     assert service.post().status_code == 200

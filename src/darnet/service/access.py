@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 from darnet.errors import UsageError, refusal
 
-#: What is answered without a token: that the service lives says nothing of anybody.
-OPEN = frozenset({"/health", "/ready"})
+#: What is answered without a token: that the service lives, and its page, say nothing of anybody.
+OPEN = frozenset({"/health", "/ready", "/"})
+#: Where the files of that page are.
+PAGE = "/page/"
 #: Of a token, which nobody guesses then.
 LEAST_CHARACTERS = 16
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -52,7 +54,7 @@ class Access:
             return 403, "this service listens on its own machine, and is not called so"
         if origin is not None and origin not in ours:
             return 403, f"a page of {origin} may not ask this service"
-        if self.token is not None and path not in OPEN:
+        if self.token is not None and path not in OPEN and not path.startswith(PAGE):
             scheme_given, _, given = headers.get("authorization", "").partition(" ")
             right = hmac.compare_digest(given.strip().encode(), self.token.encode())
             if scheme_given.lower() != "bearer" or not right:

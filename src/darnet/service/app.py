@@ -20,6 +20,7 @@ from darnet.service.metrics import Metrics
 from darnet.service.pool import Pool
 from darnet.service.problems import on_invalid, on_refusal
 from darnet.service.routes import Desk, Part, router
+from darnet.service.site import site
 from darnet.systems.listing import parts, summary
 from darnet.version import __version__
 
@@ -63,4 +64,5 @@ def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
     app.add_exception_handler(HTTPException, on_refusal)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.include_router(router)
+    app.include_router(site)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -13,8 +14,8 @@ from darnet.jobs import Encoding, Job
 from darnet.jobs.encoding import Extension
 from darnet.restore.strength import strength_of
 
-#: The part of a form that is the picture.
-FILE = "file"
+#: The parts of a form that are files: the picture, and where it is to be repaired.
+FILE, MASK = "file", "mask"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -73,17 +74,20 @@ class Options(BaseModel):
     @classmethod
     def schema_of_form(cls, *, only_file: bool = False) -> dict[str, Any]:
         """What OpenAPI says of a form with a picture and these; `only_file`: without these."""
-        schema = {} if only_file else cls.model_json_schema()["properties"]
-        file = {"type": "string", "format": "binary", "description": "The picture."}
-        properties = {FILE: file, **schema}
+        file = {"type": "string", "format": "binary"}
+        properties: dict[str, Any] = {FILE: {**file, "description": "The picture."}}
+        if not only_file:
+            where = "Of the picture's size: black is left alone, white repaired, grey blended."
+            properties |= {MASK: {**file, "description": where}, **cls.model_json_schema()["properties"]}
         body = {"type": "object", "required": [FILE], "properties": properties, "additionalProperties": False}
         return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}}}
 
-    def job(self, max_pixels: int) -> Job:
-        """What is done. Raises UsageError for an encoding or a strength that makes no sense."""
+    def job(self, max_pixels: int, mask: Path | None = None) -> Job:
+        """What is done; `mask`: its file, if any. Raises UsageError for an encoding or strength that makes no sense."""
         encoding = Encoding(self.format, self.quality, self.bit_depth, self.metadata, self.icc)
         strength = strength_of([self.strength], self.luma, self.chroma)
-        return Job(self.kinds, strength, encoding, max_pixels=max_pixels, first=self.first)
+        where = None if mask is None else str(mask)
+        return Job(self.kinds, strength, encoding, max_pixels=max_pixels, first=self.first, mask=where)
 
     def _refuse_idle(self) -> None:
         for name in ("max_steps", "min_confidence"):

@@ -14,11 +14,12 @@ from starlette.responses import Response
 
 from darnet.errors import DarnetError
 from darnet.service import metrics
-from darnet.service.answers import Picture, as_json, headers, wants_json
+from darnet.service.answers import FORM, JSON, PNG, as_form, as_json, as_picture, headers, preferred
 from darnet.service.gate import DEADLINE
-from darnet.service.options import Options
+from darnet.service.options import MASK, Options
 from darnet.service.problems import documented, failure, refusal, refused, worded
 from darnet.service.submission import Submission, submitted
+from darnet.service.views import MAP, View
 from darnet.service.work import Order
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ router = APIRouter()
 #: What every request may be answered, and what those with a picture may be besides.
 ALWAYS = (401, 403)
 OF_WORK = (*ALWAYS, 400, 408, 413, 415, 422, 429, 500, 503, 504)
+FILE_SCHEMA = {"type": "string", "format": "binary"}
+DRAWN: dict[int | str, dict[str, Any]] = {200: {"content": {PNG: {"schema": FILE_SCHEMA}}}}
 PICTURES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The picture, in the format that was asked for; JSON where `Accept` names that alone.",
-        "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}, "application/json": {}},
+        "description": "The picture, in the format that was asked for. Where `Accept` names that and no picture, JSON,"
+        " or a form: `result` as JSON, the picture as `image`, and PNG files of it as it came, `before`, and after each"
+        " step, `step-01` and so on.",
+        "content": {"image/*": {"schema": FILE_SCHEMA}, JSON: {}, FORM: {}},
         "headers": {
             name: {"schema": {"type": "string"}, "description": what}
             for name, what in {
@@ -114,37 +119,49 @@ def _desk(request: Request) -> Desk:
 )
 async def restore(request: Request) -> Response:
     """Find out what is wrong with a picture, and repair it. The answer is what `darnet restore` writes."""
-    desk = _desk(request)
+    desk, wanted = _desk(request), preferred(request.headers.get("accept", ""))
     async with submitted(request, desk.folder) as submission:
-        written, treatment = await desk.done(request, _order(submission, desk.limits.max_pixels))
-        if not wants_json(request.headers.get("accept", "")):
-            return Picture(written, headers(treatment))
+        order = _order(submission, desk.limits.max_pixels, "steps" if wanted == FORM else None)
+        written, treatment = await desk.done(request, order)
+        if wanted == FORM:
+            return as_form(written, treatment, order.views)
+        if wanted != JSON:
+            return as_picture(written, headers(treatment))
         if written.stat().st_size > desk.limits.max_bytes:
             raise refused(413, f"the picture has more than {desk.limits.max_bytes:,} bytes, and would be held for JSON")
         return await asyncio.to_thread(as_json, written, treatment)
 
 
-@router.post("/v1/diagnose", responses=documented(*OF_WORK), openapi_extra=Options.schema_of_form(only_file=True))
-async def diagnose(request: Request) -> Diagnosed:
-    """Say what is wrong with a picture, and what would be repaired."""
-    desk = _desk(request)
+@router.post(
+    "/v1/diagnose",
+    response_model=Diagnosed,
+    responses={**DRAWN, **documented(*OF_WORK)},
+    openapi_extra=Options.schema_of_form(only_file=True),
+)
+async def diagnose(request: Request) -> Any:
+    """Say what is wrong with a picture, and what would be repaired; with `Accept: image/png`, draw where it is."""
+    desk, drawn = _desk(request), preferred(request.headers.get("accept", "")) == PNG
     async with submitted(request, desk.folder) as submission:
-        if submission.fields:
-            raise refused(422, f"`{submission.fields[0][0]}`: a diagnosis has no options")
-        order = _order(submission, desk.limits.max_pixels)
+        if submission.fields or submission.masked:
+            name = submission.fields[0][0] if submission.fields else MASK
+            raise refused(422, f"`{name}`: a diagnosis has no options")
+        order = _order(submission, desk.limits.max_pixels, "map" if drawn else None)
         order = replace(order, job=replace(order.job, dry_run=True, first=True))
         _, treatment = await desk.done(request, order)
+        if drawn:
+            return as_picture(order.views / MAP, {})
     return Diagnosed(diagnosis=treatment.findings, warnings=list(treatment.warnings))
 
 
-def _order(submission: Submission, max_pixels: int) -> Order:
+def _order(submission: Submission, max_pixels: int, view: View | None) -> Order:
     """What a worker is to do. Raises a problem for options that make no sense."""
     try:
         options = Options.of(submission.fields)
-        job = options.job(max_pixels)
+        job = options.job(max_pixels, submission.mask)
     except DarnetError as error:
         raise refusal(error) from None
-    return Order(submission.picture, submission.output, job, options.min_confidence, options.max_steps)
+    limits = (options.min_confidence, options.max_steps)
+    return Order(submission.picture, submission.output, job, *limits, view)
 
 
 @router.get("/v1/experts", responses=documented(*ALWAYS))

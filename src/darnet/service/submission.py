@@ -17,26 +17,32 @@ from starlette.requests import ClientDisconnect, Request
 from darnet.images.formats import NO_PICTURE, SIGNATURE_BYTES, recognise
 from darnet.images.raw import is_raw
 from darnet.jobs.inputs import PART_BYTES
-from darnet.service.options import FILE
+from darnet.service.options import FILE, MASK
 from darnet.service.problems import GONE, refused
 
 #: Fields of a form at most, and characters of one.
 MOST_FIELDS, MOST_CHARACTERS = 64, 4096
-#: What the picture's file is called: a client's name for it is of no use, and would be in messages.
-NAME = "picture"
+#: What the files are called: a client's names for them are of no use, and would be in messages.
+NAMES = {FILE: "picture", MASK: "mask"}
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A picture, in a `folder` that goes with it, and the `fields` of its form."""
+    """A picture, in a `folder` that goes with it, and the `fields` of its form; `masked`: whether a mask came along."""
 
     folder: Path
     fields: tuple[tuple[str, str], ...]
+    masked: bool = False
 
     @property
     def picture(self) -> Path:
         """The file."""
-        return self.folder / NAME
+        return self.folder / NAMES[FILE]
+
+    @property
+    def mask(self) -> Path | None:
+        """The file of where the picture is to be repaired; None: everywhere."""
+        return self.folder / NAMES[MASK] if self.masked else None
 
     @property
     def output(self) -> Path:
@@ -61,7 +67,7 @@ async def _received(request: Request, folder: Path) -> Submission:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise refused(400, f"expected multipart/form-data, with the picture as `{FILE}`")
     try:
-        form = await request.form(max_files=1, max_fields=MOST_FIELDS, max_part_size=MOST_CHARACTERS)
+        form = await request.form(max_files=len(NAMES), max_fields=MOST_FIELDS, max_part_size=MOST_CHARACTERS)
     except HTTPException:
         raise
     except ClientDisconnect:
@@ -69,18 +75,27 @@ async def _received(request: Request, folder: Path) -> Submission:
     except Exception:  # python-multipart's, of which there are several
         raise refused(400, "the form is damaged") from None
     try:
-        file = form.get(FILE)
         fields = tuple((name, text) for name, text in form.multi_items() if isinstance(text, str))
-        if not isinstance(file, UploadFile):
+        files = [(name, file) for name, file in form.multi_items() if isinstance(file, UploadFile)]
+        given = dict(files)
+        if FILE not in given:
             raise refused(400, f"no picture: expected a file as `{FILE}`")
-        head = await file.read(SIGNATURE_BYTES)
-        if not (recognise(head) or is_raw(head)):
-            raise refused(415, NO_PICTURE if head else "the file is empty")
-        await file.seek(0)
-        await asyncio.to_thread(_copy, file, folder / NAME)
+        if len(given) < len(files) or not given.keys() <= NAMES.keys():
+            raise refused(400, f"expected one file as `{FILE}`, and at most one besides, as `{MASK}`")
+        for name, file in given.items():
+            await _keep(file, folder / NAMES[name], "" if name == FILE else f"`{name}`: ")
     finally:
         await form.close()
-    return Submission(folder, fields)
+    return Submission(folder, fields, MASK in given)
+
+
+async def _keep(file: UploadFile, path: Path, whose: str) -> None:
+    """A file of a form as one by a name. Raises a problem for what is no picture, in words that say whose fault."""
+    head = await file.read(SIGNATURE_BYTES)
+    if not (recognise(head) or is_raw(head)):
+        raise refused(415, whose + (NO_PICTURE if head else "the file is empty"))
+    await file.seek(0)
+    await asyncio.to_thread(_copy, file, path)
 
 
 def _copy(file: UploadFile, path: Path) -> None:

@@ -1,0 +1,39 @@
+// Files to keep: one, or all in a zip.
+
+import { downloadZip } from "./client-zip.js";
+import * as words from "./words.js";
+
+/** Give a file to the browser to keep. */
+export function save({ name, blob }) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Keep all photos as one file. They are packed one after the other, and where the browser can, straight to the disk. */
+export async function zip(done, say) {
+  const used = new Set();
+  const unique = (name) => {
+    let free = name;
+    for (let count = 2; used.has(free.toLowerCase()); count += 1) free = name.replace(/(\.[^.]*)?$/, ` (${count})$1`);
+    used.add(free.toLowerCase());
+    return free;
+  };
+  async function* files() {
+    for (const picture of done) {
+      say(`Packing ${picture.name}`);
+      const { name, blob } = await picture.download();
+      yield { name: unique(name), input: blob, lastModified: picture.file.lastModified };
+    }
+  }
+  try {
+    const name = "darnet.zip";
+    const handle = await window.showSaveFilePicker?.({ suggestedName: name });
+    const packed = downloadZip(files());
+    if (handle) await packed.body.pipeTo(await handle.createWritable());
+    else save({ name, blob: await packed.blob() });
+    say(`${done.length} photos packed`);
+  } catch (error) {
+    if (error.name !== "AbortError") say(words.problem(error));
+  }
+}

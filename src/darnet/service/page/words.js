@@ -1,0 +1,60 @@
+// What is shown, in words that need no manual.
+
+const KINDS = {
+  noise: ["Noise", "Grain, as in photos that were taken in poor light"],
+  blur: ["Out of focus", "Soft all over, as if the lens had missed"],
+  motion: ["Motion blur", "Smeared in one direction: the camera or the subject moved"],
+  overexposure: ["Too bright", "Light parts are washed out"],
+  lowlight: ["Too dark", "Taken with too little light"],
+  haze: ["Haze", "A grey veil over what is far away"],
+  rain: ["Rain", "Streaks of rain in front of the scene"],
+  jpeg: ["JPEG damage", "Blocks and fringes of a file that was made too small"],
+};
+const SEVERITIES = {
+  noise: (value) => `strength ${value.toFixed(0)} of 255`,
+  blur: (value) => `about ${value.toFixed(1)} pixels wide`,
+  motion: (value) => `about ${value.toFixed(0)} pixels long`,
+  overexposure: (value) => `${value.toFixed(1)} times too bright`,
+  lowlight: (value) => `about ${Math.max(1, Math.round(100 * value))} % of the light`,
+  jpeg: (value) => `saved at quality ${value.toFixed(0)} or so`,
+};
+const STATES = {
+  waiting: "Waiting",
+  looking: "Looking",
+  repairing: "Repairing",
+  repaired: "Repaired",
+  alone: "Left alone",
+  failed: "Not repaired",
+};
+
+export const title = (kind) => KINDS[kind]?.[0] ?? kind[0].toUpperCase() + kind.slice(1);
+export const meaning = (kind) => KINDS[kind]?.[1] ?? "";
+export const severity = (kind, value) => (value == null ? "" : SEVERITIES[kind]?.(value) ?? "");
+export const state = (picture) => STATES[picture.state];
+export const percent = (share) => `${Math.round(100 * share)} %`;
+
+/** Why nothing was repaired. The service's own words follow it, where it had some. */
+export function alone(picture) {
+  if (picture.kinds?.length === 0) return "Left alone, because you took every repair away.";
+  const suspected = Object.entries(picture.scores ?? {}).filter(([kind]) => kind !== "clean").sort((a, b) => b[1] - a[1]);
+  const [kind, score] = suspected[0] ?? ["", 0];
+  if (score > 0.5) {
+    return `Left alone, because it is not certain enough: it may have “${title(kind).toLowerCase()}” ` +
+      `(${percent(score)}), but a repair that is not needed does harm. Add the repair below to do it all the same.`;
+  }
+  return "Left alone, because nothing was found that is worth repairing. The file you download is the one you gave.";
+}
+
+/** What the service says besides, as a reader of this page needs it. */
+export function notes(warnings) {
+  return warnings.map((text) => text
+    .replace(/^left alone: /, "Left alone: ")
+    .replace(/[;,] (?:try )?`(?:kinds|as)=\[?'?([^`\]]*?)'?\]?`( repairs (?:it|all of them)( all the same)?)?/g, ""))
+    .map((text) => text[0].toUpperCase() + text.slice(1))
+    .filter((text, index, all) => all.indexOf(text) === index);
+}
+
+export function problem(error) {
+  const text = error.message || "Something went wrong.";
+  return text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
+}
