@@ -38,7 +38,10 @@ export class Picture extends EventTarget {
   /** Whether the repair has to be done again for what is wanted; a strength needs no repair. */
   get stale() { return this.wishes.kinds !== this.done.kinds || this.wishes.strokes !== this.done.strokes; }
   /** The repairs in order: those that are wanted, else those that were done. */
-  get row() { return this.wishes.kinds ?? this.layers.flatMap((layer) => layer.kinds); }
+  get row() {
+    const planned = this.state === "failed" ? this.plan.map((repair) => repair.kind) : [];
+    return this.wishes.kinds ?? (this.changed ? this.layers.flatMap((layer) => layer.kinds) : planned);
+  }
 
   strength(layer) { return this.wishes.strengths[layer.kind ?? ""] ?? 1; }
 

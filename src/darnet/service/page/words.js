@@ -27,6 +27,15 @@ const STATES = {
   failed: "Not repaired",
 };
 
+const PROBLEMS = {
+  413: "This photo is larger than this service takes",
+  415: "This is no photo that darnet can read",
+  422: "This cannot be done",
+  429: "The service is busy; try again in a moment",
+  503: "The service cannot do it just now; try again in a moment",
+  504: "It took longer than this service allows",
+};
+
 export const title = (kind) => KINDS[kind]?.[0] ?? kind[0].toUpperCase() + kind.slice(1);
 export const meaning = (kind) => KINDS[kind]?.[1] ?? "";
 export const severity = (kind, value) => (value == null ? "" : SEVERITIES[kind]?.(value) ?? "");
@@ -55,6 +64,8 @@ export function notes(warnings) {
 }
 
 export function problem(error) {
-  const text = error.message || "Something went wrong.";
-  return text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? "" : ".");
+  const text = error.message || "Something went wrong";
+  const lead = PROBLEMS[error.status];
+  const said = lead ? `${lead}: ${text}` : text[0].toUpperCase() + text.slice(1);
+  return said + (/[.?!]$/.test(said) ? "" : ".");
 }
