@@ -97,7 +97,7 @@ def serving(system: Path, limits: Limits, access: Access) -> Iterator[Serving]:
     said = list[str]()
     how = {"http": "h11", "log_config": None, "lifespan": "on", "timeout_graceful_shutdown": LAST_WORDS_SECONDS}
     config = uvicorn.Config(app, access.host, 0, **how)
-    server = Server(config, app.state.pool, said.append)
+    server = Server(config, app, said.append)
     thread = Thread(target=server.run)
     thread.start()
     try:

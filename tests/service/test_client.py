@@ -90,7 +90,7 @@ def test_it_asks_again_where_there_is_no_room(serve, monkeypatch):
     held = service.held()
     held.__enter__()
     first = service.later()
-    monkeypatch.setattr("darnet.client.time", type("Clock", (), {"sleep": staticmethod(pause)}))
+    monkeypatch.setattr("darnet.client.sync.time", type("Clock", (), {"sleep": staticmethod(pause)}))
     with Client(service.url) as client:
         assert client.restore(photo()).changed
     assert pauses == [2.0, 2.0]

@@ -22,6 +22,7 @@ from darnet.service.submission import Submission, submitted
 from darnet.service.work import Order
 
 if TYPE_CHECKING:
+    from darnet.jobs.job import Done
     from darnet.restore.result import Treatment
     from darnet.service.limits import Limits
     from darnet.service.metrics import Metrics
@@ -93,7 +94,10 @@ class Desk:
 
     async def done(self, request: Request, order: Order) -> tuple[Path, Treatment]:
         """The file that an order became, and what was done. Raises the problem that its failure is."""
-        done = await self.pool(order, request.scope[DEADLINE], request.is_disconnected)
+        return self.outcome(order, await self.pool(order, request.scope[DEADLINE], request.is_disconnected))
+
+    def outcome(self, order: Order, done: Done) -> tuple[Path, Treatment]:
+        """The file that an order became, which was done, and what was done. Raises the problem that its failure is."""
         self.metrics.worked(done)
         if done.treatment is None or done.error is not None:
             raise failure(replace(done, error=(done.error or "").replace(f"{order.picture.parent}/", "")))
@@ -116,7 +120,7 @@ async def restore(request: Request) -> Response:
     """Find out what is wrong with a picture, and repair it. The answer is what `darnet restore` writes."""
     desk = _desk(request)
     async with submitted(request, desk.folder) as submission:
-        written, treatment = await desk.done(request, _order(submission, desk.limits.max_pixels))
+        written, treatment = await desk.done(request, order_of(submission, desk.limits.max_pixels))
         if not wants_json(request.headers.get("accept", "")):
             return Picture(written, headers(treatment))
         if written.stat().st_size > desk.limits.max_bytes:
@@ -131,13 +135,13 @@ async def diagnose(request: Request) -> Diagnosed:
     async with submitted(request, desk.folder) as submission:
         if submission.fields:
             raise refused(422, f"`{submission.fields[0][0]}`: a diagnosis has no options")
-        order = _order(submission, desk.limits.max_pixels)
+        order = order_of(submission, desk.limits.max_pixels)
         order = replace(order, job=replace(order.job, dry_run=True, first=True))
         _, treatment = await desk.done(request, order)
     return Diagnosed(diagnosis=treatment.findings, warnings=list(treatment.warnings))
 
 
-def _order(submission: Submission, max_pixels: int) -> Order:
+def order_of(submission: Submission, max_pixels: int) -> Order:
     """What a worker is to do. Raises a problem for options that make no sense."""
     try:
         options = Options.of(submission.fields)

@@ -73,14 +73,18 @@ async def _received(request: Request, folder: Path) -> Submission:
         fields = tuple((name, text) for name, text in form.multi_items() if isinstance(text, str))
         if not isinstance(file, UploadFile):
             raise refused(400, f"no picture: expected a file as `{FILE}`")
-        head = await file.read(SIGNATURE_BYTES)
-        if not (recognise(head) or is_raw(head)):
-            raise refused(415, NO_PICTURE if head else "the file is empty")
+        check_begins(await file.read(SIGNATURE_BYTES))
         await file.seek(0)
         await asyncio.to_thread(_copy, file, folder / NAME)
     finally:
         await form.close()
     return Submission(folder, fields)
+
+
+def check_begins(head: bytes) -> None:
+    """Raise the problem of what is no picture by its first SIGNATURE_BYTES."""
+    if not (recognise(head) or is_raw(head)):
+        raise refused(415, NO_PICTURE if head else "the file is empty")
 
 
 def _copy(file: UploadFile, path: Path) -> None:
