@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -138,16 +139,15 @@ async def received(request: Request, folder: Path, limits: Limits) -> Form:
     kind, said = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or not said.get(b"boundary"):
         raise refused(400, f"expected multipart/form-data, with pictures as `{FILE}`")
-    form = Form(said[b"boundary"], folder, limits)
     try:
-        async for part in request.stream():
-            await asyncio.to_thread(form.write, part)
+        form = Form(said[b"boundary"], folder, limits)
+        with closing(form):
+            async for part in request.stream():
+                await asyncio.to_thread(form.write, part)
     except ClientDisconnect:
         raise refused(GONE, "the client went away") from None
     except FormParserError:
         raise refused(400, "the form is damaged") from None
-    finally:
-        form.close()
     if not form.complete:
         raise refused(400, "the form is damaged")
     if not form.names:
