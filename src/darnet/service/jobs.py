@@ -7,7 +7,7 @@ import shutil
 from copy import deepcopy
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel
@@ -32,6 +32,18 @@ router = APIRouter(prefix=JOBS)
 #: What whatever is asked of a job may be answered, and where it is to be done for that.
 OF_JOB = (*ALWAYS, 404)
 OF_DONE = (*OF_JOB, 409)
+#: What OpenAPI calls whatever is asked of one.
+OPERATIONS = ("job", "job_events", "job_file", "job_zip", "job_cancel")
+_LINKED: dict[str, Any] = {
+    name: {"operationId": name, "parameters": {"id": "$response.body#/id"}} for name in OPERATIONS
+}
+_LINKED["job_file"]["parameters"]["number"] = "1"
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "Where the job is asked for."}},
+        "links": _LINKED,
+    },
+}
 _CONTENT = {"image/*": PICTURES[200]["content"]["image/*"]}
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {**PICTURES[200], "description": "The picture.", "content": _CONTENT},
@@ -85,6 +97,14 @@ class JobState(BaseModel):
         return cls(id=batch.id, state=batch.state, events=f"{here}/events", zip=f"{here}/zip", files=files)
 
 
+class Event(BaseModel):
+    """An event of a job: the JSON of a `file`, or the `end` with the job's state."""
+
+    id: str
+    event: Literal["file", "end"]
+    data: str
+
+
 class Ended(BaseModel):
     """The data of the last event of a job."""
 
@@ -110,10 +130,7 @@ def _form() -> dict[str, Any]:
     status_code=202,
     response_model=JobState,
     response_model_exclude_none=True,
-    responses={
-        202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Where the job is asked for."}}},
-        **documented(*ALWAYS, 400, 408, 413, 422, 429, 500, 503),
-    },
+    responses={**_ACCEPTED, **documented(*ALWAYS, 400, 408, 413, 422, 429, 500, 503)},
     openapi_extra=_form(),
 )
 async def begin(request: Request) -> Response:
@@ -144,7 +161,7 @@ def _items(form: Form, max_pixels: int) -> list[Item]:
     return items
 
 
-@router.get("/{id}", response_model_exclude_none=True, responses=documented(*OF_JOB))
+@router.get("/{id}", operation_id="job", response_model_exclude_none=True, responses=documented(*OF_JOB))
 async def state(request: Request, id: str) -> JobState:
     """What became of a job so far."""
     return JobState.of(_batches(request).find(id))
@@ -152,11 +169,12 @@ async def state(request: Request, id: str) -> JobState:
 
 @router.get(
     "/{id}/events",
+    operation_id="job_events",
     response_class=Response,
     responses={
         200: {
             "description": "`file` for each change, with what `files` of the job has then, and `end`; as they come.",
-            "content": {events.MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {events.MEDIA_TYPE: {"schema": Event.model_json_schema()}},
         },
         204: {"description": "All was said up to `Last-Event-ID`, `end` too: do not ask again."},
         **documented(*OF_JOB),
@@ -180,7 +198,12 @@ async def told(
     return StreamingResponse(said, headers={"X-Accel-Buffering": "no"}, media_type=events.MEDIA_TYPE)
 
 
-@router.get("/{id}/files/{number}", response_class=Response, responses={**_PICTURE, **documented(*OF_DONE)})
+@router.get(
+    "/{id}/files/{number}",
+    operation_id="job_file",
+    response_class=Response,
+    responses={**_PICTURE, **documented(*OF_DONE)},
+)
 async def file(request: Request, id: str, number: str) -> Response:
     """A picture that is done, as `/v1/restore` answers it."""
     items = _batches(request).find(id).items
@@ -216,6 +239,7 @@ def _why_not(item: Item) -> str:
 
 @router.get(
     "/{id}/zip",
+    operation_id="job_zip",
     response_class=Response,
     responses={
         200: {
@@ -233,7 +257,9 @@ async def archive(request: Request, id: str) -> Response:
     return Archive(batch)
 
 
-@router.delete("/{id}", status_code=204, response_class=Response, responses=documented(*OF_JOB))
+@router.delete(
+    "/{id}", operation_id="job_cancel", status_code=204, response_class=Response, responses=documented(*OF_JOB)
+)
 async def dismiss(request: Request, id: str) -> Response:
     """Cancel what is not done, and delete all of it."""
     batches = _batches(request)
