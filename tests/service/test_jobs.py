@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import time
 import zipfile
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -217,3 +220,29 @@ def test_a_client_that_goes_away_from_a_stream_costs_nothing(service):
     with httpx.stream("GET", f"{service.url}{job}/events", timeout=60) as stream:
         assert "event: end" in list(stream.iter_lines())
     assert service.ended(job)["state"] == "done"
+
+
+HEAD = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+BEGUN = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + bytes(1000)
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(serve):
+    service = serve(Limits(jobs=1))
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+        client.sendall((HEAD + "Content-Length: 5000\r\n\r\n").encode() + BEGUN)
+        until(service.kept)
+        assert service.submit(photo()).status_code == 429  # its place is taken
+    until(lambda: service.kept() == [])
+    assert service.submit(photo()).status_code == 202
+
+
+def test_an_upload_has_as_long_as_its_bytes_would_take_a_request(serve):
+    service = serve(Limits(seconds=0.5, max_bytes=10_000, job_bytes=40_000))
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as client:
+        client.sendall((HEAD + "Content-Length: 5000\r\n\r\n").encode() + BEGUN)
+        began = time.monotonic()
+        assert client.recv(1000).startswith(b"HTTP/1.1 408 ")
+        assert 1.9 < time.monotonic() - began < 20
+    until(lambda: service.kept() == [])

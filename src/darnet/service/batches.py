@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from darnet.service.routes import Desk
     from darnet.service.work import Order
 
-#: Of a picture. What is written is there for the last but one; `cancelled`: before it was done.
-State: TypeAlias = Literal["waiting", "working", "failed", "done", "cancelled"]
+#: Of a picture. `cancelled`: before it was done.
+State: TypeAlias = Literal["waiting", "working", "done", "failed", "cancelled"]
 #: Of a batch: `done` says that all pictures are, or have failed.
 BatchState: TypeAlias = Literal["working", "done", "cancelled"]
 #: How often a picture is tried whose worker dies.
@@ -56,7 +56,8 @@ class Batch:
     """Pictures that were sent together, in a `folder` that goes with them.
 
     `changes`: whatever became of an item, and of which, in order. `changed`: is set at the next, and then another one.
-    `id`: nobody guesses it. `ended`: when, by `time.monotonic`, None: it has not. `at_work`: orders that a worker has.
+    `id`: nobody guesses it. `ended`: when, by `time.monotonic`, None: it has not.
+    `dismissed`: is set once nobody wants it any more.
     """
 
     def __init__(self, folder: Path, items: Sequence[Item]) -> None:
