@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -56,12 +57,27 @@ class Serving:
     processes: list[int]  # of its workers at first
     threads: ThreadPoolExecutor
     client: httpx.Client
+    state: Any  # of its application
 
     def post(
         self, path: str = "/v1/restore", picture: bytes | None = None, fields: object = None, **more: object
     ) -> httpx.Response:
         files = {"file": ("secret.png", photo() if picture is None else picture)}
         return self.client.post(path, files=files, data=fields, **more)
+
+    def submit(self, *pictures: bytes, fields: object = None, **more: object) -> httpx.Response:
+        """A job of pictures that are called `1 secret.png` and so on."""
+        files = [("file", (f"{number} secret.png", picture)) for number, picture in enumerate(pictures, 1)]
+        return self.client.post("/v1/jobs", files=files, data=fields, **more)
+
+    def ended(self, job: str) -> dict[str, Any]:
+        """What became of a job, once it has ended; it is named by its path."""
+        until(lambda: self.get(job).json()["state"] != "working")
+        return self.get(job).json()
+
+    def kept(self) -> list[Path]:
+        """What it has on disk."""
+        return [*self.state.desk.folder.iterdir()]
 
     def get(self, path: str, **more: object) -> httpx.Response:
         return self.client.get(path, **more)
@@ -97,7 +113,7 @@ def serving(system: Path, limits: Limits, access: Access) -> Iterator[Serving]:
     said = list[str]()
     how = {"http": "h11", "log_config": None, "lifespan": "on", "timeout_graceful_shutdown": LAST_WORDS_SECONDS}
     config = uvicorn.Config(app, access.host, 0, **how)
-    server = Server(config, app.state.pool, said.append)
+    server = Server(config, app, said.append)
     thread = Thread(target=server.run)
     thread.start()
     try:
@@ -107,7 +123,7 @@ def serving(system: Path, limits: Limits, access: Access) -> Iterator[Serving]:
             until(lambda: app.state.pool.ready is None and app.state.pool.workers == limits.workers)
             until(lambda: app.state.pool._idle.qsize() == limits.workers)
             children = [child.pid for child in multiprocessing.active_children() if child.pid not in before]
-            yield Serving(said[0], app.state.pool, children, threads, client)
+            yield Serving(said[0], app.state.pool, children, threads, client, app.state)
     finally:
         server.handle_exit(signal.SIGTERM, None)
         thread.join(PATIENCE)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from darnet.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from darnet.client import Client
+    from darnet.client import AsyncClient, Client
     from darnet.errors import (
         DarnetError,
         ImageError,
@@ -63,12 +63,13 @@ _HOME = {
     "restore.experts": ("Tiles",),
     "restore.restorer": ("Restorer",),
     "routing": ("Routing", "dispatch"),
-    "client": ("Client",),
+    "client": ("AsyncClient", "Client"),
     "systems.spec": ("RestorerSpec", "load"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "AsyncClient",
     "Client",
     "DarnetError",
     "Diagnosis",

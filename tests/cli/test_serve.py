@@ -19,6 +19,8 @@ def serve(darnet, tiny_system):
     [
         (["--timeout", "0"], 2, "--timeout 0: expected seconds"),
         (["--max-bytes", "many"], 2, "--max-bytes many: expected a size"),
+        (["--job-bytes", "many"], 2, "--job-bytes many: expected a size"),
+        (["--keep-seconds", "0"], 2, "--keep-seconds 0: expected seconds"),
         (["--origin", "example.org"], 2, "--origin example.org: expected scheme and host"),
         (["--token-file", "gone"], 2, "--token-file gone: no such file"),
         (["--max-memory", "1MB"], 5, "--max-memory 1MB: too little"),

@@ -100,7 +100,7 @@ def test_what_nobody_expected_is_a_problem_without_a_word_of_it(service, monkeyp
     def broken(*_: object) -> None:
         raise ValueError("secret.png")
 
-    monkeypatch.setattr(routes, "_order", broken)
+    monkeypatch.setattr(routes, "order_of", broken)
     got = service.post()
     assert (got.status_code, got.headers["content-type"]) == (500, "application/problem+json")
     assert "secret" not in got.text + caplog.text
@@ -133,7 +133,7 @@ def test_an_answer_that_nobody_reads_gives_its_place_back(caplog, unchecked):
         return {"type": "http.request", "body": b""}
 
     counted: Any = SimpleNamespace(answered=lambda *what: counted.all.append(what[:2]), all=[])
-    gate = Gate(answers, Access(), Limits(seconds=0.05), SimpleNamespace(place=place), counted)
+    gate = Gate(answers, Access(), Limits(seconds=0.05), {"/v1/restore": place}, counted)
     scope = {"type": "http", "path": "/v1/restore", "method": "POST", "headers": [(b"host", b"localhost")]}
     asyncio.run(asyncio.wait_for(gate(scope, nothing, nobody), 20))
     assert (places.taken, counted.all) == (0, [("/v1/restore", 200)])

@@ -13,6 +13,12 @@ def test_places_are_those_at_work_and_those_that_wait() -> None:
     assert Limits(queue=0).places == 1
 
 
+def test_an_upload_of_a_job_has_as_long_for_its_bytes() -> None:
+    whole = Limits(seconds=60, max_bytes=100, job_bytes=250).of_job
+    assert (whole.max_bytes, whole.seconds) == (250, 150)
+    assert Limits(seconds=60, max_bytes=100, job_bytes=50).of_job.seconds == 60
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -20,6 +26,10 @@ def test_places_are_those_at_work_and_those_that_wait() -> None:
         ({"queue": -1}, "`queue=-1`: expected at least 0"),
         ({"max_bytes": 0}, "`max_bytes=0`: expected at least 1"),
         ({"max_pixels": 0}, "`max_pixels=0`: expected at least 1"),
+        ({"jobs": -1}, "`jobs=-1`: expected at least 0"),
+        ({"job_files": 0}, "`job_files=0`: expected at least 1"),
+        ({"job_bytes": 0}, "`job_bytes=0`: expected at least 1"),
+        ({"keep_seconds": 0.0}, "`keep_seconds=0`: expected seconds"),
         ({"seconds": 0.0}, "`timeout=0`: expected seconds"),
         ({"seconds": float("nan")}, "`timeout=nan`: expected seconds"),
         ({"seconds": float("inf")}, "`timeout=inf`: expected seconds"),

@@ -34,3 +34,17 @@ def test_answers_seconds_and_the_pool_are_told(unchecked) -> None:
     assert found["darnet_workers_lost", "timeout"] == 2
     pool.lost["timeout"] = 5
     assert samples(metrics)["darnet_workers_lost", "timeout"] == 5
+
+
+def test_jobs_are_counted_without_their_names(unchecked) -> None:
+    pool: Any = SimpleNamespace(waiting=0, accepted=0, workers=1, lost={})
+    metrics = Metrics(pool)
+    for path in ("/v1/jobs", "/v1/jobs/secret", "/v1/jobs/secret/zip", "/v1/jobs/secret/files/7", "/v1/jobs/secret/x/"):
+        metrics.answered(path, 200, 0.1)
+    metrics.ended("done")
+    metrics.gauge("darnet_jobs", "Jobs.", lambda: 2)
+    found = samples(metrics)
+    for path in ("/v1/jobs", "/v1/jobs/{id}", "/v1/jobs/{id}/zip", "/v1/jobs/{id}/files/{number}", "other"):
+        assert found["darnet_requests_total", path, "200"] == 1
+    assert b"secret" not in metrics.text()
+    assert (found["darnet_job_files_total", "done"], found["darnet_jobs",]) == (1, 2)

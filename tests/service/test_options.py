@@ -52,7 +52,7 @@ def test_what_there_is_not_is_refused(name) -> None:
 
 def test_the_schema_has_every_option() -> None:
     schema = Options.schema_of_form()["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert {*schema["properties"]} == {"file", *Options.names()}
+    assert {*schema["properties"]} == {"file", "mask", *Options.names()}
     assert schema["required"] == ["file"]
     assert all(field["description"] for field in schema["properties"].values())
     only = Options.schema_of_form(only_file=True)["requestBody"]["content"]["multipart/form-data"]["schema"]

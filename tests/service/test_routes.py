@@ -269,6 +269,7 @@ def test_the_document_names_every_path_and_option(service):
     document = service.get("/openapi.json").json()
     assert {*document["paths"]} == {
         *("/v1/restore", "/v1/diagnose", "/v1/experts", "/health", "/ready", "/metrics"),
+        *("/v1/jobs", *(f"/v1/jobs/{{id}}{of}" for of in ("", "/events", "/zip", "/files/{number}"))),
     }
     restore = document["paths"]["/v1/restore"]["post"]
     form = restore["requestBody"]["content"]["multipart/form-data"]["schema"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -86,6 +87,30 @@ def test_what_was_accepted_is_answered_before_it_ends(tiny_system, tmp_path):
             os.kill(worker, 0)
 
 
+def test_jobs_are_cancelled_and_told_so_when_it_ends(tiny_system, tmp_path):
+    """On SIGTERM: one picture is done, one at work, one waits, and somebody listens."""
+    with command(tiny_system, tmp_path / "held") as running:
+        (worker,) = running.workers()
+        files = [("file", (f"secret {number}", photo(number))) for number in range(2)]
+        done = httpx.post(f"{running.url}/v1/jobs", files=files[:1], timeout=PATIENCE).headers["location"]
+        until(lambda: httpx.get(running.url + done).json()["state"] == "done")
+        os.kill(worker, signal.SIGSTOP)
+        job = httpx.post(f"{running.url}/v1/jobs", files=files, timeout=PATIENCE).headers["location"]
+        until(lambda: httpx.get(running.url + job).json()["files"][0]["state"] == "working")
+        with httpx.stream("GET", f"{running.url}{job}/events", timeout=PATIENCE) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "id: 1"
+            running.process.send_signal(signal.SIGTERM)
+            told = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+        assert running.process.wait(PATIENCE) == 0
+        assert [one["state"] for one in told] == ["working", "cancelled", "cancelled", "cancelled"]
+        assert "number" not in told[-1]
+        assert running.process.stderr.read() == ""
+        assert [*(tmp_path / "held").iterdir()] == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+
+
 def test_a_second_signal_ends_it_at_once(tiny_system, tmp_path):
     with command(tiny_system, tmp_path / "held") as running, ThreadPoolExecutor() as threads:
         (worker,) = running.workers()
@@ -105,8 +130,9 @@ def test_a_second_signal_ends_it_at_once(tiny_system, tmp_path):
 def test_what_the_page_shows_works(tiny_system, tmp_path):
     """Every line with curl of docs/how-to/serve.md, and what it says comes of it."""
     (tmp_path / "photo.jpg").write_bytes(photo(format="jpeg"))
+    (tmp_path / "other.png").write_bytes(photo(1))
     lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("curl ")]
-    assert len(lines) >= 6
+    assert len(lines) >= 12
     with command(tiny_system, tmp_path / "held") as running:
         for line in lines:
             here = line.replace("http://127.0.0.1:8000", running.url).replace("curl ", "curl --fail-with-body -sS ", 1)

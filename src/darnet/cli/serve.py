@@ -31,6 +31,18 @@ MaxBytes: TypeAlias = Annotated[
 MaxPixels: TypeAlias = Annotated[
     int, typer.Option("--max-pixels", metavar="N", min=1, help="Of a picture; larger ones are not decoded (413).")
 ]
+Jobs: TypeAlias = Annotated[
+    int, typer.Option("--jobs", metavar="N", min=0, help="At a time, kept ones too; more are refused (429).")
+]
+JobFiles: TypeAlias = Annotated[
+    int, typer.Option("--job-files", metavar="N", min=1, help="Pictures of a job; more are refused (413).")
+]
+JobBytes: TypeAlias = Annotated[
+    str, typer.Option("--job-bytes", metavar="SIZE", help="Of a job in all; larger ones are refused (413).")
+]
+KeepSeconds: TypeAlias = Annotated[
+    float, typer.Option("--keep-seconds", metavar="SECONDS", help="What a job's results are kept for.")
+]
 Origins: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--origin", metavar="URL", help="A page's that may ask as well: https://photos.example.org. Repeat."),
@@ -49,6 +61,10 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter an option
     timeout: Timeout = 60.0,
     max_bytes: MaxBytes = "100MB",
     max_pixels: MaxPixels = 100_000_000,
+    jobs: Jobs = 8,
+    job_files: JobFiles = 200,
+    job_bytes: JobBytes = "1GB",
+    keep_seconds: KeepSeconds = 600.0,
     token_file: TokenFile = None,
     origins: Origins = None,
     model: o.Model = "darnet",
@@ -68,7 +84,8 @@ def serve(  # noqa: PLR0913, PLR0917  one parameter an option
     token = None if token_file is None else read_token(token_file)
     access = Access(host, token, tuple(origins or ()))
     sizes = {"max_bytes": bytes_of(max_bytes, parameter="max_bytes"), "max_pixels": max_pixels}
-    limits = Limits(workers, queue, timeout, **sizes)
+    of_jobs = {"jobs": jobs, "job_files": job_files, "job_bytes": bytes_of(job_bytes, parameter="job_bytes")}
+    limits = Limits(workers, queue, timeout, **sizes, **of_jobs, keep_seconds=keep_seconds)
     from darnet.service import server
     from darnet.systems.spec import RestorerSpec
 

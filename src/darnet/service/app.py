@@ -13,8 +13,10 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from darnet.service import jobs
 from darnet.service.access import Access
-from darnet.service.gate import Gate
+from darnet.service.batches import Batches
+from darnet.service.gate import JOBS, Gate
 from darnet.service.limits import Limits
 from darnet.service.metrics import Metrics
 from darnet.service.pool import Pool
@@ -44,10 +46,12 @@ def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with TemporaryDirectory(prefix="darnet-") as folder:  # nobody else may look into it
             app.state.desk = Desk(pool, limits, metrics, Path(folder), listed)
+            app.state.batches = Batches(app.state.desk)
             pool.start()
             try:
                 yield
             finally:
+                await app.state.batches.close()
                 await pool.close()
 
     app = FastAPI(
@@ -60,9 +64,12 @@ def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.pool = pool
-    app.add_middleware(Gate, access=access, limits=limits, pool=pool, metrics=metrics)
+    of_jobs = lambda: app.state.batches.place()  # noqa: E731, PLW0108  there are none before its lifespan
+    places = {"/v1/restore": pool.place, "/v1/diagnose": pool.place, JOBS: of_jobs}
+    app.add_middleware(Gate, access=access, limits=limits, places=places, metrics=metrics)
     app.add_exception_handler(HTTPException, on_refusal)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.include_router(router)
+    app.include_router(jobs.router)
     app.include_router(site)
     return app

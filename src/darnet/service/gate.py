@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-import traceback
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from darnet.service.problems import LOG, UNEXPECTED, answer, note, refused
+from darnet.service.problems import LOG, answer, refused, unexpected
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from darnet.service.access import Access
     from darnet.service.limits import Limits
     from darnet.service.metrics import Metrics
-    from darnet.service.pool import Pool
 
-#: What takes a place of the pool.
-WORK = frozenset({"/v1/restore", "/v1/diagnose"})
+#: Where jobs are sent, and what begins the path of all that is theirs: answers that take as long as they take.
+JOBS = "/v1/jobs"
 #: In a request's scope: when its answer is due, by the event loop's clock.
 DEADLINE = "x-darnet-deadline"
 #: Bytes that a form takes besides its file.
@@ -32,6 +31,10 @@ FORM_BYTES = 2**16
 LINGER_SECONDS = 2.0
 #: What no answer of this service may be: kept, or taken for something else.
 HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+
+
+#: By the path of a request, what gives it a place as long as it is entered. Raises the problem of having none.
+Places: TypeAlias = Mapping[str, Callable[[], AbstractContextManager[None]]]
 
 
 @dataclass
@@ -78,38 +81,39 @@ def too_large(limits: Limits) -> HTTPException:
 class Gate:
     """ASGI middleware: who may not ask, and what there is no room for, is refused before its body is read.
 
-    A request that makes work has a place of the pool from here to the end of its answer. Every answer is counted.
+    A request that makes work has a place from here to the end of its answer; `places`: who gives it, by path. Every
+    answer is counted.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, limits: Limits, pool: Pool, metrics: Metrics) -> None:
-        self._app, self._access, self._limits, self._pool, self._metrics = app, access, limits, pool, metrics
+    def __init__(self, app: ASGIApp, access: Access, limits: Limits, places: Places, metrics: Metrics) -> None:
+        self._app, self._access, self._limits, self._places, self._metrics = app, access, limits, places, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[DEADLINE] = asyncio.get_running_loop().time() + self._limits.seconds
-        upload = Upload(receive, self._limits, scope[DEADLINE])
-        reply = Reply(send, upload, self._limits.seconds)
+        limits = self._limits.of_job if scope["path"] == JOBS else self._limits
+        scope[DEADLINE] = asyncio.get_running_loop().time() + limits.seconds
+        upload = Upload(receive, limits, scope[DEADLINE])
+        reply = Reply(send, upload, self._limits.seconds, scope["path"].startswith(f"{JOBS}/"))
         begun = time.perf_counter()
         try:
             with ExitStack() as held:
-                self._admit(scope, held)
+                self._admit(scope, limits, held)
                 await self._app(scope, upload, reply)
         except HTTPException as error:
             await answer(error)(scope, upload, reply)
         except Unread:
             LOG.warning("an answer was not read within %g s", self._limits.seconds)
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            note(type(error).__name__, f"{frame.filename}, line {frame.lineno}")
+            problem = unexpected(error)
             if not reply.status:
-                await answer(refused(500, UNEXPECTED))(scope, upload, reply)
+                await answer(problem)(scope, upload, reply)
         finally:
             self._metrics.answered(scope["path"], reply.status, time.perf_counter() - begun)
 
-    def _admit(self, scope: Scope, held: ExitStack) -> None:
+    def _admit(self, scope: Scope, limits: Limits, held: ExitStack) -> None:
         """Raise a problem for who may not ask, for what is too large, and where there is no room."""
         headers = Headers(scope=scope)
         refusal = self._access.refuses(scope["path"], headers, scope.get("scheme", "http"))
@@ -117,10 +121,10 @@ class Gate:
             status, reason = refusal
             raise refused(status, reason, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._limits.max_bytes + FORM_BYTES:
-            raise too_large(self._limits)
-        if scope["path"] in WORK and scope["method"] == "POST":
-            held.enter_context(self._pool.place())
+        if not length.isdecimal() or int(length) > limits.max_bytes + FORM_BYTES:
+            raise too_large(limits)
+        if scope["path"] in self._places and scope["method"] == "POST":
+            held.enter_context(self._places[scope["path"]]())
 
 
 class Unread(Exception):  # noqa: N818  nothing is wrong here
@@ -131,12 +135,15 @@ class Unread(Exception):  # noqa: N818  nothing is wrong here
 class Reply:
     """The answer of a request as it is sent, in so many `seconds`, and its `status`; 0: nothing was.
 
+    `by_part`: so many seconds for each part of it, however many come.
+
     Where the upload is not complete the answer is sent before its last word, and the rest of the upload passed over.
     """
 
     send: Send
     upload: Upload
     seconds: float
+    by_part: bool = False
     status: int = 0
     deadline: float | None = None
 
@@ -144,7 +151,6 @@ class Reply:
         """Send a part of it. Raises Unread where nobody takes it."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            self.deadline = asyncio.get_running_loop().time() + self.seconds
             message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
         elif not message.get("more_body", False) and not self.upload.complete:
             await self._send({**message, "more_body": True})
@@ -153,6 +159,8 @@ class Reply:
         await self._send(message)
 
     async def _send(self, message: Message) -> None:
+        if self.by_part or self.deadline is None:
+            self.deadline = asyncio.get_running_loop().time() + self.seconds
         try:
             async with asyncio.timeout_at(self.deadline):
                 await self.send(message)

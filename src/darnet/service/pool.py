@@ -37,13 +37,13 @@ class Pool:
     """Some worker processes, each with a restorer of its own, which do one order at a time.
 
     A worker whose time is over is killed, and so is nobody's work but its own; one that is killed, by whomever, is
-    replaced. `accepted`: requests that have a place. `closing`: whether what was accepted is the last.
-    `lost`: workers that were replaced, by why.
+    replaced. `accepted`: requests that have a place. `aside`: orders that need none. `closing`: whether what was
+    accepted is the last. `lost`: workers that were replaced, by why.
     """
 
     def __init__(self, spec: RestorerSpec, limits: Limits) -> None:
         self.limits = limits
-        self.accepted = 0
+        self.accepted = self.aside = 0
         self.closing = False
         self.lost = {"timeout": 0, "died": 0}
         self._spec = (sharing(spec, limits.workers) if limits.workers > 1 else spec).to_json()
@@ -67,8 +67,8 @@ class Pool:
 
     @property
     def waiting(self) -> int:
-        """Requests that have a place, and no worker."""
-        return max(0, self.accepted - (self.workers - self._idle.qsize()))
+        """Requests that have a place, and orders that need none, without a worker."""
+        return max(0, self.accepted + self.aside - (self.workers - self._idle.qsize()))
 
     def start(self) -> None:
         """Start the workers, which are not waited for."""
@@ -88,9 +88,10 @@ class Pool:
         finally:
             self.accepted -= 1
 
-    async def __call__(self, order: Order, deadline: float, gone: Gone) -> Done:
-        """What became of an order. `deadline`: by the event loop's clock.
+    async def __call__(self, order: Order, deadline: float | None, gone: Gone) -> Done:
+        """What became of an order. `deadline`: by the event loop's clock; None: its time begins once a worker is free.
 
+        Orders get workers as they come. `gone` is asked when there is one.
         Raises a problem: 504 where it took too long, 503 where its worker died, GONE where nobody waits any more.
         """
         try:
@@ -101,6 +102,8 @@ class Pool:
         if await gone():
             self._idle.put_nowait(child)
             raise refused(GONE, "the client went away")
+        if deadline is None:
+            deadline = asyncio.get_running_loop().time() + self.limits.seconds
         return await asyncio.shield(self._begin(self._do(child, order, deadline)))
 
     async def _worker(self) -> Child:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -65,6 +66,13 @@ def refusal(error: DarnetError) -> HTTPException:
     return failure(Done("", error=str(error), exit_code=error.exit_code, failure=type(error).__name__))
 
 
+def unexpected(error: Exception) -> HTTPException:
+    """The problem of what nobody expected, which is noted."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    note(type(error).__name__, f"{frame.filename}, line {frame.lineno}")
+    return refused(500, UNEXPECTED)
+
+
 def note(failure: str, place: str) -> None:
     """Log what nobody expected: the class of an error and where it was raised, for its text may be a picture's."""
     LOG.error("unexpected %s: %s", failure, place)
@@ -81,11 +89,15 @@ def worded(text: str) -> str:
     return text
 
 
-def answer(error: HTTPException) -> JSONResponse:
+def document(error: HTTPException) -> Problem:
     """A problem document."""
     title = HTTPStatus(error.status_code).phrase if error.status_code != GONE else "Client Closed Request"
-    problem = Problem(title=title, status=error.status_code, detail=error.detail)
-    return JSONResponse(problem.model_dump(), error.status_code, error.headers, MEDIA_TYPE)
+    return Problem(title=title, status=error.status_code, detail=error.detail)
+
+
+def answer(error: HTTPException) -> JSONResponse:
+    """A problem document, as an answer."""
+    return JSONResponse(document(error).model_dump(), error.status_code, error.headers, MEDIA_TYPE)
 
 
 async def on_refusal(request: Request, error: Exception) -> JSONResponse:

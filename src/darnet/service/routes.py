@@ -23,6 +23,7 @@ from darnet.service.views import MAP, View
 from darnet.service.work import Order
 
 if TYPE_CHECKING:
+    from darnet.jobs.job import Done
     from darnet.restore.result import Treatment
     from darnet.service.limits import Limits
     from darnet.service.metrics import Metrics
@@ -98,7 +99,10 @@ class Desk:
 
     async def done(self, request: Request, order: Order) -> tuple[Path, Treatment]:
         """The file that an order became, and what was done. Raises the problem that its failure is."""
-        done = await self.pool(order, request.scope[DEADLINE], request.is_disconnected)
+        return self.outcome(order, await self.pool(order, request.scope[DEADLINE], request.is_disconnected))
+
+    def outcome(self, order: Order, done: Done) -> tuple[Path, Treatment]:
+        """The file that an order became, which was done, and what was done. Raises the problem that its failure is."""
         self.metrics.worked(done)
         if done.treatment is None or done.error is not None:
             raise failure(replace(done, error=(done.error or "").replace(f"{order.picture.parent}/", "")))
@@ -121,7 +125,7 @@ async def restore(request: Request) -> Response:
     """Find out what is wrong with a picture, and repair it. The answer is what `darnet restore` writes."""
     desk, wanted = _desk(request), preferred(request.headers.get("accept", ""))
     async with submitted(request, desk.folder) as submission:
-        order = _order(submission, desk.limits.max_pixels, "steps" if wanted == FORM else None)
+        order = order_of(submission, desk.limits.max_pixels, "steps" if wanted == FORM else None)
         written, treatment = await desk.done(request, order)
         if wanted == FORM:
             return as_form(written, treatment, order.views)
@@ -145,7 +149,7 @@ async def diagnose(request: Request) -> Any:
         if submission.fields or submission.masked:
             name = submission.fields[0][0] if submission.fields else MASK
             raise refused(422, f"`{name}`: a diagnosis has no options")
-        order = _order(submission, desk.limits.max_pixels, "map" if drawn else None)
+        order = order_of(submission, desk.limits.max_pixels, "map" if drawn else None)
         order = replace(order, job=replace(order.job, dry_run=True, first=True))
         _, treatment = await desk.done(request, order)
         if drawn:
@@ -153,7 +157,7 @@ async def diagnose(request: Request) -> Any:
     return Diagnosed(diagnosis=treatment.findings, warnings=list(treatment.warnings))
 
 
-def _order(submission: Submission, max_pixels: int, view: View | None) -> Order:
+def order_of(submission: Submission, max_pixels: int, view: View | None = None) -> Order:
     """What a worker is to do. Raises a problem for options that make no sense."""
     try:
         options = Options.of(submission.fields)

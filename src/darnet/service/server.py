@@ -15,6 +15,8 @@ from darnet.service.app import create_app
 from darnet.service.limits import Limits
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from darnet.service.pool import Pool
     from darnet.systems.spec import RestorerSpec
 
@@ -28,13 +30,14 @@ BACKLOG = 1024
 class Server(uvicorn.Server):
     """uvicorn's, which on SIGTERM or SIGINT goes on listening until all that was accepted is answered.
 
-    Meanwhile whatever else is asked for is told that the service is shutting down (503). A second signal ends it at
-    once. `tell`: hears its address once it listens.
+    Jobs are cancelled. Meanwhile whatever else is asked for is told that the service is shutting down (503). A second
+    signal ends it at once. `tell`: hears its address once it listens.
     """
 
-    def __init__(self, config: uvicorn.Config, pool: Pool, tell: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, tell: Callable[[str], None]) -> None:
         super().__init__(config)
-        self._pool, self._tell = pool, tell
+        self._pool: Pool = app.state.pool
+        self._state, self._tell = app.state, tell
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Listen."""
@@ -52,7 +55,9 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Whether it is time to end: uvicorn asks ten times a second."""
-        self.should_exit |= self._pool.closing and not self._pool.accepted
+        if self._pool.closing:
+            self._state.batches.cancel()
+            self.should_exit |= not self._pool.accepted
         return await super().on_tick(counter)
 
 
@@ -66,7 +71,7 @@ def serve(
     config = uvicorn.Config(app, **how)
     try:
         with listening(access.host, port) as held:
-            Server(config, app.state.pool, tell).run([held])
+            Server(config, app, tell).run([held])
     finally:
         app.state.pool.kill()
 

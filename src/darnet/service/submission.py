@@ -91,11 +91,15 @@ async def _received(request: Request, folder: Path) -> Submission:
 
 async def _keep(file: UploadFile, path: Path, whose: str) -> None:
     """A file of a form as one by a name. Raises a problem for what is no picture, in words that say whose fault."""
-    head = await file.read(SIGNATURE_BYTES)
-    if not (recognise(head) or is_raw(head)):
-        raise refused(415, whose + (NO_PICTURE if head else "the file is empty"))
+    check_begins(await file.read(SIGNATURE_BYTES), whose)
     await file.seek(0)
     await asyncio.to_thread(_copy, file, path)
+
+
+def check_begins(head: bytes, whose: str = "") -> None:
+    """Raise the problem of what is no picture by its first SIGNATURE_BYTES; `whose`: said before it."""
+    if not (recognise(head) or is_raw(head)):
+        raise refused(415, whose + (NO_PICTURE if head else "the file is empty"))
 
 
 def _copy(file: UploadFile, path: Path) -> None:
