@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import httpx
+import PIL.Image
 import pytest
 
 from darnet import AsyncClient, Client
@@ -77,6 +79,15 @@ def test_a_picture_comes_back_with_what_was_done(service, tmp_path, asks):
 def test_options_are_those_of_a_form(service, options, fields, asks):
     with asks(service.url) as client:
         assert client.restore(photo(), **options).data == service.post(fields=fields).content
+
+
+def test_a_mask_says_where(service, asks):
+    """Of a mask that is black nothing is repaired."""
+    black = io.BytesIO()
+    PIL.Image.new("L", (24, 24)).save(black, "png")
+    with asks(service.url) as client:
+        restored = client.restore(photo(), black.getvalue(), kinds="noise")
+    assert (restored.data, restored.changed) == (photo(), False)
 
 
 def test_nothing_is_repaired_by_nobody(service):

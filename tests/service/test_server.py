@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import PIL.Image
 import pytest
 
 import darnet
@@ -131,6 +132,7 @@ def test_what_the_page_shows_works(tiny_system, tmp_path):
     """Every line with curl of docs/how-to/serve.md, and what it says comes of it."""
     (tmp_path / "photo.jpg").write_bytes(photo(format="jpeg"))
     (tmp_path / "other.png").write_bytes(photo(1))
+    PIL.Image.new("L", (24, 24), 255).save(tmp_path / "mask.png")
     lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("curl ")]
     assert len(lines) >= 12
     with command(tiny_system, tmp_path / "held") as running:

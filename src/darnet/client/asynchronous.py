@@ -47,12 +47,13 @@ class AsyncClient:
         self._http: httpx.AsyncClient = made(base_url=url, headers=headers, timeout=seconds)
         self._retries = retries
 
-    async def restore(self, picture: Sent, **options: Unpack[RestoreOptions]) -> Restored:
+    async def restore(self, picture: Sent, mask: Sent | None = None, **options: Unpack[RestoreOptions]) -> Restored:
         """Find out what is wrong with a picture, and repair it; in the format it came in, unless told otherwise.
 
+        `mask`: a picture of the same size, white where it is to be repaired.
         Raises ImageError for a file that cannot be read, ServiceError as the class says.
         """
-        return await self._ask(questions.restoring(picture, options))
+        return await self._ask(questions.restoring(picture, mask, options))
 
     async def diagnose(self, picture: Sent) -> dict[str, Any]:
         """What is wrong with a picture: `diagnosis`, with the plan, and `warnings`. Raises as `restore` does."""

@@ -36,6 +36,7 @@ class Question(Generic[Told]):
     pictures: Sequence[Sent] = ()
     form: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    mask: Sent | None = None
 
     @contextmanager
     def request(self) -> Iterator[dict[str, Any]]:
@@ -43,6 +44,7 @@ class Question(Generic[Told]):
         how: dict[str, Any] = {"method": self.method, "url": self.path, "headers": self.headers}
         with ExitStack() as held:
             files = [("file", _part(number, sent, held)) for number, sent in enumerate(self.pictures, 1)]
+            files += [("mask", _part(0, self.mask, held))] if self.mask is not None else []
             yield how | ({"files": files, "data": self.form} if files else {})
 
     def told(self, answer: httpx.Response) -> Told:
@@ -52,9 +54,9 @@ class Question(Generic[Told]):
         raise ServiceError(_reason(answer), answer.status_code)
 
 
-def restoring(picture: Sent, options: RestoreOptions) -> Question[Restored]:
-    """A picture repaired."""
-    return Question("POST", "/v1/restore", _restored, (picture,), _form(options))
+def restoring(picture: Sent, mask: Sent | None, options: RestoreOptions) -> Question[Restored]:
+    """A picture repaired, where a mask says."""
+    return Question("POST", "/v1/restore", _restored, (picture,), _form(options), mask=mask)
 
 
 def diagnosing(picture: Sent) -> Question[dict[str, Any]]:

@@ -50,12 +50,13 @@ class Client:
         self._http: httpx.Client = optional("httpx", "client").Client(base_url=url, headers=headers, timeout=seconds)
         self._retries = retries
 
-    def restore(self, picture: Sent, **options: Unpack[RestoreOptions]) -> Restored:
+    def restore(self, picture: Sent, mask: Sent | None = None, **options: Unpack[RestoreOptions]) -> Restored:
         """Find out what is wrong with a picture, and repair it; in the format it came in, unless told otherwise.
 
+        `mask`: a picture of the same size, white where it is to be repaired.
         Raises ImageError for a file that cannot be read, ServiceError as the class says.
         """
-        return self._ask(questions.restoring(picture, options))
+        return self._ask(questions.restoring(picture, mask, options))
 
     def diagnose(self, picture: Sent) -> dict[str, Any]:
         """What is wrong with a picture: `diagnosis`, with the plan, and `warnings`. Raises as `restore` does."""
