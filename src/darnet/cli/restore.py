@@ -104,7 +104,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     try:
         with stop:
             if (agenda.tasks or watched) and not telling.stopped:  # else nothing is loaded, which takes a second
-                outcomes = begun(telling, who, agenda.tasks, stop, where, watched)
+                outcomes = begun(telling, who, agenda, stop, where, watched)
             for done in session.each(outcomes.coming, outcomes.total):
                 telling(done, outcomes.names.pop(done.input, "") or done.output or "")
     finally:  # interrupted, or no ledger can be told: what was done so far
