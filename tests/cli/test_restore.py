@@ -446,6 +446,15 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
     assert files(pictures.folder) == ["file", "photo.png"]
 
 
+@pytest.mark.parametrize("command", ["restore", "diagnose"])
+def test_a_precision_that_a_backend_does_not_know_is_said_of_the_run(pictures, darnet, command):
+    pictures("photo.png")
+    ran = darnet(command, "photo.png", "--backend", "onnxruntime", "--precision", "int8", "--device", "cpu")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("darnet: --precision int8: ONNX Runtime computes in fp32")
+    assert files(pictures.folder) == ["photo.png"]
+
+
 @pytest.mark.parametrize(
     ("options", "names"),
     [
