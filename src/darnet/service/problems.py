@@ -77,9 +77,12 @@ def worded(text: str) -> str:
     >>> worded("`kinds=['fog']`: no expert called 'fog'"), worded("`first=True` takes the first alone")
     ("`as=fog`: no expert called 'fog'", '`first=true` takes the first alone')
     """
-    return reworded(
-        text, lambda name, value: f"`{CALLED.get(name, name)}{'' if value is None else f'={_plain(value)}'}`"
-    )
+
+    def say(name: str, value: Any) -> str:
+        called = CALLED.get(name, name)
+        return f"`{called}`" if value is None else f"`{called}={_plain(value)}`"
+
+    return reworded(text, say)
 
 
 def _plain(value: Any) -> str:
