@@ -9,7 +9,7 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -107,6 +107,20 @@ def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
     kept += [own.get("png-text", b""), *(chunk.whole for chunk in before)]
     file.seek(0)
     return end, file.read(SIGNATURE_BYTES) + header.whole + b"".join(kept)
+
+
+def texts(said: Mapping[str, str]) -> bytes:
+    """The field `png-text` of a picture with texts by their keywords, but for those that are EXIF, IPTC or XMP."""
+    others = RAW_EXIF | RAW_IPTC | OTHERWISE
+    pairs = [(name.encode("latin-1", "replace"), text) for name, text in said.items()]
+    return b"".join(_text(name, text) for name, text in pairs if name not in others)
+
+
+def _text(keyword: bytes, text: str) -> bytes:
+    try:
+        return _made(b"tEXt", keyword + b"\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return _made(b"iTXt", keyword + bytes(5) + text.encode(errors="replace"))
 
 
 def _chunks(file: BinaryIO) -> Iterator[Chunk]:

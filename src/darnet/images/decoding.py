@@ -15,13 +15,12 @@ import numpy as np
 
 from darnet.errors import ImageError
 from darnet.images import admission, density, directories, exif, others, profiles, raw, rows, scratch, sidedata
-from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, full_range, in_range, rescale, split
+from darnet.images.arrays import RGB_ALPHA, UPSIDE_DOWN, Channels, Metadata, full_range, in_range, rescale, split
 from darnet.images.coding import Content, Pages
 from darnet.images.formats import (
     FORMATS,
     HEAD_BYTES,
     RAW,
-    UPSIDE_DOWN,
     not_decoded,
     refuse,
 )

@@ -46,6 +46,11 @@ def stated(across: float, down: float, unit: str = SHAPE, millimetres: float = 1
     return {ACROSS: across / millimetres, DOWN: down / millimetres, **({UNIT: unit} if unit else {})}
 
 
+def of_unit(unit: str, across: float, down: float) -> Metadata:
+    """The same of a unit by its name, "in", "cm" or "none"."""
+    return stated(across, down, unit, UNITS.get(unit, 1))
+
+
 def of(fields: Metadata) -> tuple[float, float] | None:
     """Pixels per millimetre, across and down; None where it is not known."""
     if ACROSS not in fields or fields.get(UNIT) == SHAPE:
@@ -96,7 +101,7 @@ def of_exif(block: object) -> Metadata:
         )
     except (LookupError, ValueError, struct.error):
         return {}
-    return _in(TIFF_UNITS.get(told, SHAPE), across, down)
+    return of_unit(TIFF_UNITS.get(told, SHAPE), across, down)
 
 
 def of_jfif(data: bytes) -> Metadata:
@@ -104,7 +109,7 @@ def of_jfif(data: bytes) -> Metadata:
     if not data.startswith(b"JFIF\0") or len(data) < 12:
         return {}
     unit, across, down = struct.unpack_from(">BHH", data, 7)
-    return _in(JFIF_UNITS.get(unit, SHAPE), across, down)
+    return of_unit(JFIF_UNITS.get(unit, SHAPE), across, down)
 
 
 def jfif(fields: Metadata) -> bytes:
@@ -151,10 +156,6 @@ def to_tiff(file: BinaryIO, fields: Metadata, page: int = 0) -> None:
         file.write(struct.pack(f"{endian}II", value, 1))
     file.seek(starts[RESOLUTION_UNIT] + 8)
     file.write(struct.pack(f"{endian}H", NO_UNIT))
-
-
-def _in(unit: str, across: float, down: float) -> Metadata:
-    return stated(across, down, unit, UNITS.get(unit, 1))
 
 
 def _bare(block: bytes) -> bytes:

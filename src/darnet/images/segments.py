@@ -66,6 +66,11 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
     return fields, Coding(quality=quality, halved=halved)
 
 
+def comment(text: bytes) -> bytes:
+    """The field `jpeg-segments` of a picture with a comment; as much of it as a segment holds."""
+    return _made(COMMENT, text[:MOST_SEGMENT_BYTES])
+
+
 def _check_claim(path: Path, marker: int, frame: bytes, file: BinaryIO) -> None:
     """Raise ImageError for a file that claims more pixels than fit into its bytes, before all of them are made up.
 

@@ -77,10 +77,15 @@ def header(image: Any, *, turned: bool) -> Metadata:
     fields = set(header_fields(image))
     kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)}
     if turned and "xmp-data" in kept:
-        kept["xmp-data"] = XMP_ORIENTATION.sub(rb"\g<1>1", kept["xmp-data"])
+        kept["xmp-data"] = without_orientation(kept["xmp-data"])
     if "delay" in fields:
         kept[DELAYS] = " ".join(map(str, image.get("delay")))
     return kept
+
+
+def without_orientation(xmp: bytes) -> bytes:
+    """XMP of a picture that is upright by now."""
+    return XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def header_fields(image: Any) -> list[str]:
