@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +60,18 @@ def test_what_cannot_be_exported(darnet, tiny_system, written, tmp_path):
     assert darnet("experts", "add", "median", "--as", "salt", "--model", system).code == 0
     ran = darnet("export", "salt", "--to", "onnx", "--model", system)
     assert (ran.code, "salt is no network of darnet's but median" in ran.err) == (2, True)
+
+
+def test_what_torch_says_of_itself_is_not_said(darnet, tiny_system, monkeypatch):
+    def export(*_: object) -> tuple[Path, ...]:
+        warnings.warn("`isinstance(treespec, LeafSpec)` is deprecated", FutureWarning, stacklevel=1)
+        return (Path("tile.x"),)
+
+    monkeypatch.setattr("darnet.engines.export.export", export)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ran = darnet("export", "noise", "--to", "onnx", "--model", tiny_system)
+    assert ((ran.code, ran.out, ran.err), caught) == ((0, "tile.x\n", ""), [])
 
 
 def test_in_8_bits_with_what_the_router_remembers_of_the_kind(darnet, tiny_system, written):

@@ -446,6 +446,15 @@ def test_a_directory_that_cannot_be_written(pictures, restore, output):
     assert files(pictures.folder) == ["file", "photo.png"]
 
 
+@pytest.mark.parametrize("command", ["restore", "diagnose"])
+def test_a_precision_that_a_backend_does_not_know_is_said_of_the_run(pictures, darnet, command):
+    pictures("photo.png")
+    ran = darnet(command, "photo.png", "--backend", "onnxruntime", "--precision", "int8", "--device", "cpu")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("darnet: --precision int8: ONNX Runtime computes in fp32")
+    assert files(pictures.folder) == ["photo.png"]
+
+
 @pytest.mark.parametrize(
     ("options", "names"),
     [
@@ -629,7 +638,7 @@ def test_an_interrupted_run_reports_what_it_did(pictures, restore, monkeypatch):
 def test_a_report_that_cannot_be_written_stops_before_the_work(pictures, restore):
     pictures("a.png")
     ran = restore("a.png", "--report", "a.png/report.json")
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (2, "")
     assert "not a directory" in ran.err
     assert not Path("a.restored.png").exists()
 
@@ -656,8 +665,8 @@ def test_a_report_replaces_no_photo(pictures, restore, option):
     keep = pictures("keep.png")
     before = keep.read_bytes()
     ran = restore("photo.png", "--report", "keep.png", *option)
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "darnet: keep.png: exists already and is no such report of darnet's; give another name\n"
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "darnet: --report keep.png: exists already and is no such report of darnet's; give another name\n"
     assert keep.read_bytes() == before
     assert files(pictures.folder) == ["keep.png", "photo.png"]
 
@@ -714,13 +723,19 @@ def test_a_profile_and_a_report_are_refused_before_the_work_where_they_would_be_
     for path, reason in (
         ("photo.png", "--profile photo.png: that is a picture of this run"),
         ("photo.restored.png", "--profile photo.restored.png: that is a picture of this run"),
-        ("keep.png", "keep.png: exists already and is no such report of darnet's; give another name"),
-        ("photo.png/t.json", "photo.png/t.json: not a directory"),
-        (pictures.folder, f"{pictures.folder}: is a directory"),
+        ("keep.png", "--profile keep.png: exists already and is no such report of darnet's; give another name"),
+        ("photo.png/t.json", "--profile photo.png/t.json: not a directory"),
+        ("/proc/t.json", "--profile /proc/t.json: no such file or directory"),
+        ("/proc/deep/t.json", "--profile /proc/deep/t.json: no such file or directory"),
+        (pictures.folder, f"--profile {pictures.folder}: is a directory"),
         ("r.json", "--profile r.json: that is where the report goes"),
+        ("-", "--profile -: expected a file; stdout is for what is said of each picture"),
     ):
         ran = restore("photo.png", "--profile", path, "--report", "r.json")
-        assert (bool(ran.code), ran.out, ran.err) == (True, "", f"darnet: {reason}\n")
+        assert (ran.code, ran.out, ran.err) == (2, "", f"darnet: {reason}\n")
+        if path != "r.json":
+            ran = restore("photo.png", "--report", path)
+            assert (ran.code, ran.out, ran.err) == (2, "", f"darnet: {reason.replace('--profile', '--report')}\n")
     ran = restore("photo.png", "--profile", "t.json", "--engine", "ray")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("darnet: --profile: goes with --engine local")
@@ -746,6 +761,17 @@ def test_where_one_of_two_cannot_be_written_after_all_the_other_is(pictures, res
         assert json.loads(Path(kept).read_text())
         Path(lost).unlink()
         Path(kept).unlink()
+
+
+def test_a_run_that_does_nothing_leaves_the_profile_of_an_earlier_one(pictures, restore):
+    pictures("in/a.png")
+    assert restore("in", "-o", "out", "--profile", "t.json").err == ""
+    trace = Path("t.json").read_bytes()
+    for name in ("t.json", "new.json"):
+        ran = restore("in", "-o", "out", "--profile", name)
+        assert (ran.code, f"{name}: nothing is written, since no picture was worked on" in ran.err) == (0, True)
+    assert Path("t.json").read_bytes() == trace
+    assert not Path("new.json").exists()
 
 
 def test_a_shard_has_a_profile_of_its_own(pictures, restore):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -101,6 +103,23 @@ def test_what_failed_and_is_gone_is_no_failure_any_more(pictures, restore, darne
     assert (found["failed"], found["gone"], found["pictures"][0]["status"]) == (0, 1, "gone")
     Path("in").rename("away")
     assert darnet("status", "out").out.startswith("out: 1 done, 1 failed"), "of what is not mounted nobody knows"
+
+
+def test_a_folder_that_nobody_may_look_into_has_failed(pictures, restore, darnet, monkeypatch):
+    pictures("in/a.png")
+    pictures("in/sub/b.png")
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "sub":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert restore("in", "-o", "out", "-r").code == 1
+    ran = darnet("status", "out")
+    assert (ran.code, ran.out.splitlines()[:2]) == (1, ["out: 1 done, 1 failed", "  in/sub: failed: permission denied"])
+    assert json.loads(darnet("status", "out", "--json").out)["pictures"][0]["output"] is None
 
 
 def test_as_json(half_done, darnet):

@@ -9,6 +9,7 @@ from pathlib import Path
 import jaxtyping
 import onnx
 import pytest
+import rich
 import torch
 
 import darnet
@@ -127,6 +128,12 @@ def test_who_cannot_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_pictures_there_are_no_ranges(tiny: CompactUNet) -> None:
     with pytest.raises(UsageError, match="no picture"):
         quantised(tiny, [])
+
+
+def test_nncf_draws_nothing_and_rich_is_as_it_was(tiny: CompactUNet, capsys: pytest.CaptureFixture[str]) -> None:
+    quantised(tiny, [torch.rand(3, 40, 56)])
+    assert capsys.readouterr() == ("", "")
+    assert not rich.get_console().quiet
 
 
 def test_what_nncf_cannot_take_is_said(tmp_path: Path) -> None:

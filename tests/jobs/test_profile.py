@@ -142,7 +142,7 @@ def test_a_profile_replaces_an_earlier_one_and_nothing_else(pictures, spec):
         with pytest.raises(UsageError, match=f"`profile='{path}'`: that is where the report goes"):
             check_profile(Path(path), tasks, Path("r.json"))
     for use in (lambda: check_profile(Path("mine.json"), tasks), lambda: Profile().write("mine.json")):
-        with pytest.raises(ImageError, match=r"mine\.json: exists already and is no such report of darnet's"):
+        with pytest.raises((ImageError, UsageError), match="exists already and is no such report of darnet's"):
             use()
     assert Path("mine.json").read_text() == '{"traceEvents": []}'
     for _ in range(2):

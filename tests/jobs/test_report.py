@@ -79,9 +79,15 @@ def test_a_report_replaces_no_picture_of_its_run(pictures):
     for path in ("a.png", "out.png", "link.json"):
         with pytest.raises(UsageError, match=f"`report='{path}'`: that is a picture of this run"):
             check_report(Path(path), tasks)
-    with pytest.raises(ImageError, match="not a directory"):
-        check_report(Path("a.png/report.json"), tasks)
+    for path, reason in (
+        ("a.png/report.json", "not a directory"),
+        ("/proc/report.json", "no such file"),
+        ("-", "expected a file"),
+    ):
+        with pytest.raises(UsageError, match=f"`report='{path}'`: {reason}"):
+            check_report(Path(path), tasks)
     check_report(Path("new/report.json"), tasks)
+    assert not Path("new").exists()
 
 
 @pytest.mark.parametrize("content", [b"photo", b'{"darnet": 1}', b"{}"])
@@ -95,7 +101,7 @@ def test_a_report_replaces_reports_alone(pictures, content):
         Report(Job(strength=0.5)).write(path)
         assert json.loads(Path(path).read_text())["settings"]["strength"] == 0.5
     for path, reason in (("other.json", "is no such report of darnet's"), ("pipe", "not a regular file")):
-        with pytest.raises(ImageError, match=reason):
+        with pytest.raises(UsageError, match=reason):
             check_report(Path(path), ())
         with pytest.raises(ImageError, match=reason):
             Report(Job()).write(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,54 @@ def test_a_folder_is_looked_at_while_a_run_is_at_work(pictures, tiny_system):
     assert status.rate > 0
     assert 0 < status.seconds_each < 60
     assert list(status.not_done()) == []
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Folders that nobody may look into, by their names; root may look into every one, so that a mode means nothing."""
+    names, scandir = set[str](), os.scandir
+
+    def guarded(path: str | int) -> object:
+        if Path(str(path)).name in names:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    return names
+
+
+def test_a_folder_that_could_not_be_looked_into_is_a_failure_until_it_is(pictures, tiny_system, closed):
+    for name in ("in/a.png", "in/sub/b.png", "in/other/c.png"):
+        pictures(name)
+    spec, job = RestorerSpec(system=str(tiny_system), device="cpu"), Job(recursive=True)
+
+    def after(*inputs: str, job: Job = job) -> tuple[int, list[tuple[str, str | None, str, str | None]]]:
+        list(restore_many(inputs or ["in"], "out", spec, job))
+        (status,) = Status.read_all(Path("out"))
+        assert status.failed == len(list(status.not_done()))
+        return status.done, [(one.input, one.output, one.status, one.reason) for one in status.not_done()]
+
+    refused = [("in/sub", None, "failed", "permission denied")]
+    closed |= {"sub"}
+    assert after() == (2, refused)
+    assert after() == (2, refused), "everything else is done already"
+    closed.clear()
+    assert after(job=Job()) == (2, refused), "who does not look into it knows nothing of it"
+    assert after("in/other") == (3, refused)
+    assert after() == (4, [])
+    closed |= {"sub"}
+    assert after() == (4, refused)
+    shutil.rmtree("in/sub")
+    assert Status.read_all(Path("out"))[0].gone == 1
+
+
+def test_of_a_folder_beside_its_outputs_too(pictures, tiny_system, closed):
+    pictures("in/a.png")
+    pictures("in/sub/b.png")
+    closed |= {"sub"}
+    list(restore_many("in", None, RestorerSpec(system=str(tiny_system), device="cpu"), Job(recursive=True)))
+    (status,) = Status.read_all(Path("in"))
+    assert (status.done, status.failed) == (1, 1)
 
 
 def test_no_ledger_is_no_input(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from darnet import errors
 from darnet.jobs.job import Done
-from darnet.service.problems import answer, failure, refusal, refused
+from darnet.service.problems import answer, failure, refusal, refused, worded
 
 
 def tree(error: type[Exception] = errors.DarnetError) -> Iterator[type[Exception]]:
@@ -52,7 +52,24 @@ def test_what_nobody_expected_is_noted_without_its_text(caplog) -> None:
 
 def test_names_are_those_of_a_form() -> None:
     error = errors.UnknownNameError("expert", "fogg", ["noise"], where="`kinds=['fogg']`")
-    assert refusal(error).detail.startswith("`as=['fogg']`: no expert")
+    assert refusal(error).detail.startswith("`as=fogg`: no expert")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("has 2 pages: `first=True` takes the first alone", "has 2 pages: `first=true` takes the first alone"),
+        ("`kinds=['noise', 'jpeg']`: twice", "`as=noise,jpeg`: twice"),
+        ("`kinds`: none", "`as`: none"),
+        ("`strength={'noise': 0.5}`: of", "`strength=noise=0.5`: of"),
+        ("`ext='psd'`: expected", "`format=psd`: expected"),
+        ("`luma='2'`: less than", "`luma=2`: less than"),
+        ("`max_memory='2 GB'`: a", "`max_memory=2 GB`: a"),
+        (r"\`kinds=['x']\`.png: cannot be read", "`kinds=['x']`.png: cannot be read"),
+    ],
+)
+def test_values_are_those_of_a_form(text, said) -> None:
+    assert worded(text) == said
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 499, 500, 503, 504])

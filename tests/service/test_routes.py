@@ -216,7 +216,7 @@ def test_it_lives_and_is_ready(service):
         (b"\xff\xd8\xff" + b"damaged" * 20, {}, 422, "JPEG"),
         (bombs.png(50_000), {}, 413, "50000 x 50000 is more than 1,000,000 pixels"),
         (bytes(400_000), {}, 413, "more than 300,000 bytes"),
-        (None, {"as": "fogg"}, 422, "`as=['fogg']`: no expert called 'fogg'"),
+        (None, {"as": "fogg"}, 422, "`as=fogg`: no expert called 'fogg'"),
         (None, {"strengh": "1"}, 422, "did you mean 'strength'?"),
         (None, {"strength": "2"}, 422, "`strength='2'`: expected 0 to 1"),
         (None, {"quality": "0"}, 422, "`quality='0'`"),

@@ -109,6 +109,30 @@ def test_everything_is_handed_on(tiny_system: Path) -> None:
     assert (same.min_confidence, same.max_steps) == (restorer.min_confidence, restorer.max_steps)
 
 
+@pytest.mark.parametrize("precision", ["int8", "bf16"])
+@pytest.mark.parametrize("asked", ["onnxruntime", "DARNET_BACKEND", "torch"])
+def test_a_precision_that_a_backend_does_not_know_is_refused_before_any_picture(
+    asked: str, precision: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is tried out, and no network loaded."""
+    for tried in ("darnet.engines.choosing.probe", "darnet.engines.choosing._read", "darnet.systems.spec.load_router"):
+        monkeypatch.setattr(tried, lambda *_, **__: pytest.fail("something was tried out"))
+    if asked == "DARNET_BACKEND":
+        monkeypatch.setenv(asked, "onnxruntime")
+    if (asked, precision) == ("torch", "bf16"):
+        assert RestorerSpec(device="cpu", precision=precision, backend=asked).settled().precision == "bf16"
+        return
+    backend = "auto" if asked == "DARNET_BACKEND" else asked
+    with pytest.raises(UsageError, match=f"^`precision='{precision}'`: (ONNX Runtime computes in fp32|torch does not)"):
+        darnet.load(device="cpu", precision=precision, backend=backend)
+
+
+def test_a_precision_that_a_backend_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DARNET_BACKEND", "openvino")
+    for precision in ("fp32", "bf16", "int8"):
+        assert RestorerSpec(device="cpu", precision=precision).settled().precision == precision
+
+
 def test_json_that_is_too_deep() -> None:
     with pytest.raises(UsageError, match="expected a JSON object"):
         RestorerSpec.from_json("[" * 100000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -64,7 +65,10 @@ def export(
     if int8 and isinstance(network, Classifier):
         raise UsageError(f"--int8: {name} makes no picture; only experts compute in 8 bits")
     pairs = _remembered(model, card) if int8 else ()
-    for path in exporting.export(network, card.model_dump(mode="json"), target, to, pairs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of its own inside: what goes wrong is an error
+        written = exporting.export(network, card.model_dump(mode="json"), target, to, pairs)
+    for path in written:
         print(path)
     return 0
 

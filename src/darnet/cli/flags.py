@@ -8,20 +8,18 @@ option of a command is called what the parameter is that it ends in. A function 
 from __future__ import annotations
 
 import re
-from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
+from darnet.parameters import ESCAPED, PARAMETER, value_of
+
 #: Functions of the core that a text of it may name, and what does the same on the command line.
 COMMANDS = {"`assembly.add`": "`darnet experts add`"}
-#: A parameter; its value, which is written as Python writes it, may hold backticks itself.
-LITERAL = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^`'"]"""
-PARAMETER = rf"`(?P<name>[a-z_]+)(?:=(?P<value>(?:{LITERAL})*))?`"
 #: What is looked for beside it: a backtick of a file's name (`darnet.errors.named`), and functions.
-SPOKEN = rf"(?P<escaped>\\`)|(?P<function>{'|'.join(map(re.escape, COMMANDS))})|{PARAMETER}"
+SPOKEN = rf"{ESCAPED}|(?P<function>{'|'.join(map(re.escape, COMMANDS))})|{PARAMETER}"
 
 
 #: The command line that is run.
@@ -65,7 +63,7 @@ def _flag(found: re.Match[str], arguments: tuple[str, ...]) -> str:
     option = next((known[found["name"]] for known in _options(arguments) if found["name"] in known), None)
     if option is None:
         return found[0]
-    value = _value(found["value"])
+    value = value_of(found["value"])
     if isinstance(value, bool):
         return str((option.opts if value else option.secondary_opts)[-1])
     flag = next(flag for flag in option.opts if flag.startswith("--"))
@@ -73,14 +71,6 @@ def _flag(found: re.Match[str], arguments: tuple[str, ...]) -> str:
         value = ",".join(f"{name}={one:g}" for name, one in value.items())
     values = value if isinstance(value, list) else [value]
     return " ".join(flag if one is None else f"{flag} {one}" for one in values)
-
-
-def _value(written: str | None) -> Any:
-    """What was written; a name or a number that is none is a word."""
-    try:
-        return None if written is None else literal_eval(written)
-    except (SyntaxError, ValueError):
-        return written
 
 
 def _options(arguments: Sequence[str]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from darnet.errors import UsageError
 if TYPE_CHECKING:
     from darnet.cli.restore import Telling
     from darnet.cli.session import Session
-    from darnet.jobs import Done, Engine, Job, Task
+    from darnet.jobs import Agenda, Done, Engine, Job, Task
     from darnet.jobs.engine import Claim
     from darnet.jobs.watching import Watch
     from darnet.systems.spec import RestorerSpec
@@ -71,18 +71,18 @@ def watch_of(session: Session, job: Job, interval: float | None) -> Watch:
 
 
 @o.no_collection()
-def begun(
-    telling: Telling, who: Who, tasks: Sequence[Task], stop: Stop, where: Where, watch: Watch | None = None
-) -> Outcomes:
+def begun(telling: Telling, who: Who, agenda: Agenda, stop: Stop, where: Where, watch: Watch | None = None) -> Outcomes:
     """What no earlier run has done, and what arrives; what is to be said of a mask is said once, and of it."""
     from darnet.jobs.resuming import Resumption
     from darnet.jobs.settings import Settings
 
-    spec = spec_of(who)
+    spec, tasks = spec_of(who), agenda.tasks
     job, session = telling.job, telling.session
     if telling.report is not None:
         telling.report.spec = spec
-    resumption = Resumption(job, Settings.of(job, spec)) if watch else Resumption.of(job, spec, tasks)
+    resumption = Resumption.of(job, spec, tasks, agenda.missing)
+    if watch:  # a ledger is kept even where there is no picture yet
+        resumption.settings = resumption.settings or Settings.of(job, spec)
     left, known = resumption.outstanding(tasks)
     telling.all(job.ending(known))
     if telling.stopped or not (left or watch):

@@ -104,7 +104,7 @@ def restore(  # noqa: PLR0913, PLR0917  one parameter an option
     try:
         with stop:
             if (agenda.tasks or watched) and not telling.stopped:  # else nothing is loaded, which takes a second
-                outcomes = begun(telling, who, agenda.tasks, stop, where, watched)
+                outcomes = begun(telling, who, agenda, stop, where, watched)
             for done in session.each(outcomes.coming, outcomes.total):
                 telling(done, outcomes.names.pop(done.input, "") or done.output or "")
     finally:  # interrupted, or no ledger can be told: what was done so far
@@ -163,7 +163,10 @@ class Telling:
         """Write what is told in files, where they are wanted; one that cannot be written keeps none from being so."""
         with ExitStack() as ending:
             if self.profile is not None and profile is not None:
-                ending.callback(self.profile.write, profile)
+                if self.profile.empty:  # which is no reason to replace the trace of an earlier run
+                    self.session.note(f"{profile}: nothing is written, since no picture was worked on")
+                else:
+                    ending.callback(self.profile.write, profile)
             if self.report is not None and report is not None:
                 ending.callback(self.report.write, report)
 

@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Final
 import torch
 
 from darnet import registry
-from darnet.engines.backend import Backend
+from darnet.engines.backend import Backend, Runtime
 from darnet.engines.devices import INT8, Precision, pick_device, pick_dtype
 from darnet.engines.probing import Choice, Part, prepared, probe
 from darnet.engines.pytorch import TORCH, TorchBackend
@@ -75,6 +76,16 @@ def stated(backend: str) -> str:
         where = f"`backend={backend!r}`" if backend != AUTO else f"the variable {STATED}"
         raise UnknownNameError("backend", asked, [AUTO, *backends()], where=where)
     return asked
+
+
+@lru_cache
+def check_precision(backend: str, precision: str, graph: Path) -> None:
+    """Ask a runtime whether it computes a graph in a precision, before any picture.
+
+    Raises UsageError where it does not, MissingPackageError without its package, WeightsError for a damaged graph.
+    """
+    load: Runtime = registry.find("runtime", backend)
+    load(graph, precision, torch.get_num_threads())
 
 
 def candidates(backend: str, precision: Precision, losses: Mapping[str, float] | None) -> list[tuple[str, str]]:

@@ -6,7 +6,8 @@ Shapes: H × W pixels, of multiples of `Model.multiple_of`. Pictures are sRGB in
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -46,13 +47,27 @@ def quantised(model: Model, pictures: Sequence[Float[Tensor, "3 H W"]]) -> Any:
     scope = nncf.IgnoredScope(types=[SUM], names=_carrying(exact))
     try:
         shown = nncf.Dataset([_given(model, picture) for picture in pictures])
-        made = nncf.quantize(exact, shown, ignored_scope=scope, **how)
+        with _in_silence():
+            made = nncf.quantize(exact, shown, ignored_scope=scope, **how)
         onnx.checker.check_model(made)
     except Exception as error:  # it does not know every operator
         raise DarnetError(f"NNCF makes no 8 bits of {type(model).__name__}: {one_line(error)}") from error
     found = ir.from_proto(made)
     found.metadata_props.update(graph.metadata_props)
     return found
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """While NNCF, which draws bars on whatever stdout is, works: by rich's console for all, which nobody here uses."""
+    from rich import get_console
+
+    console = get_console()
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 def _given(model: Model, picture: Float[Tensor, "3 H W"]) -> dict[str, Any]:

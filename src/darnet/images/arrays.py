@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Metadata: TypeAlias = Mapping[str, str | bytes | int | float]
 
+#: EXIF orientations up to this keep rows; those above exchange rows and columns.
+UPSIDE_DOWN = 4
 GREY, GREY_ALPHA, RGB, RGB_ALPHA = 1, 2, 3, 4
 PIL_MODES = ("1", "I;16", "L", "LA", "P", "RGB", "RGBA")
 
@@ -101,6 +103,18 @@ def split(values: Array) -> Channels:
     if values.shape[2] in {GREY_ALPHA, RGB_ALPHA}:
         return Channels(scratch.copied(values[..., :-1]), scratch.copied(values[..., -1]))
     return Channels(np.ascontiguousarray(values), None)
+
+
+def upright(values: Array, orientation: int) -> Array:
+    """(H, W, ...) as an orientation of EXIF, 1 to 8, says that it is to be looked at.
+
+    >>> upright(np.array([[1, 2], [3, 4]]), 6).tolist()
+    [[3, 1], [4, 2]]
+    """
+    if orientation > UPSIDE_DOWN:
+        values = values.swapaxes(0, 1)
+    rows, columns = (-1 if orientation in flipped else 1 for flipped in ({3, 4, 7, 8}, {2, 3, 6, 7}))
+    return np.ascontiguousarray(values[::rows, ::columns])
 
 
 def unpack(source: object) -> Channels:
@@ -200,6 +214,10 @@ def _to_pil(channels: Channels, source: Any) -> PilImage:
     values = rescale(join(channels, bands), np.uint16 if mode == "I;16" else np.uint8)
     picture = Image.fromarray(values[..., 0] if bands == GREY else values)
     picture.info = {key: value for key, value in source.info.items() if key != "transparency"}
+    if "exif" in picture.info:
+        from darnet.images import pillow  # which knows arrays
+
+        picture.info["exif"] = pillow.block(source)
     return picture
 
 

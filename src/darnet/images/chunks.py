@@ -9,18 +9,19 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from darnet.errors import ImageError
+from darnet.images import density
 from darnet.images.arrays import Metadata
 from darnet.images.coding import HDR, taken_for_srgb
 from darnet.images.iptc import wrapped
 from darnet.notices import warn
 
-#: The signature and the first chunk, IHDR, after which ours are put.
-HEADER_BYTES = 33
+SIGNATURE_BYTES = 8
 #: More bytes of one chunk, and unpacked of all packed ones, are none that somebody wrote about a picture.
 MOST_BYTES, MOST_UNPACKED = 2**26, 2**25
 #: So many of what is packed are unpacked at once to be counted.
@@ -50,12 +51,13 @@ class Chunk(NamedTuple):
 
 
 def read(path: Path, file: BinaryIO) -> Metadata:
-    """The fields `png-text`, `png-colour`, `png-hdr`, `iptc-data` and `exif-data` of a PNG file, where it has them.
+    """The fields `png-text`, `png-colour`, `png-hdr`, `iptc-data`, `exif-data` and density of a PNG file that has them.
 
     Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB. Raises ImageError for a file
     that unpacks to far more than it is.
     """
     text, colour, exif, iptc, profiled = [], [], b"", b"", False
+    dense: Metadata = {}
     left = MOST_UNPACKED
     for chunk in _chunks(file):
         left -= _unpacked_bytes(chunk, left)
@@ -64,6 +66,8 @@ def read(path: Path, file: BinaryIO) -> Metadata:
         profiled |= chunk.name == b"iCCP"
         if chunk.name in BRIGHTNESS | COLOURS:
             colour.append(chunk)
+        elif chunk.name == b"pHYs":
+            dense = density.of_phys(chunk.data)
         elif chunk.name == b"eXIf":
             exif = chunk.data
         elif chunk.name in TEXTS and chunk.keyword in RAW_EXIF:
@@ -82,26 +86,46 @@ def read(path: Path, file: BinaryIO) -> Metadata:
         "iptc-data": iptc,
         "exif-data": exif and b"Exif\0\0" + re.sub(rb"^(Exif\0\0)+", b"", exif),
     }
-    return {name: value for name, value in fields.items() if value}
+    return {**{name: value for name, value in fields.items() if value}, **dense}
 
 
 def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
-    """How a PNG file that libvips wrote is to begin, in the place of how many bytes: with fields, and an EXIF block."""
-    file.seek(0)
-    head = file.read(HEADER_BYTES)
+    """How a PNG file that libvips wrote is to begin, in the place of how many bytes: with fields, and an EXIF block.
+
+    Its density is what they say, too: libvips makes one up.
+    """
+    header, *before = takewhile(lambda chunk: chunk.name != b"pHYs", _chunks(file))  # libvips always writes one
+    end = SIGNATURE_BYTES + sum(len(chunk.whole) for chunk in (header, *before)) + len(_made(b"pHYs", bytes(9)))
     own = {name: value for name, value in fields.items() if isinstance(value, bytes)}
     kept = [own.get("png-colour", b""), own.get("png-hdr", b"")]
     if exif:
         kept.append(_made(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     if "iptc-data" in own:
         kept.append(_made(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(_as_digits(wrapped(own["iptc-data"])))))
-    added = b"".join([*kept, own.get("png-text", b"")])
-    return (HEADER_BYTES, head + added) if added else (0, b"")
+    if dense := density.phys(fields):
+        kept.append(_made(b"pHYs", dense))
+    kept += [own.get("png-text", b""), *(chunk.whole for chunk in before)]
+    file.seek(0)
+    return end, file.read(SIGNATURE_BYTES) + header.whole + b"".join(kept)
+
+
+def texts(said: Mapping[str, str]) -> bytes:
+    """The field `png-text` of a picture with texts by their keywords, but for those that are EXIF, IPTC or XMP."""
+    others = RAW_EXIF | RAW_IPTC | OTHERWISE
+    pairs = [(name.encode("latin-1", "replace"), text) for name, text in said.items()]
+    return b"".join(_text(name, text) for name, text in pairs if name not in others)
+
+
+def _text(keyword: bytes, text: str) -> bytes:
+    try:
+        return _made(b"tEXt", keyword + b"\0" + text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return _made(b"iTXt", keyword + bytes(5) + text.encode(errors="replace"))
 
 
 def _chunks(file: BinaryIO) -> Iterator[Chunk]:
     """All but those of pixels, in order; a file that ends early has those before."""
-    at = 8
+    at = SIGNATURE_BYTES
     end = file.seek(0, io.SEEK_END)
     while at + 12 <= end:
         file.seek(at)

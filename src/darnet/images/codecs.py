@@ -17,7 +17,7 @@ import numpy as np
 
 from darnet.errors import ImageError, refusal
 from darnet.files import unfinished
-from darnet.images import exif, others, profiles, rows, scratch, sidedata
+from darnet.images import density, exif, others, profiles, rows, scratch, sidedata
 from darnet.images.admission import admit_encoding
 from darnet.images.arrays import GREY, Metadata, rescale
 from darnet.images.boxes import LOSSLESS
@@ -30,7 +30,8 @@ from darnet.images.formats import (
 )
 from darnet.images.iptc import PHOTOSHOP, wrapped
 from darnet.images.scratch import Array
-from darnet.images.vips import UNKNOWN_DENSITY, to_vips, vips_failed
+from darnet.images.signature import EMPTY, PREFIX
+from darnet.images.vips import to_vips, vips_failed
 from darnet.notices import warn
 from darnet.timeline import span
 
@@ -99,7 +100,7 @@ class Encoder:
         known, count = FORMATS[self.format], len(pictures)
         for one in pictures:
             admit_encoding(self.name, self.format, one.channels.array.shape, one.channels.array.itemsize)
-        fields = {name for name, value in pictures[0].metadata.items() if (name, value) != ("xres", UNKNOWN_DENSITY)}
+        fields = pictures[0].metadata.keys()
         lost = [said for field, said in KINDS_OF_DATA.items() if field in fields - known.keeps]
         if lost:
             warn(self.name, f"{known.title} files are written without {', '.join(lost)}", stacklevel=5)
@@ -124,6 +125,7 @@ class Encoder:
         except struct.error:
             raise ImageError(self.name, "cannot be written as TIFF (its pages have more than 4 GB)") from None
         for number, one in enumerate(pictures):
+            density.to_tiff(file, one.metadata, number)
             exif.extend(self.name, file, one.metadata, number)
 
     def _by_others(self, picture: Content) -> bytes:
@@ -149,6 +151,8 @@ class Encoder:
         if len(pictures) > 1:
             fields["page-height"] = len(channels)
             channels = self._stacked([channels, *(self._adapted(one)[0] for one in pictures[1:])])
+        if density.ACROSS in fields and density.ACROSS in known.keeps and self.format not in WRITTEN_HERE:
+            fields.setdefault("exif-data", PREFIX + EMPTY)  # where alone there is room for density
         for name in WRITTEN_HERE.get(self.format, ()):
             fields.pop(name, None)
         block = fields.get("iptc-data")

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 
 from darnet.errors import ImageError
-from darnet.images import admission, exif, others, profiles, raw, rows, scratch, sidedata
-from darnet.images.arrays import RGB_ALPHA, Channels, Metadata, full_range, in_range, rescale, split
+from darnet.images import admission, density, directories, exif, others, profiles, raw, rows, scratch, sidedata
+from darnet.images.arrays import RGB_ALPHA, UPSIDE_DOWN, Channels, Metadata, full_range, in_range, rescale, split
 from darnet.images.coding import Content, Pages
 from darnet.images.formats import (
     FORMATS,
@@ -115,7 +115,10 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
             if stored.interpretation == "cmyk":
                 _tell_of_cmyk(path, own)
             # How an AVIF picture lies is said elsewhere, and libvips has turned it.
-            metadata = header(image, turned=format == "avif" or "orientation" in header_fields(stored))
+            names = set(header_fields(stored))
+            metadata = header(image, turned=format == "avif" or "orientation" in names)
+            dense = density.of_vips(stored, names) if format == "tiff" else {}
+            turned = "orientation" in names and stored.get("orientation") > UPSIDE_DOWN
             if format == "avif" and channels.array.dtype == np.uint16:
                 coding = coding._replace(bits=image.get("bits-per-sample"))
     except pyvips.Error as error:
@@ -124,7 +127,10 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
         warn(path, profiles.UNFIT, stacklevel=5)  # which libvips has left out itself
     if format == "tiff":
         side = exif.read(path, file, page)
-    return Content(channels, profile, {**metadata, **side}, coding, more)
+    if density.ACROSS not in {**dense, **side}:
+        dense = density.of_exif(side.get("exif-data", metadata.get("exif-data")))
+    fields = {**metadata, **dense, **side}
+    return Content(channels, profile, density.turned(fields) if turned else fields, coding, more)
 
 
 def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content | None:
@@ -162,8 +168,8 @@ def _tell_of_cmyk(path: Path, profile: bytes | None) -> None:
 def _layout(file: BinaryIO, page: int) -> Layout:
     """The numbers of a TIFF page's directory; none where it is damaged: libvips says what is wrong with it."""
     try:
-        return exif.layout(file, page)
-    except (LookupError, struct.error):
+        return directories.layout(file, page)
+    except (LookupError, ValueError, struct.error):
         return {}
 
 

@@ -18,16 +18,15 @@ from typing import Any, BinaryIO, TypeAlias
 
 from darnet.errors import one_line
 from darnet.images.arrays import Metadata
+from darnet.images.directories import HEADER_BYTES, LONG, SHORT, endian_of, entries, pointer, some
 from darnet.images.iptc import bare
 from darnet.notices import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
 Pointers: TypeAlias = Mapping[int, Any]  # tag: the Pointers inside the directory it points to
 
-SHORT, LONG, UNDEFINED = 3, 4, 7
-#: Types and counts of integers that an entry itself holds, as `struct` calls them.
-HELD = {(SHORT, 1): "H", (SHORT, 2): "H", (LONG, 1): "I"}
-HEADER_BYTES, BIG_HEADER_BYTES = 8, 16
+UNDEFINED = 7
+BIG_HEADER_BYTES = 16
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 IPTC = 0x83BB  # of which libvips writes a quarter
 POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
@@ -47,25 +46,6 @@ def read(path: Path, file: BinaryIO, page: int = 0) -> dict[str, bytes]:
     if problem:
         warn(path, f"the EXIF is damaged and not read whole ({problem})", stacklevel=4)
     return {"exif-data": block} if block else {}
-
-
-def layout(file: BinaryIO, page: int = 0) -> dict[int, tuple[int, ...]]:
-    """The integers that a page's directory of a TIFF file holds in its entries, by tag; {} of a BigTIFF.
-
-    Such as 259, compression; 262, what samples mean; 530, how far chroma is subsampled. Raises KeyError or struct.error
-    where there is no directory.
-    """
-    header = _bytes(file, 0, HEADER_BYTES)
-    order, endian = header[:2], _endian(header[:2])
-    if struct.unpack_from(f"{endian}H", header, 2) != (42,):
-        return {}
-    (at,) = struct.unpack(f"{endian}I", _bytes(file, _pointer(file, page, endian), 4))
-    found = {}
-    for tag, entry in _entries(file, at, order)[0].items():
-        kind, count = struct.unpack_from(f"{endian}HI", entry, 2)
-        if (kind, count) in HELD:
-            found[tag] = struct.unpack_from(f"{endian}{count}{HELD[kind, count]}", entry, 8)
-    return found
 
 
 def add(path: Path, data: bytes, fields: Metadata) -> bytes:
@@ -110,7 +90,7 @@ def renewed(path: Path, block: bytes, height: int, width: int) -> bytes:
 
 def _renew(body: bytearray, values: Mapping[int, int]) -> None:
     """Give tags of the first directory, and of EXIF's, other values where they stand, and drop the thumbnail."""
-    endian = _endian(bytes(body[:2]))
+    endian = endian_of(bytes(body[:2]))
     places = [struct.unpack_from(f"{endian}I", body, 4)[0]]
     for at in places:  # which grows by EXIF's
         (count,) = struct.unpack_from(f"{endian}H", body, at)
@@ -185,15 +165,15 @@ def _block(file: BinaryIO, page: int) -> bytes:
     tags = _load(file, page)
     if not tags:
         return b""
-    order = _bytes(file, 0, 2)
+    order = some(file, 0, 2)
     body, at = _dump(tags, order, 8)
-    return b"Exif\0\0" + order + struct.pack(f"{_endian(order)}HI", 42, at) + body
+    return b"Exif\0\0" + order + struct.pack(f"{endian_of(order)}HI", 42, at) + body
 
 
 def _grow(file: BinaryIO, block: bytes, iptc: bytes, page: int) -> bytes:
     """Put a directory with EXIF and IPTC in the place of a page's own; what the end of the file has grown by."""
-    header = _bytes(file, 0, HEADER_BYTES)
-    order, endian = header[:2], _endian(header[:2])
+    header = some(file, 0, HEADER_BYTES)
+    order, endian = header[:2], endian_of(header[:2])
     if struct.unpack_from(f"{endian}H", header, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
     tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block))) if block else {}
@@ -201,35 +181,35 @@ def _grow(file: BinaryIO, block: bytes, iptc: bytes, page: int) -> bytes:
         tags[IPTC] = (UNDEFINED, iptc)
     if not tags:
         return b""
-    pointer = _pointer(file, page, endian)
-    old, after = _entries(file, struct.unpack(f"{endian}I", _bytes(file, pointer, 4))[0], order)
+    beginning = pointer(file, page, endian)
+    old, after = entries(file, struct.unpack(f"{endian}I", some(file, beginning, 4))[0], order)
     if EXIF in tags:
         _resize(tags[EXIF][1], old, endian)
     length = file.seek(0, io.SEEK_END)
     padding = bytes(length % 2)
     start = length + len(padding)
     body, at = _dump(tags, order, start)
-    entries = _entries(io.BytesIO(body), at - start, order)[0] | old  # what libvips wrote itself is right
-    directory = struct.pack(f"{endian}H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + after
+    merged = entries(io.BytesIO(body), at - start, order)[0] | old  # what libvips wrote itself is right
+    directory = struct.pack(f"{endian}H", len(merged)) + b"".join(merged[tag] for tag in sorted(merged)) + after
     place = struct.pack(f"{endian}I", start + len(body))
     file.write(padding + body + directory)
-    file.seek(pointer)
+    file.seek(beginning)
     file.write(place)
     return body + directory
 
 
-def _resize(tags: Tags, entries: Mapping[int, bytes], endian: str) -> None:
+def _resize(tags: Tags, stored: Mapping[int, bytes], endian: str) -> None:
     """Make EXIF's idea of the size agree with the picture's."""
     for tag, actual in SIZES.items():
-        long = struct.unpack_from(f"{endian}H", entries[actual], 2) == (LONG,)
-        tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), entries[actual], 8))
+        long = struct.unpack_from(f"{endian}H", stored[actual], 2) == (LONG,)
+        tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), stored[actual], 8))
 
 
 def _load(file: BinaryIO, page: int = 0) -> Tags:
     """What a page's directory of a TIFF file, or the first of a block, says about the picture."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    header = _bytes(file, 0, BIG_HEADER_BYTES)
+    header = some(file, 0, BIG_HEADER_BYTES)
     if header[:4] == b"MM\0+":
         raise ValueError("big-endian BigTIFF is not supported")  # Pillow takes it for a plain TIFF
     if header[2:3] != b"+":
@@ -266,29 +246,3 @@ def _dump(tags: Tags, order: bytes, start: int) -> tuple[bytes, int]:
         directory.tagtype[tag] = kind  # or Pillow guesses it from the value
         directory[tag] = value.encode("latin-1") if isinstance(value, str) else value  # the very bytes it was read from
     return inner + directory.tobytes(start + len(inner)), start + len(inner)
-
-
-def _entries(file: BinaryIO, at: int, order: bytes) -> tuple[dict[int, bytes], bytes]:
-    """The raw entries of a directory by tag, and the pointer to the next directory behind them."""
-    (count,) = struct.unpack(f"{_endian(order)}H", _bytes(file, at, 2))
-    raw = [_bytes(file, at + 2 + 12 * index, 12) for index in range(count)]
-    return {struct.unpack_from(f"{_endian(order)}H", entry)[0]: entry for entry in raw}, file.read(4)
-
-
-def _pointer(file: BinaryIO, page: int, endian: str) -> int:
-    """Where a TIFF file says where the directory of a page is."""
-    pointer = 4
-    for _ in range(page):
-        (at,) = struct.unpack(f"{endian}I", _bytes(file, pointer, 4))
-        pointer = at + 2 + 12 * struct.unpack(f"{endian}H", _bytes(file, at, 2))[0]
-    return pointer
-
-
-def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
-    """So many bytes from there on, or fewer where the file ends."""
-    file.seek(at)
-    return file.read(count)
-
-
-def _endian(order: bytes) -> str:
-    return {b"II": "<", b"MM": ">"}[order]

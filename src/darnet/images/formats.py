@@ -17,13 +17,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 from darnet.errors import DarnetError, ImageError, TooLargeError, is_out_of_memory, refusal
 from darnet.images import others, raw, scratch
+from darnet.images.arrays import UPSIDE_DOWN
 from darnet.images.coding import EMPTY, Pages, refuse_several, unreadable
 from darnet.images.vips import complaint, header_fields, vips_failed
 
 #: How large a picture may be where nobody says how large.
 MAX_PIXELS = 1_000_000_000
-#: EXIF orientations up to this keep rows; those above exchange rows and columns.
-UPSIDE_DOWN = 4
 
 
 class Format(NamedTuple):

@@ -8,17 +8,19 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, get_args
 
 from darnet.errors import ImageError, UsageError
-from darnet.images import profiles, scratch
+from darnet.images import density, pillow, profiles, scratch
 from darnet.images.arrays import (
     RGB,
+    UPSIDE_DOWN,
     Channels,
     Metadata,
     is_pil,
     pack,
     unpack,
+    upright,
 )
 from darnet.images.codecs import Encoder, unfinished_picture, write_bytes, write_parts
 from darnet.images.coding import USUAL, Coding, Content, Pages
@@ -26,6 +28,7 @@ from darnet.images.decoding import decode
 from darnet.images.formats import FORMATS, MAX_PIXELS, RAW, SUFFIXES, check_name, known_format, opened
 from darnet.images.scratch import Array
 from darnet.images.sidedata import ESSENTIAL
+from darnet.images.vips import without_orientation
 from darnet.notices import warn
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ ProfileChoice: TypeAlias = Literal["keep", "srgb"]
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """An upright picture in the depth it came in, with everything its file said about it.
+    """A picture in the depth it came in, with everything its file said about it; upright, but for some of PIL.
 
     `array`: (H, W, C), uint8, uint16, or float32 in [0, 1]. `alpha`: (H, W) of the same dtype. `profile`: ICC bytes;
     None means sRGB. `metadata`: libvips fields (EXIF, XMP, IPTC, resolution) that `write` puts back,
@@ -131,7 +134,7 @@ class Image:
     def of(cls, source: object) -> Image:
         """A picture from whatever holds one; `source` is neither changed nor kept.
 
-        Takes an Image, a path, a PIL image (as it lies: its EXIF orientation is not applied), an ndarray (H, W) or
+        Takes an Image, a path, a PIL image (as it lies, with all that it says: `upright`), an ndarray (H, W) or
         (H, W, 1..4), or a tensor (3, H, W), (1, H, W) or (H, W). Integers span their full range, floats [0, 1].
         Raises ImageError for a bad file and UsageError for anything else that is no picture.
         """
@@ -139,8 +142,27 @@ class Image:
             return source
         if isinstance(source, str | Path):
             return cls.read(source)
-        profile = getattr(source, "info", {}).get("icc_profile") if is_pil(source) else None
-        return cls(*unpack(source), profile or None)
+        channels = unpack(source)
+        if not is_pil(source):
+            return cls(*channels)
+        picture: Any = source
+        return cls(*channels, picture.info.get("icc_profile") or None, pillow.said(picture))
+
+    def upright(self) -> Image:
+        """This picture as it is to be looked at, and as it is written: that of a PIL image may lie on its side.
+
+        So says its metadata's `orientation`, which then has gone; everything of a file is upright already.
+        """
+        fields = dict(self.metadata)
+        orientation = int(fields.pop(pillow.ORIENTATION, 0))
+        if not orientation:
+            return self
+        array, alpha = (None if one is None else upright(one, orientation) for one in (self.array, self.alpha))
+        assert array is not None
+        if isinstance(xmp := fields.get("xmp-data"), bytes):
+            fields["xmp-data"] = without_orientation(xmp)
+        turned = density.turned(fields) if orientation > UPSIDE_DOWN else fields
+        return replace(self, array=array, alpha=alpha, metadata=turned)
 
     def like(self, source: object) -> object:
         """This picture as the kind of thing `source` is: same type, dtype, shape, mode and device.
@@ -234,7 +256,7 @@ class Image:
     def _contents(self, metadata: MetadataChoice, format: str) -> list[Content]:
         """What is written, `frames` too."""
         contents = []
-        for one in (self, *self.frames):
+        for one in (self.upright(), *self.frames):
             fields = {name: value for name, value in one.metadata.items() if metadata == "keep" or name in ESSENTIAL}
             coding = one.coding if format == one.format else USUAL
             contents.append(Content(Channels(one.array, one.alpha), one.profile, fields, coding))

@@ -17,11 +17,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from darnet.errors import ImageError, MissingPackageError, is_out_of_memory, one_line
-from darnet.images import boxes, netpbm
+from darnet.images import boxes, density, netpbm
 from darnet.images.arrays import GREY, GREY_ALPHA, RGB, RGB_ALPHA, Metadata, full_range, rescale
 from darnet.images.coding import USUAL, Coding, Pages, refuse_several, unreadable
+from darnet.images.density import MILLIMETRES_PER_INCH, MILLIMETRES_PER_METRE
 from darnet.images.scratch import Array
-from darnet.images.vips import DENSITY, MILLIMETRES_PER_INCH
 from darnet.notices import warn
 from darnet.registry import optional
 
@@ -104,11 +104,11 @@ def encode(codec: str, picture: Decoded, options: Mapping[str, Any]) -> bytes:
 def _bmp(values: Array, fields: Metadata) -> bytes:
     """A BMP file with alpha, (H, W, 4) uint8, which Pillow reads and does not write: Windows' version 4."""
     height, width = values.shape[:2]
-    density = (round(float(fields.get(name, 0)) * 1000) for name in DENSITY)
+    dense = (round(one * MILLIMETRES_PER_METRE) for one in density.of(fields) or (0, 0))
     pixels = np.ascontiguousarray(values[::-1, :, [2, 1, 0, 3]]).tobytes()
     start = 14 + BMP_HEADER_BYTES
     head = struct.pack("<2sIII", b"BM", start + len(pixels), 0, start)
-    sizes = struct.pack("<IiiHHIIiiII", BMP_HEADER_BYTES, width, height, 1, 32, BMP_MASKS, len(pixels), *density, 0, 0)
+    sizes = struct.pack("<IiiHHIIiiII", BMP_HEADER_BYTES, width, height, 1, 32, BMP_MASKS, len(pixels), *dense, 0, 0)
     masks = struct.pack("<4I4s", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")  # where each colour lies; sRGB
     return (head + sizes + masks).ljust(start, b"\0") + pixels
 
@@ -137,8 +137,8 @@ def _by_pillow(path: Path, codec: str, file: BinaryIO, check: Check) -> Decoded:
     if lost:
         warn(path, f"{TITLES[codec]} files are read without {', '.join(dict.fromkeys(lost))}", stacklevel=6)
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    known = zip(DENSITY, dpi, strict=True) if dpi and all(dpi) else ()
-    fields = {name: value / MILLIMETRES_PER_INCH for name, value in known}
+    across, down = dpi or (0, 0)
+    fields = density.stated(across, down, "", MILLIMETRES_PER_INCH)
     return Decoded(full_range(values.reshape(*values.shape[:2], -1), coding.bits), None, fields, coding)
 
 
@@ -170,9 +170,8 @@ def _unread(data: bytes) -> Iterator[str]:
 
 
 def _density(fields: Metadata) -> dict[str, Any]:
-    """As Pillow takes it, in pixels per inch; nothing where a picture has none."""
-    found = tuple(float(fields.get(name, 0)) * MILLIMETRES_PER_INCH for name in DENSITY)
-    return {"dpi": found} if all(found) else {}
+    """As Pillow takes it, in pixels per inch; 0 where a picture has none, in whose place Pillow has one of its own."""
+    return {"dpi": tuple(one * MILLIMETRES_PER_INCH for one in density.of(fields) or (0, 0))}
 
 
 def heif(path: Path) -> Any:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from darnet.errors import ImageError
+from darnet.images import density
 from darnet.images.arrays import Metadata
 from darnet.images.coding import GAIN_MAP_LOST, Coding
-from darnet.images.vips import DENSITY, MILLIMETRES_PER_INCH, UNKNOWN_DENSITY
 from darnet.notices import warn
 
 SCAN, COMMENT, TABLES, APP0, APP1, APP2, APP15 = 0xDA, 0xFE, 0xDB, 0xE0, 0xE1, 0xE2, 0xEF
@@ -28,9 +28,6 @@ GAIN_MAPS, FURTHER = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"apdi:A
 #: Sum of the table for luma of T.81, table K.1, which quality 50 of libjpeg is.
 USUAL_SUM = 3688
 MOST_SEGMENT_BYTES = 65533
-MOST_DENSITY = 65535
-#: JFIF's unit of density: none, of which pixels are square alone; and inches.
-SQUARE, INCHES = (0, 1, 1), 1
 
 
 class Segment(NamedTuple):
@@ -42,14 +39,17 @@ class Segment(NamedTuple):
 
 
 def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
-    """The field `jpeg-segments` of a JPEG file, where there are such, and how it is coded.
+    """Density and the field `jpeg-segments` of a JPEG file, where it says so, and how it is coded.
 
     Warns (ImageWarning), naming `path`, of what is not kept: a gain map, or other pictures in the file. Raises
     ImageError for a file that cannot hold what it claims.
     """
     kept, quality, halved, lost = [], None, False, ""
+    fields: dict[str, str | bytes | int | float] = {}
     for marker, data, _ in _segments(file):
-        if marker == COMMENT or (marker == APP1 and data.startswith(EXTENDED_XMP)):
+        if marker == APP0:
+            fields |= density.of_jfif(data)
+        elif marker == COMMENT or (marker == APP1 and data.startswith(EXTENDED_XMP)):
             kept.append(_made(marker, data))
         elif marker == TABLES and quality is None:
             quality = _quality(data)
@@ -62,7 +62,13 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
             lost = "other pictures in the file (a preview, a second view) are not kept"
     if lost:
         warn(path, lost, stacklevel=5)
-    return {"jpeg-segments": b"".join(kept)} if kept else {}, Coding(quality=quality, halved=halved)
+    fields |= {"jpeg-segments": b"".join(kept)} if kept else {}
+    return fields, Coding(quality=quality, halved=halved)
+
+
+def comment(text: bytes) -> bytes:
+    """The field `jpeg-segments` of a picture with a comment; as much of it as a segment holds."""
+    return _made(COMMENT, text[:MOST_SEGMENT_BYTES])
 
 
 def _check_claim(path: Path, marker: int, frame: bytes, file: BinaryIO) -> None:
@@ -89,7 +95,7 @@ def _check_claim(path: Path, marker: int, frame: bytes, file: BinaryIO) -> None:
 
 def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
     """How a JPEG file of libvips' is to begin, in the place of how many bytes: with fields, and an EXIF block."""
-    own, at = [b"\xff\xd8", _made(APP0, _jfif(fields))], 2
+    own, at = [b"\xff\xd8", _made(APP0, density.jfif(fields))], 2
     if exif:
         own.append(_made(APP1, exif))
     for marker, data, end in _segments(file):
@@ -138,11 +144,3 @@ def _halved(frame: bytes) -> bool:
     if len(frame) < 15 or frame[5] != 3:
         return False
     return (frame[7], frame[10], frame[13]) == (0x22, 0x11, 0x11)
-
-
-def _jfif(fields: Metadata) -> bytes:
-    """JFIF's segment, with the density of a picture that has one, in pixels per inch."""
-    known = [float(fields.get(name, UNKNOWN_DENSITY)) for name in DENSITY]
-    across, down = (round(one * MILLIMETRES_PER_INCH) for one in known)
-    has = UNKNOWN_DENSITY not in known and 0 < across <= MOST_DENSITY and 0 < down <= MOST_DENSITY
-    return b"JFIF\0\1\2" + struct.pack(">BHHBB", *((INCHES, across, down) if has else SQUARE), 0, 0)

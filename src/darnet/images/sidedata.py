@@ -1,7 +1,7 @@
 """What a file says beside its samples that libvips keeps to itself, read from the file and put into another.
 
 It lies in the fields of `Image.metadata` that no libvips image has: `png-text`, `png-colour`, `png-hdr`,
-`jpeg-segments`, `nclx`.
+`jpeg-segments`, `nclx`, and density (`darnet.images.density`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from darnet.errors import one_line
 from darnet.files import unfinished
-from darnet.images import boxes, chunks, exif, segments
+from darnet.images import boxes, chunks, density, exif, segments
 from darnet.images.arrays import Metadata
 from darnet.images.coding import USUAL, Coding
 from darnet.images.segments import MOST_SEGMENT_BYTES
@@ -48,7 +48,9 @@ def add(path: Path, format: str, data: bytes, fields: Metadata, size: tuple[int,
     Warns (ImageWarning), naming `path`, where the EXIF cannot be written.
     """
     if format == "tiff":
-        return exif.add(path, data, fields)
+        file = io.BytesIO(data)
+        density.to_tiff(file, fields)
+        return exif.add(path, file.getvalue(), fields)
     count, beginning = _beginning(path, format, io.BytesIO(data), fields, size)
     return b"".join([beginning, memoryview(data)[count:]]) if count else data
 
@@ -57,6 +59,7 @@ def extend(path: Path, format: str, file: Path, fields: Metadata, size: tuple[in
     """The same for a large `file`, which is changed where it lies; messages call it `path`. Raises OSError."""
     if format == "tiff":
         with file.open("r+b") as opened:
+            density.to_tiff(opened, fields)
             exif.extend(path, opened, fields)
         return
     with file.open("rb") as opened:

@@ -13,16 +13,13 @@ from typing import Any
 import numpy as np
 
 from darnet.errors import DarnetError, ImageError, ResourceError, is_out_of_memory
+from darnet.images import density
 from darnet.images.arrays import GREY, GREY_ALPHA, Metadata
 from darnet.images.scratch import Array
 
 DELAYS = "delays"  # milliseconds that each frame is shown, as text: `100 200 100`; of libvips, `delay`
-KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit", "loop")
-DENSITY = ("xres", "yres")  # pixels per millimetre; properties of a libvips image, not fields
+KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "loop")
 UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", DELAYS)
-MILLIMETRES_PER_INCH = 25.4
-UNKNOWN_DENSITY = 1.0  # of a libvips image whose file says none
-EXIF_DENSITY = ("exif-ifd0-XResolution", "exif-ifd0-YResolution")
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
 STALE = re.compile(r"orientation|jpeg-thumbnail-data|exif-ifd1-|exif-ifd0-(Orientation|Image(Width|Length))$")
 # libtiff has no memory for the tables of a file, which are smaller than the file: one that is damaged asks for none,
@@ -59,40 +56,36 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     image = pyvips.Image.new_from_memory(np.ascontiguousarray(values).data, width, height, bands, sample)
     image = image.copy(interpretation=greys if bands in {GREY, GREY_ALPHA} else colours)
     kinds = {bytes: pyvips.GValue.blob_type, str: pyvips.GValue.gstr_type, int: pyvips.GValue.gint_type}
-    for name in fields.keys() - {*DENSITY, *UNKNOWN_TO_VIPS}:
+    for name in fields.keys() - {*density.FIELDS, *UNKNOWN_TO_VIPS}:
         image.set_type(kinds[type(fields[name])], _spelt(name), fields[name])
     for name in header_fields(image):  # setting exif-data has unfolded it into fields, and removing a field edits it
         if STALE.match(name):
             image.remove(name)
     if DELAYS in fields:
         image.set_type(pyvips.GValue.array_int_type, "delay", [int(one) for one in str(fields[DELAYS]).split()])
-    return image.copy(**{name: float(fields[name]) for name in fields.keys() & DENSITY})
+    across, down = density.of(fields) or density.shape(fields)  # properties of a libvips image, not fields
+    if unit := str(fields.get(density.UNIT, "" if density.of(fields) else density.SHAPE)):
+        image.set_type(pyvips.GValue.gstr_type, density.UNIT, unit)
+    return image.copy(xres=float(across), yres=float(down))
 
 
 def header(image: Any, *, turned: bool) -> Metadata:
-    """What a libvips image's file says about it, to be written back by `to_vips` with other pixels of the same size.
+    """What a libvips image's file says about it, but for its density, to be written back by `to_vips`.
 
     `turned`: its orientation was applied, so that XMP must not name it either.
     """
     fields = set(header_fields(image))
     kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)}
     if turned and "xmp-data" in kept:
-        kept["xmp-data"] = XMP_ORIENTATION.sub(rb"\g<1>1", kept["xmp-data"])
+        kept["xmp-data"] = without_orientation(kept["xmp-data"])
     if "delay" in fields:
         kept[DELAYS] = " ".join(map(str, image.get("delay")))
-    density = {name: getattr(image, name) for name in DENSITY}
-    if set(density.values()) == {UNKNOWN_DENSITY} and fields >= set(EXIF_DENSITY):
-        across, down = (_rational(image.get(name)) for name in EXIF_DENSITY)
-        metric = "exif-ifd0-ResolutionUnit" in fields and image.get("exif-ifd0-ResolutionUnit")[0] == "3"
-        unit = 10 if metric else MILLIMETRES_PER_INCH
-        density = dict(zip(DENSITY, (across / unit, down / unit), strict=True)) if across and down else density
-    return kept | density
+    return kept
 
 
-def _rational(written: str) -> float:
-    """Of EXIF, as libvips writes it: `300/1 (300, Rational, ...)`."""
-    above, _, below = written.partition(" ")[0].partition("/")
-    return float(above) / float(below) if below.isdigit() and int(below) else 0.0
+def without_orientation(xmp: bytes) -> bytes:
+    """XMP of a picture that is upright by now."""
+    return XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def header_fields(image: Any) -> list[str]:

@@ -27,7 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 from darnet.errors import ImageError, fault, one_line, refusal
 from darnet.jobs.paths import identities, make
 from darnet.jobs.settings import Settings
-from darnet.jobs.shard import Shard
+from darnet.jobs.shard import Shard, named_for
 from darnet.jobs.traces import Trace
 from darnet.restore.result import Treatment
 
@@ -44,6 +44,8 @@ GONE = "the folder is gone, or its ledger is"
 PATIENCE_SECONDS = 30.0
 #: What is not yet begun, is begun, was done, or failed.
 WAITING, RUNNING, DONE, FAILED = "waiting", "running", "done", "failed"
+#: How the place ends of what is no picture, but a folder that could not be looked into.
+FOLDER = "/"
 TREATMENTS = TypeAdapter(Treatment)
 TABLES = """
 CREATE TABLE runs (
@@ -204,6 +206,19 @@ class Ledger:
             rows = self._base.execute("SELECT * FROM pictures WHERE status = ? AND run <> ?", (RUNNING, self.run))
             return [Entry.read(row) for row in rows]
 
+    def folders(self) -> list[Entry]:
+        """Those that could not be looked into."""
+        with self._speaking():
+            rows = self._base.execute("SELECT * FROM pictures WHERE substr(place, -1) = ?", (FOLDER.encode(),))
+            return [Entry.read(row) for row in rows]
+
+    def renew(self, over: Sequence[str], entries: Sequence[Entry]) -> None:
+        """Forget places, and note others at once; nothing where nobody may write."""
+        if not self._refused:
+            with self._speaking(), self._base:
+                self._base.executemany("DELETE FROM pictures WHERE place = ?", [(os.fsencode(one),) for one in over])
+            self.keep(entries, at_once=True)
+
     def keep(self, entries: Sequence[Entry], *, at_once: bool = False, every_seconds: float = 1.0) -> None:
         """Note what became of pictures; it is written `at_once`, or when the last time is so long ago."""
         with self._speaking():
@@ -225,15 +240,6 @@ class Ledger:
         """One thread at a time, and errors that name the file."""
         with self._lock, speaking(self.path):
             yield
-
-
-def named_for(shard: Shard | None, path: Path) -> Path:
-    """A file of the whole of a job, or that of a part, which another machine's does not meet.
-
-    >>> named_for(Shard(0, 4), Path("out", NAME)).name
-    '.darnet-0-of-4.sqlite'
-    """
-    return path if shard is None else shard.own(path)
 
 
 def connect(path: Path, *, writable: bool = True) -> sqlite3.Connection:

@@ -45,7 +45,8 @@ def restore_many(
 
     if isinstance(restorer, str | Path):
         restorer = RestorerSpec(system=str(restorer))
-    resumption = Resumption.of(job, restorer if isinstance(restorer, RestorerSpec) else None, agenda.tasks)
+    spec = restorer if isinstance(restorer, RestorerSpec) else None
+    resumption = Resumption.of(job, spec, agenda.tasks, agenda.missing)
     left, known = resumption.outstanding(agenda.tasks)
     outcomes: Iterator[Done] = iter(())
     if left:

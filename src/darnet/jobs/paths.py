@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from darnet.errors import ImageError, refusal
 from darnet.images.formats import regular
@@ -66,6 +67,13 @@ def check_earlier(path: Path, beginning: bytes) -> None:
     An earlier one begins so, or is empty: it was made so that a report has a place.
     """
     check_writable(path)
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        TemporaryFile(dir=folder).close()  # rights say nothing to root, nor of what is mounted to be read
+    except OSError as error:
+        raise ImageError(path, refusal(error)) from None
     if not os.path.lexists(path):
         return
     try:

@@ -18,7 +18,7 @@ from darnet.images.codecs import write_parts
 from darnet.jobs.job import Done
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import check_earlier, is_same_file, make_folder, place
-from darnet.jobs.report import check_no_picture
+from darnet.jobs.report import check_told
 from darnet.jobs.spool import Spool
 from darnet.timeline import Span
 from darnet.version import __version__
@@ -49,6 +49,11 @@ class Profile:
         """One outcome more. Raises ResourceError where there is no room among temporary files."""
         if done.timeline:
             self._entries.append((done.input, done.timeline))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing took any time: no picture was worked on."""
+        return not len(self._entries)
 
     def write(self, path: Path | str) -> None:
         """Write the trace, at once or not at all, in place of an earlier one and no other file. Raises ImageError."""
@@ -93,11 +98,7 @@ def _line(event: dict[str, Any]) -> bytes:
 
 
 def check_profile(path: Path, tasks: Iterable[Task], report: Path | None = None) -> None:
-    """Raise UsageError if a profile would replace a picture of these tasks, or meet the `report`.
-
-    ImageError if it would replace any other file but an earlier profile, or cannot be written.
-    """
-    check_no_picture("profile", path, tasks)
+    """Raise UsageError if a profile would meet the `report`, or as `check_report` does of one."""
     if report is not None and (place(path) == place(report) or is_same_file(path, [report])):
         raise UsageError(f"`profile={str(path)!r}`: that is where the report goes")
-    check_earlier(path, BEGINNING)
+    check_told("profile", path, tasks, BEGINNING)

@@ -9,9 +9,10 @@ from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from darnet.errors import UsageError
+from darnet.errors import ImageError, UsageError
 from darnet.images.codecs import write_parts
 from darnet.jobs import sheet
+from darnet.jobs.inputs import STREAM
 from darnet.jobs.job import Done, Job
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import check_earlier, identities, make_folder
@@ -97,18 +98,23 @@ def is_page(path: Path | str) -> bool:
 
 
 def check_report(path: Path, tasks: Iterable[Task]) -> None:
-    """Raise UsageError if a report would replace a picture of these tasks.
+    """Raise UsageError if a report would replace a picture of these tasks, or any file but an earlier report.
 
-    ImageError if it would replace any other file but an earlier report, or cannot be written.
+    As well if it cannot be written, or is no file: `-`.
     """
-    check_no_picture("report", path, tasks)
-    check_earlier(path, sheet.BEGINNING if is_page(path) else BEGINNING)
+    check_told("report", path, tasks, sheet.BEGINNING if is_page(path) else BEGINNING)
 
 
-def check_no_picture(name: str, path: Path, tasks: Iterable[Task]) -> None:
-    """Raise UsageError, which calls it `name`, if what a run tells would replace a picture of these tasks."""
-    own = identities([path])
+def check_told(name: str, path: Path, tasks: Iterable[Task], beginning: bytes) -> None:
+    """The same for all that a run tells in a file, which begins so; what is raised calls it `name`."""
+    given, own = f"`{name}={str(path)!r}`", identities([path])
+    if str(path) == STREAM:
+        raise UsageError(f"{given}: expected a file; stdout is for what is said of each picture")
     for task in tasks:
         pictures = [task.source.path, task.output, *task.written]
         if path in pictures or (own and own & identities(pictures)):
-            raise UsageError(f"`{name}={str(path)!r}`: that is a picture of this run")
+            raise UsageError(f"{given}: that is a picture of this run")
+    try:
+        check_earlier(path, beginning)
+    except ImageError as error:
+        raise UsageError(f"{given}: {error.reason}") from None

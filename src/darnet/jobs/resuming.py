@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING
 from darnet.errors import ImageError, UsageError, named
 from darnet.files import remove_unfinished
 from darnet.jobs.job import Done, Job
-from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger, named_for
+from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, Entry, Ledger
 from darnet.jobs.notes import below, noted, noting
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import place, remove
 from darnet.jobs.settings import Settings
+from darnet.jobs.shard import named_for
 from darnet.jobs.spool import Spool
-from darnet.jobs.traces import Trace, is_whole
+from darnet.jobs.traces import Trace, is_another, is_whole, seen, unchanged
+from darnet.jobs.unseen import Unseen
 
 if TYPE_CHECKING:
     from darnet.systems.spec import RestorerSpec
@@ -37,21 +39,22 @@ TOLD_AT_ONCE = 4096
 
 @dataclass
 class Resumption:
-    """A job with the ledgers of its tasks; `settings`: None where none is kept, and all is done.
+    """A job with the ledgers of its tasks; `settings`: None where none is kept, and all is done; `unseen`: they note.
 
     Raises ImageError, where it is not said otherwise, for a ledger that cannot be read or written.
     """
 
     job: Job
     settings: Settings | None
+    unseen: Unseen = field(default_factory=Unseen)
     _ledgers: dict[Path, Ledger] = field(default_factory=dict, repr=False)
     _begun: dict[str, tuple[Task, Ledger | None, Entry | None]] = field(
         default_factory=dict, repr=False
     )  # by name of the input
 
     @classmethod
-    def of(cls, job: Job, spec: RestorerSpec | None, tasks: Sequence[Task]) -> Resumption:
-        """Of the tasks of a job, and of whom it is done by, where that is known.
+    def of(cls, job: Job, spec: RestorerSpec | None, tasks: Sequence[Task], missing: Sequence[Done] = ()) -> Resumption:
+        """Of the tasks of a job, what it is missing, and of whom it is done by, where that is known.
 
         Raises as `Settings.of`, and UsageError for sidecars of what nobody knows how to do again.
         """
@@ -60,7 +63,8 @@ class Resumption:
                 "`sidecar=True`: takes a system's name or a RestorerSpec; one that is built cannot be told"
             )
         told = job.sidecar or any(task.ledger is not None for task in tasks)
-        return cls(job, Settings.of(job, spec) if told and spec is not None and not job.dry_run else None)
+        settings = Settings.of(job, spec) if told and spec is not None and not job.dry_run else None
+        return cls(job, settings, Unseen.of(missing, tasks, recursive=job.recursive))
 
     def outstanding(self, tasks: Sequence[Task]) -> tuple[Sequence[Task], Sequence[Done]]:
         """What is left to do; and the outcomes of what is done, or of outputs that somebody else has changed.
@@ -89,6 +93,7 @@ class Resumption:
             return
         self._ledgers[folder] = ledger = Ledger(folder, self.settings, self.job.shard)
         self._adopt(ledger)
+        self.unseen.tell(ledger)
 
     def later(self, task: Task) -> Task | None:
         """A task that comes while others are done, as it is to be done; None where it is done already.
@@ -184,9 +189,9 @@ class Resumption:
         others = [path for path in there if place(path) not in known or not known[place(path)].fits(path)]
         as_written = known and not others and all(os.path.lexists(path) for path in known)
         as_wanted = entry.status in {DONE, WAITING} and entry.digest == ledger.settings.digest
-        if as_written and as_wanted and _unchanged(entry.source, task.source.path):
+        if as_written and as_wanted and unchanged(entry.source, task.source.path):
             return Done(task.source.name, task.name, entry.treatment, already=True)
-        if there and not self.job.overwrite and _is_another(entry.source, task.source.path):
+        if there and not self.job.overwrite and is_another(entry.source, task.source.path):
             reason = f"{named(task.name)}: was made of {named(entry.source.path)}; `overwrite=True` replaces it"
             return Done(task.source.name, error=reason, exit_code=ImageError.exit_code)
         foreign = [path for path in others if place(path) not in known or is_whole(path, known[place(path)])]
@@ -202,7 +207,7 @@ class Resumption:
         at = _place(task, ledger)
         entry = ledger.entry(at)
         if entry is None:
-            return Entry(at, task.source.name, _seen(task), WAITING)
+            return Entry(at, task.source.name, seen(task.source.path), WAITING)
         return replace(entry, status=WAITING) if entry.status == DONE else None
 
     def _claim(self, task: Task) -> Task:
@@ -212,7 +217,7 @@ class Resumption:
             return task
         at = _place(task, ledger)
         before = ledger.entry(at)
-        entry = Entry(at, task.source.name, _seen(task), RUNNING, run=ledger.run)
+        entry = Entry(at, task.source.name, seen(task.source.path), RUNNING, run=ledger.run)
         entry = replace(entry, digest=ledger.settings.digest, files=() if before is None else before.files)
         task = replace(task, mark=ledger.run)
         self._begun[task.source.name] = task, ledger, entry
@@ -269,26 +274,6 @@ def _with(entry: Entry, written: Sequence[Trace]) -> Entry:
     """An entry that knows what was written last."""
     paths = {trace.path for trace in written}
     return replace(entry, files=(*(trace for trace in entry.files if trace.path not in paths), *written))
-
-
-def _seen(task: Task) -> Trace:
-    """What the input is, before it is read; one that is gone has no time."""
-    path = os.path.realpath(task.source.path)
-    try:
-        return Trace.of(Path(path), path, whole=False)
-    except OSError:
-        return Trace(path, 0, 0)
-
-
-def _unchanged(source: Trace, path: Path) -> bool:
-    """Whether an input is what it was; in another place only what it holds can tell."""
-    here = os.path.realpath(path)
-    return (source if here == source.path else replace(source, mtime_ns=-1)).fits(Path(here))
-
-
-def _is_another(source: Trace, path: Path) -> bool:
-    """Whether an input is another file than that of the entry: elsewhere, and not the same that was moved."""
-    return os.path.realpath(path) != source.path and not _unchanged(source, path)
 
 
 def _remove_stale(task: Task, ledger: Ledger, entry: Entry) -> None:

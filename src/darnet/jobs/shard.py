@@ -68,3 +68,12 @@ class Shard:
 
 def _wrong(text: str) -> UsageError:
     return UsageError(f"`shard={text!r}`: expected i/n, one of n parts counted from 0: 0/4, 1/4, 2/4 or 3/4")
+
+
+def named_for(shard: Shard | None, path: Path) -> Path:
+    """A file of the whole of a job, or that of a part, which another machine's does not meet.
+
+    >>> named_for(Shard(0, 4), Path("out/.darnet.sqlite")).name
+    '.darnet-0-of-4.sqlite'
+    """
+    return path if shard is None else shard.own(path)

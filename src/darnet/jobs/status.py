@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from darnet.errors import NoInputError, named
-from darnet.jobs.ledger import DONE, FAILED, NAME, RUNNING, WAITING, check, connect, speaking
+from darnet.jobs.ledger import DONE, FAILED, FOLDER, NAME, RUNNING, WAITING, check, connect, speaking
 
 #: Of `pictures`, how far the last run is.
 RATE = "SELECT count(*), avg(seconds), max(ended) FROM pictures WHERE run = ? AND status = ?"
@@ -22,10 +22,13 @@ FAILURES = "SELECT input FROM pictures WHERE status = ?"
 
 @dataclass(frozen=True)
 class NotDone:
-    """A picture that is not done: `status` is "failed", "unfinished", or "gone"."""
+    """A picture that is not done: `status` is "failed", "unfinished", or "gone".
+
+    `output`: None of a folder that could not be looked into, and so failed.
+    """
 
     input: str
-    output: str
+    output: str | None
     status: str
     reason: str | None
 
@@ -38,9 +41,10 @@ class NotDone:
 class Status:
     """How far a folder is, or one of several machines with its shard, as the ledger at `path` says.
 
-    `done`, `failed`, `unfinished`: how many pictures; `gone`: how many failed, and are no longer there. `began`: when
-    the last run did that had anything to do, in seconds since 1970; `settings`: of that run. `outdated`: done with
-    other settings. `written`: how many that run has done so far, in so many `seconds`, with `seconds_each` of work.
+    `done`, `failed`, `unfinished`: how many pictures; of folders that could not be looked into as well, which failed.
+    `gone`: how many failed, and are no longer there. `began`: when the last run did that had anything to do, in seconds
+    since 1970; `settings`: of that run. `outdated`: done with other settings. `written`: how many that run has done so
+    far, in so many `seconds`, with `seconds_each` of work.
     """
 
     path: Path
@@ -96,7 +100,9 @@ class Status:
             for place, name, source, status, reason in base.execute(query, (DONE,)):
                 known = "unfinished" if status in {WAITING, RUNNING} else status
                 known = "gone" if status == FAILED and _is_gone(source) else known
-                yield NotDone(os.fsdecode(name), str(self.path.parent / os.fsdecode(place)), known, reason)
+                at = os.fsdecode(place)
+                output = None if at.endswith(FOLDER) else str(self.path.parent / at)
+                yield NotDone(os.fsdecode(name), output, known, reason)
 
 
 def _is_gone(path: bytes) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +83,23 @@ def is_whole(path: Path, trace: Trace) -> bool:
         cut_off = error.reason.startswith((EMPTY, INCOMPLETE)) and path.lstat().st_size < trace.size
         return not cut_off and error.reason != NO_PICTURE
     return True
+
+
+def seen(path: Path) -> Trace:
+    """An input, before it is read; one that is gone has no time."""
+    here = os.path.realpath(path)
+    try:
+        return Trace.of(Path(here), here, whole=False)
+    except OSError:
+        return Trace(here, 0, 0)
+
+
+def unchanged(source: Trace, path: Path) -> bool:
+    """Whether an input is what it was; in another place only what it holds can tell."""
+    here = os.path.realpath(path)
+    return (source if here == source.path else replace(source, mtime_ns=-1)).fits(Path(here))
+
+
+def is_another(source: Trace, path: Path) -> bool:
+    """Whether an input is another file than that of the entry: elsewhere, and not the same that was moved."""
+    return os.path.realpath(path) != source.path and not unchanged(source, path)

@@ -14,10 +14,11 @@ from darnet.images.budget import observed
 from darnet.images.codecs import unfinished_picture
 from darnet.images.image import Image
 from darnet.jobs.job import Done, Job
-from darnet.jobs.ledger import GONE, NAME, named_for
+from darnet.jobs.ledger import GONE, NAME
 from darnet.jobs.notes import noting
 from darnet.jobs.outputs import Task
 from darnet.jobs.paths import make_folder
+from darnet.jobs.shard import named_for
 from darnet.notices import ImageWarning, overheard, warn
 from darnet.restore.result import Result, Treatment
 from darnet.timeline import Span, recorded, span, stages

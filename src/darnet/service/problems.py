@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 
 from darnet.errors import DarnetError, ImageError, ResourceError, TooLargeError, UsageError, WeightsError
 from darnet.jobs.job import Done
+from darnet.parameters import reworded
 
 LOG = logging.getLogger("darnet.service")
 MEDIA_TYPE = "application/problem+json"
@@ -29,7 +30,7 @@ RETRY_SECONDS = 2
 STATUS = {TooLargeError.__name__: 413, ResourceError.__name__: 413, ImageError.__name__: 422}
 STATUS_OF_CODE = {UsageError.exit_code: 422, WeightsError.exit_code: 503, ResourceError.exit_code: 503}
 #: What the core calls a parameter, and what a form does.
-CALLED = {"`kinds": "`as", "`ext=": "`format=", r"\`": "`"}
+CALLED = {"kinds": "as", "ext": "format"}
 UNEXPECTED = "something went wrong here; the log says where"
 
 
@@ -79,14 +80,26 @@ def note(failure: str, place: str) -> None:
 
 
 def worded(text: str) -> str:
-    """A text of the core, with the names that parameters have in a form.
+    """A text of the core, with the names that parameters have in a form, and their values as a form writes them.
 
-    >>> worded("`kinds=['fog']`: no expert called 'fog'")
-    "`as=['fog']`: no expert called 'fog'"
+    >>> worded("`kinds=['fog']`: no expert called 'fog'"), worded("`first=True` takes the first alone")
+    ("`as=fog`: no expert called 'fog'", '`first=true` takes the first alone')
     """
-    for theirs, ours in CALLED.items():
-        text = text.replace(theirs, ours)
-    return text
+
+    def say(name: str, value: Any) -> str:
+        called = CALLED.get(name, name)
+        return f"`{called}`" if value is None else f"`{called}={_plain(value)}`"
+
+    return reworded(text, say)
+
+
+def _plain(value: Any) -> str:
+    """As a field of a form says it."""
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one:g}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ",".join(map(_plain, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def document(error: HTTPException) -> Problem:

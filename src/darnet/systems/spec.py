@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
-from darnet.engines.choosing import AUTO, stated
+from darnet.engines.choosing import AUTO, check_precision, stated
 from darnet.engines.devices import INT8, Precision, pick_device, pick_dtype
 from darnet.engines.graphs import GRAPH
 from darnet.engines.pytorch import TORCH
@@ -124,12 +124,16 @@ class RestorerSpec(BaseModel):
         return self.model_copy(update={"max_memory": budget.total_bytes, "tiles": tiles, "backend": backend})
 
     def _check_precision(self, folders: Iterable[Path]) -> None:
-        """Raise UsageError for a precision that nobody here computes in."""
-        device = pick_device(self.device)
-        if self.precision != INT8 or device.type != "cpu" or stated(self.backend) == TORCH:
+        """Raise UsageError for a precision that nobody here computes in, or not the backend that is asked for."""
+        device, asked = pick_device(self.device), stated(self.backend)
+        if self.precision != INT8 or device.type != "cpu" or asked == TORCH:
             pick_dtype(self.precision, device)
-        elif not any((folder / QUANTISED).is_file() for folder in folders):
+        name = QUANTISED if self.precision == INT8 else GRAPH
+        graphs = [folder / name for folder in sorted(folders) if (folder / name).is_file()]
+        if self.precision == INT8 and not graphs:
             raise UsageError(f"`precision='int8'`: no expert of {self.system} has a graph in 8 bits")
+        if self.precision not in (AUTO, "fp32") and asked not in (AUTO, TORCH) and device.type == "cpu" and graphs:
+            check_precision(asked, self.precision, graphs[0])
 
     def _backend(self, folders: Iterable[Path]) -> str:
         """The backend that is asked for. Raises UsageError where one that is stated has no graph of a part."""

@@ -10,11 +10,12 @@ import pytest
 from darnet.benchmark import suites
 from darnet.benchmark.cases import Case, cases
 from darnet.benchmark.documents import Document
+from darnet.benchmark.methods import Method
 from darnet.benchmark.report.speed import Speed
 from darnet.benchmark.rows import Record
 from darnet.benchmark.suite import Request
 from darnet.benchmark.suites import speed
-from darnet.benchmark.suites.speed import clock
+from darnet.benchmark.suites.speed import Work, clock, counted
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def peak(precision: str, device: str) -> float:
 
 @pytest.mark.usefixtures("in_this_process")
 def test_a_photo_smaller_than_the_size_is_mirrored_to_it(request_: Request, case: Case) -> None:
-    record, row = clock(request_, "identity", case, 100, 1)
+    record, row = clock(request_, "identity", case, (100, 1), Work())
     assert (record.level, record.pixels, record.name) == (100, 100 * 100, "100×100")
     assert record.seconds > 0
     assert (row.level, row.way) == (100, "1 thread")
@@ -49,11 +50,15 @@ def test_a_photo_smaller_than_the_size_is_mirrored_to_it(request_: Request, case
 
 
 def test_memory_and_threads_are_those_of_a_process_of_its_own(request_: Request, case: Case, tiny_system: Path) -> None:
-    record, row = clock(request_, str(tiny_system / "noise"), case, 64, 1)
+    noise = str(tiny_system / "noise")
+    work = speed._alone(1, counted, noise, "cpu", case)
+    assert list(work.gmacs) == [256, 512, 1024]
+    assert work.gmacs[512] == pytest.approx(4 * work.gmacs[256], rel=0.1)
+    record, row = clock(request_, noise, case, (256, 1), work)
     assert record.error is None
     assert row.peak_mb > 50
     assert row.params > 0
-    assert record.figures["gmacs"] == pytest.approx(row.gmacs_256 / 16, rel=0.1)
+    assert record.figures["gmacs"] == row.gmacs_256 == work.cost.gmacs_256
     assert speed._alone(1, threads) == 1
     assert speed._alone(2, threads) == 2
 
@@ -67,7 +72,7 @@ def threads() -> int:
 @pytest.mark.usefixtures("in_this_process")
 def test_a_picture_that_cannot_be_read_is_a_failure(request_: Request, case: Case, tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"x")
-    record, _ = clock(request_, "identity", replace(case, clean=tmp_path / "bad.png"), 32, 2)
+    record, _ = clock(request_, "identity", replace(case, clean=tmp_path / "bad.png"), (32, 2), Work())
     assert record.error is not None
     assert "bad.png" in record.error
 
@@ -77,7 +82,7 @@ def test_calls_are_fewer_where_they_take_long(request_: Request, case: Case, mon
     calls = []
     monkeypatch.setattr(speed, "loaded", lambda method, device: Slow(calls))
     monkeypatch.setattr(speed, "LONG_SECONDS", 0.0)
-    clock(request_, "identity", case, 32, 1)
+    clock(request_, "identity", case, (32, 1), Work())
     assert len(calls) == 2  # of which the first does not count
 
 
@@ -88,7 +93,24 @@ class Slow:
     def __call__(self, observed: object, case: Case) -> None:
         self.calls.append(1)
 
-    def gmacs(self, case: Case, side_px: int) -> None: ...
+
+@pytest.mark.usefixtures("in_this_process", "quickly")
+def test_work_is_counted_once_for_all_threads_and_runtimes(
+    tiny_system: Path, sets_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = list[int]()
+    whole = Method.gmacs
+
+    def gmacs(self: Method, case: Case, side_px: int) -> float | None:
+        sides.append(side_px)
+        return whole(self, case, side_px)
+
+    monkeypatch.setattr(Method, "gmacs", gmacs)
+    names = tuple(f"{tiny_system}:oracle{by}" for by in ("", "%torch-bf16"))
+    paces = suites.run(Request("speed", sets_root, names)).found.paces
+    assert len(paces) == 8
+    assert sorted(sides) == [32, 64, 256]
+    assert len({(pace.size_px, pace.gmacs_per_megapixel) for pace in paces}) == 2
 
 
 @pytest.mark.usefixtures("in_this_process", "quickly")

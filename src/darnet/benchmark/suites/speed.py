@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
 from statistics import median
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 
 from darnet.benchmark.cases import DEFAULT_SETS, Case, damaged, severities
 from darnet.benchmark.documents import Document
 from darnet.benchmark.machine import Energy, convolution_peak
-from darnet.benchmark.methods import ORACLE, Cost, split
+from darnet.benchmark.methods import COST_PX, ORACLE, Cost, split
 from darnet.benchmark.protocol import Protocol
 from darnet.benchmark.report.speed import Pace, Peak, Speed, markdown, way
 from darnet.benchmark.report.tables import closed
 from darnet.benchmark.rows import Record, Row, rounded, row
-from darnet.benchmark.run import Measured, Progress, cost, failed, loaded, peak_mb, unusable
+from darnet.benchmark.run import Measured, Progress, failed, loaded, peak_mb, unusable
 from darnet.benchmark.suite import Outcome, Request, Suite, part
 from darnet.benchmark.untrained import UNTRAINED
 from darnet.engines.devices import INT8, Precision, pick_device
@@ -52,10 +52,12 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
         if precision != INT8  # which torch has no convolution in
         for threads in _threads(request.device)
     ]
+    names = dict.fromkeys(split(method)[0] for method in methods)
+    works = {name: _alone(os.cpu_count() or 1, counted, name, request.device, case) for name in names}
     for method in methods:
         for threads in _threads(request.device):
             for size_px in SIZES_PX:
-                record, measured = clock(request, method, case, size_px, threads)
+                record, measured = clock(request, method, case, (size_px, threads), works[split(method)[0]])
                 found.records.append(record)
                 found.rows.append(measured)
                 paces += [] if record.error else [_pace(record, threads, peaks)]
@@ -63,22 +65,45 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
     return Outcome((part(found, request.or_else()),), Speed(tuple(peaks), tuple(paces)))
 
 
-def clock(request: Request, method: str, case: Case, size_px: int, threads: int) -> tuple[Record, Row]:
-    """Record and row of one method at one size in some threads; `level` is the side in pixels.
+class Work(NamedTuple):
+    """What a picture passes through, and 10⁹ multiply–accumulates by its side in pixels, where somebody counts them."""
+
+    cost: Cost = Cost(None, None)
+    gmacs: Mapping[int, float] = {}
+
+
+def counted(name: str, device: str, case: Case) -> Work:
+    """The work of a method, which is the same whoever runs it, and in however many threads: it is counted once.
+
+    `name`: without who runs it (`split`). To count takes a call of each size, and memory too.
+    """
+    try:
+        method = loaded(name, device)
+        cost = method.cost(case)
+        known = {size: cost.gmacs_256 if size == COST_PX else method.gmacs(case, size) for size in SIZES_PX}
+    except Exception:  # a method that fails is reported where its time is taken
+        return Work()
+    return Work(cost, {size: one for size, one in known.items() if one is not None})
+
+
+def clock(request: Request, method: str, case: Case, at: tuple[int, int], work: Work) -> tuple[Record, Row]:
+    """Record and row of one method; `at`: the side in pixels, which is the `level`, and how many threads.
 
     In a process of its own, so that the memory is its own as well.
     """
-    device, protocol = request.device, request.or_else()
+    device, protocol, (size_px, threads) = request.device, request.or_else(), at
     try:
-        record, price = _alone(threads, _clock, method, device, protocol, case, size_px)
+        record = _alone(threads, _clock, method, device, protocol, case, size_px)
     except BrokenProcessPool:
-        record, price = failed(method, case, "the process was killed"), Cost(None, None)
+        record = failed(method, case, "the process was killed")
+    if record.error is None and size_px in work.gmacs:
+        record = replace(record, figures={"gmacs": work.gmacs[size_px], **record.figures})
     record = replace(record, way=way(threads))
-    return record, row([record], protocol, request.load(method).told, price)
+    return record, row([record], protocol, request.load(method).told, work.cost)
 
 
-def _clock(method: str, device: str, protocol: Protocol, case: Case, size_px: int) -> tuple[Record, Cost]:
-    """Median of the calls after one that does not count, and what the network costs."""
+def _clock(method: str, device: str, protocol: Protocol, case: Case, size_px: int) -> Record:
+    """Median of the calls after one that does not count."""
     try:
         repair = loaded(method, device)
         picture = case.load(protocol).observed[None]
@@ -93,12 +118,9 @@ def _clock(method: str, device: str, protocol: Protocol, case: Case, size_px: in
                 seconds.append(time.perf_counter() - started)
                 if sum(seconds) > LONG_SECONDS:
                     break
-        peak = peak_mb()  # before anything is counted, which takes memory too
-        work = loaded(split(method)[0], device).gmacs(case, size_px)
     except Exception as error:
-        return failed(method, case, f"{type(error).__name__}: {error}"), Cost(None, None)
-    known = {"gmacs": work, "joules": None if energy.joules is None else energy.joules / len(seconds)}
-    record = Record(
+        return failed(method, case, f"{type(error).__name__}: {error}")
+    return Record(
         method,
         case.set,
         f"{size_px}×{size_px}",
@@ -106,10 +128,9 @@ def _clock(method: str, device: str, protocol: Protocol, case: Case, size_px: in
         size_px,
         seconds=median(seconds),
         pixels=size_px**2,
-        peak_mb=peak,
-        figures={name: figure for name, figure in known.items() if figure is not None},
+        peak_mb=peak_mb(),
+        figures={} if energy.joules is None else {"joules": energy.joules / len(seconds)},
     )
-    return record, cost(method, device, case)
 
 
 def _pace(record: Record, threads: int, peaks: Sequence[Peak]) -> Pace:
