@@ -8,7 +8,7 @@ STAMP := .venv/.stamp
 # For pytest: `make test TESTS=--cov` measures how much of the core the tests run.
 TESTS ?=
 
-.PHONY: demo test check wheel clean
+.PHONY: demo test check docs wheel clean
 
 demo: $(CORE)
 	$(BIN)/darnet restore examples -o demo --overwrite
@@ -18,6 +18,10 @@ test: $(STAMP)
 
 check: $(STAMP)
 	scripts/check
+
+docs: $(STAMP)
+	scripts/docs
+	@echo docs/_build/index.html
 
 wheel: $(STAMP)
 	scripts/wheel

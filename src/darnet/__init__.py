@@ -1,5 +1,7 @@
 """darnet finds out what is wrong with a picture, sends it to the expert for that damage, and repairs it.
 
+Five lines of it::
+
     import darnet
     restorer = darnet.load("darnet")
     result = restorer("photo.jpg")

@@ -1,17 +1,19 @@
 """What can go wrong, as one tree. Every error knows the exit code the command line ends with.
 
-DarnetError              1
-├── ImageError           1   a file that is no picture, is damaged, or cannot be written
-│   └── TooLargeError    1   a picture of more pixels than are allowed
-├── UsageError           2   a parameter or name that makes no sense
-│   ├── RecipeError      2   an unknown key or impossible value in a recipe
-│   ├── UnknownNameError 2   a name that nothing is registered under
-│   ├── MissingPackageError 2  something that only an extra of darnet brings
-│   └── ContractError    2   code of somebody else that does not do what its kind must
-├── NoInputError         3   nothing usable was given
-├── WeightsError         4   weights missing, damaged or incompatible
-├── ServiceError         1   a service that refuses, or cannot be reached
-└── ResourceError        5   memory or device limit
+With their exit codes::
+
+    DarnetError              1
+    ├── ImageError           1   a file that is no picture, is damaged, or cannot be written
+    │   └── TooLargeError    1   a picture of more pixels than are allowed
+    ├── UsageError           2   a parameter or name that makes no sense
+    │   ├── RecipeError      2   an unknown key or impossible value in a recipe
+    │   ├── UnknownNameError 2   a name that nothing is registered under
+    │   ├── MissingPackageError 2  something that only an extra of darnet brings
+    │   └── ContractError    2   code of somebody else that does not do what its kind must
+    ├── NoInputError         3   nothing usable was given
+    ├── WeightsError         4   weights missing, damaged or incompatible
+    ├── ServiceError         1   a service that refuses, or cannot be reached
+    └── ResourceError        5   memory or device limit
 
 A text names a parameter in backticks, with its value where that matters: `strength=2`. Whoever it was set through, such
 as the command line, knows what it is called there. Backticks of a file's name are escaped (`named`): it is none.

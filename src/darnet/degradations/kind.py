@@ -30,10 +30,10 @@ class Kind:
     `also_called`: what people say for it, in place of its name.
     `concern`: what repairing it presumes of a picture (`darnet.images.photographic`); None: nothing.
     `stage`, `excludes`, `steps`: where a photo meets it on its way, which other kinds it then never has, and the
-        `module:NAME` of a tuple of steps (`darnet.imaging.steps.Step`); no steps: it is not on the way. A name, as
-        steps are made of degradations, and not the other way round.
+    `module:NAME` of a tuple of steps (`darnet.imaging.steps.Step`); no steps: it is not on the way. A name, as
+    steps are made of degradations, and not the other way round.
     `followed_by`: where such steps are that come along with it, later on the way: each by its `share`, where a photo
-        does not have the kind of that step anyway.
+    does not have the kind of that step anyway.
     `local`: whether it may befall a part of a photo alone.
     `looks_far`: whether its repair weighs light and air far around each pixel (`darnet.models.base.FAR_OVERLAP_PX`).
     `severities`: suite of `darnet bench` -> its degradations, whose ranges are single values.

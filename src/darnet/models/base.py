@@ -68,11 +68,11 @@ class Model(nn.Module, ABC):
     #: How much its tiles must share to agree with the whole picture, where that is more than others need.
     overlap_px: int = 0
     placed: bool = False  #: whether `forward` looks at the box of a tile
-    #: Whole pictures (B, 3, H, W) -> what `encode` looks at, (B, C, S, T), of fixed size; None: nothing.
+    #: Whole pictures (B, 3, H, W) -> what `encode` looks at, (B, C, S, T), of fixed size; nothing, where it is None.
     views: Callable[[Tensor], Tensor] | None = None
     # What comes out: the names of the columns and of the entries of an `Output`.
     kinds: tuple[str, ...] = ()  #: the E kinds that it tells apart, in their order; mostly none
-    stages: tuple[str, ...] = ()  #: expert stages: where each entry of `Output.routings` is decided
+    stages: tuple[str, ...] = ()  #: where each entry of `Output.routings` is decided, by expert stages
 
     @abstractmethod
     def forward(
