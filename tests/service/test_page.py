@@ -49,7 +49,7 @@ def page(browser: Any) -> Iterator[Any]:
     page.on("pageerror", lambda error: said.append(str(error)))
     page.allowed = "nothing"
     yield page
-    own = page.url.rstrip("/")
+    own = page.url.removesuffix("/docs").rstrip("/")
     assert {url for url in asked if not url.startswith((f"{own}/", f"blob:{own}/"))} <= {own}
     assert [text for text in said if not re.search(page.allowed, text)] == []
     context.close()
@@ -287,6 +287,16 @@ def test_nothing_serious_stands_in_anybodys_way(page, service, theme):
         found = axe.run(page).response["violations"]
         serious = [one for one in found if one["impact"] in ("serious", "critical")]
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious] == []
+
+
+def test_the_interface_is_told_to_who_reads(page, service):
+    page.goto(f"{service.url}/docs")
+    for path in service.get("/openapi.json").json()["paths"]:
+        api.expect(page.get_by_role("heading", name=path).first).to_be_visible()
+    api.expect(page.locator("#restore_v1_restore_post tbody th").first).to_have_text("file")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = [one["id"] for one in axe.run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert found == []
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])

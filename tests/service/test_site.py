@@ -20,12 +20,12 @@ def test_every_file_that_a_file_names_is_there():
     named = {
         (name, found)
         for name, (content, _) in assets().items()
-        for found in re.findall(r"""(?:"/page/|from "\./|url\("?)([\w.-]+)""", content.decode())
+        for found in re.findall(r"""(?:"/page/|from "\./|\burl\("?)([\w.-]+)""", content.decode())
     }
     assert ("index.html", "app.js") in named
     assert ("app.js", "viewer.js") in named
     assert {found for _, found in named} <= {*assets()}
-    assert {*assets()} == {"index.html"} | {found for _, found in named}
+    assert {*assets()} == {"index.html", "reference.html"} | {found for _, found in named}
 
 
 def test_nothing_comes_from_another_host():
@@ -34,7 +34,9 @@ def test_nothing_comes_from_another_host():
         assert not addresses, name
 
 
-@pytest.mark.parametrize(("path", "kind"), [("/", "text/html"), ("/page/app.js", "text/javascript")])
+@pytest.mark.parametrize(
+    ("path", "kind"), [("/", "text/html"), ("/docs", "text/html"), ("/page/app.js", "text/javascript")]
+)
 def test_a_browser_may_load_its_files_and_ask_its_service_alone(service, path, kind):
     got = service.get(path)
     assert (got.status_code, got.headers["content-type"]) == (200, f"{kind}; charset=utf-8")
@@ -52,5 +54,6 @@ def test_nothing_else_is_given_away(service, name):
 def test_the_page_is_open_and_what_it_asks_for_is_not(serve):
     service = serve(access=Access(token="long enough a token"))
     assert service.get("/").status_code == service.get("/page/app.js").status_code == 200
+    assert service.get("/docs").status_code == service.get("/openapi.json").status_code == 200
     assert service.get("/v1/experts").status_code == 401
     assert service.get("/pages").status_code == service.get("/page").status_code == 401

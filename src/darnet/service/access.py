@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from darnet.errors import UsageError, refusal
 
-#: What is answered without a token: that the service lives, and its page, say nothing of anybody.
-OPEN = frozenset({"/health", "/ready", "/"})
+#: What is answered without a token: that the service lives, its pages and its interface say nothing of anybody.
+OPEN = frozenset({"/health", "/ready", "/", "/docs", "/openapi.json"})
 #: Where the files of that page are.
 PAGE = "/page/"
 #: Of a token, which nobody guesses then.

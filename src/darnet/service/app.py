@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
     """A service whose workers build the restorer that a spec describes; they live as long as its lifespan.
 
-    Its documents are at `/openapi.json`; pages that show them would be loaded from another host, and are off.
+    What it answers is told at `/openapi.json` and `/docs`; FastAPI's own page comes from another host, and is off.
     Raises UnknownNameError or WeightsError for a system that is none.
     """
     listed = [Part(**summary(role, folder)) for role, folder in parts(spec.system).items()]

@@ -13,7 +13,7 @@ from darnet.service.problems import documented, refused
 
 site = APIRouter(include_in_schema=False)
 MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-INDEX = "index.html"
+INDEX, REFERENCE = "index.html", "reference.html"
 #: What a browser may do with it: load its own files, ask its own service, draw what it was answered, and no more.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -41,6 +41,12 @@ def assets() -> dict[str, tuple[bytes, str]]:
 async def page() -> Response:
     """The page."""
     return _file(INDEX)
+
+
+@site.get("/docs")
+async def reference() -> Response:
+    """What programs may ask, to be read."""
+    return _file(REFERENCE)
 
 
 @site.get(PAGE + "{name}", responses=documented(404))

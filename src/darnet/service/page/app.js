@@ -1,7 +1,8 @@
 // The page: photos come in, each is looked at and repaired in turn, and one of them is shown.
 
 import { ask } from "./api.js";
-import { element, panel } from "./panel.js";
+import { element } from "./elements.js";
+import { panel } from "./panel.js";
 import { Picture } from "./picture.js";
 import { save, zip } from "./saving.js";
 import { Viewer } from "./viewer.js";
@@ -134,18 +135,21 @@ async function draw(picture, same) {
 
 function render() {
   const picture = shown;
-  const busy = find("#busy");
   panel(find("#panel"), picture, kinds, acts);
   viewer.weights = picture.layers.map((layer) => picture.strength(layer));
   viewer.strokes = picture.wishes.strokes;
-  busy.hidden = picture.settled;
-  busy.textContent = picture.settled ? "" : `${words.state(picture)}…`;
+  busy(picture.settled ? "" : `${words.state(picture)}…`);
   for (const tag of document.querySelectorAll(".tag")) tag.hidden = !picture.changed;
   find("#compare").disabled = !picture.changed;
   find("#where").disabled = !picture.settled;
   find("#brush").disabled = !picture.settled || !picture.paintable;
   find("#unpaint").disabled = !picture.wishes.strokes.length;
   find("#brush").title = picture.settled && picture.before && !picture.paintable ? "This photo is too large to paint on" : "";
+}
+
+function busy(text) {
+  find("#busy").hidden = !text;
+  find("#busy").textContent = text;
 }
 
 function say(text) { find("#said").textContent = text; }
@@ -219,9 +223,10 @@ async function showWhere() {
     return;
   }
   try {
-    say("Looking where the damage is");
+    busy("Looking where the damage is…");
     const map = await createImageBitmap(await picture.draw());
     if (picture === shown && find("#where").getAttribute("aria-pressed") === "true") viewer.map = map;
+    busy("");
     say("The photo in grey; each kind of damage has its colour, named at the bottom left");
   } catch (error) {
     press("#where", false);

@@ -1,19 +1,7 @@
 // The panel beside a photo: what was found, what was done, and what may be done otherwise.
 
+import { element } from "./elements.js";
 import * as words from "./words.js";
-
-/** An element: `properties` are set on it, those that begin with "on" listened to, `aria-…` and `data-…` as attributes. */
-export function element(tag, properties = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
-    if (value === null || value === undefined) continue;
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (/^(aria|data)-|^role$|^for$/.test(name)) made.setAttribute(name, value);
-    else made[name] = value;
-  }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
-}
 
 const FEW = 0.05; // what is less certain is no finding
 

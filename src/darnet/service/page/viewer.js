@@ -251,8 +251,10 @@ export class Viewer extends EventTarget {
     this.handle.style.left = `${100 * this.#divider}%`;
     this.handle.setAttribute("aria-valuenow", Math.round(100 * this.#divider));
     if (!shown) return;
-    this.pen.fillStyle = "#fff";
-    this.pen.fillRect(this.#edge - 1, 0, 2, this.canvas.height);
+    for (const [colour, width] of [["rgb(0 0 0 / 0.5)", 4], ["#fff", 2]]) { // to be seen on white, too
+      this.pen.fillStyle = colour;
+      this.pen.fillRect(this.#edge - width / 2, 0, width, this.canvas.height);
+    }
   }
 
   /** Where a pixel of the canvas is in the photo. */

@@ -58,7 +58,7 @@ export function alone(picture) {
 export function notes(warnings) {
   return warnings.map((text) => text
     .replace(/^left alone: /, "Left alone: ")
-    .replace(/[;,] (?:try )?`(?:kinds|as)=\[?'?([^`\]]*?)'?\]?`( repairs (?:it|all of them)( all the same)?)?/g, ""))
+    .replace(/[;,] (?:try )?`(?:kinds|as)[^`]*`( repairs (?:it|all of them)( all the same)?)?/g, ""))
     .map((text) => text[0].toUpperCase() + text.slice(1))
     .filter((text, index, all) => all.indexOf(text) === index);
 }
