@@ -51,8 +51,9 @@ def seconds(text: str) -> int:
 
 def test_it_waits_longer_than_the_service_and_lets_it_say_what_is_too_large() -> None:
     limits = Limits()
-    (largest,) = setting("client_max_body_size")
-    assert size(largest) >= limits.max_bytes + FORM_BYTES
+    largest, of_jobs = map(size, setting("client_max_body_size"))
+    assert largest >= limits.max_bytes + FORM_BYTES
+    assert of_jobs >= limits.job_bytes + FORM_BYTES
     usual, of_events = map(seconds, setting("proxy_read_timeout"))
     assert usual > limits.seconds + ENDING_SECONDS
     assert of_events >= 3600
