@@ -32,7 +32,9 @@ def parsed(arguments: Sequence[str]) -> dict[str, Any]:
 def limits_of(options: dict[str, Any]) -> Limits:
     """What such a service takes."""
     largest = bytes_of(options["max_bytes"], parameter="max_bytes")
-    return Limits(options["workers"], options["queue"], options["timeout"], largest, options["max_pixels"])
+    jobs = {name: options[name] for name in ("jobs", "job_files", "keep_seconds")}
+    jobs["job_bytes"] = bytes_of(options["job_bytes"], parameter="job_bytes")
+    return Limits(options["workers"], options["queue"], options["timeout"], largest, options["max_pixels"], **jobs)
 
 
 def size(text: str) -> int:

@@ -49,7 +49,8 @@ def test_its_limits_hold_what_the_service_may_take() -> None:
     room = size(next(one for one in how.split(",") if one.startswith("size=")).removeprefix("size="))
     assert folder == "/tmp"
     uploads = limits.places * 2 * limits.max_bytes  # twice: as it comes, then by a name
-    assert room >= uploads + limits.workers * SCRATCH_BYTES * limits.max_pixels
+    jobs = limits.jobs * 3 * limits.job_bytes  # as they came, and what comes of them
+    assert room >= uploads + jobs + limits.workers * SCRATCH_BYTES * limits.max_pixels
     assert size(service["mem_limit"]) >= bytes_of(options["max_memory"]) + room + LISTENER
     assert bytes_of(options["max_memory"]) >= limits.workers * WORKER
     assert int(service["stop_grace_period"].removesuffix("s")) >= limits.seconds + ENDING_SECONDS

@@ -159,7 +159,7 @@ def test_exif_without_or_damaged_says_nothing(block: bytes | None) -> None:
     assert {**density.turned(density.turned(fields))} == fields
 
 
-@pytest.mark.parametrize("pair", [(0, 1), (1, 0), (float("nan"), 1), (float("inf"), 1), (-1, -2)])
+@pytest.mark.parametrize("pair", [(0, 1), (1, 0), (float("nan"), 1), (float("inf"), 1), (-1, -2), (8e7, 8e7)])
 def test_impossible_ones_are_none(pair: tuple[float, float]) -> None:
     assert density.stated(*pair, "in", 25.4) == {}
 

@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 
 from darnet import AsyncClient, Client
-from darnet.errors import ImageError, MissingPackageError, ServiceError
+from darnet.errors import ImageError, MissingPackageError, ServiceError, UsageError
 from darnet.service.access import Access
 from darnet.service.limits import Limits
 from services import photo, until
@@ -203,6 +203,8 @@ def test_options_and_bad_pictures_of_a_job_are_said(service, tmp_path, asks):
         with pytest.raises(ServiceError, match="quality") as raised:
             client.submit([photo()], quality=101)
         assert raised.value.status == 422
+        with pytest.raises(UsageError, match="in a list"):
+            client.submit("photo.jpg")
         with pytest.raises(ServiceError, match="multipart") as raised:
             client.submit([])
         assert raised.value.status == 400
@@ -226,7 +228,7 @@ def test_events_go_on_where_they_break_off(asks, monkeypatch):
     for module in ("sync", "asynchronous"):
         monkeypatch.setattr(f"darnet.client.{module}.PAUSE_SECONDS", 0.0)
     transport = httpx.MockTransport(answered)
-    with asks("http://127.0.0.1:1", retries=2) as client:
+    with asks("http://127.0.0.1:1", retries=1) as client:  # it is renewed by what is new
         inner = getattr(client, "_client", client)
         kind = type(inner._http)
         inner._http = kind(base_url="http://127.0.0.1:1", transport=transport)
@@ -236,7 +238,7 @@ def test_events_go_on_where_they_break_off(asks, monkeypatch):
         heads.clear()
         with pytest.raises(ServiceError, match="break off"):
             list(client.events("x"))
-        assert len(heads) == 3
+        assert len(heads) == 2
 
 
 def test_a_job_asks_again_where_there_is_no_room(serve, asks, monkeypatch):
@@ -257,7 +259,7 @@ def test_a_job_asks_again_where_there_is_no_room(serve, asks, monkeypatch):
         monkeypatch.setattr(f"darnet.client.{module}", type("Clock", (), {"sleep": staticmethod(sleep)}))
     with asks(service.url) as client:
         assert client.submit([photo()]).state == "working"
-    assert waited == [30.0]
+    assert waited[0] == 30.0  # and may be asked again, until the files are gone
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch):

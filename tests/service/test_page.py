@@ -200,6 +200,50 @@ def test_repairs_are_added_ordered_taken_away_and_undone(page, service, restored
     assert downloaded(page, "Download")[1] == restored(data, "photo.jpg")
 
 
+def fail(page: Any, status: int) -> None:
+    """The next repairs are refused."""
+    body = f'{{"type": "about:blank", "title": "", "status": {status}, "detail": "not done within 60 s, and ended"}}'
+    page.route("**/v1/restore", lambda route: route.fulfill(status=status, body=body, content_type="application/json"))
+
+
+def test_what_fails_takes_nothing_away(page, service, restored):
+    page.allowed = "status of 504"
+    data = jpeg(6)
+    give(page, service, photo_jpg=data)
+    fail(page, 504)
+    panel(page).get_by_role("combobox").select_option("blur")
+    panel(page).get_by_role("button", name="Repair again").click()
+    settled(page)
+    api.expect(panel(page).get_by_role("alert")).to_contain_text("It took longer than this service allows")
+    panel(page).get_by_role("button", name="Undo").click()
+    api.expect(panel(page).get_by_role("alert")).to_have_count(0)
+    api.expect(panel(page).locator(".chips li:not(.add)")).to_have_count(1)
+    assert downloaded(page, "Download")[1] == restored(data, "photo.jpg")
+
+
+def test_undo_goes_back_over_a_repair(page, service):
+    give(page, service, photo_jpg=jpeg(6))
+    panel(page).get_by_role("combobox").select_option("blur")
+    panel(page).get_by_role("button", name="Repair again").click()
+    settled(page)
+    panel(page).get_by_role("button", name="Undo").click()
+    api.expect(panel(page).locator(".chips li:not(.add)")).to_have_count(1)
+    panel(page).get_by_role("button", name="Repair again").click()
+    settled(page)
+    api.expect(panel(page).get_by_role("button", name="Download")).to_be_visible()
+
+
+def test_why_a_zip_fails_is_seen(page, service):
+    page.allowed = "status of 504"
+    give(page, service, a_png=photo(1), b_png=photo(2))
+    panel(page).get_by_role("slider").fill("50")
+    api.expect(panel(page).locator("output")).to_have_text("50 %")
+    fail(page, 504)
+    page.evaluate("() => { delete window.showSaveFilePicker; }")
+    page.get_by_role("button", name="Download all").click()
+    api.expect(page.locator("#notice")).to_contain_text("a.png: It took longer than this service allows")
+
+
 def test_a_mask_is_painted(page, service):
     data = photo(5, 64)
     give(page, service, photo_png=data)
@@ -210,7 +254,9 @@ def test_a_mask_is_painted(page, service):
     page.get_by_label("Size").fill("200")
     page.mouse.move(middle[0] + 20, middle[1] - 40)
     page.mouse.down()
+    before = canvas(page)
     page.mouse.move(middle[0] + 20, middle[1] + 40, steps=5)
+    assert (canvas(page) != before).any(axis=-1).sum() > 1000  # it is seen while it is drawn
     page.mouse.up()
     panel(page).get_by_role("button", name="Repair again").click()
     settled(page)
@@ -269,7 +315,7 @@ def test_a_token_is_asked_for_once(page, serve):
     service = serve(access=Access(token="long-enough-a-token"))
     page.goto(service.url)
     page.get_by_role("textbox", name="Token").fill("long-enough-a-token")
-    page.get_by_role("button", name="Go on").click()
+    page.keyboard.press("Enter")
     page.set_input_files("#files", [{"name": "a.png", "mimeType": "image/png", "buffer": photo()}])
     settled(page)
     api.expect(page.locator("#pictures button.repaired")).to_have_count(1)

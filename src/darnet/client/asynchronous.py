@@ -74,22 +74,23 @@ class AsyncClient:
     async def events(self, job: RemoteJob | str) -> AsyncIterator[RemoteFile]:
         """Each change of each of its files, from the first on, until all is over; where it breaks off it is gone on.
 
+        As often as anything new came, and `retries` times where nothing does.
+
         Raises ServiceError, where it could not be gone on too.
         """
-        following = Following(job)
-        for left in range(self._retries, -1, -1):
+        following = Following(job, self._retries)
+        while True:
+            broken: ServiceError | None = None
             try:
                 async with self._opened(following.question()) as answer:
                     async for line in answer.aiter_lines():
                         if (file := following.heard(line)) is not None:
                             yield file
             except ServiceError as error:
-                if error.status is not None or not left:
-                    raise
-            if following.ended:
+                broken = error
+            if following.broken(broken):
                 return
             await asyncio.sleep(PAUSE_SECONDS)
-        raise ServiceError("the events of the job break off")
 
     async def result(self, job: RemoteJob | str, number: int) -> Restored:
         """A picture of a job, once it is done. Raises ServiceError, 409: it is not."""

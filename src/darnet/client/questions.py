@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
 from darnet.client.results import RemoteFile, RemoteJob, Restored, RestoreOptions, Sent
-from darnet.errors import ImageError, ServiceError, named, refusal
+from darnet.errors import ImageError, ServiceError, UsageError, named, refusal
 from darnet.registry import kinds_of, optional
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def listing() -> Question[list[dict[str, Any]]]:
 
 
 def submitting(pictures: Iterable[Sent], options: RestoreOptions) -> Question[RemoteJob]:
-    """A job of many pictures."""
+    """A job of many pictures. Raises UsageError for a single one, whose letters or bytes nobody means."""
+    if isinstance(pictures, str | bytes):
+        raise UsageError("`pictures`: expected several, in a list")
     return Question("POST", "/v1/jobs", _job, tuple(pictures), _form(options))
 
 
@@ -95,10 +97,15 @@ def cancelling(job: RemoteJob | str) -> Question[None]:
 
 
 class Following:
-    """The events of a job as their lines come; `had`: the id of the last; `ended`: whether none will follow."""
+    """The events of a job as their lines come; `had`: the id of the last; `ended`: whether none will follow.
 
-    def __init__(self, job: RemoteJob | str) -> None:
+    `retries`: how often it is gone on where nothing new comes.
+    """
+
+    def __init__(self, job: RemoteJob | str, retries: int) -> None:
         self.had, self.ended = "", False
+        self._retries = self._left = retries
+        self._since = ""
         self._path = f"{_path(job)}/events"
         self._fields = dict[str, str]()
 
@@ -118,6 +125,17 @@ class Following:
         self.had = event.get("id", self.had)
         self.ended |= event.get("event") == "end"
         return RemoteFile.of(json.loads(event["data"])) if event.get("event") == "file" else None
+
+    def broken(self, error: ServiceError | None = None) -> bool:
+        """Whether all is over, now that the connection is. Raises the error, or one, where going on is of no use."""
+        if self.ended:
+            return True
+        if self.had != self._since:
+            self._since, self._left = self.had, self._retries
+        if not self._left or (error is not None and error.status is not None):
+            raise error or ServiceError("the events of the job break off")
+        self._left -= 1
+        return False
 
     def _answered(self, answer: httpx.Response) -> None:
         self.ended |= answer.status_code == 204  # nothing is still to come

@@ -77,20 +77,21 @@ class Client:
     def events(self, job: RemoteJob | str) -> Iterator[RemoteFile]:
         """Each change of each of its files, from the first on, until all is over; where it breaks off it is gone on.
 
+        As often as anything new came, and `retries` times where nothing does.
+
         Raises ServiceError, where it could not be gone on too.
         """
-        following = Following(job)
-        for left in range(self._retries, -1, -1):
+        following = Following(job, self._retries)
+        while True:
+            broken: ServiceError | None = None
             try:
                 with self._opened(following.question()) as answer:
                     yield from filter(None, map(following.heard, answer.iter_lines()))
             except ServiceError as error:
-                if error.status is not None or not left:
-                    raise
-            if following.ended:
+                broken = error
+            if following.broken(broken):
                 return
             time.sleep(PAUSE_SECONDS)
-        raise ServiceError("the events of the job break off")
 
     def result(self, job: RemoteJob | str, number: int) -> Restored:
         """A picture of a job, once it is done. Raises ServiceError, 409: it is not."""

@@ -40,7 +40,7 @@ def _check(path: Path, format: str, max_pixels: int, height: int, width: int) ->
 def admit(path: Path, format: str, image: Any, layout: Mapping[int, tuple[int, ...]]) -> None:
     """Raise ResourceError, naming `path`, where decoding a libvips image takes more memory than is allowed.
 
-    `layout`: numbers of a TIFF file's directory (`exif.layout`).
+    `layout`: numbers of a TIFF file's directory (`directories.layout`).
     """
     fields = header_fields(image)
     height, width = image.get("page-height") if "page-height" in fields else image.height, image.width

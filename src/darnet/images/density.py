@@ -29,6 +29,8 @@ JFIF_UNITS, TIFF_UNITS = {1: "in", 2: "cm"}, {2: "in", 3: "cm"}
 #: What a JPEG file holds, and how its shape of pixels is rounded where it is a ratio of no small numbers.
 MOST_IN_JFIF, FINEST_SHAPE = 65535, 1000
 SQUARE = (1, 1)
+#: What libvips takes at most; where a file says more, which no scanner does, nothing is known.
+MOST_PER_MM = 1_000_000
 #: Tags of a directory.
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 0x11A, 0x11B, 0x128
 NO_UNIT = 1
@@ -40,7 +42,7 @@ def stated(across: float, down: float, unit: str = SHAPE, millimetres: float = 1
     >>> stated(300, 150, "in", 25.4)["yres"], stated(2, 1), stated(1, 1)
     (5.905511811023622, {'xres': 2.0, 'yres': 1.0, 'resolution-unit': 'none'}, {})
     """
-    usable = all(math.isfinite(one) and one > 0 for one in (across, down))
+    usable = all(0 < one / millimetres <= MOST_PER_MM for one in (across, down))
     if not usable or (unit == SHAPE and across == down):
         return {}
     return {ACROSS: across / millimetres, DOWN: down / millimetres, **({UNIT: unit} if unit else {})}

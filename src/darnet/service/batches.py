@@ -125,20 +125,21 @@ class Batches:
     """
 
     def __init__(self, desk: Desk) -> None:
+        # a task lives as long as the files of its batch, which may be longer than the batch can be asked for
         self._desk = desk
         self._all = dict[str, Batch]()
         self._tasks = set[asyncio.Task[None]]()
         self._abreast = max(1, desk.limits.workers - 1)
         self._turns = asyncio.Semaphore(self._abreast)
         self._coming = 0
-        desk.metrics.gauge("darnet_jobs", "Jobs, those whose results are kept counted.", lambda: len(self._all))
+        desk.metrics.gauge("darnet_jobs", "Jobs whose files are there.", lambda: len(self._tasks))
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """For a batch that is being sent. Raises a problem: 503, or 429 where there are as many as may be."""
         if (reason := self._desk.pool.ready) is not None:
             raise refused(503, reason)
-        if len(self._all) + self._coming >= self._desk.limits.jobs:
+        if len(self._tasks) + self._coming >= self._desk.limits.jobs:
             again = {"Retry-After": str(self._again())}
             raise refused(429, "there are as many jobs as there is room for, those that are kept counted", again)
         self._coming += 1
@@ -151,7 +152,7 @@ class Batches:
         """After how many seconds there may be room."""
         kept = self._desk.limits.keep_seconds
         due = [batch.ended + kept - time.monotonic() for batch in self._all.values() if batch.ended is not None]
-        return max(1, math.ceil(min(due))) if len(due) == len(self._all) and due else RETRY_SECONDS
+        return max(1, math.ceil(min(due))) if len(due) == len(self._tasks) and due else RETRY_SECONDS
 
     def begin(self, folder: Path, items: Sequence[Item]) -> Batch:
         """A new one, whose pictures are done from now on; those that have a problem already are not.

@@ -53,7 +53,7 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
         for threads in _threads(request.device)
     ]
     names = dict.fromkeys(split(method)[0] for method in methods)
-    works = {name: _alone(os.cpu_count() or 1, counted, name, request.device, case) for name in names}
+    works = {name: _work(name, request.device, case) for name in names}
     for method in methods:
         for threads in _threads(request.device):
             for size_px in SIZES_PX:
@@ -70,6 +70,14 @@ class Work(NamedTuple):
 
     cost: Cost = Cost(None, None)
     gmacs: Mapping[int, float] = {}
+
+
+def _work(name: str, device: str, case: Case) -> Work:
+    """`counted`, in a process of its own; of one that was killed nothing is known."""
+    try:
+        return _alone(os.cpu_count() or 1, counted, name, device, case)
+    except BrokenProcessPool:
+        return Work()
 
 
 def counted(name: str, device: str, case: Case) -> Work:

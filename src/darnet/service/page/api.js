@@ -22,6 +22,7 @@ function token() {
       asking = null;
       resolve(dialog.returnValue === "ok" ? field.value.trim() : "");
     }, { once: true });
+    dialog.returnValue = field.value = "";
     dialog.showModal();
   });
   return asking;

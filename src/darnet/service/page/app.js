@@ -8,6 +8,7 @@ import { save, zip } from "./saving.js";
 import { Viewer } from "./viewer.js";
 import * as words from "./words.js";
 
+const NOTICE_MS = 10_000;
 const AT_ONCE = 2; // photos that are at work; the service has a queue, which others use too
 const find = (selector) => document.querySelector(selector);
 const viewer = new Viewer(find("#canvas"), find("#divider"));
@@ -15,6 +16,7 @@ const pictures = [];
 let shown = null;
 let kinds = [];
 let working = 0;
+let drawing = 0;
 
 // ------------------------------------------------------------------------------------------------- photos come in
 
@@ -30,6 +32,7 @@ function take(files) {
   }
   say(taken.length === 1 ? `${taken[0].name || "A photo"} added` : `${taken.length} photos added`);
   if (!shown) select(pictures[0]);
+  if (!kinds.length) learn();
   work();
 }
 
@@ -63,7 +66,7 @@ async function dropped(transfer) {
     }
   };
   for (const entry of entries) await walk(entry);
-  if (!found.length) say("There is no photo in that folder");
+  if (!found.length) notice("There is no photo in that folder");
   take(found);
 }
 
@@ -82,6 +85,7 @@ function listed(picture) {
 async function thumbnail(picture) {
   picture.drawnSmall = picture.result;
   const address = await picture.thumbnail();
+  if (picture.gone) return;
   const image = picture.button.firstChild;
   image.hidden = !address;
   if (address) image.src = address;
@@ -95,9 +99,11 @@ function marked(picture) {
   picture.button.lastChild.textContent = words.state(picture);
 }
 
+const keepable = () => pictures.filter((picture) => picture.keepable);
+
 function changed(picture) {
   marked(picture);
-  find("#zip").hidden = pictures.filter((one) => one.settled && one.state !== "failed").length < 2;
+  find("#zip").hidden = keepable().length < 2;
   if (picture.settled && picture.drawnSmall !== picture.result) thumbnail(picture);
   if (picture !== shown) return;
   render();
@@ -109,6 +115,7 @@ function changed(picture) {
 
 async function select(picture) {
   const before = shown;
+  if (before !== picture) viewer.clear();
   shown = picture;
   for (const one of pictures) marked(one);
   paintMode(false);
@@ -120,12 +127,14 @@ async function select(picture) {
 
 /** Show the photo itself; `same`: it is the one that was shown, and stays where it is. */
 async function draw(picture, same) {
+  const mine = (drawing += 1);
+  const { result } = picture;
   const layers = await picture.bitmaps();
-  if (picture !== shown) {
+  if (picture !== shown || mine !== drawing) { // another one is drawn by now
     for (const layer of layers ?? []) layer.close();
     return;
   }
-  picture.made = picture.result;
+  picture.made = result;
   picture.drawn = layers !== null;
   viewer.show(layers ?? [], same && find("#canvas").dataset.id === String(picture.id));
   find("#canvas").dataset.id = layers ? picture.id : "";
@@ -152,6 +161,15 @@ function busy(text) {
   find("#busy").textContent = text;
 }
 
+/** Say something that belongs to no photo, for all to see. */
+function notice(text) {
+  const place = find("#notice");
+  place.textContent = text;
+  place.hidden = !text;
+  clearTimeout(notice.timer);
+  notice.timer = setTimeout(() => (place.hidden = true), NOTICE_MS);
+}
+
 function say(text) { find("#said").textContent = text; }
 function press(selector, on) { find(selector).setAttribute("aria-pressed", on); }
 
@@ -165,18 +183,17 @@ const acts = {
   strength: (layer, share) => shown.wish({ strengths: { ...shown.wishes.strengths, [layer.kind ?? ""]: share } }),
   again: () => {
     paintMode(false);
-    const picture = shown;
-    picture.state = "waiting";
-    changed(picture);
+    shown.again();
     work();
   },
   undo: () => shown.undo(),
   reset: () => {
-    shown.wish({ kinds: null, strokes: [], strengths: {} });
-    if (shown.stale) acts.again();
+    shown.reset();
+    if (shown.stale || !shown.settled) acts.again();
   },
   async save() {
     const picture = shown;
+    picture.error = null;
     try {
       find("#panel [data-key=save]")?.setAttribute("aria-busy", "true");
       save(await picture.download());
@@ -191,10 +208,10 @@ const acts = {
     picture.stop();
     pictures.splice(at, 1);
     picture.item.remove();
-    if (picture.thumb) URL.revokeObjectURL(picture.thumb);
+    picture.forget(true);
     shown = null;
     viewer.clear();
-    find("#zip").hidden = pictures.length < 2;
+    find("#zip").hidden = keepable().length < 2;
     const next = pictures[Math.min(at, pictures.length - 1)];
     if (next) {
       select(next);
@@ -218,20 +235,21 @@ async function showWhere() {
   const on = find("#where").getAttribute("aria-pressed") !== "true";
   press("#where", on);
   const picture = shown;
-  if (!on) {
-    viewer.map = null;
-    return;
-  }
+  viewer.map = picture.error = null;
+  if (!on) return;
   try {
     busy("Looking where the damage is…");
     const map = await createImageBitmap(await picture.draw());
-    if (picture === shown && find("#where").getAttribute("aria-pressed") === "true") viewer.map = map;
+    if (picture !== shown || find("#where").getAttribute("aria-pressed") !== "true") {
+      map.close();
+      return;
+    }
+    viewer.map = map;
     busy("");
     say("The photo in grey; each kind of damage has its colour, named at the bottom left");
   } catch (error) {
-    press("#where", false);
-    say(words.problem(error));
     picture.error = error;
+    if (picture === shown) press("#where", false);
     changed(picture);
   }
 }
@@ -268,7 +286,7 @@ find("#unpaint").addEventListener("click", () => shown.wish({ strokes: [] }));
 find("#where").addEventListener("click", showWhere);
 find("#zip").addEventListener("click", async (event) => {
   event.target.disabled = true;
-  await zip(pictures.filter((picture) => picture.settled && picture.state !== "failed"), say);
+  await zip(keepable(), notice);
   event.target.disabled = false;
 });
 
@@ -304,10 +322,14 @@ find("#theme").addEventListener("click", () => {
   localStorage.setItem(THEME, dark ? "light" : "dark");
 });
 
-try {
-  const { system } = await (await ask("/v1/experts")).json();
-  kinds = system.map((part) => part.role).filter((role) => role !== "router");
-  if (shown) render();
-} catch (error) {
-  say(words.problem(error));
+/** Learn which repairs there are. */
+async function learn() {
+  try {
+    const { system } = await (await ask("/v1/experts")).json();
+    kinds = system.map((part) => part.role).filter((role) => role !== "router");
+    if (shown) render();
+  } catch (error) {
+    notice(words.problem(error));
+  }
 }
+learn();

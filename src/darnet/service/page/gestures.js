@@ -26,7 +26,7 @@ export function listen(viewer) {
     pointers.set(event.pointerId, at(event));
     if (viewer.brush && pointers.size === 1) drawn = { ...viewer.brush, points: [viewer.inPhoto(at(event))] };
     else drawn = null; // a second finger zooms
-    if (drawn) viewer.preview(drawn);
+    viewer.drawing = drawn;
   });
   canvas.addEventListener("pointermove", (event) => {
     viewer.pointer = at(event);
@@ -37,7 +37,7 @@ export function listen(viewer) {
     pointers.set(event.pointerId, now);
     if (drawn) {
       drawn.points.push(viewer.inPhoto(now));
-      viewer.preview(drawn);
+      viewer.drawing = drawn;
       return;
     }
     if (other) {
@@ -50,7 +50,7 @@ export function listen(viewer) {
   const ended = (event) => {
     pointers.delete(event.pointerId);
     if (drawn && event.type === "pointerup") viewer.dispatchEvent(new CustomEvent("stroke", { detail: drawn }));
-    drawn = null;
+    viewer.drawing = drawn = null;
   };
   canvas.addEventListener("pointerleave", () => (viewer.pointer = null));
   canvas.addEventListener("pointerup", ended);

@@ -49,7 +49,7 @@ function row(picture, kinds, acts) {
   const chosen = picture.row;
   const rest = kinds.filter((kind) => !chosen.includes(kind));
   const chips = chosen.map((kind, at) => {
-    const step = picture.wishes.kinds === picture.done.kinds ? picture.steps?.filter((one) => one.expert)[at] : null;
+    const step = picture.outcome && !picture.stale ? picture.steps?.filter((one) => one.expert)[at] : null;
     const share = step && step.share < 0.995 ? `, in ${words.percent(step.share)} of it` : "";
     return element("li", {},
       element("span", { title: words.meaning(kind) }, words.title(kind) + share),

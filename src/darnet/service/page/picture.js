@@ -12,6 +12,9 @@ const MOST_PIXELS = 39_900_000;
 const SAME = { jpeg: "jpg", jpe: "jpg", jfif: "jpg", tif: "tiff", heif: "heic", hif: "heic", j2k: "jp2", dib: "bmp" };
 const format = (suffix) => SAME[suffix.toLowerCase()] ?? suffix.toLowerCase();
 
+const alike = (one, other) => one === other || (one && other && one.length === other.length
+  && one.every((value, at) => value === other[at]));
+
 export class Picture extends EventTarget {
   static #count = 0;
 
@@ -29,39 +32,58 @@ export class Picture extends EventTarget {
     this.warnings = [];
     this.before = null;
     this.map = null;
+    this.outcome = null; // the state that its last result gave it
+    this.error = null;
   }
 
-  get kinds() { return this.wishes.kinds; }
   get name() { return this.file.name || "pasted.png"; }
   get changed() { return this.layers.length > 0; }
   get settled() { return ["repaired", "alone", "failed"].includes(this.state); }
   /** Whether the repair has to be done again for what is wanted; a strength needs no repair. */
-  get stale() { return this.wishes.kinds !== this.done.kinds || this.wishes.strokes !== this.done.strokes; }
-  /** The repairs in order: those that are wanted, else those that were done. */
-  get row() {
-    const planned = this.state === "failed" ? this.plan.map((repair) => repair.kind) : [];
-    return this.wishes.kinds ?? (this.changed ? this.layers.flatMap((layer) => layer.kinds) : planned);
+  get stale() {
+    return !alike(this.wishes.kinds, this.done.kinds) || !alike(this.wishes.strokes, this.done.strokes);
   }
+
+  /** The repairs in order: those that are wanted, else those that darnet did, or would do. */
+  get row() {
+    if (this.wishes.kinds) return this.wishes.kinds;
+    const itself = this.outcome !== null && this.done.kinds === null;
+    return itself ? this.layers.flatMap((layer) => layer.kinds) : this.plan.map((repair) => repair.kind);
+  }
+
+  /** Whether there is something to keep. */
+  get keepable() { return this.settled && this.outcome !== null; }
 
   strength(layer) { return this.wishes.strengths[layer.kind ?? ""] ?? 1; }
 
   wish(wishes) {
     this.past.push(this.wishes);
     this.wishes = Object.freeze({ ...this.wishes, ...wishes });
+    this.error = null;
     this.#tell();
   }
 
   undo() {
     if (!this.past.length) return;
     this.wishes = this.past.pop();
+    this.error = null;
     this.#tell();
+  }
+
+  /** What darnet itself would do, and all of it. */
+  reset() { this.wish(WISHES); }
+
+  /** Wait to be treated anew; what is at work for it is given up. */
+  again() {
+    this.stop();
+    this.#become("waiting");
   }
 
   /** Look at it and repair it. */
   async treat() {
-    this.#abort?.abort();
+    this.stop();
     const { signal } = (this.#abort = new AbortController());
-    this.error = this.map = null;
+    this.error = null;
     const wishes = this.wishes;
     try {
       if (!this.scores && !wishes.kinds) await this.#look(signal);
@@ -73,11 +95,12 @@ export class Picture extends EventTarget {
         await this.#repair(wishes, signal);
       }
       this.done = wishes;
-      this.#become(this.changed ? "repaired" : "alone");
+      this.outcome = this.changed ? "repaired" : "alone";
+      this.#become(this.outcome);
     } catch (error) {
       if (signal.aborted) return;
       this.error = error;
-      this.#become("failed");
+      this.#become(this.outcome ?? "failed"); // an earlier result is still there
     }
   }
 
@@ -88,6 +111,7 @@ export class Picture extends EventTarget {
     const form = new FormData();
     form.append("file", this.file);
     const found = await (await ask("/v1/diagnose", { form, signal })).json();
+    signal.throwIfAborted();
     this.scores = found.diagnosis?.scores ?? {};
     this.severities = found.diagnosis?.severities ?? {};
     this.plan = found.diagnosis?.plan ?? [];
@@ -97,6 +121,7 @@ export class Picture extends EventTarget {
   async #repair(wishes, signal) {
     const form = await this.#form(wishes);
     const parts = await (await ask("/v1/restore", { form, accept: FORM, signal })).formData();
+    signal.throwIfAborted();
     const result = JSON.parse(parts.get("result"));
     this.result = parts.get("image");
     this.before = parts.get("before");
@@ -116,7 +141,7 @@ export class Picture extends EventTarget {
     if (wishes.kinds) form.append("as", wishes.kinds.join(","));
     if (strength) form.append("strength", strength);
     if (wishes.strokes.length) {
-      const { width, height } = await createImageBitmap(this.before);
+      const { width, height } = this.size;
       form.append("mask", await paint(wishes.strokes, width, height).convertToBlob({ type: "image/png" }));
     }
     return form;
@@ -176,12 +201,20 @@ export class Picture extends EventTarget {
       pen.imageSmoothingQuality = "high";
       pen.drawImage(whole, 0, 0, canvas.width, canvas.height);
       whole.close();
-      if (this.thumb) URL.revokeObjectURL(this.thumb);
-      this.thumb = URL.createObjectURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 }));
+      const small = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
+      this.forget();
+      if (!this.gone) this.thumb = URL.createObjectURL(small);
     } catch {
       this.thumb ??= "";
     }
     return this.thumb;
+  }
+
+  /** Let go of its small drawing; `gone`: nobody will draw it any more. */
+  forget(gone = false) {
+    this.gone ||= gone;
+    if (this.thumb) URL.revokeObjectURL(this.thumb);
+    this.thumb = "";
   }
 
   #abort = null;

@@ -12,6 +12,7 @@ export function save({ name, blob }) {
 
 /** Keep all photos as one file. They are packed one after the other, and where the browser can, straight to the disk. */
 export async function zip(done, say) {
+  let failed = null; // the reason gets lost where the browser reads what is packed
   const used = new Set();
   const unique = (name) => {
     let free = name;
@@ -22,7 +23,10 @@ export async function zip(done, say) {
   async function* files() {
     for (const picture of done) {
       say(`Packing ${picture.name}`);
-      const { name, blob } = await picture.download();
+      const { name, blob } = await picture.download().catch((error) => {
+        failed = `${picture.name}: ${words.problem(error)}`;
+        throw error;
+      });
       yield { name: unique(name), input: blob, lastModified: picture.file.lastModified };
     }
   }
@@ -34,6 +38,6 @@ export async function zip(done, say) {
     else save({ name, blob: await packed.blob() });
     say(`${done.length} photos packed`);
   } catch (error) {
-    if (error.name !== "AbortError") say(words.problem(error));
+    say(error.name === "AbortError" ? "" : (failed ?? words.problem(error)));
   }
 }

@@ -21,6 +21,7 @@ export class Viewer extends EventTarget {
   #cached = null;
   #due = false;
   #pointer = null;
+  #drawing = null;
 
   constructor(canvas, handle) {
     super();
@@ -33,7 +34,7 @@ export class Viewer extends EventTarget {
 
   /** Show a photo: `layers` as `Picture.bitmaps` gives them; `same`: another version of the one that is shown. */
   show(layers, same = false) {
-    for (const layer of this.#layers) layer.close();
+    for (const drawn of [...this.#layers, this.#map]) drawn?.close();
     this.#layers = layers;
     this.#cached = this.#map = null;
     if (!same) {
@@ -52,12 +53,19 @@ export class Viewer extends EventTarget {
   }
 
   set map(bitmap) {
+    this.#map?.close();
     this.#map = bitmap;
     this.#draw();
   }
 
   set strokes(strokes) {
     this.#strokes = strokes;
+    this.#draw();
+  }
+
+  /** A stroke that is not yet one of them. */
+  set drawing(stroke) {
+    this.#drawing = stroke;
     this.#draw();
   }
 
@@ -236,7 +244,7 @@ export class Viewer extends EventTarget {
     pen.beginPath();
     pen.rect(0, 0, photo.width, photo.height);
     pen.clip();
-    stroke(pen, this.#strokes, "#14b8a6");
+    stroke(pen, this.#drawing ? [...this.#strokes, this.#drawing] : this.#strokes, "#14b8a6");
     this.pen.globalAlpha = 0.45;
     this.pen.drawImage(painted, 0, 0);
     this.pen.globalAlpha = 1;
@@ -259,12 +267,4 @@ export class Viewer extends EventTarget {
 
   /** Where a pixel of the canvas is in the photo. */
   inPhoto([x, y]) { return [(x - this.#view.x) / this.#view.scale, (y - this.#view.y) / this.#view.scale]; }
-
-  /** Show a stroke that is being drawn. */
-  preview(drawn) {
-    const kept = this.#strokes;
-    this.#strokes = [...kept, drawn];
-    this.#paint();
-    this.#strokes = kept;
-  }
 }

@@ -44,7 +44,7 @@ export const percent = (share) => `${Math.round(100 * share)} %`;
 
 /** Why nothing was repaired. The service's own words follow it, where it had some. */
 export function alone(picture) {
-  if (picture.kinds?.length === 0) return "Left alone, because you took every repair away.";
+  if (picture.done.kinds?.length === 0) return "Left alone, because you took every repair away.";
   const suspected = Object.entries(picture.scores ?? {}).filter(([kind]) => kind !== "clean").sort((a, b) => b[1] - a[1]);
   const [kind, score] = suspected[0] ?? ["", 0];
   if (score > 0.5) {
