@@ -10,6 +10,8 @@ from darnet.errors import UsageError
 from darnet.service.access import Access, read_token
 
 TOKEN = "0123456789abcdef"
+OTHERS = ("example.org", "127.0.0.1.example.org", "localhost@example.org", "", "a/b", "\0")
+MALFORMED = ("[", "[::1", "a@127.0.0.1", "127.0.0.1:abc", "localhost:99999")
 
 
 def refused(access: Access, path: str = "/v1/restore", **headers: str) -> int | None:
@@ -23,7 +25,9 @@ def test_this_machine_is_called_so(host) -> None:
     assert refused(Access(host="::1"), host=host) is None
 
 
-@pytest.mark.parametrize("host", ["example.org", "127.0.0.1.example.org", "localhost@example.org", "", "a/b", "\0"])
+@pytest.mark.parametrize(
+    "host", ["example.org", "127.0.0.1.example.org", "localhost@example.org", "", "a/b", "\0", *MALFORMED]
+)
 def test_a_name_that_leads_here_is_refused(host) -> None:
     """Whoever asks in a page's name, which its owner made lead to this machine."""
     assert refused(Access(), host=host) == 403

@@ -79,6 +79,9 @@ def test_a_form_without_its_end_is_not_complete(tmp_path: Path) -> None:
         ("a\x1b[31m\n.png", "a_[31m_.png"),
         (".jpg", ".jpg"),
         ("x" * 500 + ".jpeg", "x" * 115 + ".jpeg"),
+        ("%22a%22%0D%0A.png", '"a"__.png'),
+        ("photo.thisisalongextension", "photo.thisisalongextension"),
+        ("😀" * 100 + ".png", "😀" * 50 + ".png"),
     ],
 )
 def test_a_name_is_no_path_and_steers_nothing(name: str, kept: str) -> None:

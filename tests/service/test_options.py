@@ -44,7 +44,13 @@ def test_what_makes_no_sense_names_the_field(fields, said) -> None:
     assert said in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["kinds", "qualty", "file"])
+@pytest.mark.parametrize("name", ["file", "mask"])
+def test_a_file_is_no_text(name) -> None:
+    with pytest.raises(UsageError, match=f"`{name}`: expected a file, not text"):
+        Options.of([(name, "a.png")])
+
+
+@pytest.mark.parametrize("name", ["kinds", "qualty"])
 def test_what_there_is_not_is_refused(name) -> None:
     with pytest.raises(UnknownNameError, match=f"no option called '{name}'"):
         Options.of([(name, "1")])

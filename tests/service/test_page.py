@@ -180,7 +180,7 @@ def test_zoom_is_by_pixels_of_the_photo(page, service):
 def test_repairs_are_added_ordered_taken_away_and_undone(page, service, restored):
     data = jpeg(4)
     give(page, service, photo_jpg=data)
-    panel(page).get_by_role("combobox").select_option("blur")
+    add(page, "blur")
     panel(page).get_by_role("button", name="Out of focus earlier").click()
     panel(page).get_by_role("button", name="Repair again").click()
     settled(page)
@@ -200,6 +200,11 @@ def test_repairs_are_added_ordered_taken_away_and_undone(page, service, restored
     assert downloaded(page, "Download")[1] == restored(data, "photo.jpg")
 
 
+def add(page: Any, kind: str) -> None:
+    panel(page).get_by_role("combobox").select_option(kind)
+    panel(page).get_by_role("button", name="Add", exact=True).click()
+
+
 def fail(page: Any, status: int) -> None:
     """The next repairs are refused."""
     body = f'{{"type": "about:blank", "title": "", "status": {status}, "detail": "not done within 60 s, and ended"}}'
@@ -211,7 +216,7 @@ def test_what_fails_takes_nothing_away(page, service, restored):
     data = jpeg(6)
     give(page, service, photo_jpg=data)
     fail(page, 504)
-    panel(page).get_by_role("combobox").select_option("blur")
+    add(page, "blur")
     panel(page).get_by_role("button", name="Repair again").click()
     settled(page)
     api.expect(panel(page).get_by_role("alert")).to_contain_text("It took longer than this service allows")
@@ -223,7 +228,7 @@ def test_what_fails_takes_nothing_away(page, service, restored):
 
 def test_undo_goes_back_over_a_repair(page, service):
     give(page, service, photo_jpg=jpeg(6))
-    panel(page).get_by_role("combobox").select_option("blur")
+    add(page, "blur")
     panel(page).get_by_role("button", name="Repair again").click()
     settled(page)
     panel(page).get_by_role("button", name="Undo").click()
@@ -231,6 +236,31 @@ def test_undo_goes_back_over_a_repair(page, service):
     panel(page).get_by_role("button", name="Repair again").click()
     settled(page)
     api.expect(panel(page).get_by_role("button", name="Download")).to_be_visible()
+
+
+def test_the_focus_is_never_lost(page, service):
+    """Whatever is done by keys, the next key goes on from there."""
+    give(page, service, a_jpg=jpeg(6), b_jpg=jpeg(7))
+    lost = "() => document.activeElement === document.body"
+    add(page, "blur")
+    for name in ("Out of focus earlier", "Noise earlier", "Undo", "Undo", "Without the repair of Out of focus"):
+        panel(page).get_by_role("button", name=name).focus()
+        page.keyboard.press("Enter")
+        assert not page.evaluate(lost), name
+    add(page, "blur")
+    add(page, "overexposure")
+    assert not page.evaluate(lost), "the last kind is added"
+    panel(page).get_by_role("button", name="Repair again").focus()
+    page.keyboard.press("Enter")
+    settled(page)
+    assert not page.evaluate(lost)
+    panel(page).get_by_role("button", name="As darnet found").focus()
+    page.keyboard.press("Enter")
+    settled(page)
+    assert not page.evaluate(lost)
+    panel(page).get_by_role("button", name="Remove").focus()
+    page.keyboard.press("Enter")
+    assert not page.evaluate(lost)
 
 
 def test_why_a_zip_fails_is_seen(page, service):
@@ -314,8 +344,12 @@ def test_a_token_is_asked_for_once(page, serve):
     page.allowed = "status of 401"
     service = serve(access=Access(token="long-enough-a-token"))
     page.goto(service.url)
-    page.get_by_role("textbox", name="Token").fill("long-enough-a-token")
-    page.keyboard.press("Enter")
+    for token, wrong in (("token-of-others", True), ("пароль", True), ("long-enough-a-token", False)):
+        page.get_by_role("textbox", name="Token").fill(token)
+        page.keyboard.press("Enter")
+        if wrong:
+            api.expect(page.locator("#wrong")).to_be_visible()
+            api.expect(page.get_by_role("textbox", name="Token")).to_have_value("")
     page.set_input_files("#files", [{"name": "a.png", "mimeType": "image/png", "buffer": photo()}])
     settled(page)
     api.expect(page.locator("#pictures button.repaired")).to_have_count(1)

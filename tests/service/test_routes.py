@@ -204,6 +204,13 @@ def test_experts_are_listed(service):
     assert [part["role"] for part in system] == ["router", "noise", "blur", "overexposure"]
 
 
+@pytest.mark.parametrize("path", ["/", "/health", "/v1/experts", "/openapi.json"])
+def test_head_is_get_without_a_body(service, path):
+    got, whole = service.client.head(path), service.get(path)
+    assert (got.status_code, got.content) == (200, b"")
+    assert got.headers["content-type"] == whole.headers["content-type"]
+
+
 def test_it_lives_and_is_ready(service):
     assert service.get("/health").json() == service.get("/ready").json() == {"status": "ok"}
 
@@ -217,10 +224,11 @@ def test_it_lives_and_is_ready(service):
         (bombs.png(50_000), {}, 413, "50000 x 50000 is more than 1,000,000 pixels"),
         (bytes(400_000), {}, 413, "more than 300,000 bytes"),
         (None, {"as": "fogg"}, 422, "`as=fogg`: no expert called 'fogg'"),
+        (None, {"mask": "mask.png"}, 422, "`mask`: expected a file, not text"),
         (None, {"strengh": "1"}, 422, "did you mean 'strength'?"),
-        (None, {"strength": "2"}, 422, "`strength='2'`: expected 0 to 1"),
-        (None, {"quality": "0"}, 422, "`quality='0'`"),
-        (None, {"format": "exe"}, 422, "`format='exe'`"),
+        (None, {"strength": "2"}, 422, "`strength=2`: expected 0 to 1"),
+        (None, {"quality": "0"}, 422, "`quality=0`"),
+        (None, {"format": "exe"}, 422, "`format=exe`"),
         (None, {"format": "jpg", "bit_depth": "16"}, 422, "holds 8 bits"),
         (None, {"max_steps": "1", "as": "noise"}, 422, "`max_steps`: chooses among what is found"),
         (None, {"luma": ["1", "0"]}, 422, "`luma`: given twice"),

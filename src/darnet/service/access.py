@@ -62,7 +62,11 @@ class Access:
         return None
 
     def _called_so(self, host: str) -> bool:
-        name = urlsplit(f"//{host}").hostname if host.isprintable() and "/" not in host else None
+        try:
+            parts = urlsplit(f"//{host}")
+            name = parts.hostname if parts.netloc == host and "@" not in host and parts.port != 0 else None
+        except ValueError:  # no host and port
+            return False
         return name in LOCAL or name in {urlsplit(origin).hostname for origin in self.origins} or name == self.host
 
 

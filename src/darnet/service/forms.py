@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HEADER_BYTES = 4096
 #: Characters of a picture's name at most, and of its suffix.
 NAME_CHARACTERS, SUFFIX_CHARACTERS = 120, 12
+#: And bytes before its suffix: file systems take 255, and something may be added.
+NAME_BYTES = 200
 
 
 class Form:
@@ -158,12 +160,20 @@ async def received(request: Request, folder: Path, limits: Limits) -> Form:
 def plain(name: str) -> str:
     r"""A client's name for a file, as the name of a file alone: without folders, and nothing that steers a terminal.
 
-    >>> plain("../../etc/photo.jpg"), plain("C:\\photos\\a.png"), plain("..")
-    ('photo.jpg', 'a.png', 'picture')
+    Browsers, and clients that do as they, write quotes and line ends as %22, %0D and %0A; they are meant literally.
+    Source: HTML, Multipart form data.
+
+    >>> plain("../../etc/photo.jpg"), plain("C:\\photos\\a.png"), plain(".."), plain("%22a%22.png")
+    ('photo.jpg', 'a.png', 'picture', '"a".png')
     """
     last = re.split(r"[/\\]", name)[-1]
-    shown = "".join(letter if letter.isprintable() else "_" for letter in last).strip()
+    meant = re.sub("%(22|0D|0A)", lambda found: chr(int(found[1], 16)), last)
+    shown = "".join(letter if letter.isprintable() else "_" for letter in meant).strip()
     if not shown.strip("."):
         return NAMES[FILE]
-    suffix = Path(shown).suffix[:SUFFIX_CHARACTERS]
-    return shown.removesuffix(suffix)[: NAME_CHARACTERS - len(suffix)] + suffix
+    suffix = Path(shown).suffix
+    kept = suffix if len(suffix) <= SUFFIX_CHARACTERS else ""
+    stem = shown.removesuffix(kept)[: NAME_CHARACTERS - len(kept)]
+    while len(stem.encode()) > NAME_BYTES:
+        stem = stem[:-1]
+    return stem + kept

@@ -56,6 +56,8 @@ class Options(BaseModel):
             else:
                 given[name] = text
         for name in given:
+            if name in (FILE, MASK):
+                raise UsageError(f"`{name}`: expected a file, not text (with curl: -F {name}=@photo.png)")
             if name not in (known := cls.names()):
                 raise UnknownNameError("option", name, known)
         try:

@@ -12,16 +12,19 @@ export class Problem extends Error {
   }
 }
 
-/** Ask for a token, once for all that wait for one; "" where none is given. */
+/** Ask for a token, once for all that wait for one; "" where none is given. `wrong`: what was given before was not it. */
 let asking = null;
-function token() {
+function token(wrong) {
   asking ??= new Promise((resolve) => {
     const dialog = document.querySelector("#ask");
     const field = dialog.querySelector("#token");
     dialog.addEventListener("close", () => {
       asking = null;
-      resolve(dialog.returnValue === "ok" ? field.value.trim() : "");
+      const given = field.value.trim();
+      if (dialog.returnValue !== "ok") resolve("");
+      else resolve(/^[\x21-\x7e]+$/.test(given) ? given : token(true)); // nothing else can be sent as one
     }, { once: true });
+    dialog.querySelector("#wrong").hidden = !wrong;
     dialog.returnValue = field.value = "";
     dialog.showModal();
   });
@@ -44,7 +47,8 @@ export async function ask(path, { form, accept = "application/json", signal } = 
     if (answer.ok) return answer;
     const detail = await reason(answer);
     if (answer.status === 401) {
-      const given = await token();
+      if (sessionStorage.getItem(KEY) === known) sessionStorage.removeItem(KEY);
+      const given = await token(Boolean(known));
       if (!given) throw new Problem("A token is needed for this service.", 401);
       sessionStorage.setItem(KEY, given);
     } else if (PASSING.has(answer.status) && left > 0) {

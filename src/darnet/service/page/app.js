@@ -8,6 +8,7 @@ import { save, zip } from "./saving.js";
 import { Viewer } from "./viewer.js";
 import * as words from "./words.js";
 
+const PHOTO = /\.(tiff?|jxl|jp2|hei[cf]|avif|dng|cr[23]|nef|arw|raf|orf|rw2|p[gpn]m)$/i; // that browsers do not know by type
 const NOTICE_MS = 10_000;
 const AT_ONCE = 2; // photos that are at work; the service has a queue, which others use too
 const find = (selector) => document.querySelector(selector);
@@ -21,7 +22,7 @@ let drawing = 0;
 // ------------------------------------------------------------------------------------------------- photos come in
 
 function take(files) {
-  const taken = [...files].filter((file) => file.size || file.type);
+  const taken = [...files];
   if (!taken.length) return;
   document.body.classList.remove("empty");
   for (const file of taken) {
@@ -55,7 +56,7 @@ async function dropped(transfer) {
   const walk = async (entry) => {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      if (!file.name.startsWith(".") && (!file.type || file.type.startsWith("image/"))) found.push(file);
+      if (!file.name.startsWith(".") && (file.type.startsWith("image/") || PHOTO.test(file.name))) found.push(file);
       return;
     }
     const reader = entry.createReader();
@@ -148,12 +149,16 @@ function render() {
   viewer.weights = picture.layers.map((layer) => picture.strength(layer));
   viewer.strokes = picture.wishes.strokes;
   busy(picture.settled ? "" : `${words.state(picture)}…`);
-  for (const tag of document.querySelectorAll(".tag")) tag.hidden = !picture.changed;
+  tags();
   find("#compare").disabled = !picture.changed;
   find("#where").disabled = !picture.settled;
   find("#brush").disabled = !picture.settled || !picture.paintable;
-  find("#unpaint").disabled = !picture.wishes.strokes.length;
   find("#brush").title = picture.settled && picture.before && !picture.paintable ? "This photo is too large to paint on" : "";
+}
+
+function tags() {
+  const mapped = find("#where").getAttribute("aria-pressed") === "true";
+  for (const tag of document.querySelectorAll(".tag")) tag.hidden = !shown?.changed || mapped;
 }
 
 function busy(text) {
@@ -193,13 +198,17 @@ const acts = {
   },
   async save() {
     const picture = shown;
+    if (picture.saving) return;
+    picture.saving = true;
     picture.error = null;
     try {
       find("#panel [data-key=save]")?.setAttribute("aria-busy", "true");
       save(await picture.download());
+      picture.kept = true;
     } catch (error) {
       picture.error = error;
     }
+    picture.saving = false;
     changed(picture);
   },
   drop() {
@@ -225,18 +234,25 @@ const acts = {
 };
 
 function paintMode(on) {
+  if (on) hideWhere();
   press("#brush", on);
   find("#painting").hidden = !on;
   const scale = shown?.size ? Math.max(shown.size.width, shown.size.height) / 1000 : 1;
   viewer.brush = on ? { radius: (find("#size").value / 2) * scale, erase: find("#erase").checked } : null;
 }
 
+function hideWhere() {
+  press("#where", false);
+  viewer.map = null;
+  tags();
+}
+
 async function showWhere() {
-  const on = find("#where").getAttribute("aria-pressed") !== "true";
-  press("#where", on);
+  if (find("#where").getAttribute("aria-pressed") === "true") return hideWhere();
   const picture = shown;
-  viewer.map = picture.error = null;
-  if (!on) return;
+  paintMode(false);
+  press("#where", true);
+  picture.error = null;
   try {
     busy("Looking where the damage is…");
     const map = await createImageBitmap(await picture.draw());
@@ -245,6 +261,7 @@ async function showWhere() {
       return;
     }
     viewer.map = map;
+    tags();
     busy("");
     say("The photo in grey; each kind of damage has its colour, named at the bottom left");
   } catch (error) {
@@ -282,12 +299,13 @@ viewer.addEventListener("zoom", () => {
 viewer.addEventListener("stroke", ({ detail }) => shown.wish({ strokes: [...shown.wishes.strokes, detail] }));
 find("#brush").addEventListener("click", () => paintMode(find("#painting").hidden));
 for (const selector of ["#size", "#erase"]) find(selector).addEventListener("input", () => paintMode(true));
-find("#unpaint").addEventListener("click", () => shown.wish({ strokes: [] }));
+find("#unpaint").addEventListener("click", () => shown.wishes.strokes.length && shown.wish({ strokes: [] }));
 find("#where").addEventListener("click", showWhere);
 find("#zip").addEventListener("click", async (event) => {
-  event.target.disabled = true;
+  if (event.target.getAttribute("aria-disabled") === "true") return;
+  event.target.setAttribute("aria-disabled", "true"); // and stays where the focus is
   await zip(keepable(), notice);
-  event.target.disabled = false;
+  event.target.setAttribute("aria-disabled", "false");
 });
 
 const compare = find("#compare");
@@ -298,12 +316,14 @@ const comparing = (on) => {
 compare.addEventListener("pointerdown", () => comparing(true));
 for (const end of ["pointerup", "pointerleave", "pointercancel", "blur"]) compare.addEventListener(end, () => comparing(false));
 for (const target of [compare, find("#canvas")]) {
+  target.addEventListener("blur", () => comparing(false));
   target.addEventListener("keydown", (event) => {
-    if (event.key !== " " || event.repeat) return;
+    const keys = target === compare ? [" ", "Enter"] : [" "];
+    if (!keys.includes(event.key) || event.repeat) return;
     event.preventDefault();
     comparing(true);
   });
-  target.addEventListener("keyup", (event) => event.key === " " && comparing(false));
+  target.addEventListener("keyup", () => comparing(false));
 }
 addEventListener("keydown", (event) => {
   const typing = event.target.matches?.("input:not([type=range]):not([type=checkbox]), textarea");
@@ -311,6 +331,10 @@ addEventListener("keydown", (event) => {
     event.preventDefault();
     shown.undo();
   }
+});
+
+addEventListener("beforeunload", (event) => {
+  if (pictures.some((picture) => !picture.settled || (picture.changed && !picture.kept))) event.preventDefault();
 });
 
 const THEME = "darnet-theme";

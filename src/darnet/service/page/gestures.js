@@ -22,6 +22,7 @@ export function listen(viewer) {
   });
 
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, at(event));
     if (viewer.brush && pointers.size === 1) drawn = { ...viewer.brush, points: [viewer.inPhoto(at(event))] };

@@ -9,7 +9,7 @@ const FEW = 0.05; // what is less certain is no finding
 export function panel(place, picture, kinds, acts) {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   place.replaceChildren(
-    element("h2", { title: picture.name }, picture.name),
+    element("h2", { title: picture.name, tabIndex: -1, "data-key": "name" }, picture.name),
     status(picture),
     ...(picture.error ? [element("p", { className: "error", role: "alert" }, words.problem(picture.error))] : []),
     ...findings(picture),
@@ -18,7 +18,14 @@ export function panel(place, picture, kinds, acts) {
     ...said(picture),
     buttons(picture, acts),
   );
-  if (focused) (place.querySelector(`[data-key="${CSS.escape(focused)}"]`) ?? place.querySelector("button"))?.focus();
+  if (focused) refocus(place, focused);
+}
+
+/** Where the focus was, or beside it, or at the top: never nowhere, and on no button that nobody meant. */
+function refocus(place, key) {
+  const same = place.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const beside = [...(same?.closest("li")?.querySelectorAll("button") ?? [])];
+  [same, ...beside, place.querySelector("h2")].find((one) => one && !one.disabled).focus();
 }
 
 function status(picture) {
@@ -60,13 +67,14 @@ function row(picture, kinds, acts) {
       element("button", { type: "button", className: "bare", "aria-label": `Without the repair of ${words.title(kind)}`,
         "data-key": `off ${kind}`, onclick: () => acts.kinds(chosen.filter((one) => one !== kind)) }, "×"));
   });
-  const add = element("select", { "aria-label": "Add a repair", "data-key": "add",
-    onchange: (event) => event.target.value && acts.kinds([...chosen, event.target.value]) },
-  element("option", { value: "" }, "Add a repair…"),
-  ...rest.map((kind) => element("option", { value: kind }, words.title(kind))));
+  const choice = element("select", { "aria-label": "Repair to add", "data-key": "choice" },
+    element("option", { value: "" }, "Another repair…"),
+    ...rest.map((kind) => element("option", { value: kind }, words.title(kind))));
+  const add = element("button", { type: "button", "data-key": "add",
+    onclick: () => (choice.value ? acts.kinds([...chosen, choice.value]) : choice.focus()) }, "Add");
   return [
     element("h3", {}, "Repairs, in this order"),
-    element("ol", { className: "chips" }, ...chips, ...(rest.length ? [element("li", { className: "add" }, add)] : [])),
+    element("ol", { className: "chips" }, ...chips, ...(rest.length ? [element("li", { className: "add" }, choice, add)] : [])),
   ];
 }
 

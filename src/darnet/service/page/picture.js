@@ -96,6 +96,7 @@ export class Picture extends EventTarget {
       }
       this.done = wishes;
       this.outcome = this.changed ? "repaired" : "alone";
+      this.kept = false;
       this.#become(this.outcome);
     } catch (error) {
       if (signal.aborted) return;
@@ -138,7 +139,8 @@ export class Picture extends EventTarget {
   async #form(wishes, strength = "") {
     const form = new FormData();
     form.append("file", this.file);
-    if (wishes.kinds) form.append("as", wishes.kinds.join(","));
+    const kinds = wishes.kinds ?? (wishes.strokes.length ? this.plan.map((repair) => repair.kind) : []);
+    if (kinds.length) form.append("as", kinds.join(",")); // what was found in the photo is meant where it is painted, too
     if (strength) form.append("strength", strength);
     if (wishes.strokes.length) {
       const { width, height } = this.size;
@@ -151,6 +153,7 @@ export class Picture extends EventTarget {
 
   /** The file to keep: in the format and with the metadata it came with. At a strength the service makes it anew. */
   async download() {
+    if (!this.changed) return { name: this.name, blob: this.result ?? this.file };
     const weak = this.layers.filter((layer) => this.strength(layer) !== 1);
     if (!weak.length) return { name: this.#named(this.result), blob: this.result ?? this.file };
     const strength = this.layers[0].kind === null
@@ -198,6 +201,8 @@ export class Picture extends EventTarget {
       const scale = Math.min(1, THUMBNAIL_PX / Math.min(whole.width, whole.height));
       const canvas = new OffscreenCanvas(Math.max(1, whole.width * scale), Math.max(1, whole.height * scale));
       const pen = canvas.getContext("2d");
+      pen.fillStyle = "#888"; // behind what is transparent
+      pen.fillRect(0, 0, canvas.width, canvas.height);
       pen.imageSmoothingQuality = "high";
       pen.drawImage(whole, 0, 0, canvas.width, canvas.height);
       whole.close();

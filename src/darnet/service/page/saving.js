@@ -27,6 +27,7 @@ export async function zip(done, say) {
         failed = `${picture.name}: ${words.problem(error)}`;
         throw error;
       });
+      picture.kept = true;
       yield { name: unique(name), input: blob, lastModified: picture.file.lastModified };
     }
   }
@@ -36,7 +37,8 @@ export async function zip(done, say) {
     const packed = downloadZip(files());
     if (handle) await packed.body.pipeTo(await handle.createWritable());
     else save({ name, blob: await packed.blob() });
-    say(`${done.length} photos packed`);
+    const stale = done.filter((picture) => picture.stale).length;
+    say(`${done.length} photos packed${stale ? `, ${stale} of them as before you changed what is to be repaired` : ""}`);
   } catch (error) {
     say(error.name === "AbortError" ? "" : (failed ?? words.problem(error)));
   }

@@ -39,12 +39,18 @@ const PROBLEMS = {
 export const title = (kind) => KINDS[kind]?.[0] ?? kind[0].toUpperCase() + kind.slice(1);
 export const meaning = (kind) => KINDS[kind]?.[1] ?? "";
 export const severity = (kind, value) => (value == null ? "" : SEVERITIES[kind]?.(value) ?? "");
-export const state = (picture) => STATES[picture.state];
+export const state = (picture) => (picture.settled && picture.stale ? "Changed" : STATES[picture.state]);
 export const percent = (share) => `${Math.round(100 * share)} %`;
+
+const LEFT = "left alone: ";
+const ADVICE = /[;,] (?:try )?`(?:kinds|as)[^`]*`( repairs (?:it|all of them)( all the same)?)?/g; // the form's words
 
 /** Why nothing was repaired. The service's own words follow it, where it had some. */
 export function alone(picture) {
   if (picture.done.kinds?.length === 0) return "Left alone, because you took every repair away.";
+  const reason = picture.warnings.find((text) => text.startsWith(LEFT));
+  if (reason && !picture.done.kinds) return `Left alone, because ${reason.slice(LEFT.length).replace(ADVICE, "")}.`;
+  if (picture.done.strokes.length) return "Left alone, because nothing was found that is worth repairing where you painted.";
   const suspected = Object.entries(picture.scores ?? {}).filter(([kind]) => kind !== "clean").sort((a, b) => b[1] - a[1]);
   const [kind, score] = suspected[0] ?? ["", 0];
   if (score > 0.5) {
@@ -56,9 +62,8 @@ export function alone(picture) {
 
 /** What the service says besides, as a reader of this page needs it. */
 export function notes(warnings) {
-  return warnings.map((text) => text
-    .replace(/^left alone: /, "Left alone: ")
-    .replace(/[;,] (?:try )?`(?:kinds|as)[^`]*`( repairs (?:it|all of them)( all the same)?)?/g, ""))
+  return warnings.filter((text) => !text.startsWith(LEFT)).map((text) => text
+    .replace(ADVICE, ""))
     .map((text) => text[0].toUpperCase() + text.slice(1))
     .filter((text, index, all) => all.indexOf(text) === index);
 }
