@@ -181,7 +181,7 @@ export class Viewer extends EventTarget {
       pen.drawImage(before, ...place);
       if (this.#layers.length > 1 && !this.#comparing) this.#after(place);
     }
-    if (this.#brush || this.#strokes.length) this.#mask(before, place);
+    if (this.#brush) this.#mask(before, place);
     if (this.#brush && this.#pointer) this.#ring();
     this.#line();
   }
