@@ -308,3 +308,16 @@ def test_nothing_is_kept_and_metrics_count(service):
     assert re.search(r'darnet_stage_seconds_count\{stage="repair"\} [1-9]', text)
     assert re.search(r"^darnet_workers 1.0$", text, re.MULTILINE)
     assert re.search(r"^darnet_queue 0.0$", text, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_each_of_32_gets_its_own_answer_a_hundred_times(service, restorer, tmp_path):
+    photos = [photo(seed, side=16 + seed) for seed in range(32)]
+    expected = [by_job(restorer, tmp_path, data) for data in photos]
+    assert len({*expected}) == 32
+    with ThreadPoolExecutor(32) as threads:
+        for _ in range(100):
+            answers = list(threads.map(lambda data: service.post(picture=data), photos))
+            assert [got.status_code for got in answers] == [200] * 32
+            assert [got.content for got in answers] == expected
