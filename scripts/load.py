@@ -23,12 +23,13 @@ import PIL.Image
 import darnet
 
 CALLERS = (1, 4, 16)
+SUFFIXES = {".jpg", ".png", ".tif", ".bmp", ".webp"}
 
 
 def cut(folder: Path, side: int, into: Path) -> list[Path]:
     """The middle of each picture of a folder, `side` pixels high and wide, as PNG."""
     made = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".png"}):
+    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES):
         with PIL.Image.open(path) as picture:
             left, top = ((length - side) // 2 for length in picture.size)
             if min(left, top) < 0:
@@ -67,7 +68,7 @@ def measured(do: Callable[[Path], object], work: Sequence[Path], callers: int) -
 
 def told(name: str, rate: float, seconds: Sequence[float], beside: float) -> str:
     """A row of a table."""
-    late = seconds[min(len(seconds), math.ceil(0.99 * len(seconds))) - 1]
+    late = seconds[math.ceil(0.99 * len(seconds)) - 1]
     return f"| {name} | {rate:.2f} | {rate / beside:.0%} | {statistics.median(seconds):.2f} | {late:.2f} |"
 
 
@@ -80,6 +81,8 @@ if __name__ == "__main__":
     given = parser.parse_args()
     with TemporaryDirectory() as held:
         pictures = cut(given.folder, given.side, Path(held))
+        if not pictures:
+            parser.error(f"{given.folder}: no picture of at least {given.side} × {given.side} pixels")
         work = pictures * given.rounds
         restorer = darnet.load(given.model, device="cpu")
         here = lambda path: restorer(path).save(Path(held, "out.png"))  # noqa: E731
