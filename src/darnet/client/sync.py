@@ -77,8 +77,7 @@ class Client:
     def events(self, job: RemoteJob | str) -> Iterator[RemoteFile]:
         """Each change of each of its files, from the first on, until all is over; where it breaks off it is gone on.
 
-        As often as anything new came, and `retries` times where nothing does.
-
+        That may happen any number of times; `retries` counts those after which nothing new came.
         Raises ServiceError, where it could not be gone on too.
         """
         following = Following(job, self._retries)

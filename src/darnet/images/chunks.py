@@ -6,7 +6,6 @@ A chunk is kept as the very bytes that it was, its checksum with it. W3C, Portab
 from __future__ import annotations
 
 import io
-import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from darnet.images import density
 from darnet.images.arrays import Metadata
 from darnet.images.coding import HDR, taken_for_srgb
 from darnet.images.iptc import wrapped
+from darnet.images.signature import PREFIX, unprefixed
 from darnet.notices import warn
 
 SIGNATURE_BYTES = 8
@@ -84,7 +84,7 @@ def read(path: Path, file: BinaryIO) -> Metadata:
         "png-colour": b"".join(meant),
         "png-hdr": b"".join(chunk.whole for chunk in colour if chunk.name in BRIGHTNESS),
         "iptc-data": iptc,
-        "exif-data": exif and b"Exif\0\0" + re.sub(rb"^(Exif\0\0)+", b"", exif),
+        "exif-data": exif and PREFIX + unprefixed(exif),
     }
     return {**{name: value for name, value in fields.items() if value}, **dense}
 
@@ -99,7 +99,7 @@ def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
     own = {name: value for name, value in fields.items() if isinstance(value, bytes)}
     kept = [own.get("png-colour", b""), own.get("png-hdr", b"")]
     if exif:
-        kept.append(_made(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+        kept.append(_made(b"eXIf", unprefixed(exif)))
     if "iptc-data" in own:
         kept.append(_made(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(_as_digits(wrapped(own["iptc-data"])))))
     if dense := density.phys(fields):

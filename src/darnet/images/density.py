@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import struct
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 from darnet.images.arrays import Metadata
 from darnet.images.directories import ENTRY_BYTES, places, some
+from darnet.images.signature import unprefixed
 
 ACROSS, DOWN, UNIT = FIELDS = ("xres", "yres", "resolution-unit")
 #: What UNIT is where the shape of a pixel alone is known.
@@ -92,7 +92,7 @@ def of_exif(block: object) -> Metadata:
     """What EXIF says; {} where it says nothing or is damaged."""
     if not isinstance(block, bytes):
         return {}
-    file = io.BytesIO(_bare(block))
+    file = io.BytesIO(unprefixed(block))
     try:
         starts, endian = places(file)
         across, down = (_rational(file, starts[tag], endian) for tag in (X_RESOLUTION, Y_RESOLUTION))
@@ -160,10 +160,6 @@ def to_tiff(file: BinaryIO, fields: Metadata, page: int = 0) -> None:
     file.write(struct.pack(f"{endian}H", NO_UNIT))
 
 
-def _bare(block: bytes) -> bytes:
-    return re.sub(rb"^(Exif\0\0)+", b"", block)
-
-
 def _rational(file: BinaryIO, entry: int, endian: str) -> float:
     """The value of an entry. Raises ValueError or struct.error for what is none."""
     (at,) = struct.unpack(f"{endian}I", some(file, entry + 8, 4))
@@ -175,7 +171,7 @@ def _rational(file: BinaryIO, entry: int, endian: str) -> float:
 
 def _turned_exif(block: bytes) -> bytes:
     """The same bytes, but for two entries that take each other's value."""
-    prefix, file = block[: len(block) - len(_bare(block))], io.BytesIO(_bare(block))
+    prefix, file = block[: len(block) - len(unprefixed(block))], io.BytesIO(unprefixed(block))
     try:
         starts, _ = places(file)
         first, second = starts[X_RESOLUTION], starts[Y_RESOLUTION]

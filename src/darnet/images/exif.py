@@ -7,7 +7,6 @@ Importing this module does not import PIL.
 from __future__ import annotations
 
 import io
-import re
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from darnet.errors import one_line
 from darnet.images.arrays import Metadata
 from darnet.images.directories import HEADER_BYTES, LONG, SHORT, endian_of, entries, pointer, some
 from darnet.images.iptc import bare
+from darnet.images.signature import PREFIX, unprefixed
 from darnet.notices import warn
 
 Tags: TypeAlias = dict[int, tuple[int, Any]]  # tag: its TIFF type and value; the value of a pointer is Tags again
@@ -78,14 +78,13 @@ def renewed(path: Path, block: bytes, height: int, width: int) -> bytes:
     A camera's own notes (MakerNote) point into the block, and are lost where anything in it moves. Warns
     (ImageWarning), naming `path`, where it is damaged, and returns nothing.
     """
-    prefix = b"Exif\0\0"
-    body = bytearray(re.sub(rb"^(Exif\0\0)+", b"", block))
+    body = bytearray(unprefixed(block))
     try:
         _renew(body, {0x112: 1, 0x100: width, 0x101: height, 0xA002: width, 0xA003: height})
     except (LookupError, struct.error, ValueError) as error:
         warn(path, f"the EXIF is damaged and not written ({one_line(error)})", stacklevel=4)
         return b""
-    return prefix + bytes(body)
+    return PREFIX + bytes(body)
 
 
 def _renew(body: bytearray, values: Mapping[int, int]) -> None:
@@ -167,7 +166,7 @@ def _block(file: BinaryIO, page: int) -> bytes:
         return b""
     order = some(file, 0, 2)
     body, at = _dump(tags, order, 8)
-    return b"Exif\0\0" + order + struct.pack(f"{endian_of(order)}HI", 42, at) + body
+    return PREFIX + order + struct.pack(f"{endian_of(order)}HI", 42, at) + body
 
 
 def _grow(file: BinaryIO, block: bytes, iptc: bytes, page: int) -> bytes:
@@ -176,7 +175,7 @@ def _grow(file: BinaryIO, block: bytes, iptc: bytes, page: int) -> bytes:
     order, endian = header[:2], endian_of(header[:2])
     if struct.unpack_from(f"{endian}H", header, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
-    tags = _load(io.BytesIO(re.sub(rb"^(Exif\0\0)+", b"", block))) if block else {}
+    tags = _load(io.BytesIO(unprefixed(block))) if block else {}
     if iptc:
         tags[IPTC] = (UNDEFINED, iptc)
     if not tags:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from darnet.images import chunks, density, exif, segments
 from darnet.images.arrays import Metadata
-from darnet.images.signature import PREFIX
+from darnet.images.signature import PREFIX, unprefixed
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
@@ -69,12 +69,12 @@ def _exif(picture: PilImage) -> tuple[bytes, int]:
         return _prefixed(read), 0  # who writes it says so
     if read:
         return _prefixed(written), lies
-    kept = exif.read(NAME, io.BytesIO(written.removeprefix(PREFIX))) if now else {}  # of a TIFF file, what is no EXIF
+    kept = exif.read(NAME, io.BytesIO(unprefixed(written))) if now else {}  # of a TIFF file, what is no EXIF
     return kept.get("exif-data", b""), lies
 
 
 def _prefixed(block: bytes) -> bytes:
-    return PREFIX + block.removeprefix(PREFIX) if block else b""
+    return PREFIX + unprefixed(block) if block else b""
 
 
 def _iptc(picture: PilImage) -> bytes:

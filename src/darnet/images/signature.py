@@ -13,6 +13,15 @@ SOFTWARE, PROCESSING, ASCII = 0x131, 0x00B, 2
 MOST_BYTES = 65_000
 
 
+def unprefixed(block: bytes) -> bytes:
+    """A block of EXIF without its prefix, of which some files have several.
+
+    >>> unprefixed(2 * PREFIX + EMPTY) == EMPTY
+    True
+    """
+    return re.sub(rb"^(Exif\0\0)+", b"", block)
+
+
 def signed(block: bytes, text: str) -> bytes:
     r"""A block of EXIF that names a program: as what wrote the file, or, where it names one, as what changed it since.
 
@@ -22,7 +31,7 @@ def signed(block: bytes, text: str) -> bytes:
     >>> signed(b"", "darnet")[-7:]
     b'darnet\x00'
     """
-    body = re.sub(rb"^(Exif\0\0)+", b"", block) or EMPTY
+    body = unprefixed(block) or EMPTY
     endian = "<" if body[:2] == b"II" else ">"
     try:
         (at,) = struct.unpack_from(f"{endian}I", body, 4)

@@ -51,8 +51,9 @@ def preferred(accept: str) -> str:
     kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
     if kinds == [PNG]:
         return PNG
-    named = "" if any(kind.startswith(("image/", "*/")) for kind in kinds) else ",".join(kinds)
-    return next((kind for kind in (FORM, JSON) if kind in named.split(",")), "")
+    if any(kind.startswith(("image/", "*/")) for kind in kinds):
+        return ""
+    return next((kind for kind in (FORM, JSON) if kind in kinds), "")
 
 
 def headers(treatment: Treatment) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -64,7 +64,11 @@ def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.pool = pool
-    of_jobs = lambda: app.state.batches.place()  # noqa: E731, PLW0108  there are none before its lifespan
+
+    def of_jobs() -> AbstractContextManager[None]:
+        batches: Batches = app.state.batches  # which there are since its lifespan began
+        return batches.place()
+
     places = {"/v1/restore": pool.place, "/v1/diagnose": pool.place, JOBS: of_jobs}
     app.add_middleware(Gate, access=access, limits=limits, places=places, metrics=metrics)
     app.add_exception_handler(HTTPException, on_refusal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -151,8 +152,10 @@ async def begin(request: Request) -> Response:
 
 def _items(form: Form, max_pixels: int) -> list[Item]:
     """What is to be done with each. Raises a problem for options that make no sense."""
-    sent = enumerate(zip(form.names, form.submissions(), strict=True), 1)
-    items = [Item(number, name, order_of(one, max_pixels)) for number, (name, one) in sent]
+    sent = form.submissions()
+    order = order_of(sent[0], max_pixels)  # all have the same options
+    orders = [replace(order, picture=one.picture, output=one.output) for one in sent]
+    items = [Item(number, *named) for number, named in enumerate(zip(form.names, orders, strict=True), 1)]
     for item in items:
         try:
             with item.order.picture.open("rb") as file:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +105,8 @@ class Desk:
         """The file that an order became, which was done, and what was done. Raises the problem that its failure is."""
         self.metrics.worked(done)
         if done.treatment is None or done.error is not None:
-            ours = (f"{order.output}/", f"{order.picture.parent}/")  # of no use to a client
-            raise failure(replace(done, error=reduce(lambda text, one: text.replace(one, ""), ours, done.error or "")))
+            said = (done.error or "").replace(f"{order.output}/", "").replace(f"{order.picture.parent}/", "")
+            raise failure(replace(done, error=said))
         warnings = tuple(map(worded, done.treatment.warnings))
         return Path(done.output or ""), replace(done.treatment, warnings=warnings)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -32,14 +32,9 @@ COMPRESSION = 1
 def draw(view: View, restorer: Restorer, result: Result[Any], folder: Path) -> None:
     """Make a view of what was restored, as files in a new folder. Raises UsageError where there is no map."""
     folder.mkdir()
-    draws: Callable[[], None] = {
-        "steps": lambda: _draw_steps(result, folder),
-        "map": lambda: _write(restorer.heat_map(result.source, diagnosis=result.diagnosis), folder / MAP),
-    }[view]
-    draws()
-
-
-def _draw_steps(result: Result[Any], folder: Path) -> None:
+    if view == "map":
+        _write(restorer.heat_map(result.source, diagnosis=result.diagnosis), folder / MAP)
+        return
     _write(result.source, folder / BEFORE)
     for number, image in enumerate(_after(result), 1):
         _write(image, folder / STEP.format(number))

@@ -86,7 +86,6 @@ export class Viewer extends EventTarget {
     this.#draw();
   }
 
-  get comparing() { return this.#comparing; }
   get brush() { return this.#brush; }
   get scale() { return this.#view.scale; }
   get fitted() { return this.#fitted; }
