@@ -39,7 +39,6 @@ def create_app(spec: RestorerSpec, limits: Limits, access: Access) -> FastAPI:
     listed = [Part(**summary(role, folder)) for role, folder in parts(spec.system).items()]
     pool = Pool(spec, limits)
     metrics = Metrics(pool)
-
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # says which byte of a form was unexpected
 
     @asynccontextmanager
