@@ -355,6 +355,24 @@ def test_a_token_is_asked_for_once(page, serve):
     api.expect(page.locator("#pictures button.repaired")).to_have_count(1)
 
 
+def test_a_refusal_that_comes_after_the_token_asks_for_none(page, serve):
+    page.allowed = "status of 401"
+    service = serve(access=Access(token="long-enough-a-token"))
+    held = list[Any]()
+    page.route("**/v1/diagnose", lambda route: route.fallback() if held else held.append(route))
+    page.goto(service.url)
+    field = page.get_by_role("textbox", name="Token")
+    field.fill("long-enough-a-token")
+    with page.expect_request("**/v1/diagnose"):
+        page.set_input_files("#files", [{"name": "a.png", "mimeType": "image/png", "buffer": photo()}])
+    with page.expect_response(lambda answer: answer.url.endswith("/v1/experts") and answer.ok):
+        page.keyboard.press("Enter")
+    held[0].continue_()
+    settled(page)
+    api.expect(page.locator("#pictures button.repaired")).to_have_count(1)
+    api.expect(field).to_be_hidden()
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_serious_stands_in_anybodys_way(page, service, theme):
     """axe-core on the empty page and on one with a repaired photo."""

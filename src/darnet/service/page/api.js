@@ -47,7 +47,9 @@ export async function ask(path, { form, accept = "application/json", signal } = 
     if (answer.ok) return answer;
     const detail = await reason(answer);
     if (answer.status === 401) {
-      if (sessionStorage.getItem(KEY) === known) sessionStorage.removeItem(KEY);
+      const now = sessionStorage.getItem(KEY);
+      if (now && now !== known) continue; // it was given while this was on its way
+      sessionStorage.removeItem(KEY);
       const given = await token(Boolean(known));
       if (!given) throw new Problem("A token is needed for this service.", 401);
       sessionStorage.setItem(KEY, given);
