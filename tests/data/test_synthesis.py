@@ -10,7 +10,8 @@ from torch import Generator, Tensor
 from darnet.data.augmentation import Augmentation
 from darnet.data.material import Pairs
 from darnet.data.scenes import Scenes
-from darnet.data.synthesis import Storage, Synthesis
+from darnet.data.storage import Storage
+from darnet.data.synthesis import Synthesis
 from darnet.degradations import Clean, GaussianBlur, GaussianNoise, Haze, Overexposure
 from darnet.imaging.chain import Chain
 from darnet.models.views import Thumbnail
@@ -219,3 +220,24 @@ def test_some_photos_are_varied_before_they_are_damaged(views: Callable[[Tensor]
     tones = {round(float(crop.mean()) * 255) for crop in varied}
     assert 100 in tones and len(tones) > 5
     assert {round(float(crop.mean()) * 255) for crop in flat(32, rng()).clean} == {100}
+
+
+def test_a_router_is_shown_the_right_picture_of_every_other_pair() -> None:
+    """In place of the damaged one: what their files have in common tells nothing then."""
+    photos = [photo(index, 60, 60) // 2 for index in range(3)]
+    pairs = Pairs("overexposure", [(one + 100, one) for one in photos], severities=[2.0] * 3)
+    kinds = ("clean", "noise", "overexposure")
+    made = Synthesis(photos, (pairs, Chain(kinds)), (1.0, 1e-9), kinds, 16, views=THUMBNAIL, crops_per_picture=2)
+    batch = replace(made, scenes=Scenes(photos, 60))(80, rng())
+    assert batch.presence is not None
+    right = (batch.degraded == batch.clean).flatten(1).all(dim=1)
+    assert 0.25 < float(right.float().mean()) < 0.75
+    assert torch.equal(right, batch.label == 0)
+    assert torch.equal(batch.presence[:, 2], 1.0 - right.float())
+    assert bool(batch.presence[:, 1].isnan().all())  # of noise nobody knows
+    assert torch.equal(batch.severity, 2.0 * ~right)
+    seen = made.views(batch.clean)
+    assert batch.views is not None
+    assert float((batch.views.mean(dim=(1, 2, 3)) - seen.mean(dim=(1, 2, 3)))[right].abs().max()) < 0.1
+    expert = replace(made, sources=(pairs, Chain(kinds, "overexposure")), scenes=Scenes(photos, 60))(40, rng())
+    assert bool((expert.label == 2).all())

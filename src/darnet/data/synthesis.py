@@ -26,9 +26,9 @@ from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
 from darnet.data.scenes import Scenes, Square, integer, square
+from darnet.data.storage import LOSSLESS, Storage
 from darnet.degradations import Degradation, find_kind, quantise
-from darnet.degradations.base import Range, Rounding, turn_grey
-from darnet.degradations.jpeg import compressed
+from darnet.degradations.base import Rounding, turn_grey
 from darnet.degradations.kind import Stage
 from darnet.images import geometry
 from darnet.images.geometry import mirror_pad
@@ -37,31 +37,13 @@ from darnet.registry import CLEAN
 
 #: Where damage comes from that real pairs may have beside their own.
 NOT_LOOKED_FOR: tuple[Stage, ...] = ("sensor", "file")
+#: Share of real pairs whose clean picture a router is shown. Both are files of one sort, which must tell it nothing:
+#: where all photos of JPEG quality 75 are overexposed or dark, quality 75 is what it learns.
+RIGHT = 0.5
 #: Sides of small pictures.
 SMALL_PX = (32, 48, 64, 96)
 #: A crop with a local kind in less than the first share of it has it not, in more than the second it has it.
 COVERED = (0.02, 0.2)
-
-
-@dataclass(frozen=True)
-class Storage:
-    """How damaged pictures were kept: a share of them as JPEG files, of a quality drawn from a range."""
-
-    jpeg_share: float = 0.0
-    quality: Range = (75.0, 98.0)
-
-    def __call__(self, pictures: Float[Tensor, "B 3 H W"], picks: Generator) -> Float[Tensor, "B 3 H W"]:
-        """Compress some of them."""
-        if not self.jpeg_share:  # and no chance is used up
-            return pictures
-        draws = torch.rand(len(pictures), 2, generator=picks)
-        chosen = (draws[:, 0] < self.jpeg_share).nonzero().flatten()
-        if not len(chosen):
-            return pictures
-        low, high = self.quality
-        stored = pictures.clone()
-        stored[chosen] = compressed(pictures[chosen], low + draws[chosen, 1] * (high - low))
-        return stored
 
 
 @dataclass(frozen=True)
@@ -79,7 +61,7 @@ class Synthesis:
     augment: bool = True  # flips and quarter turns
     augmentation: Augmentation = UNCHANGED
     grey: float = 0.0  # share of pictures that are turned grey, with damage that is the same in the three channels
-    storage: Storage = Storage()
+    storage: Storage = LOSSLESS
     crops_per_picture: int = 1
     align_px: int = 1  # crops of whole pictures begin at multiples of this, as the blocks of a JPEG file do
     scenes: Scenes | None = None  # what a chain begins with; none: there is no chain
@@ -125,19 +107,30 @@ class Synthesis:
         if isinstance(source, Chain):
             return self._chain(source, pictures, picks, rng)
         if isinstance(source, Pairs):
-            crops = [self._cropped(*self._pair(source, picks), picks) for _ in range(pictures)]
-        elif self.views or source.needs_scene:
-            crops = [self._cropped(*self._scene(source, picks, rng), picks) for _ in range(pictures)]
-        else:
+            return self._pairs(source, pictures, picks)
+        if not self.views and not source.needs_scene:
             return self._crops(source, pictures, picks, rng)
+        return self._joined(source, [self._cropped(*self._scene(source, picks, rng), picks) for _ in range(pictures)])
+
+    def _joined(self, source: Degradation | Pairs, crops: Sequence[tuple[Tensor, ...]]) -> Batch:
+        """What `_cropped` gave of each picture."""
         degraded, clean, severity, *whole = (torch.cat(tensors) for tensors in zip(*crops, strict=True))
         batch = Batch(degraded, clean, self._label(source, clean), severity)
-        if whole:
-            batch = batch._replace(views=whole[0], box=whole[1])
-        if not isinstance(source, Pairs) or not any(isinstance(other, Chain) for other in self.sources):
+        return batch._replace(views=whole[0], box=whole[1]) if whole else batch
+
+    def _pairs(self, pairs: Pairs, pictures: int, picks: Generator) -> Batch:
+        """Crops of real pairs; a router, which tells clean pictures from others, is shown the right ones, too."""
+        ways = [source for source in self.sources if isinstance(source, Chain)]
+        routed = CLEAN in self.kinds and any(not way.repaired for way in ways)
+        right = (torch.rand(pictures, generator=picks) < RIGHT).tolist() if routed else [False] * pictures
+        batch = self._joined(pairs, [self._cropped(*self._pair(pairs, picks, right=one), picks) for one in right])
+        if routed:
+            shown = torch.tensor(right, device=batch.label.device).repeat_interleave(self.crops_per_picture)
+            batch = batch._replace(label=batch.label.where(~shown, self.kinds.index(CLEAN)))
+        if not ways:
             return batch
-        presence = F.one_hot(batch.label, len(self.kinds)).to(severity)
-        unknown = [i for i in self._not_looked_for if self.kinds[i] != source.kind]
+        presence = F.one_hot(batch.label, len(self.kinds)).to(batch.severity)
+        unknown = [i for i in self._not_looked_for if self.kinds[i] != pairs.kind]
         presence[:, unknown] = torch.nan  # nobody knows whether there is some of that, too
         return batch._replace(presence=presence, severities=torch.zeros_like(presence))
 
@@ -220,12 +213,14 @@ class Synthesis:
         clean, degraded = self._damage(whole, degradation, parameters, self._grey(1, picks), picks, rng)
         return self.storage(degraded, picks), clean, degradation.severity(parameters)
 
-    def _pair(self, pairs: Pairs, picks: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """(degraded, clean, severity; 0: nobody measured it) of a pair."""
+    def _pair(self, pairs: Pairs, picks: Generator, *, right: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """(degraded, clean, severity; 0: nobody measured it) of a pair. `right`: the clean one in place of both."""
         index = integer(len(pairs.photos), picks)
         both = torch.stack(pairs.photos[index])
         severity = pairs.severities[index] if pairs.severities else 0.0
         both = self._turned(both, picks).float() / 255
+        if right:
+            both, severity = torch.cat([both[1:], both[1:]]), 0.0
         return self.storage(both[:1], picks), both[1:], torch.tensor([severity], device=both.device)
 
     def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:

@@ -16,7 +16,8 @@ from darnet.data.cache import Lazy
 from darnet.data.material import Material
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
-from darnet.data.synthesis import Storage, Synthesis
+from darnet.data.storage import Storage
+from darnet.data.synthesis import Synthesis
 from darnet.degradations import Degradation
 from darnet.errors import UsageError
 from darnet.restore.routers import Router

@@ -17,7 +17,8 @@ from darnet.data.augmentation import Augmentation
 from darnet.data.batch import Batch
 from darnet.data.material import Material
 from darnet.data.scenes import Scenes
-from darnet.data.synthesis import Storage, Synthesis
+from darnet.data.storage import Storage
+from darnet.data.synthesis import Synthesis
 from darnet.errors import RecipeError
 from darnet.models.base import Model, channels_last
 from darnet.training.preparation import build_model, check, check_shares
