@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from darnet.models.base import Output
-from darnet.models.classifier import BIN_STARTS, TONES, ZONES, DegradationClassifier, histogram_gaps, tone_histogram
+from darnet.models.classifier import (
+    BIN_STARTS,
+    SCALE,
+    TONES,
+    ZONES,
+    DegradationClassifier,
+    Levels,
+    histogram_gaps,
+    tone_histogram,
+)
 from darnet.routing import Routing
 
 KINDS = ["clean", "noise", "blur", "overexposure"]
@@ -67,9 +76,9 @@ def test_the_tone_histogram_counts_levels() -> None:
     picture = torch.zeros(1, 3, 2, 2)
     picture[0, 0] = 1.0  # red is clipped everywhere
     picture[0, 1, 0] = 100 / 255  # green in half the pixels
-    features = tone_histogram(picture)
+    features = tone_histogram(Levels.of(picture))
     assert features.shape == (1, TONES)
-    shares = (features / (TONES / 3) ** 0.5).square()[0]
+    shares = (features / SCALE).square()[0]
     mean, largest, clipped = shares.split([len(BIN_STARTS), len(BIN_STARTS), 3])
     assert torch.isclose(mean.sum(), torch.tensor(1.0))
     bins = {start: index for index, start in enumerate(BIN_STARTS)}
@@ -80,7 +89,7 @@ def test_the_tone_histogram_counts_levels() -> None:
 
 def test_noise_in_the_last_bit_changes_no_bin_of_grey() -> None:
     grey = torch.full((1, 3, 4, 4), 100 / 255)
-    assert torch.equal(tone_histogram(grey), tone_histogram(grey + 0.4 / 255))
+    assert torch.equal(tone_histogram(Levels.of(grey)), tone_histogram(Levels.of(grey + 0.4 / 255)))
 
 
 def many_levels() -> torch.Tensor:
@@ -92,16 +101,18 @@ def many_levels() -> torch.Tensor:
 def test_a_gain_leaves_gaps_all_over_the_range(gain: float) -> None:
     darkened = many_levels() / gain
     brightened = (darkened * 255).round() / 255 * gain
-    shares = (histogram_gaps((brightened * 255).round() / 255) / (TONES / 3) ** 0.5).square()
+    shares = (histogram_gaps(Levels.of((brightened * 255).round() / 255)) / SCALE).square()
     torch.testing.assert_close(shares, torch.full((1, ZONES), 1 - 1 / gain), atol=0.04, rtol=0)
 
 
 def test_what_fills_levels_leaves_no_gaps() -> None:
     levels = many_levels()
-    assert histogram_gaps(levels).count_nonzero() == 0
-    assert histogram_gaps(torch.full((1, 3, 64, 64), 0.5)).count_nonzero() == 0  # no level around one is full
+    assert histogram_gaps(Levels.of(levels)).count_nonzero() == 0
+    assert (
+        histogram_gaps(Levels.of(torch.full((1, 3, 64, 64), 0.5))).count_nonzero() == 0
+    )  # no level around one is full
     noise = torch.randn(levels.shape, generator=torch.Generator().manual_seed(1)) / 255
-    assert histogram_gaps((levels / 1.5 * 255).round() / 255 * 1.5 + noise).count_nonzero() == 0
+    assert histogram_gaps(Levels.of((levels / 1.5 * 255).round() / 255 * 1.5 + noise)).count_nonzero() == 0
 
 
 def test_what_is_added_to_a_router_begins_as_nothing() -> None:

@@ -220,7 +220,7 @@ class Synthesis:
         severity = pairs.severities[index] if pairs.severities else 0.0
         both = self._turned(both, picks).float() / 255
         if right:
-            both, severity = torch.cat([both[1:], both[1:]]), 0.0
+            both, severity = both[[1, 1]], 0.0
         return self.storage(both[:1], picks), both[1:], torch.tensor([severity], device=both.device)
 
     def _cut_scene(self, pictures: UInt8[Tensor, "B 3 H W"], picks: Generator) -> UInt8[Tensor, "B 3 _H _W"]:

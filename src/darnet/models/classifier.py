@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int
@@ -32,49 +32,56 @@ BIN_STARTS = (0, 1, *range(8, 249, 8), 250, 255)
 EVIDENCE = 4
 #: Features of `tone_histogram`: mean and largest share over the colours in each bin; 1, 2 and 3 colours clipped.
 TONES = 2 * len(BIN_STARTS) + 3
-
-
+#: What brings shares of the histogram, once their square root is taken, to a variance near 1.
+SCALE = (TONES / 3) ** 0.5
 #: Parts of the range that `histogram_gaps` tells apart, and how many levels on each side of one it looks at.
 ZONES, BESIDE = 8, 2
 #: Pixels that some level on each side of a gap has at least: fewer leave gaps by chance.
 POPULATED = 8
 
 
-def level_counts(pictures: Float[Tensor, "B 3 H W"]) -> Int[Tensor, "B 3 256"]:
-    """How many pixels have each level of an 8-bit file, by colour."""
-    levels = (pictures.detach() * 255).round().clamp(0, 255).long().flatten(2)  # (B, 3, H·W)
-    return levels.new_zeros(*levels.shape[:2], 256).scatter_add_(2, levels, torch.ones_like(levels))
+class Levels(NamedTuple):
+    """What an 8-bit file would hold, by colour: the level of each of N pixels, and how many pixels have each level."""
+
+    of_pixels: Int[Tensor, "B 3 N"]
+    counts: Int[Tensor, "B 3 256"]
+
+    @classmethod
+    def of(cls, pictures: Float[Tensor, "B 3 H W"]) -> Levels:
+        """Those of pictures."""
+        levels = (pictures.detach() * 255).round().clamp(0, 255).long().flatten(2)
+        return cls(levels, levels.new_zeros(*levels.shape[:2], 256).scatter_add_(2, levels, torch.ones_like(levels)))
 
 
-def tone_histogram(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T"]:
+def tone_histogram(levels: Levels) -> Float[Tensor, "B T"]:
     """Square roots of shares of pixels by level, scaled to a variance near 1: how bright, and how hard it is clipped.
 
-    Levels are those of an 8-bit file. Square roots make small shares count (Hellinger).
+    Square roots make small shares count (Hellinger).
     """
-    levels = (pictures.detach() * 255).round().clamp(0, 255).long().flatten(2)  # (B, 3, H·W)
-    below = F.pad(level_counts(pictures).cumsum(dim=2), (1, 0))  # how many pixels lie below each level
-    edges = torch.tensor([*BIN_STARTS, 256], device=levels.device)
-    shares = below[..., edges].diff(dim=2) / levels.shape[2]  # (B, 3, bins)
-    clipped = (levels == 255).sum(dim=1)  # how many colours of each pixel
+    below = F.pad(levels.counts.cumsum(dim=2), (1, 0))  # how many pixels lie below each level
+    edges = torch.tensor([*BIN_STARTS, 256], device=below.device)
+    shares = below[..., edges].diff(dim=2) / levels.of_pixels.shape[2]  # (B, 3, bins)
+    clipped = (levels.of_pixels == 255).sum(dim=1)  # how many colours of each pixel
     together = torch.stack([(clipped == colours).float().mean(dim=1) for colours in (1, 2, 3)], dim=1)
-    features = torch.cat([shares.mean(dim=1), shares.amax(dim=1), together], dim=1).sqrt()
-    scaled: Tensor = (features * (TONES / 3) ** 0.5).to(pictures.dtype)
+    features = torch.cat([shares.mean(dim=1), shares.amax(dim=1), together], dim=1)
+    scaled: Tensor = features.sqrt() * SCALE
     return scaled
 
 
-def histogram_gaps(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B Z"]:
+def histogram_gaps(levels: Levels) -> Float[Tensor, "B Z"]:
     """Square roots of the share of levels that no pixel has among those between full ones, by zones of the range.
 
-    A gain of k on a file of 8 bits leaves 1 - 1/k of its levels empty, all over the range; a curve does so where it is
-    steep. Noise, dither, resizing and JPEG fill them: no gap says nothing. Black and white are left out.
+    Scaled as the tones are. A gain of k on a file of 8 bits leaves 1 - 1/k of its levels empty, all over the range; a
+    curve does so where it is steep. Noise, dither, resizing and JPEG fill them: no gap says nothing. Black and white
+    are left out.
     """
-    counts = level_counts(pictures)[..., 1:-1].to(pictures.dtype)
+    counts = levels.counts[..., 1:-1].float()
     most = F.max_pool1d(F.pad(counts, (BESIDE, BESIDE)), BESIDE, 1)  # of so many levels, from each of them on
     between = torch.minimum(most[..., : -BESIDE - 1], most[..., BESIDE + 1 :]) >= POPULATED
-    found = torch.stack([between & (counts == 0), between], dim=1).to(pictures.dtype)
+    found = torch.stack([between & (counts == 0), between], dim=1).float()
     zones = F.pad(found, (1, 1)).reshape(*found.shape[:3], ZONES, -1)
-    gaps, levels = zones.sum(dim=4).unbind(dim=1)  # (B, 3, Z)
-    scaled: Tensor = (gaps / levels.clamp(min=ZONES)).mean(dim=1).sqrt() * (TONES / 3) ** 0.5
+    gaps, looked_at = zones.sum(dim=4).unbind(dim=1)  # (B, 3, Z)
+    scaled: Tensor = (gaps / looked_at.clamp(min=ZONES)).mean(dim=1).sqrt() * SCALE
     return scaled
 
 
@@ -88,8 +95,8 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
     `thumbnail_px` > 0, the whole picture: haze thickens with distance, which no crop of the foreground shows. In
     training a share `dropout` of what names the kind is left out, so that no photo is known by one feature. `blocks`
     residual blocks stand behind each convolution from the second on (1/8 and 1/16 of the side), `overview_blocks`
-    behind those that look at the thumbnail. `joint` > 0: so many hidden features weigh all of this together, and the
-    gaps of the histogram.
+    behind those that look at the thumbnail. `joint` > 0: so many hidden features weigh all of this together, and,
+    beside `tones`, the gaps of the histogram.
 
     Trained by cross-entropy it names one kind, the highest logit. Trained by loss `presence` it says of every kind by
     itself whether it is there: the sigmoid of its logit less that of clean, which is 0 from then on (`several`).
@@ -130,7 +137,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
             self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
             self.overview_blocks = _blocks(widths[:3], overview_blocks)
             summary += 2 * widths[2]
-        self.joint = _joint(summary, joint)
+        self.joint = _joint(summary + (ZONES if tones else 0), joint, summary) if joint else None
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(summary, len(self.kinds))
         self.estimate = nn.Linear(summary, len(self.kinds))
@@ -170,15 +177,17 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution, blocks in zip(self.features, self.blocks, strict=True):
             features = blocks(F.relu(convolution(features)))
-        parts = _pooled(features)
+        parts, gaps = _pooled(features), list[Tensor]()
         if self.tones is not None:
-            parts.append(F.relu(self.tones(tone_histogram(degraded))))
+            levels = Levels.of(degraded)
+            parts.append(F.relu(self.tones(tone_histogram(levels).to(degraded.dtype))))
+            gaps = [histogram_gaps(levels).to(degraded.dtype)] if self.joint is not None else []
         if self.views is not None:
             parts.append((self.look(degraded) if context is None else context).encoded["overview"])
         summary = torch.cat(parts, dim=1)
         if self.joint is None:
             return summary
-        joined: Tensor = summary + self.joint(torch.cat([summary, histogram_gaps(degraded)], dim=1))
+        joined: Tensor = summary + self.joint(torch.cat([summary, *gaps], dim=1))
         return joined
 
     def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:
@@ -248,13 +257,11 @@ def _blocks(widths: Sequence[int], count: int) -> nn.ModuleList:
     )
 
 
-def _joint(features: int, hidden: int) -> nn.Sequential | None:
-    """Of all features and the gaps of the histogram, what is added to those features: nothing, to begin with."""
-    if not hidden:
-        return None
+def _joint(seen: int, hidden: int, features: int) -> nn.Sequential:
+    """From all that is seen to what is added to the features: nothing, to begin with."""
     last = nn.Linear(hidden, features)
     _silence(last)
-    return nn.Sequential(nn.Linear(features + ZONES, hidden), nn.ReLU(), last)
+    return nn.Sequential(nn.Linear(seen, hidden), nn.ReLU(), last)
 
 
 def _silence(layer: nn.Module) -> None:
