@@ -76,9 +76,6 @@ WEAKNESSES = {
         "exposure. It would rather leave a damaged photo alone than touch a clean one. Real haze beside parts that "
         "are bright and crisp, and dark photos with a bright place in them, are often called clean; so are mild "
         "damage, noise in a small part of a picture, and JPEG blocks that were cropped or resized afterwards. "
-        "Too much light is found surely where a file of 8 bits was brightened and stored without loss, which leaves "
-        "gaps in its levels, and in a photo as a camera stores it half as often. Bright clean photos of about JPEG "
-        "quality 75 are sometimes called overexposed. "
         "Severities of several kinds at once are rough."
     ),
     "noise": (

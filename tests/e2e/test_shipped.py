@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import PIL.Image
+import PIL.ImageEnhance
+import PIL.ImageOps
 import pytest
 import torch
 from torch.nn import functional as F
@@ -39,6 +42,7 @@ GOLDEN = Path(__file__).with_name("golden.json")
 #: A sixteenth of one 8-bit level, over means of many pixels: other CPUs may round convolutions otherwise.
 TOLERANCE = 1 / 16 / 255
 SYSTEMS = (manifest.DEFAULT, "daair", "slerir")
+Edit = Callable[[PIL.Image.Image], PIL.Image.Image]
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +135,24 @@ def test_estimated_severities_follow_the_damage(restorer: darnet.Restorer) -> No
                 assert found == pytest.approx(severity, rel=0.35)
             estimated.append(found)
         assert estimated == sorted(estimated)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        lambda photo: photo.quantize(128).convert("RGB"),
+        lambda photo: PIL.ImageEnhance.Contrast(photo).enhance(1.3),
+        PIL.ImageOps.equalize,
+    ],
+    ids=["palette", "contrast", "equalised"],
+)
+def test_an_edit_in_8_bits_is_not_taken_for_too_much_light(restorer: darnet.Restorer, edited: Edit) -> None:
+    """It leaves gaps in the histogram, as a gain does (docs/adr/0051)."""
+    with PIL.Image.open(ROOT / "examples" / "coffee-clean.jpg") as photo:
+        result = restorer(np.asarray(edited(photo.convert("RGB"))))
+    assert result.diagnosis is not None
+    assert result.diagnosis.scores["overexposure"] < 0.2
+    assert "overexposure" not in result.experts
 
 
 def test_a_clean_picture_and_strength_0_are_bit_identical(restorer: darnet.Restorer) -> None:

@@ -58,16 +58,3 @@ def test_rendering_is_of_tones_alone() -> None:
     drawn = step.draw(2, 16, 1.0, Generator().manual_seed(1))
     shuffled = pictures.flip(-1)
     assert torch.allclose(step.apply(shuffled, drawn, Generator()), step.apply(pictures, drawn, Generator()).flip(-1))
-
-
-def test_where_nobody_touched_the_colours_rendering_is_one_curve() -> None:
-    step = noises.Rendering()
-    exponents, _, _, saturation = drawn = step.draw(200, 16, 1.0, Generator().manual_seed(0))
-    of_tones = saturation.flatten() == 1
-    assert 0.25 < float(of_tones.float().mean()) < 0.45
-    assert torch.equal((exponents.amax(dim=1) == exponents.amin(dim=1)).flatten(), of_tones)
-    levels = torch.arange(256).div(255).expand(200, 3, 1, 256)
-    rendered = (step.apply(levels, drawn, Generator()) * 255).round()
-    colours = torch.stack([levels[:, 0], levels[:, 1].flip(-1), levels[:, 2]], dim=1)
-    kept = (step.apply(colours, drawn, Generator()) * 255).round()[:, 0, 0] == rendered[:, 0, 0]
-    assert torch.equal(kept.all(dim=1), of_tones)  # what red becomes depends on no other colour

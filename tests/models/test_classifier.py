@@ -6,16 +6,7 @@ import pytest
 import torch
 
 from darnet.models.base import Output
-from darnet.models.classifier import (
-    BIN_STARTS,
-    SCALE,
-    TONES,
-    ZONES,
-    DegradationClassifier,
-    Levels,
-    histogram_gaps,
-    tone_histogram,
-)
+from darnet.models.classifier import BIN_STARTS, TONES, DegradationClassifier, tone_histogram
 from darnet.routing import Routing
 
 KINDS = ["clean", "noise", "blur", "overexposure"]
@@ -76,9 +67,9 @@ def test_the_tone_histogram_counts_levels() -> None:
     picture = torch.zeros(1, 3, 2, 2)
     picture[0, 0] = 1.0  # red is clipped everywhere
     picture[0, 1, 0] = 100 / 255  # green in half the pixels
-    features = tone_histogram(Levels.of(picture))
+    features = tone_histogram(picture)
     assert features.shape == (1, TONES)
-    shares = (features / SCALE).square()[0]
+    shares = (features / (TONES / 3) ** 0.5).square()[0]
     mean, largest, clipped = shares.split([len(BIN_STARTS), len(BIN_STARTS), 3])
     assert torch.isclose(mean.sum(), torch.tensor(1.0))
     bins = {start: index for index, start in enumerate(BIN_STARTS)}
@@ -89,42 +80,7 @@ def test_the_tone_histogram_counts_levels() -> None:
 
 def test_noise_in_the_last_bit_changes_no_bin_of_grey() -> None:
     grey = torch.full((1, 3, 4, 4), 100 / 255)
-    assert torch.equal(tone_histogram(Levels.of(grey)), tone_histogram(Levels.of(grey + 0.4 / 255)))
-
-
-def many_levels() -> torch.Tensor:
-    """A picture with about a hundred pixels of each level in each colour."""
-    return torch.randint(0, 256, (1, 3, 160, 160), generator=torch.Generator().manual_seed(0)) / 255
-
-
-@pytest.mark.parametrize("gain", [1.25, 1.5, 2.0])
-def test_a_gain_leaves_gaps_all_over_the_range(gain: float) -> None:
-    darkened = many_levels() / gain
-    brightened = (darkened * 255).round() / 255 * gain
-    shares = (histogram_gaps(Levels.of((brightened * 255).round() / 255)) / SCALE).square()
-    torch.testing.assert_close(shares, torch.full((1, ZONES), 1 - 1 / gain), atol=0.04, rtol=0)
-
-
-def test_what_fills_levels_leaves_no_gaps() -> None:
-    levels = many_levels()
-    assert histogram_gaps(Levels.of(levels)).count_nonzero() == 0
-    assert (
-        histogram_gaps(Levels.of(torch.full((1, 3, 64, 64), 0.5))).count_nonzero() == 0
-    )  # no level around one is full
-    noise = torch.randn(levels.shape, generator=torch.Generator().manual_seed(1)) / 255
-    assert histogram_gaps(Levels.of((levels / 1.5 * 255).round() / 255 * 1.5 + noise)).count_nonzero() == 0
-
-
-def test_what_is_added_to_a_router_begins_as_nothing() -> None:
-    """And learns from then on."""
-    torch.manual_seed(0)
-    plain = DegradationClassifier(KINDS, 4, thumbnail_px=16, blocks=1).eval()
-    grown = DegradationClassifier(KINDS, 4, thumbnail_px=16, blocks=1, overview_blocks=1, joint=8).eval()
-    grown.adopt(plain)
-    crops = many_levels()[..., :32]
-    torch.testing.assert_close(grown(crops).routings[0].logits, plain(crops).routings[0].logits)
-    grown.summarise(crops).sum().backward()
-    assert all(bool(layer.weight.grad.any()) for layer in (grown.joint[2], grown.overview_blocks[1][0].second))
+    assert torch.equal(tone_histogram(grey), tone_histogram(grey + 0.4 / 255))
 
 
 def judge(kinds: Sequence[str]) -> DegradationClassifier:

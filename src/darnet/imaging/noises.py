@@ -190,17 +190,9 @@ class Sharpening(Step):
         return sharpened(pictures, *drawn)
 
 
-#: A saturation nearer to 1 than this is 1: nobody touched the colours.
-UNTOUCHED = 0.1
-
-
 @dataclass(frozen=True)
 class Rendering(Step):
-    """Tones and colours as somebody chose them: contrast, brightness, saturation; some white and black is clipped.
-
-    Where the saturation hardly changes nobody touched the colours: one curve for all three, which leaves gaps in the
-    histogram of a file of 8 bits, as damage by a gain does.
-    """
+    """Tones and colours as somebody chose them: contrast, brightness, saturation; some white and black is clipped."""
 
     def draw(self, count: int, side: int, strength: float, rng: Generator) -> Drawn:
         """(exponents of the colours, black, white, saturation), each to broadcast over pictures."""
@@ -208,10 +200,7 @@ class Rendering(Step):
         tint = 0.06 * (2 * torch.rand(count, 3, generator=rng, device=rng.device) - 1)
         black = uniform(count, (-0.05, 0.04), rng).clamp_min(0)
         white = 1 - uniform(count, (-0.1, 0.12), rng).clamp_min(0)
-        saturation = uniform(count, (0.6, 1.15), rng)[:, None]
-        of_tones = (saturation - 1).abs() < UNTOUCHED
-        saturation, tint = saturation.where(~of_tones, 1.0), tint * ~of_tones
-        drawn = (base + tint).exp(), black[:, None], white[:, None], saturation
+        drawn = (base + tint).exp(), black[:, None], white[:, None], uniform(count, (0.6, 1.15), rng)[:, None]
         return tuple(values[:, :, None, None] for values in drawn)
 
     def apply(self, pictures: Float[Tensor, "B 3 S S"], drawn: Drawn, rng: Generator) -> Float[Tensor, "B 3 S S"]:

@@ -4,17 +4,17 @@ The text gives no layers; from its 14 minutes of training it is well under 1 M p
 each kind is ours: it tells a reader how bad the damage is, and costs one linear layer.
 
 Shapes: B batch, E kinds, F features, P pictures that B crops are of, T tone features or side
-of a thumbnail, Z zones of the range, H × W pixels. Pictures are sRGB in [0, 1].
+of a thumbnail, H × W pixels. Pictures are sRGB in [0, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple, final
+from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,56 +32,22 @@ BIN_STARTS = (0, 1, *range(8, 249, 8), 250, 255)
 EVIDENCE = 4
 #: Features of `tone_histogram`: mean and largest share over the colours in each bin; 1, 2 and 3 colours clipped.
 TONES = 2 * len(BIN_STARTS) + 3
-#: What brings shares of the histogram, once their square root is taken, to a variance near 1.
-SCALE = (TONES / 3) ** 0.5
-#: Parts of the range that `histogram_gaps` tells apart, and how many levels on each side of one it looks at.
-ZONES, BESIDE = 8, 2
-#: Pixels that some level on each side of a gap has at least: fewer leave gaps by chance.
-POPULATED = 8
 
 
-class Levels(NamedTuple):
-    """What an 8-bit file would hold, by colour: the level of each of N pixels, and how many pixels have each level."""
-
-    of_pixels: Int[Tensor, "B 3 N"]
-    counts: Int[Tensor, "B 3 256"]
-
-    @classmethod
-    def of(cls, pictures: Float[Tensor, "B 3 H W"]) -> Levels:
-        """Those of pictures."""
-        levels = (pictures.detach() * 255).round().clamp(0, 255).long().flatten(2)
-        return cls(levels, levels.new_zeros(*levels.shape[:2], 256).scatter_add_(2, levels, torch.ones_like(levels)))
-
-
-def tone_histogram(levels: Levels) -> Float[Tensor, "B T"]:
+def tone_histogram(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B T"]:
     """Square roots of shares of pixels by level, scaled to a variance near 1: how bright, and how hard it is clipped.
 
-    Square roots make small shares count (Hellinger).
+    Levels are those of an 8-bit file. Square roots make small shares count (Hellinger).
     """
-    below = F.pad(levels.counts.cumsum(dim=2), (1, 0))  # how many pixels lie below each level
-    edges = torch.tensor([*BIN_STARTS, 256], device=below.device)
-    shares = below[..., edges].diff(dim=2) / levels.of_pixels.shape[2]  # (B, 3, bins)
-    clipped = (levels.of_pixels == 255).sum(dim=1)  # how many colours of each pixel
+    levels = (pictures.detach() * 255).round().clamp(0, 255).long().flatten(2)  # (B, 3, H·W)
+    counts = levels.new_zeros(*levels.shape[:2], 256).scatter_add_(2, levels, torch.ones_like(levels))
+    below = F.pad(counts.cumsum(dim=2), (1, 0))  # how many pixels lie below each level
+    edges = torch.tensor([*BIN_STARTS, 256], device=levels.device)
+    shares = below[..., edges].diff(dim=2) / levels.shape[2]  # (B, 3, bins)
+    clipped = (levels == 255).sum(dim=1)  # how many colours of each pixel
     together = torch.stack([(clipped == colours).float().mean(dim=1) for colours in (1, 2, 3)], dim=1)
-    features = torch.cat([shares.mean(dim=1), shares.amax(dim=1), together], dim=1)
-    scaled: Tensor = features.sqrt() * SCALE
-    return scaled
-
-
-def histogram_gaps(levels: Levels) -> Float[Tensor, "B Z"]:
-    """Square roots of the share of levels that no pixel has among those between full ones, by zones of the range.
-
-    Scaled as the tones are. A gain of k on a file of 8 bits leaves 1 - 1/k of its levels empty, all over the range; a
-    curve does so where it is steep. Noise, dither, resizing and JPEG fill them: no gap says nothing. Black and white
-    are left out.
-    """
-    counts = levels.counts[..., 1:-1].float()
-    most = F.max_pool1d(F.pad(counts, (BESIDE, BESIDE)), BESIDE, 1)  # of so many levels, from each of them on
-    between = torch.minimum(most[..., : -BESIDE - 1], most[..., BESIDE + 1 :]) >= POPULATED
-    found = torch.stack([between & (counts == 0), between], dim=1).float()
-    zones = F.pad(found, (1, 1)).reshape(*found.shape[:3], ZONES, -1)
-    gaps, looked_at = zones.sum(dim=4).unbind(dim=1)  # (B, 3, Z)
-    scaled: Tensor = (gaps / looked_at.clamp(min=ZONES)).mean(dim=1).sqrt() * SCALE
+    features = torch.cat([shares.mean(dim=1), shares.amax(dim=1), together], dim=1).sqrt()
+    scaled: Tensor = (features * (TONES / 3) ** 0.5).to(pictures.dtype)
     return scaled
 
 
@@ -94,9 +60,7 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
     clipped pixels at the top of the histogram, which convolutions learn from many photos only. And, where
     `thumbnail_px` > 0, the whole picture: haze thickens with distance, which no crop of the foreground shows. In
     training a share `dropout` of what names the kind is left out, so that no photo is known by one feature. `blocks`
-    residual blocks stand behind each convolution from the second on (1/8 and 1/16 of the side), `overview_blocks`
-    behind those that look at the thumbnail. `joint` > 0: so many hidden features weigh all of this together, and,
-    beside `tones`, the gaps of the histogram.
+    residual blocks stand behind each convolution from the second on (1/8 and 1/16 of the side).
 
     Trained by cross-entropy it names one kind, the highest logit. Trained by loss `presence` it says of every kind by
     itself whether it is there: the sigmoid of its logit less that of clean, which is 0 from then on (`several`).
@@ -116,8 +80,6 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         blocks: int = 0,
         ranges: Mapping[str, Sequence[float]] | None = None,
         tones: bool = True,
-        overview_blocks: int = 0,
-        joint: int = 0,
     ) -> None:
         super().__init__()
         self.kinds = kinds_of(kinds)
@@ -128,26 +90,28 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         widths = [width, 2 * width, 3 * width, 4 * width]
         self.head = nn.Conv2d(12, width, 3, padding=1)
         self.features = nn.ModuleList(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise(widths))
-        self.blocks = _blocks(widths[1:], blocks)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(c) for _ in range(blocks if level else 0)))
+            for level, c in enumerate(widths[1:])
+        )
         self.tones = nn.Linear(TONES, width) if tones else None
-        self.overview, self.overview_blocks = nn.ModuleList(), nn.ModuleList()
+        self.overview = nn.ModuleList()
         summary = 2 * widths[-1] + (width if tones else 0)
         if thumbnail_px:
             self.views = Thumbnail(thumbnail_px)
             self.overview.extend(nn.Conv2d(i, o, 3, stride=2, padding=1) for i, o in pairwise([3, *widths[:3]]))
-            self.overview_blocks = _blocks(widths[:3], overview_blocks)
             summary += 2 * widths[2]
-        self.joint = _joint(summary + (ZONES if tones else 0), joint, summary) if joint else None
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(summary, len(self.kinds))
         self.estimate = nn.Linear(summary, len(self.kinds))
         for layer in filter(None, (self.head, *self.features, self.tones, *self.overview)):
             # He et al. 2015: torch's default shrinks the signal layer by layer, and noise is a weak one to begin with.
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        for block in (*self.blocks.modules(), *self.overview_blocks.modules()):
+        for block in self.blocks.modules():
             if isinstance(block, ResidualBlock):
                 nn.init.kaiming_normal_(block.first.weight, nonlinearity="relu")
-                _silence(block.second)
+                for weight in block.second.parameters():
+                    nn.init.zeros_(weight)  # it begins as the identity
         nn.init.zeros_(self.estimate.weight)  # severities start at 1, whatever the features
         # Fitted after training (`darnet.training.calibration`), so no parameters; until then, the mean logits.
         self.register_buffer("weighing", torch.zeros(len(self.kinds), EVIDENCE * len(self.kinds)).fill_diagonal_(1))
@@ -156,8 +120,8 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
     def encode(self, views: Float[Tensor, "B 3 T T"]) -> Context:
         """What thumbnails show of whole pictures."""
         seen = views - 0.5
-        for convolution, blocks in zip(self.overview, self.overview_blocks, strict=True):
-            seen = blocks(F.relu(convolution(seen)))
+        for convolution in self.overview:
+            seen = F.relu(convolution(seen))
         return Context({"overview": torch.cat(_pooled(seen), dim=1)})
 
     def forward(
@@ -177,18 +141,12 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         features = F.relu(self.head(F.pixel_unshuffle(degraded - 0.5, 2)))
         for convolution, blocks in zip(self.features, self.blocks, strict=True):
             features = blocks(F.relu(convolution(features)))
-        parts, gaps = _pooled(features), list[Tensor]()
+        parts = _pooled(features)
         if self.tones is not None:
-            levels = Levels.of(degraded)
-            parts.append(F.relu(self.tones(tone_histogram(levels).to(degraded.dtype))))
-            gaps = [histogram_gaps(levels).to(degraded.dtype)] if self.joint is not None else []
+            parts.append(F.relu(self.tones(tone_histogram(degraded))))
         if self.views is not None:
             parts.append((self.look(degraded) if context is None else context).encoded["overview"])
-        summary = torch.cat(parts, dim=1)
-        if self.joint is None:
-            return summary
-        joined: Tensor = summary + self.joint(torch.cat([summary, *gaps], dim=1))
-        return joined
+        return torch.cat(parts, dim=1)
 
     def verdict(self, output: Output, crops: int) -> Float[Tensor, "P E"]:
         """Logits of whole pictures: what their crops say of all kinds, weighed together."""
@@ -227,8 +185,8 @@ class DegradationClassifier(Calibrated, FeatureExtractor, Adopting):
         weights = other.state_dict()
         for name, own in self.state_dict().items():
             if name not in weights:
-                if name.startswith(("blocks.", "overview_blocks.", "joint.")):
-                    weights[name] = own  # what the other does not have of these begins as the identity
+                if name.startswith("blocks."):
+                    weights[name] = own  # blocks that the other does not have begin as the identity
                 continue  # what else is missing `load_state_dict` complains of
             if name == "weighing":
                 widened = own.unflatten(1, (EVIDENCE, -1)).clone()
@@ -247,27 +205,6 @@ def _checked(kind: str, severities: Sequence[float]) -> tuple[float, float]:
     if not 0 < low <= high:
         raise ValueError(f"ranges: {kind}: expected [low, high] with 0 < low <= high")
     return low, high
-
-
-def _blocks(widths: Sequence[int], count: int) -> nn.ModuleList:
-    """Residual blocks behind convolutions that give so many features; none behind the first."""
-    return nn.ModuleList(
-        nn.Sequential(*(ResidualBlock(features) for _ in range(count if level else 0)))
-        for level, features in enumerate(widths)
-    )
-
-
-def _joint(seen: int, hidden: int, features: int) -> nn.Sequential:
-    """From all that is seen to what is added to the features: nothing, to begin with."""
-    last = nn.Linear(hidden, features)
-    _silence(last)
-    return nn.Sequential(nn.Linear(seen, hidden), nn.ReLU(), last)
-
-
-def _silence(layer: nn.Module) -> None:
-    """Let a layer begin as nothing, and what it is added to as the identity."""
-    for weight in layer.parameters():
-        nn.init.zeros_(weight)
 
 
 def _pooled(features: Float[Tensor, "B F h w"]) -> list[Float[Tensor, "B F"]]:
