@@ -241,3 +241,16 @@ def test_a_router_is_shown_the_right_picture_of_every_other_pair() -> None:
     assert float((batch.views.mean(dim=(1, 2, 3)) - seen.mean(dim=(1, 2, 3)))[right].abs().max()) < 0.1
     expert = replace(made, sources=(pairs, Chain(kinds, "overexposure")), scenes=Scenes(photos, 60))(40, rng())
     assert bool((expert.label == 2).all())
+
+
+@pytest.mark.parametrize(("kind", "seen"), [("overexposure", "smaller"), ("noise", "as it is")])
+def test_a_router_sees_pairs_smaller_whose_damage_has_no_size_in_pixels(kind: str, seen: str) -> None:
+    """Little is left then of how their files were kept."""
+    fine = (torch.arange(64)[:, None] + torch.arange(64)[None]) % 2 * 200  # pixel by pixel: dark and bright
+    one = fine.to(torch.uint8).expand(3, 64, 64).contiguous()
+    kinds = ("clean", "noise", "overexposure")
+    made = Synthesis([one], (Pairs(kind, [(one, one)]), Chain(kinds)), (1.0, 1e-9), kinds, 16, scenes=Scenes([one], 60))
+    spread = made(40, rng()).degraded.flatten(1).std(dim=1)
+    assert bool((spread < 0.35).any()) == (seen == "smaller")
+    expert = replace(made, sources=(Pairs(kind, [(one, one)]), Chain(kinds, kind)))
+    assert float(expert(40, rng()).degraded.flatten(1).std(dim=1).min()) > 0.35

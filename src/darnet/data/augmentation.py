@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
@@ -36,7 +36,7 @@ class Augmentation:
         varied, size, gamma, *tint, colour = torch.rand(7, generator=picks).tolist()
         if varied >= self.share:
             return photo
-        pixels = self._smaller(photo[None].float() / 255, size)
+        pixels = smaller(photo[None].float() / 255, size, self.smallest_px)
         exponents = [math.exp(LOG_GAMMA * (2 * gamma - 1) + LOG_TINT * (2 * channel - 1)) for channel in tint]
         pixels = pixels.clamp(0, 1) ** torch.tensor(exponents, device=photo.device)[:, None, None]
         grey = pixels.mean(dim=1, keepdim=True)
@@ -44,15 +44,16 @@ class Augmentation:
         levels: Tensor = (pixels[0] * 255).round()
         return levels.to(torch.uint8)
 
-    def _smaller(self, pixels: Tensor, chance: float) -> Tensor:
-        """At a scale between the smallest and 1, all powers of ten as likely."""
-        least = max(SMALLEST_SCALE, self.smallest_px / min(pixels.shape[2:]))
-        if least >= 1:
-            return pixels
-        scale = least**chance
-        size = [max(self.smallest_px, round(extent * scale)) for extent in pixels.shape[2:]]
-        smaller: Tensor = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
-        return smaller
+
+def smaller(pixels: Float[Tensor, "B 3 _H _W"], chance: float, smallest_px: int) -> Float[Tensor, "B 3 _h _w"]:
+    """Pictures at a scale between the smallest (`chance` 1) and 1 (0), all powers of ten as likely."""
+    least = max(SMALLEST_SCALE, smallest_px / min(pixels.shape[2:]))
+    if least >= 1:
+        return pixels
+    scale = least**chance
+    size = [max(smallest_px, round(extent * scale)) for extent in pixels.shape[2:]]
+    made: Tensor = F.interpolate(pixels, size=size, mode="bilinear", antialias=True, align_corners=False)
+    return made
 
 
 UNCHANGED = Augmentation()

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from darnet.data.augmentation import UNCHANGED, Augmentation
+from darnet.data.augmentation import UNCHANGED, Augmentation, smaller
 from darnet.data.batch import Batch
 from darnet.data.pairs import Pairs
 from darnet.data.photos import Photo
@@ -38,7 +38,8 @@ from darnet.registry import CLEAN
 #: Where damage comes from that real pairs may have beside their own.
 NOT_LOOKED_FOR: tuple[Stage, ...] = ("sensor", "file")
 #: Share of real pairs whose clean picture a router is shown. Both are files of one sort, which must tell it nothing:
-#: where all photos of JPEG quality 75 are overexposed or dark, quality 75 is what it learns.
+#: where all photos of JPEG quality 75 are overexposed or dark, quality 75 is what it learns. Where the damage has no
+#: size in pixels it sees them smaller, too, so that little is left of how their files were kept.
 RIGHT = 0.5
 #: Sides of small pictures.
 SMALL_PX = (32, 48, 64, 96)
@@ -122,7 +123,7 @@ class Synthesis:
         """Crops of real pairs; a router, which tells clean pictures from others, is shown the right ones, too."""
         ways = [source for source in self.sources if isinstance(source, Chain)]
         routed = CLEAN in self.kinds and any(not way.repaired for way in ways)
-        right = (torch.rand(pictures, generator=picks) < RIGHT).tolist() if routed else [False] * pictures
+        right = (torch.rand(pictures, generator=picks) < RIGHT).tolist() if routed else [None] * pictures
         batch = self._joined(pairs, [self._cropped(*self._pair(pairs, picks, right=one), picks) for one in right])
         if routed:
             shown = torch.tensor(right, device=batch.label.device).repeat_interleave(self.crops_per_picture)
@@ -213,12 +214,18 @@ class Synthesis:
         clean, degraded = self._damage(whole, degradation, parameters, self._grey(1, picks), picks, rng)
         return self.storage(degraded, picks), clean, degradation.severity(parameters)
 
-    def _pair(self, pairs: Pairs, picks: Generator, *, right: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """(degraded, clean, severity; 0: nobody measured it) of a pair. `right`: the clean one in place of both."""
+    def _pair(self, pairs: Pairs, picks: Generator, *, right: bool | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(degraded, clean, severity; 0: nobody measured it) of a pair.
+
+        `right`: for a router; the clean one in place of both, or not.
+        """
         index = integer(len(pairs.photos), picks)
         both = torch.stack(pairs.photos[index])
         severity = pairs.severities[index] if pairs.severities else 0.0
         both = self._turned(both, picks).float() / 255
+        known = find_kind(pairs.kind)
+        if right is not None and known is not None and known.concern == "tones":
+            both = quantise(smaller(both, float(torch.rand(1, generator=picks)), self.crop_px), "round")
         if right:
             both, severity = both[[1, 1]], 0.0
         return self.storage(both[:1], picks), both[1:], torch.tensor([severity], device=both.device)
