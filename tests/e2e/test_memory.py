@@ -256,7 +256,7 @@ def test_600_mp_within_1_gb(tmp_path: Path) -> None:
     """And a part of it is what it is when it is all there is, as one tile, but for a level."""
     source = made(tmp_path / "huge.tif", 20000, 30000, cell=16)
     assert command_peak(source, "--max-memory", "1GB") < 1300
-    out = pyvips.Image.new_from_file(str(tmp_path / "photo.out.tif"))
+    out = pyvips.Image.new_from_file(str(tmp_path / "huge.out.tif"))
     assert (out.width, out.height) == (30000, 20000)
     left, top, margin = 12000, 8000, 256
     part = pyvips.Image.new_from_file(str(source)).crop(
@@ -267,9 +267,24 @@ def test_600_mp_within_1_gb(tmp_path: Path) -> None:
     assert np.abs(out.crop(left, top, 3000, 2000).numpy() - wanted).max() <= 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_million_names(tmp_path: Path) -> None:
+    """Listed by the process that restores about a thousand of them: as much memory as for ten thousand."""
+    one, peaks = bytes(pyvips.Image.black(16, 16).pngsave_buffer()), []
+    for count in (10_000, 1_000_000):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"picture-{number:07d}.png").write_bytes(one)
+        peaks.append(command_peak(folder, "--shard", f"1/{count // 1000}"))
+    assert peaks[1] < peaks[0] + 16, peaks
+    print(*(f"{peak:.0f} MB" for peak in peaks))
+
+
 def command_peak(source: Path, *options: str) -> float:
-    """What `darnet restore` of a picture, told rain, holds at its peak, in MB."""
-    target = source.with_name(f"photo.out{source.suffix}")
+    """What `darnet restore` of a picture or a folder, told rain, holds at its peak, in MB."""
+    target = source.with_name(f"{source.stem}.out{source.suffix}")
     command = [sys.executable, "-m", "darnet", "restore", source, "-o", target, "--as", "rain", "-d", "cpu", *options]
     with subprocess.Popen([*map(str, command)]) as running:
         _, status, usage = os.wait4(running.pid, 0)
