@@ -76,7 +76,7 @@ class Planner:
         odds = {kind: joint_odds(kind, first, diagnosis) for kind in diagnosis.suspected}
         certain = {kind for kind in diagnosis.suspected if diagnosis.scores[kind] >= self._least_beside(kind)}
         certain |= {kind for kind in first.suspected if first.scores[kind] >= self._needed(kind, first)}
-        both = {kind: BOTH * min(1.0, _odds(self.least(kind))) ** 2 for kind in odds}
+        both = {kind: BOTH * min(1.0, _odds(self._needed(kind, first))) ** 2 for kind in odds}
         sure = [kind for kind in odds if odds[kind] >= both[kind] and kind in certain and self._may(kind, objects)]
         sure.sort(key=lambda kind: -odds[kind])
         repairs = self._in_order(diagnosis, sure, treated)
