@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,9 @@ SYSTEM = manifest.SHIPPED / "darnet" / "system.json"
 LARGEST_PX = 512
 #: What a clean photo must keep for a wrong repair to be called mild; the bar for those, and for the others.
 MILD_DB, MORE_LIKELY_THAN_NOT, SURE = 35.0, 0.5, 0.6
-#: No bar is lower, and so few looks at clean photos may reach one.
-LEAST, ALARMS = 0.25, 0.014
+#: No bar is lower. So few looks at clean photos may reach one where a wrong repair is mild, or is blended by how certain
+#: it is; and elsewhere.
+LEAST, ALARMS, RARELY = 0.25, 0.01, 0.005
 #: Smaller pictures are not looked at; files of lower quality are damaged by JPEG, and by nothing else.
 SMALLEST_PX, MILD_QUALITY = 96, 85
 
@@ -49,15 +50,15 @@ def main(data: Path) -> None:
     bars = dict(enough)
     for kind, seen in looks(system, photos).items():
         seen.sort(reverse=True)
-        reached = seen[int(ALARMS * len(seen))]
+        alarms = ALARMS if enough[kind] < SURE or kind in system.soft else RARELY
+        reached = seen[int(alarms * len(seen))]
         bars[kind] = round(min(max(reached, LEAST), enough[kind]), 2)
-        print(f"{kind:13} {reached:.3f} is reached by {100 * ALARMS:.1f} % of {len(seen)} looks; the bar is {bars[kind]}")
-    beside = {kind: max(document["min_beside"].get(kind, 0.0), bar) for kind, bar in enough.items()}
-    document |= {"min_confidence": SURE, "min_confidences": bars, "min_beside": beside}
+        print(f"{kind:13} {100 * alarms:.1f} % of {len(seen)} looks reach {reached:.2f}; the bar is {bars[kind]}")
+    document |= {"min_confidence": SURE, "min_confidences": bars, "min_beside": enough}
     SYSTEM.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
-def costs(system: Restorer, photos: list[Tensor]) -> Mapping[str, float]:
+def costs(system: Restorer, photos: list[Tensor]) -> dict[str, float]:
     """The bar of each kind by what its expert does to clean photos."""
     clean = [photo[:, :LARGEST_PX, :LARGEST_PX].float() / 255 for photo in photos]
     bars = {}
@@ -69,7 +70,7 @@ def costs(system: Restorer, photos: list[Tensor]) -> Mapping[str, float]:
     return bars
 
 
-def looks(system: Restorer, photos: list[Tensor]) -> Mapping[str, list[float]]:
+def looks(system: Restorer, photos: list[Tensor]) -> dict[str, list[float]]:
     """The presence of each kind in clean photos; of JPEG in those that are hardly compressed."""
     seen: dict[str, list[float]] = {kind: [] for kind in system.experts}
     for photo in photos:
