@@ -132,7 +132,7 @@ def test_estimated_severities_follow_the_damage(restorer: darnet.Restorer) -> No
             damaged = quantise(make((severity, severity))(clean, named_generator("levels")), "round")
             found = restorer.diagnose(damaged).severities[make.kind]
             if make not in (MotionBlur, Jpeg):  # whose severities tend far to the mean
-                assert found == pytest.approx(severity, rel=0.35)
+                assert found == pytest.approx(severity, rel=0.4)
             estimated.append(found)
         assert estimated == sorted(estimated)
 

@@ -117,6 +117,16 @@ def test_below_a_half_a_bar_is_one_for_both_looks() -> None:
     assert planner.hints(found(haze=0.4)) == []  # it is in the plan
 
 
+def test_a_low_bar_is_for_the_most_certain_kind_alone() -> None:
+    """What is left by a repair looks like other damage: beside a surer kind, and after it, the higher bar holds."""
+    planner = Planner(EVERY, 0.3, {}, min_beside={"haze": 0.6})
+    assert kinds(planner.plan(found(haze=0.4))) == ["haze"]
+    assert kinds(planner.plan(found(noise=0.9, haze=0.4))) == ["noise"]
+    assert kinds(planner.revise(found(noise=0.9, haze=0.4), found(noise=0.0, haze=0.65), ["noise"])) == []
+    surest = found(noise=0.35, haze=0.4)
+    assert kinds(planner.revise(surest, found(noise=0.0, haze=0.4), ["noise"])) == ["haze"]
+
+
 def test_what_is_likely_nowhere_and_repaired_all_the_same_is_repaired_everywhere() -> None:
     seen = Diagnosis({"clean": 0.8, "noise": 0.2}, {}, crops(0.3, 0.05, 0.05, 0.05))
     assert [repair.share for repair in Planner(EVERY, 0.1).plan(seen)] == [1.0]

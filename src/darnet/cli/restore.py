@@ -205,7 +205,8 @@ class Telling:
         from darnet.restore.result import part
 
         job, kinds = self.job, self._kinds(treatment)
-        verdict = f"as {', '.join(job.kinds)}" if job.kinds else _verdict(treatment)
+        wanted = (repair.kind for repair in treatment.plan)
+        verdict = treatment.diagnosis.listed(wanted) if treatment.diagnosis else f"as {', '.join(job.kinds)}"
         done = {step.expert: step.share for step in treatment.steps}
         shares = {repair.kind: repair.share for repair in treatment.plan} if job.dry_run else done
         action = (
@@ -249,14 +250,6 @@ def _refuse_watched(interval: float | None, from_sidecar: Path | None, *, watch:
         raise UsageError("--interval: goes with --watch")
     if from_sidecar is not None and watch:
         raise UsageError("--from-sidecar: does again what was done; what arrives for --watch is new")
-
-
-def _verdict(treatment: Treatment) -> str:
-    """What was found at first, and what is to be repaired although it is less likely there than not."""
-    found = treatment.diagnosis
-    assert found is not None
-    besides = [repair.kind for repair in treatment.plan if repair.kind not in found.present]
-    return ", ".join((str(found), *map(found.describe, besides)))
 
 
 def _detail(treatment: Treatment) -> str:

@@ -108,7 +108,8 @@ class Sheet:
         treatment = done.treatment
         if treatment is None:
             return "done already", ""
-        found = str(treatment.diagnosis) if treatment.diagnosis else f"as {', '.join(self.job.kinds)}"
+        wanted = (repair.kind for repair in treatment.plan)
+        found = treatment.diagnosis.listed(wanted) if treatment.diagnosis else f"as {', '.join(self.job.kinds)}"
         did = " + ".join(step.expert + part(step.share) for step in treatment.steps if step.expert) or "left alone"
         plan = ", then ".join(map(str, treatment.plan))
         planned = f"; planned: {escape(plan)}" if len(treatment.plan) > len(treatment.experts) else ""

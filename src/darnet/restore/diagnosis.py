@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,7 +88,16 @@ class Diagnosis:
 
     def __str__(self) -> str:
         """All that is present: `noise 93 % (σ ≈ 24), jpeg 71 % (quality ≈ 38)`, or `clean 98 %`."""
-        return ", ".join(map(self.describe, self.present or (CLEAN,)))
+        return self.listed()
+
+    def listed(self, repaired: Iterable[str] = ()) -> str:
+        """The same, and what is repaired although it is less likely there than not.
+
+        >>> Diagnosis({"clean": 0.62, "motion": 0.38}, {"motion": 9.0}).listed(["motion"])
+        'clean 62 %, motion 38 % (path ≈ 9 px)'
+        """
+        besides = [kind for kind in repaired if kind not in self.present]
+        return ", ".join(map(self.describe, (*(self.present or (CLEAN,)), *besides)))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
