@@ -33,8 +33,8 @@ SYSTEM = manifest.SHIPPED / "darnet" / "system.json"
 LARGEST_PX = 512
 #: What a clean photo must keep for a wrong repair to be called mild; the bar for those, and for the others.
 MILD_DB, MORE_LIKELY_THAN_NOT, SURE = 35.0, 0.5, 0.6
-#: No bar is lower. So few looks at clean photos may reach one where a wrong repair is mild, or is blended by how certain
-#: it is; and elsewhere.
+#: No bar is lower. So few looks may reach one where a wrong repair is mild, or blended by its certainty;
+#: and elsewhere.
 LEAST, ALARMS, RARELY = 0.25, 0.01, 0.005
 #: Smaller pictures are not looked at; files of lower quality are damaged by JPEG, and by nothing else.
 SMALLEST_PX, MILD_QUALITY = 96, 85
@@ -77,9 +77,9 @@ def looks(system: Restorer, photos: list[Tensor]) -> dict[str, list[float]]:
         for quality, form in forms(PIL.Image.fromarray(photo.permute(1, 2, 0).numpy())):
             if min(form.size) >= SMALLEST_PX:
                 scores = system.router(torch.from_numpy(np.array(form)).permute(2, 0, 1).float() / 255).scores
-                for kind in seen:
+                for kind, found in seen.items():
                     if kind != "jpeg" or quality >= MILD_QUALITY:
-                        seen[kind].append(scores[kind])
+                        found.append(scores[kind])
     return seen
 
 
