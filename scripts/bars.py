@@ -1,12 +1,14 @@
 """How sure the diagnosis must be before each expert of the system that ships is sent for.
 
-    python scripts/bars.py DATA        (the folder that the router was trained on)
+    python scripts/bars.py DATA [UNSEEN]
+
+DATA is the folder that the router was trained on, UNSEEN one of clean photos that it was not.
 
 Of a kind that is the most certain one of a picture, what few clean photos reach, each looked at as people keep them:
-as it is, stored, made smaller, in parts. And no more than what a wrong repair costs asks for, by what the expert does
+as it is, stored, made smaller, in parts; those that the router never saw as they are. And no more than what a wrong repair costs asks for, by what the expert does
 to a picture that had nothing: where a clean photo comes out almost as it went in, what is more likely than not. That
 is also what a kind needs beside a surer one, since a damaged photo is taken for more than a clean one is.
-Photos are those of the router's validation.
+The others are those of the router's validation.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ LEAST, ALARMS, RARELY = 0.25, 0.01, 0.005
 SMALLEST_PX, MILD_QUALITY = 96, 85
 
 
-def main(data: Path) -> None:
+def main(data: Path, unseen: Path | None = None) -> None:
     """Measure, say, and write the bars into the system."""
     recipe = load_recipe(find_recipe("router"))
     material = load_material(data, recipe.paired, smallest_px=recipe.data.smallest_px)
@@ -48,7 +50,9 @@ def main(data: Path) -> None:
     system = load("darnet", device="cpu")
     enough, document = costs(system, photos), json.loads(SYSTEM.read_text(encoding="utf-8"))
     bars = dict(enough)
-    for kind, seen in looks(system, photos).items():
+    known = set() if unseen is None else {path.name for path in data.rglob("*")}
+    others = [path for path in sorted(unseen.iterdir() if unseen else ()) if path.name not in known]
+    for kind, seen in looks(system, photos, others).items():
         seen.sort(reverse=True)
         alarms = ALARMS if enough[kind] < SURE or kind in system.soft else RARELY
         reached = seen[int(alarms * len(seen))]
@@ -70,16 +74,16 @@ def costs(system: Restorer, photos: list[Tensor]) -> dict[str, float]:
     return bars
 
 
-def looks(system: Restorer, photos: list[Tensor]) -> dict[str, list[float]]:
+def looks(system: Restorer, photos: list[Tensor], others: list[Path]) -> dict[str, list[float]]:
     """The presence of each kind in clean photos; of JPEG in those that are hardly compressed."""
     seen: dict[str, list[float]] = {kind: [] for kind in system.experts}
-    for photo in photos:
-        for quality, form in forms(PIL.Image.fromarray(photo.permute(1, 2, 0).numpy())):
-            if min(form.size) >= SMALLEST_PX:
-                scores = system.router(torch.from_numpy(np.array(form)).permute(2, 0, 1).float() / 255).scores
-                for kind, found in seen.items():
-                    if kind != "jpeg" or quality >= MILD_QUALITY:
-                        found.append(scores[kind])
+    shown = [form for photo in photos for form in forms(PIL.Image.fromarray(photo.permute(1, 2, 0).numpy()))]
+    for quality, form in (*shown, *((0, PIL.Image.open(path).convert("RGB")) for path in others)):
+        if min(form.size) >= SMALLEST_PX:
+            scores = system.router(torch.from_numpy(np.array(form)).permute(2, 0, 1).float() / 255).scores
+            for kind, found in seen.items():
+                if kind != "jpeg" or quality >= MILD_QUALITY:
+                    found.append(scores[kind])
     return seen
 
 
@@ -98,4 +102,4 @@ def forms(photo: PIL.Image.Image) -> Iterator[tuple[int, PIL.Image.Image]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))

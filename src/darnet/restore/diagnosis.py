@@ -94,7 +94,7 @@ class Diagnosis:
         """The same, and what is repaired although it is less likely there than not.
 
         >>> Diagnosis({"clean": 0.62, "motion": 0.38}, {"motion": 9.0}).listed(["motion"])
-        'clean 62 %, motion 38 % (path ≈ 9 px)'
+        'clean 62 %, motion 38 % (path ≈ 9)'
         """
         besides = [kind for kind in repaired if kind not in self.present]
         return ", ".join(map(self.describe, (*(self.present or (CLEAN,)), *besides)))
