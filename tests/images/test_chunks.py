@@ -100,6 +100,26 @@ def test_iptc_travels(tmp_path: Path) -> None:
         assert b"\x1c\x02\x50\0\3abc" in picture.metadata["iptc-data"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "packed", "latin", "digits"])
+def test_xmp_is_written_as_its_specification_says_however_it_came(tmp_path: Path, kind: str, late: bool) -> None:
+    xmp = '<x:xmpmeta tiff:Orientation="6">Żółć 写真 é</x:xmpmeta>'.encode()
+    chunk = {
+        "plain": made(b"iTXt", b"XML:com.adobe.xmp\0\0\0en\0XMP\0" + xmp),
+        "packed": made(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp)),
+        "latin": made(b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(xmp)),  # as libvips writes it
+        "digits": made(b"tEXt", b"Raw profile type xmp\0" + digits(b"xmp", xmp)),
+    }[kind]
+    before, after = (b"", chunk) if late else (chunk, b"")
+    out = Image.read(png(tmp_path / "in.png", before, after)).write(tmp_path / "out.png")
+    assert [chunk for chunk in named(out) if chunk[0] in chunks.TEXTS] == [(b"iTXt", chunks.XMP + bytes(5) + xmp)]
+    with PIL.Image.open(out) as picture:
+        assert picture.info["xmp"] == xmp
+    turned = png(tmp_path / "in.png", before + made(b"eXIf", block(6)), after)
+    assert Image.read(turned).metadata["xmp-data"] == xmp.replace(b"6", b"1")
+    assert b"xmpmeta" not in Image.read(out).write(tmp_path / "bare.png", metadata="strip").read_bytes()
+
+
 def test_what_colours_mean_is_kept_even_where_metadata_are_not(tmp_path: Path) -> None:
     meant = [(b"gAMA", struct.pack(">I", 100000)), (b"cICP", bytes([9, 16, 0, 1])), (b"cLLI", bytes(8))]
     source = png(tmp_path / "in.png", b"".join(made(*chunk) for chunk in meant))

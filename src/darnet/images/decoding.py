@@ -116,7 +116,7 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
                 _tell_of_cmyk(path, own)
             # How an AVIF picture lies is said elsewhere, and libvips has turned it.
             names = set(header_fields(stored))
-            metadata = header(image, turned=format == "avif" or "orientation" in names)
+            metadata = header(image, side, turned=format == "avif" or "orientation" in names)
             dense = density.of_vips(stored, names) if format == "tiff" else {}
             turned = "orientation" in names and stored.get("orientation") > UPSIDE_DOWN
             if format == "avif" and channels.array.dtype == np.uint16:
@@ -126,10 +126,10 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
     if format == "png" and profile is None and b"iCCP" in head[: head.find(b"IDAT")]:
         warn(path, profiles.UNFIT, stacklevel=5)  # which libvips has left out itself
     if format == "tiff":
-        side = exif.read(path, file, page)
-    if density.ACROSS not in {**dense, **side}:
-        dense = density.of_exif(side.get("exif-data", metadata.get("exif-data")))
-    fields = {**metadata, **dense, **side}
+        metadata = {**metadata, **exif.read(path, file, page)}
+    if density.ACROSS not in {**dense, **metadata}:
+        dense = density.of_exif(metadata.get("exif-data"))
+    fields = {**dense, **metadata}
     return Content(channels, profile, density.turned(fields) if turned else fields, coding, more)
 
 

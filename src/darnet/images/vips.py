@@ -69,13 +69,14 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     return image.copy(xres=float(across), yres=float(down))
 
 
-def header(image: Any, *, turned: bool) -> Metadata:
+def header(image: Any, side: Metadata, *, turned: bool) -> Metadata:
     """What a libvips image's file says about it, but for its density, to be written back by `to_vips`.
 
-    `turned`: its orientation was applied, so that XMP must not name it either.
+    `side`: what else was read of that file, which holds. `turned`: its orientation was applied, so that XMP must not
+    name it either.
     """
     fields = set(header_fields(image))
-    kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)}
+    kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)} | {**side}
     if turned and "xmp-data" in kept:
         kept["xmp-data"] = without_orientation(kept["xmp-data"])
     if "delay" in fields:
