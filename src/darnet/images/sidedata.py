@@ -1,7 +1,7 @@
 """What a file says beside its samples that libvips keeps to itself, read from the file and put into another.
 
 It lies in the fields of `Image.metadata` that no libvips image has: `png-text`, `png-colour`, `png-hdr`,
-`jpeg-segments`, `nclx`, and density (`darnet.images.density`).
+`jpeg-segments`, `nclx`, `tiff-tags`, and density (`darnet.images.density`).
 """
 
 from __future__ import annotations

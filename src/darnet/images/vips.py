@@ -19,7 +19,7 @@ from darnet.images.scratch import Array
 
 DELAYS = "delays"  # milliseconds that each frame is shown, as text: `100 200 100`; of libvips, `delay`
 KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "loop")
-UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", DELAYS)
+UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", "tiff-tags", DELAYS)
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
 STALE = re.compile(r"orientation|jpeg-thumbnail-data|exif-ifd1-|exif-ifd0-(Orientation|Image(Width|Length))$")
 # libtiff has no memory for the tables of a file, which are smaller than the file: one that is damaged asks for none,
