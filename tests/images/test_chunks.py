@@ -145,6 +145,16 @@ def test_no_gamma_beside_a_profile(tmp_path: Path) -> None:
     assert not {b"gAMA", b"iCCP"} & {name for name, _ in named(out)}
 
 
+def test_chunks_that_nobody_keeps_are_named_but_not_those_that_hold_no_longer(tmp_path: Path) -> None:
+    stale = made(b"bKGD", bytes(6)) + made(b"tIME", bytes(7)) + made(b"sBIT", bytes(3))
+    with overheard() as said:
+        Image.read(png(tmp_path / "in.png", stale + made(b"caBX", b"jumb"), made(b"prVt", b"") + made(b"caBX", b"")))
+    assert [one.reason for one in said] == ["PNG files are read without caBX, prVt"]
+    with overheard() as said:
+        Image.read(Image.read(png(tmp_path / "in.png", stale)).write(tmp_path / "out.png"))
+    assert not said
+
+
 def test_cut_off_anywhere_nothing_is_raised() -> None:
     file = io.BytesIO()
     PIL.Image.fromarray(PICTURE).save(file, "PNG")

@@ -29,6 +29,9 @@ PART_BYTES = 2**20
 TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 #: How colours are meant, and how bright they get; the first stand in the place of an ICC profile.
 COLOURS, BRIGHTNESS = frozenset({b"sRGB", b"gAMA", b"cHRM"}), frozenset({b"cICP", b"mDCV", b"mDCv", b"cLLI", b"cLLi"})
+#: What is read here or by libvips; and what says how the old pixels were stored, what they looked best on, and when.
+READ = TEXTS | COLOURS | BRIGHTNESS | {b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"pHYs", b"eXIf", b"acTL", b"fcTL"}
+STALE = frozenset({b"sBIT", b"hIST", b"sPLT", b"bKGD", b"tIME", b"iDOT", b"vpAg", b"caNv", b"orNT"})
 #: Keywords of IPTC as they write it.
 RAW_IPTC = {b"Raw profile type iptc", b"Raw profile type 8bim"}
 #: Keywords of XMP as its specification says it, a text of UTF-8, and as digits.
@@ -53,10 +56,10 @@ class Chunk(NamedTuple):
 def read(path: Path, file: BinaryIO) -> Metadata:
     """What a PNG file says: `png-text`, `png-colour`, `png-hdr`, `iptc-data`, `xmp-data`, `exif-data` and density.
 
-    Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB. Raises ImageError for a file
-    that unpacks to far more than it is.
+    Warns (ImageWarning), naming `path`, of HDR: its numbers are taken for sRGB, and of chunks that are lost. Raises
+    ImageError for a file that unpacks to far more than it is.
     """
-    text, colour, exif, iptc, xmp, profiled = [], [], b"", b"", b"", False
+    text, colour, others, exif, iptc, xmp, profiled = [], [], list[bytes](), b"", b"", b"", False
     dense: Metadata = {}
     left = MOST_UNPACKED
     for chunk in _chunks(file):
@@ -74,14 +77,15 @@ def read(path: Path, file: BinaryIO) -> Metadata:
             exif = exif or _from_digits(chunk)
         elif chunk.name in TEXTS and chunk.keyword in RAW_IPTC and not iptc:
             iptc = _from_digits(chunk)
-        elif chunk.name in TEXTS and chunk.keyword == XMP:
-            xmp = xmp or _content(chunk)
-        elif chunk.name in TEXTS and chunk.keyword == RAW_XMP:
-            xmp = xmp or _from_digits(chunk)
+        elif chunk.name in TEXTS and chunk.keyword in {XMP, RAW_XMP}:
+            xmp = xmp or (_content(chunk) if chunk.keyword == XMP else _from_digits(chunk))
         elif chunk.name in TEXTS:
             text.append(chunk)
+        else:
+            others.append(chunk.name)
         if chunk.name == b"cICP" and chunk.data[1:2] and chunk.data[1] in HDR:
             warn(path, taken_for_srgb(chunk.data[1]), stacklevel=5)
+    _tell_of_lost(path, others)
     meant = [chunk.whole for chunk in colour if chunk.name in COLOURS and not profiled]
     fields: dict[str, bytes] = {
         "png-text": b"".join(chunk.whole for chunk in text),
@@ -92,6 +96,12 @@ def read(path: Path, file: BinaryIO) -> Metadata:
         "exif-data": exif and PREFIX + unprefixed(exif),
     }
     return {**{name: value for name, value in fields.items() if value}, **dense}
+
+
+def _tell_of_lost(path: Path, names: list[bytes]) -> None:
+    lost = [name.decode() for name in dict.fromkeys(names) if name not in READ | STALE and name.isalpha()]
+    if lost:
+        warn(path, f"PNG files are read without {', '.join(lost)}", stacklevel=6)
 
 
 def begin(file: BinaryIO, fields: Metadata, exif: bytes) -> tuple[int, bytes]:
