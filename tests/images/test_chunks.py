@@ -100,6 +100,26 @@ def test_iptc_travels(tmp_path: Path) -> None:
         assert b"\x1c\x02\x50\0\3abc" in picture.metadata["iptc-data"]
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("kind", ["plain", "packed", "latin", "digits"])
+def test_xmp_is_written_as_its_specification_says_however_it_came(tmp_path: Path, kind: str, late: bool) -> None:
+    xmp = '<x:xmpmeta tiff:Orientation="6">Żółć 写真 é</x:xmpmeta>'.encode()
+    chunk = {
+        "plain": made(b"iTXt", b"XML:com.adobe.xmp\0\0\0en\0XMP\0" + xmp),
+        "packed": made(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp)),
+        "latin": made(b"zTXt", b"XML:com.adobe.xmp\0\0" + zlib.compress(xmp)),  # as libvips writes it
+        "digits": made(b"tEXt", b"Raw profile type xmp\0" + digits(b"xmp", xmp)),
+    }[kind]
+    before, after = (b"", chunk) if late else (chunk, b"")
+    out = Image.read(png(tmp_path / "in.png", before, after)).write(tmp_path / "out.png")
+    assert [chunk for chunk in named(out) if chunk[0] in chunks.TEXTS] == [(b"iTXt", chunks.XMP + bytes(5) + xmp)]
+    with PIL.Image.open(out) as picture:
+        assert picture.info["xmp"] == xmp
+    turned = png(tmp_path / "in.png", before + made(b"eXIf", block(6)), after)
+    assert Image.read(turned).metadata["xmp-data"] == xmp.replace(b"6", b"1")
+    assert b"xmpmeta" not in Image.read(out).write(tmp_path / "bare.png", metadata="strip").read_bytes()
+
+
 def test_what_colours_mean_is_kept_even_where_metadata_are_not(tmp_path: Path) -> None:
     meant = [(b"gAMA", struct.pack(">I", 100000)), (b"cICP", bytes([9, 16, 0, 1])), (b"cLLI", bytes(8))]
     source = png(tmp_path / "in.png", b"".join(made(*chunk) for chunk in meant))
@@ -123,6 +143,16 @@ def test_no_gamma_beside_a_profile(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(data[:at] + made(b"gAMA", struct.pack(">I", 45455)) + data[at:])
     out = Image.read(tmp_path / "x.png").write(tmp_path / "out.png", icc="srgb")
     assert not {b"gAMA", b"iCCP"} & {name for name, _ in named(out)}
+
+
+def test_chunks_that_nobody_keeps_are_named_but_not_those_that_hold_no_longer(tmp_path: Path) -> None:
+    stale = made(b"bKGD", bytes(6)) + made(b"tIME", bytes(7)) + made(b"sBIT", bytes(3))
+    with overheard() as said:
+        Image.read(png(tmp_path / "in.png", stale + made(b"caBX", b"jumb"), made(b"prVt", b"") + made(b"caBX", b"")))
+    assert [one.reason for one in said] == ["PNG files are read without caBX, prVt"]
+    with overheard() as said:
+        Image.read(Image.read(png(tmp_path / "in.png", stale)).write(tmp_path / "out.png"))
+    assert not said
 
 
 def test_cut_off_anywhere_nothing_is_raised() -> None:

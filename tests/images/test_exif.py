@@ -16,9 +16,10 @@ import pytest
 import pyvips
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from darnet.images import exif
+from darnet.images import exif, scratch
 from darnet.images.arrays import rescale
 from darnet.images.image import Image
+from darnet.notices import overheard
 
 ASCII, SHORT, LONG, RATIONAL, UNDEFINED = 2, 3, 4, 5, 7
 WIDTH, HEIGHT, DESCRIPTION, MAKE, STRIPS, ORIENTATION, ARTIST = 0x100, 0x101, 0x10E, 0x10F, 0x111, 0x112, 0x13B
@@ -212,6 +213,97 @@ def test_strip_leaves_no_exif(tmp_path):
     path = Image(noise(), metadata={"exif-data": camera()}).write(tmp_path / "x.tif", metadata="strip")
     assert b"Acme" not in path.read_bytes()
     assert "exif-data" not in Image.read(path).metadata
+
+
+# ------------------------------------------------------------------------------------------------------ further tags
+
+DOUBLE, BYTE = 12, 1
+GEO = {
+    0x11D: (ASCII, 5, b"page\0"),
+    33550: (DOUBLE, 3, struct.pack("<3d", 0.5, 0.5, 0)),
+    33922: (DOUBLE, 6, struct.pack("<6d", 0, 0, 0, 4e5, 5e6, 0)),
+    34735: (SHORT, 8, struct.pack("<8H", 1, 1, 0, 1, 1024, 0, 1, 1)),
+    42113: (ASCII, 6, b"-9999\0"),
+    65000: (BYTE, 3, b"\1\2\3"),
+}
+
+
+def tagged(path: Path, tags: dict[int, tuple[int, int, bytes]]) -> Path:
+    """A TIFF file of Pillow's with more tags in its directory, which is written anew at the end."""
+    PIL.Image.fromarray(noise()).save(path)
+    data = path.read_bytes()
+    data += bytes(len(data) % 2)
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    own, stored = b"", [data[start : start + 12] for start in range(at + 2, at + 2 + 12 * count, 12)]
+    for tag, (kind, number, value) in tags.items():
+        place = value.ljust(4, b"\0") if len(value) <= 4 else struct.pack("<I", len(data) + len(own))
+        own += value + bytes(len(value) % 2) if len(value) > 4 else b""
+        stored.append(struct.pack("<HHI", tag, kind, number) + place)
+    stored.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    directory = struct.pack("<H", len(stored)) + b"".join(stored) + bytes(4)
+    path.write_bytes(data[:4] + struct.pack("<I", len(data) + len(own)) + data[8:] + own + directory)
+    return path
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_further_tags_stay_in_tiff_and_are_missed_aloud_elsewhere(tmp_path, monkeypatch, large):
+    picture = Image.read(tagged(tmp_path / "in.tif", GEO))
+    if large:
+        monkeypatch.setattr(scratch, "MOST_BYTES", 1000)
+    found = layout(picture.write(tmp_path / "out.tif").read_bytes())
+    assert {tag: found.get(tag) for tag in GEO} == {
+        0x11D: "page",
+        33550: (0.5, 0.5, 0.0),
+        33922: (0.0, 0.0, 0.0, 4e5, 5e6, 0.0),
+        34735: (1, 1, 0, 1, 1024, 0, 1, 1),
+        42113: "-9999",
+        65000: b"\1\2\3",
+    }
+    np.testing.assert_array_equal(Image.read(tmp_path / "out.tif").array, noise())
+    with pytest.warns(UserWarning, match="JPEG files are written without further tags of a TIFF file"):
+        picture.write(tmp_path / "out.jpg")
+    assert not GEO.keys() & layout(picture.write(tmp_path / "bare.tif", metadata="strip").read_bytes()).keys()
+
+
+def test_tags_that_would_contradict_the_picture_are_named(tmp_path):
+    layers, version = (UNDEFINED, 8, b"8BIMLayr"), (BYTE, 4, b"\1\4\0\0")
+    pointer, kept = (13, 1, struct.pack("<I", 8)), (ASCII, 3, b"ab\0")
+    path = tagged(tmp_path / "in.tif", {37724: layers, 50706: version, 65000: pointer, 65001: kept})
+    with overheard() as said:
+        out = Image.read(path).write(tmp_path / "out.tif")
+    assert [one.reason for one in said] == ["without TIFF tags 37724, 50706, 65000, which cannot be kept"]
+    assert {37724, 50706, 65000, 65001} & layout(out.read_bytes()).keys() == {65001}
+
+
+def test_where_pixels_are_on_earth_is_not_kept_of_a_turned_picture(tmp_path):
+    path = tagged(tmp_path / "in.tif", GEO | {ORIENTATION: (SHORT, 1, b"\3\0")})
+    with overheard() as said:
+        out = Image.read(path).write(tmp_path / "out.tif")
+    assert [one.reason for one in said] == ["without TIFF tags 33550, 33922, which cannot be kept"]
+    assert GEO.keys() & layout(out.read_bytes()).keys() == GEO.keys() - exif.PLACES
+
+
+def test_no_damage_to_further_tags_is_raised(tmp_path):
+    data = tagged(tmp_path / "in.tif", GEO).read_bytes()
+    plain, draw = Image.of(noise()).write(tmp_path / "x.tif").read_bytes(), np.random.default_rng(5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for _ in range(500):
+            hurt = bytearray(data)
+            for place in draw.integers(len(data) - 400, len(data), 4):
+                hurt[place] = draw.integers(256)
+            found = exif.read_further(tmp_path / "x.tif", io.BytesIO(hurt), 0, turned=False)
+            grown = exif.add(tmp_path / "x.tif", plain, found)
+            assert grown[8 : len(plain)] == plain[8:]
+            assert layout(plain).items() <= layout(grown).items()
+
+
+def test_a_plain_file_has_no_further_tags(tmp_path):
+    for path in (tagged(tmp_path / "in.tif", {}), Image.of(noise()).write(tmp_path / "out.tif")):
+        with overheard() as said:
+            assert "tiff-tags" not in Image.read(path).metadata
+        assert not said
 
 
 # ------------------------------------------------------------------------------------------------------ damaged EXIF

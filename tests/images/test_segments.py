@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
 
 from darnet.images import segments
@@ -17,6 +18,7 @@ from darnet.notices import overheard
 
 PICTURE = np.random.default_rng(1).integers(0, 256, (32, 48, 3), np.uint8)
 EXTENDED = b"http://ns.adobe.com/xmp/extension/\0" + b"A" * 32 + struct.pack(">II", 4, 0) + b"<b/>"
+SRGB = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
 NOTE = b"Acme\0\0II" + bytes(range(64))
 
 
@@ -44,6 +46,18 @@ def test_comments_and_extended_xmp_stay(tmp_path: Path) -> None:
     assert not [one for one in found(bare) if one in extra]
     with pytest.warns(UserWarning, match="PNG files are written without comments of a JPEG file"):
         Image.read(out).write(tmp_path / "out.png")
+
+
+def test_segments_that_nobody_keeps_are_named(tmp_path: Path) -> None:
+    coded = [(0xEC, b"Ducky\0\1\0\4"), (segments.APP0, b"JFXX\0\x10"), (0xED, b"Photoshop 3.0\0")]
+    lost = [(0xEB, b"JP\0\1\0\0\0\1\0\0\0\x20jumb"), (0xE4, b"Acme"), (0xE4, b"more"), (0xEC, b"PictureInfo")]
+    with overheard() as said:
+        Image.read(jpeg(tmp_path / "in.jpg", coded + lost, xmp=b"<x/>", exif=PIL.Image.Exif(), icc_profile=SRGB))
+    named = "APP11 (such as content credentials, C2PA), APP4, APP12"
+    assert [one.reason for one in said] == [f"JPEG files are read without {named}"]
+    with overheard() as said:
+        Image.read(jpeg(tmp_path / "in.jpg", coded, xmp=b"<x/>", exif=PIL.Image.Exif(), icc_profile=SRGB))
+    assert not said
 
 
 @pytest.mark.parametrize("dpi", [(300, 300), (72, 144)])

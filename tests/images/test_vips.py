@@ -22,11 +22,11 @@ def test_fields_come_back_and_those_of_nobody_elses_stay_outside() -> None:
     assert image.get("delay") == [100, 20]
     assert "png-text" not in header_fields(image) and DELAYS not in header_fields(image)
     assert (image.xres, image.yres) == (3, 4)
-    assert {**header(image, turned=False), "xres": 3.0, "yres": 4.0, "png-text": b"abc"} == fields
+    assert {**header(image, {}, turned=False), "xres": 3.0, "yres": 4.0, "png-text": b"abc"} == fields
 
 
 def test_xmp_names_an_orientation_no_longer_where_it_was_applied() -> None:
     xmp = b'<rdf:Description tiff:Orientation="6"/>'
     image = to_vips(np.zeros((2, 2, 3), np.uint8), {"xmp-data": xmp})
-    assert header(image, turned=False)["xmp-data"] == xmp
-    assert header(image, turned=True)["xmp-data"] == xmp.replace(b"6", b"1")
+    assert header(image, {}, turned=False)["xmp-data"] == xmp
+    assert header(image, {}, turned=True)["xmp-data"] == xmp.replace(b"6", b"1")

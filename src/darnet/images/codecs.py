@@ -37,7 +37,7 @@ from darnet.timeline import span
 
 #: Fields that libvips is not given, by format: they are written byte by byte (`sidedata`).
 COEFFICIENT_BYTES = 2  # of a sample of a JPEG file
-WRITTEN_HERE = {"jpeg": ("exif-data",), "png": ("exif-data", "iptc-data"), "tiff": ("iptc-data",)}
+WRITTEN_HERE = {"jpeg": ("exif-data",), "png": ("exif-data", "iptc-data", "xmp-data"), "tiff": ("iptc-data",)}
 
 
 @dataclass(frozen=True)

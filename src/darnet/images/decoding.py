@@ -34,6 +34,7 @@ Layout: TypeAlias = Mapping[int, tuple[int, ...]]
 #: Tags of a TIFF file, and some of their values.
 SUBFILE, BITS, COMPRESSION, PHOTOMETRIC, SUBSAMPLING = 254, 258, 259, 262, 530
 SMALLER_OR_MASK = 5
+UPRIGHT = 1
 OLD_JPEG, NEW_JPEG, YCBCR = (6,), (7,), (6,)
 
 
@@ -116,9 +117,9 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
                 _tell_of_cmyk(path, own)
             # How an AVIF picture lies is said elsewhere, and libvips has turned it.
             names = set(header_fields(stored))
-            metadata = header(image, turned=format == "avif" or "orientation" in names)
+            metadata = header(image, side, turned=format == "avif" or "orientation" in names)
             dense = density.of_vips(stored, names) if format == "tiff" else {}
-            turned = "orientation" in names and stored.get("orientation") > UPSIDE_DOWN
+            lies = stored.get("orientation") if "orientation" in names else UPRIGHT
             if format == "avif" and channels.array.dtype == np.uint16:
                 coding = coding._replace(bits=image.get("bits-per-sample"))
     except pyvips.Error as error:
@@ -126,11 +127,11 @@ def _page(path: Path, format: str, file: BinaryIO, max_pixels: int, pages: Pages
     if format == "png" and profile is None and b"iCCP" in head[: head.find(b"IDAT")]:
         warn(path, profiles.UNFIT, stacklevel=5)  # which libvips has left out itself
     if format == "tiff":
-        side = exif.read(path, file, page)
-    if density.ACROSS not in {**dense, **side}:
-        dense = density.of_exif(side.get("exif-data", metadata.get("exif-data")))
-    fields = {**metadata, **dense, **side}
-    return Content(channels, profile, density.turned(fields) if turned else fields, coding, more)
+        metadata = {**metadata, **exif.read(path, file, page), **exif.read_further(path, file, page, lies != UPRIGHT)}
+    if density.ACROSS not in {**dense, **metadata}:
+        dense = density.of_exif(metadata.get("exif-data"))
+    fields = {**dense, **metadata}
+    return Content(channels, profile, density.turned(fields) if lies > UPSIDE_DOWN else fields, coding, more)
 
 
 def _developed(path: Path, format: str, file: BinaryIO, max_pixels: int) -> Content | None:

@@ -1,4 +1,4 @@
-"""EXIF of TIFF files, which libvips neither reads nor writes: it lies in the file's own directories (IFDs).
+"""EXIF and further tags of TIFF files, which libvips neither reads nor writes: they lie in its directories (IFDs).
 
 A block is what the other formats carry and libvips calls `exif-data`: `Exif`, two zeros and a small TIFF file.
 Importing this module does not import PIL.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, get_ident
@@ -34,6 +34,16 @@ POINTERS: Pointers = {EXIF: {INTEROPERABILITY: {}}, GPS: {}}
 # description, make, model, software, date, artist, computer, rating, copyright, and Windows' title, comment, author,
 # keywords, subject.
 ABOUT = (0x00B, 0x10D, 0x10E, 0x10F, 0x110, 0x131, 0x132, 0x13B, 0x13C, 0x4746, 0x4749, 0x8298, *range(0x9C9B, 0x9CA0))
+# What it says about how pixels are stored, or libvips keeps itself: XMP, IPTC, Photoshop's resources, the ICC profile.
+STORED = frozenset(
+    {*range(254, 267), *range(273, 285), *range(288, 294), 296, 297, 317, *range(320, 329), *range(332, 337)}
+    | {*range(338, 343), 347, *range(512, 522), *range(529, 533), 559, 700, IPTC, 34377, 34675, *range(32995, 32999)}
+)
+# What would contradict the picture, or points to what nobody copies: other directories, Photoshop's layers, raw (DNG).
+LOST = frozenset({330, 400, INTEROPERABILITY, 37724, *range(50706, 50838), *range(50840, 51201)})
+PLACES = frozenset({33550, 33922, 34264})  # where on Earth pixels are, as they are stored
+PLAIN_KINDS = range(1, 13)  # types that a plain TIFF file knows and that are no pointers
+FURTHER = "tiff-tags"  # field of the tags of neither kind: a block
 SIZES = {0xA002: 0x100, 0xA003: 0x101}  # width and height: tag of the EXIF directory, tag of the first directory
 
 
@@ -48,8 +58,24 @@ def read(path: Path, file: BinaryIO, page: int = 0) -> dict[str, bytes]:
     return {"exif-data": block} if block else {}
 
 
+def read_further(path: Path, file: BinaryIO, page: int, turned: bool) -> dict[str, bytes]:
+    """The tags of a page of a TIFF file that are no EXIF, such as GeoTIFF's, as {"tiff-tags": block}, or {}.
+
+    `turned`: the picture lies otherwise in the file. Warns (ImageWarning), naming `path`, of tags that are not kept, as
+    what would be wrong, or are damaged.
+    """
+    found, problem = _attempt(_further, file, page, LOST | PLACES if turned else LOST)
+    block, lost = found or (b"", [])
+    if problem:
+        warn(path, f"the EXIF is damaged and not read whole ({problem})", stacklevel=4)
+    if lost:
+        tags = "tag" if len(lost) == 1 else "tags"
+        warn(path, f"without TIFF {tags} {', '.join(map(str, lost))}, which cannot be kept", stacklevel=4)
+    return {FURTHER: block} if block else {}
+
+
 def add(path: Path, data: bytes, fields: Metadata) -> bytes:
-    """The bytes of a TIFF file that libvips wrote, with EXIF and IPTC of fields: nothing in it moves, its end grows.
+    """The bytes of a TIFF file that libvips wrote, with what fields say: nothing in it moves, its end grows.
 
     Warns (ImageWarning), naming `path`, where the EXIF is damaged or the file is a BigTIFF, which stays as it was.
     """
@@ -60,16 +86,15 @@ def add(path: Path, data: bytes, fields: Metadata) -> bytes:
 
 def extend(path: Path, file: BinaryIO, fields: Metadata, page: int = 0) -> None:
     """The same in a `file`, which is changed where it lies, of one of its pages; messages call it `path`."""
-    block, iptc = (
-        value if isinstance(value := fields.get(name), bytes) else b"" for name in ("exif-data", "iptc-data")
-    )
-    iptc = bare(iptc)
-    if not block and not iptc:
+    names = {"exif-data": "EXIF", "iptc-data": "IPTC", FURTHER: "further tags"}
+    given = {name: value for name in names if isinstance(value := fields.get(name), bytes)}
+    if not any(given.values()):
         return
-    grown, problem = _attempt(_grow, file, block, iptc, page)
+    grown, problem = _attempt(_grow, file, given, page)
     if problem:
         extent = "all of the" if grown else "the"
-        warn(path, f"TIFF file written without {extent} EXIF ({problem})", stacklevel=4)
+        what = ", ".join(names[name] for name in given)
+        warn(path, f"TIFF file written without {extent} {what} ({problem})", stacklevel=4)
 
 
 def renewed(path: Path, block: bytes, height: int, width: int) -> bytes:
@@ -125,7 +150,7 @@ def _drop_thumbnail(body: bytearray, at: int, endian: str) -> None:
         body[start : start + length] = bytes(length)
 
 
-def _attempt(function: Callable[..., bytes], *arguments: BinaryIO | bytes | int) -> tuple[bytes, str]:
+def _attempt(function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
     """The result, and what Pillow said of it: it warns of a tag it skips, and raises for what is no directory."""
     with _said_by_pillow() as said:
         try:
@@ -161,22 +186,37 @@ def _said_by_pillow() -> Iterator[list[str]]:
 
 
 def _block(file: BinaryIO, page: int) -> bytes:
-    tags = _load(file, page)
+    return _alone(_load(file, page), some(file, 0, 2))
+
+
+def _further(file: BinaryIO, page: int, unwanted: frozenset[int]) -> tuple[bytes, list[int]]:
+    """The block of a page's further tags, and those that are not kept."""
+    found = _load(file, page, _is_further, {})
+    lost = sorted(tag for tag, (kind, _) in found.items() if tag in unwanted or kind not in PLAIN_KINDS)
+    return _alone({tag: found[tag] for tag in found.keys() - {*lost}}, some(file, 0, 2)), lost
+
+
+def _is_further(tag: int) -> bool:
+    return tag not in STORED and tag not in ABOUT and tag not in POINTERS
+
+
+def _alone(tags: Tags, order: bytes) -> bytes:
+    """A block of tags; nothing where there are none."""
     if not tags:
         return b""
-    order = some(file, 0, 2)
     body, at = _dump(tags, order, 8)
     return PREFIX + order + struct.pack(f"{endian_of(order)}HI", 42, at) + body
 
 
-def _grow(file: BinaryIO, block: bytes, iptc: bytes, page: int) -> bytes:
-    """Put a directory with EXIF and IPTC in the place of a page's own; what the end of the file has grown by."""
+def _grow(file: BinaryIO, given: Mapping[str, bytes], page: int) -> bytes:
+    """Put a directory with what is given in the place of a page's own; what the end of the file has grown by."""
     header = some(file, 0, HEADER_BYTES)
     order, endian = header[:2], endian_of(header[:2])
     if struct.unpack_from(f"{endian}H", header, 2) != (42,):
         raise ValueError("the file is a BigTIFF")
-    tags = _load(io.BytesIO(unprefixed(block))) if block else {}
-    if iptc:
+    tags = _load(io.BytesIO(unprefixed(given[FURTHER])), 0, _is_further, {}) if given.get(FURTHER) else {}
+    tags |= _load(io.BytesIO(unprefixed(given["exif-data"]))) if given.get("exif-data") else {}
+    if iptc := bare(given.get("iptc-data", b"")):
         tags[IPTC] = (UNDEFINED, iptc)
     if not tags:
         return b""
@@ -204,8 +244,13 @@ def _resize(tags: Tags, stored: Mapping[int, bytes], endian: str) -> None:
         tags[tag] = (LONG, *struct.unpack_from(endian + ("I" if long else "H"), stored[actual], 8))
 
 
-def _load(file: BinaryIO, page: int = 0) -> Tags:
-    """What a page's directory of a TIFF file, or the first of a block, says about the picture."""
+def _load(
+    file: BinaryIO,
+    page: int = 0,
+    wanted: Callable[[int], bool] = ABOUT.__contains__,
+    pointers: Pointers = POINTERS,
+) -> Tags:
+    """What a page's directory of a TIFF file, or the first of a block, says about the picture, or else is wanted."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
     header = some(file, 0, BIG_HEADER_BYTES)
@@ -214,13 +259,13 @@ def _load(file: BinaryIO, page: int = 0) -> Tags:
     if header[2:3] != b"+":
         header = header[:HEADER_BYTES]
 
-    def load(at: int, wanted: Iterable[int] | None, pointers: Pointers) -> Tags:
+    def load(at: int, wanted: Callable[[int], bool], pointers: Pointers) -> Tags:
         file.seek(at)
         found = ImageFileDirectory_v2(header)
         found.load(file)
-        chosen = (set(found) if wanted is None else set(found) & {*wanted}) - pointers.keys()
+        chosen = set(filter(wanted, found)) - pointers.keys()
         tags = {tag: (found.tagtype[tag], found[tag]) for tag in chosen}
-        inner = {tag: load(found[tag], None, pointers[tag]) for tag in set(found) & pointers.keys()}
+        inner = {tag: load(found[tag], lambda _: True, pointers[tag]) for tag in set(found) & pointers.keys()}
         return tags | {tag: (LONG, value) for tag, value in inner.items() if value}
 
     at = ImageFileDirectory_v2(header).next
@@ -229,7 +274,7 @@ def _load(file: BinaryIO, page: int = 0) -> Tags:
         passed = ImageFileDirectory_v2(header)
         passed.load(file)
         at = passed.next
-    return load(at, ABOUT, POINTERS)
+    return load(at, wanted, pointers)
 
 
 def _dump(tags: Tags, order: bytes, start: int) -> tuple[bytes, int]:

@@ -49,6 +49,7 @@ KINDS_OF_DATA = {
     "jpeg-segments": "comments of a JPEG file",
     "png-hdr": "HDR of a PNG file",
     "nclx": "HDR of an AVIF file",
+    "tiff-tags": "further tags of a TIFF file (such as GeoTIFF)",
     "xres": "density",
 }
 _USUAL = frozenset({"alpha", "profile", "exif-data", "xmp-data", "xres"})
@@ -65,7 +66,7 @@ FORMATS: Mapping[str, Format] = {
     "tiff": Format(
         *("TIFF", rb"II[*+]\0|MM\0[*+]", "tiff", 16, None, {"compression": "deflate"}),
         most="many",
-        keeps=_USUAL | {"iptc-data"},
+        keeps=_USUAL | {"iptc-data", "tiff-tags"},
     ),
     "webp": Format(
         *("WebP", rb"RIFF....WEBP", "webp", 8, 95, {"exact": True, "smart_subsample": True}),

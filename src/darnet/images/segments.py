@@ -25,6 +25,18 @@ LEAST_BITS = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 EXIF, EXTENDED_XMP = b"Exif\0\0", b"http://ns.adobe.com/xmp/extension/\0"
 #: What a gain map is known by (Adobe and Android; ISO 21496-1), and a file with other pictures behind the first.
 GAIN_MAPS, FURTHER = (b"hdrgm:Version", b"urn:iso:std:iso:ts:21496:-1", b"apdi:AuxiliaryImageType"), b"MPF\0"
+#: How segments begin that are kept, are told of otherwise, or say how the old file was coded (JFXX, Ducky, Adobe).
+XMP = b"http://ns.adobe.com/xap/1.0/\0"
+BEGINNINGS = {
+    APP0: (b"JFIF\0", b"JFXX\0"),
+    APP1: (EXIF, XMP, EXTENDED_XMP),
+    APP2: (b"ICC_PROFILE\0", FURTHER, GAIN_MAPS[1]),
+    0xEC: (b"Ducky",),
+    0xED: (b"Photoshop 3.0\0",),
+    0xEE: (b"Adobe",),
+}
+#: By what a segment is called that a box of C2PA, or of another kind of JPEG, lies in.
+NAMES = {0xEB: "APP11 (such as content credentials, C2PA)"}
 #: Sum of the table for luma of T.81, table K.1, which quality 50 of libjpeg is.
 USUAL_SUM = 3688
 MOST_SEGMENT_BYTES = 65533
@@ -41,10 +53,10 @@ class Segment(NamedTuple):
 def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
     """Density and the field `jpeg-segments` of a JPEG file, where it says so, and how it is coded.
 
-    Warns (ImageWarning), naming `path`, of what is not kept: a gain map, or other pictures in the file. Raises
-    ImageError for a file that cannot hold what it claims.
+    Warns (ImageWarning), naming `path`, of what is not kept: a gain map, other pictures in the file, or segments of
+    programs. Raises ImageError for a file that cannot hold what it claims.
     """
-    kept, quality, halved, lost = [], None, False, ""
+    kept, quality, halved, lost, strange = [], None, False, "", list[str]()
     fields: dict[str, str | bytes | int | float] = {}
     for marker, data, _ in _segments(file):
         if marker == APP0:
@@ -60,8 +72,12 @@ def read(path: Path, file: BinaryIO) -> tuple[Metadata, Coding]:
             lost = GAIN_MAP_LOST
         elif marker == APP2 and data.startswith(FURTHER) and not lost:
             lost = "other pictures in the file (a preview, a second view) are not kept"
+        elif APP0 <= marker <= APP15 and not data.startswith(BEGINNINGS.get(marker, ())):
+            strange.append(NAMES.get(marker, f"APP{marker - APP0}"))
     if lost:
         warn(path, lost, stacklevel=5)
+    if strange:
+        warn(path, f"JPEG files are read without {', '.join(dict.fromkeys(strange))}", stacklevel=5)
     fields |= {"jpeg-segments": b"".join(kept)} if kept else {}
     return fields, Coding(quality=quality, halved=halved)
 

@@ -1,7 +1,7 @@
 """What a file says beside its samples that libvips keeps to itself, read from the file and put into another.
 
 It lies in the fields of `Image.metadata` that no libvips image has: `png-text`, `png-colour`, `png-hdr`,
-`jpeg-segments`, `nclx`, and density (`darnet.images.density`).
+`jpeg-segments`, `nclx`, `tiff-tags`, and density (`darnet.images.density`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from darnet.errors import one_line
 from darnet.files import unfinished
-from darnet.images import boxes, chunks, density, exif, segments
+from darnet.images import boxes, chunks, density, exif, invented, segments
 from darnet.images.arrays import Metadata
 from darnet.images.coding import USUAL, Coding
 from darnet.images.segments import MOST_SEGMENT_BYTES
@@ -24,7 +24,7 @@ from darnet.notices import warn
 #: Fields of what colours mean and how frames follow each other: they are written whatever becomes of other metadata.
 ESSENTIAL = frozenset({"png-colour", "png-hdr", "nclx", "delays", "loop"})
 #: Formats whose EXIF is written byte by byte, here; in the others libvips makes it anew.
-EXIF_HERE = frozenset({"jpeg", "png"})
+EXIF_HERE, EXIF_BY_VIPS = frozenset({"jpeg", "png"}), frozenset({"webp", "avif"})
 
 
 def read(path: Path, format: str, file: BinaryIO) -> tuple[Metadata, Coding]:
@@ -51,6 +51,8 @@ def add(path: Path, format: str, data: bytes, fields: Metadata, size: tuple[int,
         file = io.BytesIO(data)
         density.to_tiff(file, fields)
         return exif.add(path, file.getvalue(), fields)
+    if format in EXIF_BY_VIPS:
+        data = invented.taken_back(data, fields)
     count, beginning = _beginning(path, format, io.BytesIO(data), fields, size)
     return b"".join([beginning, memoryview(data)[count:]]) if count else data
 
@@ -62,6 +64,8 @@ def extend(path: Path, format: str, file: Path, fields: Metadata, size: tuple[in
             density.to_tiff(opened, fields)
             exif.extend(path, opened, fields)
         return
+    if format in EXIF_BY_VIPS:  # whose files libvips holds in memory, too
+        file.write_bytes(invented.taken_back(file.read_bytes(), fields))
     with file.open("rb") as opened:
         count, beginning = _beginning(path, format, opened, fields, size)
         if not count:

@@ -19,7 +19,7 @@ from darnet.images.scratch import Array
 
 DELAYS = "delays"  # milliseconds that each frame is shown, as text: `100 200 100`; of libvips, `delay`
 KEPT = ("exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "loop")
-UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", DELAYS)
+UNKNOWN_TO_VIPS = ("png-text", "png-colour", "png-hdr", "jpeg-segments", "nclx", "tiff-tags", DELAYS)
 # What would contradict other pixels: old thumbnail, orientation and size. libvips writes the last two anew.
 STALE = re.compile(r"orientation|jpeg-thumbnail-data|exif-ifd1-|exif-ifd0-(Orientation|Image(Width|Length))$")
 # libtiff has no memory for the tables of a file, which are smaller than the file: one that is damaged asks for none,
@@ -69,13 +69,14 @@ def to_vips(values: Array, fields: Metadata) -> Any:
     return image.copy(xres=float(across), yres=float(down))
 
 
-def header(image: Any, *, turned: bool) -> Metadata:
+def header(image: Any, side: Metadata, *, turned: bool) -> Metadata:
     """What a libvips image's file says about it, but for its density, to be written back by `to_vips`.
 
-    `turned`: its orientation was applied, so that XMP must not name it either.
+    `side`: what else was read of that file, which holds. `turned`: its orientation was applied, so that XMP must not
+    name it either.
     """
     fields = set(header_fields(image))
-    kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)}
+    kept = {name: image.get(_spelt(name)) for name in fields if name.startswith(KEPT)} | {**side}
     if turned and "xmp-data" in kept:
         kept["xmp-data"] = without_orientation(kept["xmp-data"])
     if "delay" in fields:
