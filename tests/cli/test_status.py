@@ -54,6 +54,18 @@ def test_a_folder_that_is_finished(pictures, restore, darnet):
     assert re.search(rate, ran.out)
 
 
+def test_an_output_that_somebody_has_edited_is_named(pictures, restore, darnet):
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    restore("in", "-o", "out")
+    pictures("out/b.png", seed=9)
+    ran = darnet("status", "out")
+    said = "out/b.png: somebody has changed it since it was written; --overwrite replaces it"
+    assert (ran.code, ran.out.splitlines()[:2]) == (1, ["out: 1 done, 1 failed", f"  in/b.png: failed: {said}"])
+    again = restore("in", "-o", "out")
+    assert (again.code, said in again.err) == (1, True)
+
+
 def test_one_picture_is_one_and_a_run_that_found_all_done_leaves_the_last_one_as_it_was(pictures, restore, darnet):
     pictures("in/a.png")
     restore("in", "-o", "out")

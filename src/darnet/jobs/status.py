@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from darnet.errors import NoInputError, named
-from darnet.jobs.ledger import DONE, FAILED, FOLDER, NAME, RUNNING, WAITING, check, connect, speaking
+from darnet.jobs.ledger import DONE, FAILED, FOLDER, NAME, RUNNING, Entry, check, connect, speaking
+from darnet.jobs.standing import Standing
 
+#: What became of a picture, beside what a ledger says.
+UNFINISHED, GONE, OUTDATED = "unfinished", "gone", "outdated"
 #: Of `pictures`, how far the last run is.
 RATE = "SELECT count(*), avg(seconds), max(ended) FROM pictures WHERE run = ? AND status = ?"
 
-FAILURES = "SELECT input FROM pictures WHERE status = ?"
+LAST = "SELECT * FROM runs ORDER BY began_ns DESC LIMIT 1"
+#: So many of them, without what was found in each; who writes waits while they are read.
+SOME = """
+SELECT place, name, input, size, mtime_ns, sha256, status, reason, run, digest, files, NULL AS treatment, ended
+FROM pictures WHERE place > ? ORDER BY place LIMIT 1000
+"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ class NotDone:
 
 @dataclass(frozen=True)
 class Status:
-    """How far a folder is, or one of several machines with its shard, as the ledger at `path` says.
+    """How far a folder is, or one of several machines with its shard, as the ledger at `path` and its outputs say.
 
     `done`, `failed`, `unfinished`: how many pictures; of folders that could not be looked into as well, which failed.
     `gone`: how many failed, and are no longer there. `began`: when the last run did that had anything to do, in seconds
@@ -79,30 +88,47 @@ class Status:
     def read(cls, path: Path) -> Status:
         """Of a ledger. Raises ImageError for one that is damaged, of a newer darnet, or unreadable."""
         with _opened(path) as base:
-            counts: dict[str, int] = dict(base.execute("SELECT status, count(*) FROM pictures GROUP BY status"))
-            run = base.execute("SELECT * FROM runs ORDER BY began_ns DESC LIMIT 1").fetchone()
+            run = base.execute(LAST).fetchone()
             if run is None:
                 return cls(path, 0)
             written, each, ended = base.execute(RATE, (run["run"], DONE)).fetchone()
-            digests = "SELECT count(*) FROM pictures WHERE status = ? AND digest <> ?"
-            (outdated,) = base.execute(digests, (DONE, run["digest"])).fetchone()
-            done, failed, waiting, running = (counts.get(status, 0) for status in (DONE, FAILED, WAITING, RUNNING))
             began, settings = run["began_ns"] / 1e9, json.loads(run["settings"])
             took = 0.0 if ended is None else max(0.0, ended - began)
-            gone = sum(_is_gone(name) for (name,) in base.execute(FAILURES, (FAILED,)))
-            counted = (done, failed - gone, waiting + running, gone)
-            return cls(path, *counted, began, settings, outdated, written, took, each)
+            counts = Counter(become for _, become, _ in _pictures(base, path.parent, run["digest"]))
+            done = counts[DONE] + counts[OUTDATED]
+            others = (counts[FAILED], counts[UNFINISHED], counts[GONE])
+            return cls(path, done, *others, began, settings, counts[OUTDATED], written, took, each)
 
     def not_done(self) -> Iterator[NotDone]:
-        """Every picture that is not done, by status and place. Raises as `read`."""
-        query = "SELECT place, name, input, status, reason FROM pictures WHERE status <> ? ORDER BY status, place"
+        """Every picture that is not done, by the place of its output. Raises as `read`."""
         with _opened(self.path) as base:
-            for place, name, source, status, reason in base.execute(query, (DONE,)):
-                known = "unfinished" if status in {WAITING, RUNNING} else status
-                known = "gone" if status == FAILED and _is_gone(source) else known
-                at = os.fsdecode(place)
-                output = None if at.endswith(FOLDER) else str(self.path.parent / at)
-                yield NotDone(os.fsdecode(name), output, known, reason)
+            run = base.execute(LAST).fetchone()
+            for entry, become, reason in _pictures(base, self.path.parent, run and run["digest"]):
+                if become not in {DONE, OUTDATED}:
+                    output = None if entry.place.endswith(FOLDER) else str(self.path.parent / entry.place)
+                    yield NotDone(entry.name, output, become, reason)
+
+
+def _pictures(base: sqlite3.Connection, folder: Path, digest: str | None) -> Iterator[tuple[Entry, str, str | None]]:
+    """Every entry by its place, what became of it, and why; `digest`: of the last run's settings."""
+    last = b""
+    while rows := base.execute(SOME, (last,)).fetchall():
+        last = rows[-1]["place"]
+        for entry in map(Entry.read, rows):
+            yield entry, *_become(entry, folder, digest)
+
+
+def _become(entry: Entry, folder: Path, digest: str | None) -> tuple[str, str | None]:
+    """What became of a picture, and why: what a run as the last one would find."""
+    if entry.status == FAILED:
+        return GONE if _is_gone(os.fsencode(entry.source.path)) else FAILED, entry.reason
+    if entry.status == RUNNING:  # somebody may be writing it
+        return UNFINISHED, None
+    standing, source = Standing.of(entry, folder), Path(entry.source.path)
+    wanted = entry.digest if entry.status == DONE else digest
+    if standing.is_done(wanted, source if os.path.lexists(source) else None):
+        return DONE if entry.digest == digest else OUTDATED, None
+    return (FAILED, standing.reason) if standing.foreign and entry.status == DONE else (UNFINISHED, None)
 
 
 def _is_gone(path: bytes) -> bool:
