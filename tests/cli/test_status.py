@@ -19,7 +19,7 @@ from darnet.jobs.resuming import Resumption
 
 @pytest.fixture
 def half_done(pictures, restore):
-    """One is done, one failed, and a run that was killed had begun the third."""
+    """One is done, one failed, and a run with other settings that was killed had begun the third."""
     pictures("in/a.png")
     Path("in/b.png").write_text("no picture")
     restore("in", "-o", "out", "--strength", "0.5")
@@ -36,8 +36,9 @@ def test_what_is_done_what_failed_and_what_is_left(half_done, darnet):
     ran = darnet("status", "out")
     first, failed, unfinished, last = ran.out.splitlines()
     assert (ran.code, ran.err) == (1, "")
-    assert first == "out: 1 done (1 with other settings than the last run's), 1 failed, 1 unfinished"
-    assert failed.startswith("  in/b.png: failed: not a JPEG, PNG")
+    other = "with other settings than the last run's"
+    assert first == f"out: 1 done (1 {other}), 1 unfinished, 1 failed earlier, {other}"
+    assert failed.startswith("  in/b.png: failed earlier: not a JPEG, PNG")
     assert unfinished == "  in/c.png: unfinished"
     assert re.fullmatch(
         r"last run [\d-]+ [\d:]+; settings: darnet [\d.]+, --strength 0\.5, --backend torch, --model darnet", last
@@ -52,6 +53,25 @@ def test_a_folder_that_is_finished(pictures, restore, darnet):
     assert (ran.code, ran.out.splitlines()[0]) == (0, "out: 2 done")
     rate = r", 2 pictures in \d+\.\d s \(\d+\.\d\d a second, \d+\.\d\d s of work each\); settings: "
     assert re.search(rate, ran.out)
+
+
+def test_a_failure_under_other_settings_is_none_of_the_last_run(pictures, restore, darnet):
+    pictures("in/a.png")
+    Path("in/b.png").write_text("no picture")
+    restore("in", "-o", "out")
+    assert darnet("status", "out").code == 1
+    pictures("in/b.png")
+    assert restore("in", "-o", "out", "--ext", "webp").code == 0
+    ran = darnet("status", "out")
+    other = "other settings than the last run's"
+    first, earlier, _ = ran.out.splitlines()
+    assert (ran.code, first) == (0, f"out: 3 done (1 with {other}), 1 failed earlier, with {other}")
+    assert earlier.startswith("  in/b.png: failed earlier: not a JPEG, PNG")
+    found = json.loads(darnet("status", "out", "--json").out)
+    assert (found["failed"], found["failed_earlier"], found["pictures"][0]["status"]) == (0, 1, "failed earlier")
+    Path("in/b.png").write_text("no picture")
+    assert restore("in", "-o", "out", "--ext", "webp").code == 1
+    assert darnet("status", "out").code == 1
 
 
 def test_an_output_that_somebody_has_edited_is_named(pictures, restore, darnet):
@@ -136,9 +156,9 @@ def test_a_folder_that_nobody_may_look_into_has_failed(pictures, restore, darnet
 
 def test_as_json(half_done, darnet):
     found = json.loads(darnet("status", "out", "--json").out)
-    assert (found["done"], found["failed"], found["unfinished"], found["outdated"]) == (1, 1, 1, 1)
+    assert (found["done"], found["failed_earlier"], found["unfinished"], found["outdated"]) == (1, 1, 1, 1)
     assert [(one["input"], one["output"], one["status"]) for one in found["pictures"]] == [
-        ("in/b.png", "out/b.png", "failed"),
+        ("in/b.png", "out/b.png", "failed earlier"),
         ("in/c.png", "out/c.png", "unfinished"),
     ]
     assert found["last_run"]["settings"]["job"]["strength"] == 0.5

@@ -172,6 +172,24 @@ def test_what_a_run_with_other_settings_left_as_it_was_is_done(pictures, spec):
     assert (status.done, status.unfinished, status.outdated) == (2, 0, 0)
 
 
+def test_what_failed_with_other_settings_and_is_to_be_tried_again_is_unfinished(pictures, spec):
+    pictures("in/a.png")
+    list(restore_many("in", "out", spec))
+    Path("in/a.png").write_text("no picture")
+    list(restore_many("in", "out", spec, other := Job(strength=0.5)))
+    assert Status.read_all(Path("out"))[0].failed == 1
+    job = Job(strength=0.6)
+    tasks = (*job.plan(["in"], "out").tasks, *job.plan([str(pictures("in/b.png"))], "out/").tasks)
+    resumption = Resumption.of(job, spec, tasks)
+    resumption.outstanding(tasks)
+    next(resumption.claimed(tasks[::-1]))
+    resumption.close()
+    (status,) = Status.read_all(Path("out"))
+    assert (status.failed, status.earlier, status.unfinished) == (0, 0, 2)
+    (done,) = restore_many("in/a.png", "out/", spec, other)
+    assert done.error is not None, "what lies there is of an earlier success with yet other settings"
+
+
 def test_who_reads_lets_others_write_meanwhile(pictures, spec, monkeypatch):
     for name in "abc":
         pictures(f"in/{name}.png")

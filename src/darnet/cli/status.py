@@ -44,9 +44,10 @@ def _tell(found: Status, name: str) -> None:
 
 
 def _counted(found: Status) -> str:
-    """`120 done (3 with other settings than the last run's), 2 failed, 78 unfinished, 1 gone`."""
+    """`120 done (3 with other settings than the last run's), 2 failed, 78 unfinished, 1 gone, 4 failed earlier`."""
     outdated = f" ({found.outdated} with other settings than the last run's)" if found.outdated else ""
     others = {"failed": found.failed, "unfinished": found.unfinished, "gone": found.gone}
+    others["failed earlier, with other settings than the last run's"] = found.earlier
     return ", ".join(
         [f"{found.done} done{outdated}", *(f"{number} {what}" for what, number in others.items() if number)]
     )
@@ -96,6 +97,7 @@ def _document(found: Status) -> dict[str, Any]:
         "unfinished": found.unfinished,
         "gone": found.gone,
         "outdated": found.outdated,
+        "failed_earlier": found.earlier,
         "last_run": {
             "began": found.began,
             "pictures": found.written,

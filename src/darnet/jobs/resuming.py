@@ -202,6 +202,8 @@ class Resumption:
         entry = ledger.entry(at)
         if entry is None:
             return Entry(at, task.source.name, seen(task.source.path), WAITING)
+        if entry.status == FAILED and entry.digest != ledger.settings.digest:  # what is known is of another attempt
+            return replace(entry, status=WAITING, reason=None, digest=None)
         return replace(entry, status=WAITING) if entry.status == DONE else None
 
     def _claim(self, task: Task) -> Task:

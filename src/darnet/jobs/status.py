@@ -17,7 +17,7 @@ from darnet.jobs.ledger import DONE, FAILED, FOLDER, NAME, RUNNING, Entry, check
 from darnet.jobs.standing import Standing
 
 #: What became of a picture, beside what a ledger says.
-UNFINISHED, GONE, OUTDATED = "unfinished", "gone", "outdated"
+UNFINISHED, GONE, OUTDATED, EARLIER = "unfinished", "gone", "outdated", "failed earlier"
 #: Of `pictures`, how far the last run is.
 RATE = "SELECT count(*), avg(seconds), max(ended) FROM pictures WHERE run = ? AND status = ?"
 
@@ -31,7 +31,7 @@ FROM pictures WHERE place > ? ORDER BY place LIMIT 1000
 
 @dataclass(frozen=True)
 class NotDone:
-    """A picture that is not done: `status` is "failed", "unfinished", or "gone".
+    """A picture that is not done: `status` is "failed", "unfinished", "gone", or "failed earlier".
 
     `output`: None of a folder that could not be looked into, and so failed.
     """
@@ -52,7 +52,7 @@ class Status:
 
     `done`, `failed`, `unfinished`: how many pictures; of folders that could not be looked into as well, which failed.
     `gone`: how many failed, and are no longer there. `began`: when the last run did that had anything to do, in seconds
-    since 1970; `settings`: of that run. `outdated`: done with other settings. `written`: how many that run has done so
+    since 1970; `settings`: of that run. `outdated`: done with other settings; `earlier`: failed with others. `written`: how many that run has done so
     far, in so many `seconds`, with `seconds_each` of work.
     """
 
@@ -67,6 +67,7 @@ class Status:
     written: int = 0
     seconds: float = 0.0
     seconds_each: float | None = None
+    earlier: int = 0
 
     @property
     def rate(self) -> float | None:
@@ -97,7 +98,7 @@ class Status:
             counts = Counter(become for _, become, _ in _pictures(base, path.parent, run["digest"]))
             done = counts[DONE] + counts[OUTDATED]
             others = (counts[FAILED], counts[UNFINISHED], counts[GONE])
-            return cls(path, done, *others, began, settings, counts[OUTDATED], written, took, each)
+            return cls(path, done, *others, began, settings, counts[OUTDATED], written, took, each, counts[EARLIER])
 
     def not_done(self) -> Iterator[NotDone]:
         """Every picture that is not done, by the place of its output. Raises as `read`."""
@@ -121,7 +122,8 @@ def _pictures(base: sqlite3.Connection, folder: Path, digest: str | None) -> Ite
 def _become(entry: Entry, folder: Path, digest: str | None) -> tuple[str, str | None]:
     """What became of a picture, and why: what a run as the last one would find."""
     if entry.status == FAILED:
-        return GONE if _is_gone(os.fsencode(entry.source.path)) else FAILED, entry.reason
+        failed = FAILED if entry.digest in {None, digest} else EARLIER  # None: of a folder, under whatever settings
+        return GONE if _is_gone(os.fsencode(entry.source.path)) else failed, entry.reason
     if entry.status == RUNNING:  # somebody may be writing it
         return UNFINISHED, None
     standing, source = Standing.of(entry, folder), Path(entry.source.path)
