@@ -13,7 +13,7 @@ import pytest
 
 from darnet import RestorerSpec
 from darnet.jobs import Job
-from darnet.jobs.ledger import NAME, VERSION
+from darnet.jobs.ledger import NAME, VERSION, Entry
 from darnet.jobs.resuming import Resumption
 
 
@@ -163,6 +163,30 @@ def test_as_json(half_done, darnet):
     ]
     assert found["last_run"]["settings"]["job"]["strength"] == 0.5
     assert found["last_run"]["pictures_per_second"] is None
+
+
+@pytest.mark.parametrize("made", ["empty", "half-made", "of a shard"])
+def test_what_no_run_could_note_is_not_finished(pictures, restore, darnet, monkeypatch, made):
+    pictures("in/a.png")
+    if made == "half-made":
+
+        def full(*_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Entry, "row", full)
+            assert "database or disk is full" in restore("in", "-o", "out").err
+    elif made == "of a shard":
+        restore("in", "-o", "out", "--shard", "0/1")
+        Path("out/.darnet-1-of-2.sqlite").touch()
+    else:
+        Path("out").mkdir()
+        Path("out", NAME).touch()
+    ran = darnet("status", "out")
+    assert (ran.code, ran.err) == (1, "")
+    assert "0 done\nnothing is known: no run has told the ledger of a picture yet\n" in ran.out
+    assert restore("in", "-o", "out", *(("--shard", "0/1") if made == "of a shard" else ())).code == 0
+    assert darnet("status", "out").code == (made == "of a shard")
 
 
 def test_what_cannot_be_read_is_an_error(pictures, restore, darnet):

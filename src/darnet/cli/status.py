@@ -31,7 +31,7 @@ def status(folder: FolderArgument, json: o.AsJson = False) -> int:
                 print(as_json(_document(found)))
             else:
                 _tell(found, str(folder if len(every) == 1 else found.path))
-    return 1 if any(found.failed or found.unfinished for found in every) else 0
+    return 0 if all(found.finished for found in every) else 1
 
 
 def _tell(found: Status, name: str) -> None:
@@ -39,7 +39,9 @@ def _tell(found: Status, name: str) -> None:
     for one in found.not_done():
         reason = f": {spoken(one.reason)}" if one.reason else ""
         print(f"  {visible(one.input)}: {one.status}{visible(reason)}")
-    if found.began is not None:
+    if found.began is None:
+        print("nothing is known: no run has told the ledger of a picture yet")
+    else:
         print(f"last run {_rate(found)}; settings: {visible(_settings(found.settings))}")
 
 

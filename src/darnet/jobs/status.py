@@ -7,13 +7,13 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from darnet.errors import NoInputError, named
-from darnet.jobs.ledger import DONE, FAILED, FOLDER, NAME, RUNNING, Entry, check, connect, speaking
+from darnet.jobs.ledger import DONE, FAILED, FOLDER, NAME, RUNNING, TABLES, Entry, check, connect, speaking
 from darnet.jobs.standing import Standing
 
 #: What became of a picture, beside what a ledger says.
@@ -52,8 +52,8 @@ class Status:
 
     `done`, `failed`, `unfinished`: how many pictures; of folders that could not be looked into as well, which failed.
     `gone`: how many failed, and are no longer there. `began`: when the last run did that had anything to do, in seconds
-    since 1970; `settings`: of that run. `outdated`: done with other settings; `earlier`: failed with others. `written`: how many that run has done so
-    far, in so many `seconds`, with `seconds_each` of work.
+    since 1970; `settings`: of that run. `outdated`: done with other settings; `earlier`: failed with others.
+    `written`: how many that run has done so far, in so many `seconds`, with `seconds_each` of work.
     """
 
     path: Path
@@ -70,6 +70,11 @@ class Status:
     earlier: int = 0
 
     @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do and nothing failed, as far as the last run was told; unknown where none is."""
+        return self.began is not None and not self.failed and not self.unfinished
+
+    @property
     def rate(self) -> float | None:
         """Pictures a second of the last run; None where it has done none."""
         return self.written / self.seconds if self.written and self.seconds > 0 else None
@@ -79,8 +84,7 @@ class Status:
         """Of each ledger in a folder: one, or one a shard. Raises NoInputError where there is none, and as `read`."""
         if not folder.is_dir():
             raise NoInputError(f"{named(folder)}: {'is no folder' if folder.exists() else 'no such folder'}")
-        found = sorted(folder.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}"))
-        paths = [path for path in found if not path.is_file() or path.stat().st_size]  # an empty one is none yet
+        paths = sorted(folder.glob(f"{Path(NAME).stem}*{Path(NAME).suffix}"))
         if not paths:
             raise NoInputError(f"{named(folder)}: no ledger in it; `restore` keeps one in a folder of outputs")
         return [cls.read(path) for path in paths]
@@ -90,14 +94,13 @@ class Status:
         """Of a ledger. Raises ImageError for one that is damaged, of a newer darnet, or unreadable."""
         with _opened(path) as base:
             run = base.execute(LAST).fetchone()
+            counts = Counter(become for _, become, _ in _pictures(base, path.parent, run and run["digest"]))
+            done, others = counts[DONE] + counts[OUTDATED], (counts[FAILED], counts[UNFINISHED], counts[GONE])
             if run is None:
-                return cls(path, 0)
+                return cls(path, done, *others)
             written, each, ended = base.execute(RATE, (run["run"], DONE)).fetchone()
             began, settings = run["began_ns"] / 1e9, json.loads(run["settings"])
             took = 0.0 if ended is None else max(0.0, ended - began)
-            counts = Counter(become for _, become, _ in _pictures(base, path.parent, run["digest"]))
-            done = counts[DONE] + counts[OUTDATED]
-            others = (counts[FAILED], counts[UNFINISHED], counts[GONE])
             return cls(path, done, *others, began, settings, counts[OUTDATED], written, took, each, counts[EARLIER])
 
     def not_done(self) -> Iterator[NotDone]:
@@ -147,6 +150,11 @@ def _is_gone(path: bytes) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     writable = os.access(path.parent, os.W_OK)  # to put right what a killed process left
-    with speaking(path), closing(connect(path, writable=writable)) as base:
-        check(base, path)
+    with speaking(path), ExitStack() as held:
+        base = held.enter_context(closing(connect(path, writable=writable)))
+        if not base.execute("PRAGMA page_count").fetchone()[0]:  # a run began, and could note nothing
+            base = held.enter_context(closing(sqlite3.connect(":memory:")))
+            base.executescript(TABLES)
+        else:
+            check(base, path)
         yield base
