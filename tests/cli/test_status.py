@@ -137,6 +137,25 @@ def test_what_failed_and_is_gone_is_no_failure_any_more(pictures, restore, darne
     assert darnet("status", "out").out.startswith("out: 1 done, 1 failed"), "of what is not mounted nobody knows"
 
 
+def test_a_link_to_nothing_that_is_still_there_has_failed(pictures, restore, darnet):
+    pictures("elsewhere/b.png")
+    pictures("in/a.png")
+    Path("in/b.png").symlink_to(Path("elsewhere/b.png").absolute())
+    assert restore("in", "-o", "out").code == 0
+    Path("elsewhere/b.png").rename("elsewhere/away.png")
+    assert restore("in", "-o", "out").code == 1
+    ran = darnet("status", "out")
+    said = "  in/b.png: failed: no such file or directory"
+    assert (ran.code, ran.out.splitlines()[:2]) == (1, ["out: 1 done, 1 failed", said])
+    Path("elsewhere/away.png").rename("elsewhere/b.png")
+    assert restore("in", "-o", "out").code == 0, "its output is no other picture's"
+    assert darnet("status", "out").code == 0
+    Path("elsewhere/b.png").unlink()
+    restore("in", "-o", "out")
+    Path("in/b.png").unlink()
+    assert darnet("status", "out").out.startswith("out: 1 done, 1 gone")
+
+
 def test_a_folder_that_nobody_may_look_into_has_failed(pictures, restore, darnet, monkeypatch):
     pictures("in/a.png")
     pictures("in/sub/b.png")

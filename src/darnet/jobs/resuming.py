@@ -26,7 +26,7 @@ from darnet.jobs.settings import Settings
 from darnet.jobs.shard import named_for
 from darnet.jobs.spool import Spool
 from darnet.jobs.standing import Standing
-from darnet.jobs.traces import Trace, is_another, seen
+from darnet.jobs.traces import Trace, is_another, is_at, seen
 from darnet.jobs.unseen import Unseen
 
 if TYPE_CHECKING:
@@ -114,8 +114,9 @@ class Resumption:
         """Whether an output is that of another picture, which is still there."""
         ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
         entry = None if ledger is None else ledger.entry(_place(task, ledger))
-        here = os.path.realpath(task.source.path)
-        return entry is not None and entry.source.path != here and os.path.lexists(entry.source.path)
+        if entry is None or is_at(entry.source, task.source.path):
+            return False
+        return os.path.lexists(entry.source.path)
 
     def claimed(self, tasks: Sequence[Task], later: Iterable[Task | None] = ()) -> Iterator[Task | None]:
         """The tasks, each when it is asked for; by then its ledger, which is made where there is none, knows of it.
