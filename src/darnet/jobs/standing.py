@@ -31,7 +31,7 @@ class Standing:
     def of(cls, entry: Entry, folder: Path, wanted: Sequence[Path] = ()) -> Standing:
         """Of an entry of the ledger of a `folder`; `wanted`: what else may be written now."""
         known = {place(folder / trace.path): trace for trace in entry.files}
-        paths = {place(path): path for path in (*(folder / trace.path for trace in entry.files), *wanted)}
+        paths = {at: folder / trace.path for at, trace in known.items()} | {place(path): path for path in wanted}
         there = {at: path for at, path in paths.items() if os.path.lexists(path)}
         others = {at: path for at, path in there.items() if at not in known or not known[at].fits(path)}
         foreign = [at for at, path in others.items() if at not in known or is_whole(path, known[at])]
