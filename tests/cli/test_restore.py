@@ -504,6 +504,23 @@ def test_nothing_usable_is_3(pictures, restore):
     assert restore("empty", "*.nothing").code == 3
 
 
+def test_a_folder_of_which_all_is_left_out_has_pictures(pictures, restore):
+    pictures("in/photo.png", side=8)
+    Path("in/notes.txt").write_text("no picture")
+    said = "darnet: in: every picture in this folder is left out by"
+    ran = restore("in", "--include", "nothing*")
+    assert (ran.code, ran.err.splitlines()[-1]) == (3, f"{said} --include")
+    assert f"{said} --exclude and --min-size\n" in restore("in", "--exclude", "a*", "--min-size", "9").err
+    Path("in/photo.png").unlink()
+    assert "no pictures in this folder" in restore("in", "--include", "nothing*").err
+
+
+def test_an_output_that_is_a_device_is_called_no_file(pictures, restore):
+    pictures("photo.png")
+    said = "darnet: /dev/null: neither a folder nor a regular file\n"
+    assert restore("photo.png", "-o", "/dev/null").err.endswith(said)
+
+
 def test_damaged_weights_are_4(pictures, darnet, damaged_system):
     pictures("photo.png")
     ran = darnet("restore", "photo.png", "--model", damaged_system)

@@ -13,13 +13,13 @@ import pytest
 
 from darnet import RestorerSpec
 from darnet.jobs import Job
-from darnet.jobs.ledger import NAME, VERSION
+from darnet.jobs.ledger import NAME, VERSION, Entry
 from darnet.jobs.resuming import Resumption
 
 
 @pytest.fixture
 def half_done(pictures, restore):
-    """One is done, one failed, and a run that was killed had begun the third."""
+    """One is done, one failed, and a run with other settings that was killed had begun the third."""
     pictures("in/a.png")
     Path("in/b.png").write_text("no picture")
     restore("in", "-o", "out", "--strength", "0.5")
@@ -36,8 +36,9 @@ def test_what_is_done_what_failed_and_what_is_left(half_done, darnet):
     ran = darnet("status", "out")
     first, failed, unfinished, last = ran.out.splitlines()
     assert (ran.code, ran.err) == (1, "")
-    assert first == "out: 1 done (1 with other settings than the last run's), 1 failed, 1 unfinished"
-    assert failed.startswith("  in/b.png: failed: not a JPEG, PNG")
+    other = "with other settings than the last run's"
+    assert first == f"out: 1 done (1 {other}), 1 unfinished, 1 failed earlier, {other}"
+    assert failed.startswith("  in/b.png: failed earlier: not a JPEG, PNG")
     assert unfinished == "  in/c.png: unfinished"
     assert re.fullmatch(
         r"last run [\d-]+ [\d:]+; settings: darnet [\d.]+, --strength 0\.5, --backend torch, --model darnet", last
@@ -52,6 +53,37 @@ def test_a_folder_that_is_finished(pictures, restore, darnet):
     assert (ran.code, ran.out.splitlines()[0]) == (0, "out: 2 done")
     rate = r", 2 pictures in \d+\.\d s \(\d+\.\d\d a second, \d+\.\d\d s of work each\); settings: "
     assert re.search(rate, ran.out)
+
+
+def test_a_failure_under_other_settings_is_none_of_the_last_run(pictures, restore, darnet):
+    pictures("in/a.png")
+    Path("in/b.png").write_text("no picture")
+    restore("in", "-o", "out")
+    assert darnet("status", "out").code == 1
+    pictures("in/b.png")
+    assert restore("in", "-o", "out", "--ext", "webp").code == 0
+    ran = darnet("status", "out")
+    other = "other settings than the last run's"
+    first, earlier, _ = ran.out.splitlines()
+    assert (ran.code, first) == (0, f"out: 3 done (1 with {other}), 1 failed earlier, with {other}")
+    assert earlier.startswith("  in/b.png: failed earlier: not a JPEG, PNG")
+    found = json.loads(darnet("status", "out", "--json").out)
+    assert (found["failed"], found["failed_earlier"], found["pictures"][0]["status"]) == (0, 1, "failed earlier")
+    Path("in/b.png").write_text("no picture")
+    assert restore("in", "-o", "out", "--ext", "webp").code == 1
+    assert darnet("status", "out").code == 1
+
+
+def test_an_output_that_somebody_has_edited_is_named(pictures, restore, darnet):
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    restore("in", "-o", "out")
+    pictures("out/b.png", seed=9)
+    ran = darnet("status", "out")
+    said = "out/b.png: somebody has changed it since it was written; --overwrite replaces it"
+    assert (ran.code, ran.out.splitlines()[:2]) == (1, ["out: 1 done, 1 failed", f"  in/b.png: failed: {said}"])
+    again = restore("in", "-o", "out")
+    assert (again.code, said in again.err) == (1, True)
 
 
 def test_one_picture_is_one_and_a_run_that_found_all_done_leaves_the_last_one_as_it_was(pictures, restore, darnet):
@@ -105,6 +137,25 @@ def test_what_failed_and_is_gone_is_no_failure_any_more(pictures, restore, darne
     assert darnet("status", "out").out.startswith("out: 1 done, 1 failed"), "of what is not mounted nobody knows"
 
 
+def test_a_link_to_nothing_that_is_still_there_has_failed(pictures, restore, darnet):
+    pictures("elsewhere/b.png")
+    pictures("in/a.png")
+    Path("in/b.png").symlink_to(Path("elsewhere/b.png").absolute())
+    assert restore("in", "-o", "out").code == 0
+    Path("elsewhere/b.png").rename("elsewhere/away.png")
+    assert restore("in", "-o", "out").code == 1
+    ran = darnet("status", "out")
+    said = "  in/b.png: failed: no such file or directory"
+    assert (ran.code, ran.out.splitlines()[:2]) == (1, ["out: 1 done, 1 failed", said])
+    Path("elsewhere/away.png").rename("elsewhere/b.png")
+    assert restore("in", "-o", "out").code == 0, "its output is no other picture's"
+    assert darnet("status", "out").code == 0
+    Path("elsewhere/b.png").unlink()
+    restore("in", "-o", "out")
+    Path("in/b.png").unlink()
+    assert darnet("status", "out").out.startswith("out: 1 done, 1 gone")
+
+
 def test_a_folder_that_nobody_may_look_into_has_failed(pictures, restore, darnet, monkeypatch):
     pictures("in/a.png")
     pictures("in/sub/b.png")
@@ -124,13 +175,37 @@ def test_a_folder_that_nobody_may_look_into_has_failed(pictures, restore, darnet
 
 def test_as_json(half_done, darnet):
     found = json.loads(darnet("status", "out", "--json").out)
-    assert (found["done"], found["failed"], found["unfinished"], found["outdated"]) == (1, 1, 1, 1)
+    assert (found["done"], found["failed_earlier"], found["unfinished"], found["outdated"]) == (1, 1, 1, 1)
     assert [(one["input"], one["output"], one["status"]) for one in found["pictures"]] == [
-        ("in/b.png", "out/b.png", "failed"),
+        ("in/b.png", "out/b.png", "failed earlier"),
         ("in/c.png", "out/c.png", "unfinished"),
     ]
     assert found["last_run"]["settings"]["job"]["strength"] == 0.5
     assert found["last_run"]["pictures_per_second"] is None
+
+
+@pytest.mark.parametrize("made", ["empty", "half-made", "of a shard"])
+def test_what_no_run_could_note_is_not_finished(pictures, restore, darnet, monkeypatch, made):
+    pictures("in/a.png")
+    if made == "half-made":
+
+        def full(*_: object) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Entry, "row", full)
+            assert "database or disk is full" in restore("in", "-o", "out").err
+    elif made == "of a shard":
+        restore("in", "-o", "out", "--shard", "0/1")
+        Path("out/.darnet-1-of-2.sqlite").touch()
+    else:
+        Path("out").mkdir()
+        Path("out", NAME).touch()
+    ran = darnet("status", "out")
+    assert (ran.code, ran.err) == (1, "")
+    assert "0 done\nnothing is known: no run has told the ledger of a picture yet\n" in ran.out
+    assert restore("in", "-o", "out", *(("--shard", "0/1") if made == "of a shard" else ())).code == 0
+    assert darnet("status", "out").code == (made == "of a shard")
 
 
 def test_what_cannot_be_read_is_an_error(pictures, restore, darnet):

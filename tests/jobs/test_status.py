@@ -7,11 +7,14 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from darnet import RestorerSpec, restore_many
 from darnet.errors import NoInputError
-from darnet.jobs import Job
+from darnet.images.image import Image
+from darnet.jobs import Job, ledger
+from darnet.jobs.resuming import Resumption
 from darnet.jobs.status import Status
 
 
@@ -101,3 +104,99 @@ def test_what_nobody_may_look_at_is_not_gone(pictures, tiny_system, monkeypatch)
     assert (found.failed, found.gone) == (1, 0)
     Path("in/a.png").unlink()
     assert Status.read(status.path).gone == 1
+
+
+def link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+def folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+LOST = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "without a sidecar": lambda path: path.with_name("b.png.json").unlink(),
+}
+CHANGED = {
+    "edited": lambda path: Image(np.zeros((8, 8, 3), np.uint8)).write(path),
+    "a folder": folder_instead,
+    "a link to nothing": link_to_nothing,
+}
+
+
+@pytest.mark.parametrize("what", [*LOST, *CHANGED])
+def test_an_output_is_what_the_next_run_finds_it_to_be(pictures, spec, what):
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    job = Job(sidecar=True)
+    list(restore_many("in", "out", spec, job))
+    (LOST | CHANGED)[what](Path("out/b.png"))
+    (status,) = Status.read_all(Path("out"))
+    (found,) = status.not_done()
+    assert (status.done, status.failed, status.unfinished) == (1, what in CHANGED, what in LOST)
+    again = {done.input: done for done in restore_many("in", "out", spec, job)}
+    assert (again["in/a.png"].already, again["in/b.png"].already) == (True, False)
+    assert (found.input, found.reason) == ("in/b.png", again["in/b.png"].error)
+    (status,) = Status.read_all(Path("out"))
+    assert status.done == (2 if what in LOST else 1)
+
+
+def test_a_picture_that_has_changed_since_is_unfinished_and_one_that_went_is_done(pictures, spec):
+    pictures("in/a.png", seed=1)
+    pictures("in/b.png", seed=2)
+    list(restore_many("in", "out", spec))
+    pictures("in/a.png", seed=3)
+    Path("in/b.png").unlink()
+    (status,) = Status.read_all(Path("out"))
+    assert [(one.input, one.status) for one in status.not_done()] == [("in/a.png", "unfinished")]
+    assert status.done == 1
+
+
+def test_what_a_run_with_other_settings_left_as_it_was_is_done(pictures, spec):
+    for name in "ab":
+        pictures(f"in/{name}.png")
+    list(restore_many("in", "out", spec))
+    job = Job(strength=0.5)
+    tasks = job.plan(["in"], "out").tasks
+    resumption = Resumption.of(job, spec, tasks)
+    next(resumption.claimed(resumption.outstanding(tasks)[0]))
+    resumption.close()
+    assert Status.read_all(Path("out"))[0].unfinished == 2
+    assert [done.already for done in restore_many("in", "out", spec)].count(True) == 1
+    (status,) = Status.read_all(Path("out"))
+    assert (status.done, status.unfinished, status.outdated) == (2, 0, 0)
+
+
+def test_what_failed_with_other_settings_and_is_to_be_tried_again_is_unfinished(pictures, spec):
+    pictures("in/a.png")
+    list(restore_many("in", "out", spec))
+    Path("in/a.png").write_text("no picture")
+    list(restore_many("in", "out", spec, other := Job(strength=0.5)))
+    assert Status.read_all(Path("out"))[0].failed == 1
+    job = Job(strength=0.6)
+    tasks = (*job.plan(["in"], "out").tasks, *job.plan([str(pictures("in/b.png"))], "out/").tasks)
+    resumption = Resumption.of(job, spec, tasks)
+    resumption.outstanding(tasks)
+    next(resumption.claimed(tasks[::-1]))
+    resumption.close()
+    (status,) = Status.read_all(Path("out"))
+    assert (status.failed, status.earlier, status.unfinished) == (0, 0, 2)
+    (done,) = restore_many("in/a.png", "out/", spec, other)
+    assert done.error is not None, "what lies there is of an earlier success with yet other settings"
+
+
+def test_who_reads_lets_others_write_meanwhile(pictures, spec, monkeypatch):
+    for name in "abc":
+        pictures(f"in/{name}.png")
+    list(restore_many("in", "out", spec))
+    for path in Path("out").glob("*.png"):
+        path.unlink()
+    monkeypatch.setattr(ledger, "PATIENCE_SECONDS", 0)
+    reading = Status.read(Path("out", ledger.NAME)).not_done()
+    assert next(reading).input == "in/a.png"
+    assert all(done.error is None for done in restore_many("in", "out", spec))

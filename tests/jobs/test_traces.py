@@ -9,7 +9,7 @@ import pytest
 
 from darnet.errors import ImageError
 from darnet.images.image import Image
-from darnet.jobs.traces import Trace, is_whole
+from darnet.jobs.traces import Trace, is_at, is_whole, seen
 
 
 def test_a_file_is_the_same_by_its_date_or_by_what_it_holds(pictures):
@@ -53,3 +53,14 @@ def test_what_darnet_cannot_read_is_somebodys(pictures, monkeypatch):
 
     monkeypatch.setattr(Image, "read", refused)
     assert is_whole(path, trace)
+
+
+def test_a_link_to_nothing_lies_where_it_is_and_leads_where_it_did(pictures):
+    path = pictures("elsewhere/a.png")
+    Path("a.png").symlink_to(path)
+    before = seen(Path("a.png"))
+    path.unlink()
+    after = seen(Path("a.png"))
+    assert (before.path, after) == (os.path.realpath(path), Trace(os.path.realpath(".") + "/a.png", 0, 0))
+    assert is_at(before, Path("a.png")) and is_at(after, Path("a.png"))
+    assert not is_at(before, Path("b.png")) and not is_at(after, path)

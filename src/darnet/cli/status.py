@@ -31,7 +31,7 @@ def status(folder: FolderArgument, json: o.AsJson = False) -> int:
                 print(as_json(_document(found)))
             else:
                 _tell(found, str(folder if len(every) == 1 else found.path))
-    return 1 if any(found.failed or found.unfinished for found in every) else 0
+    return 0 if all(found.finished for found in every) else 1
 
 
 def _tell(found: Status, name: str) -> None:
@@ -39,14 +39,17 @@ def _tell(found: Status, name: str) -> None:
     for one in found.not_done():
         reason = f": {spoken(one.reason)}" if one.reason else ""
         print(f"  {visible(one.input)}: {one.status}{visible(reason)}")
-    if found.began is not None:
+    if found.began is None:
+        print("nothing is known: no run has told the ledger of a picture yet")
+    else:
         print(f"last run {_rate(found)}; settings: {visible(_settings(found.settings))}")
 
 
 def _counted(found: Status) -> str:
-    """`120 done (3 with other settings than the last run's), 2 failed, 78 unfinished, 1 gone`."""
+    """`120 done (3 with other settings than the last run's), 2 failed, 78 unfinished, 1 gone, 4 failed earlier`."""
     outdated = f" ({found.outdated} with other settings than the last run's)" if found.outdated else ""
     others = {"failed": found.failed, "unfinished": found.unfinished, "gone": found.gone}
+    others["failed earlier, with other settings than the last run's"] = found.earlier
     return ", ".join(
         [f"{found.done} done{outdated}", *(f"{number} {what}" for what, number in others.items() if number)]
     )
@@ -96,6 +99,7 @@ def _document(found: Status) -> dict[str, Any]:
         "unfinished": found.unfinished,
         "gone": found.gone,
         "outdated": found.outdated,
+        "failed_earlier": found.earlier,
         "last_run": {
             "began": found.began,
             "pictures": found.written,

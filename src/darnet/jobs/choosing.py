@@ -64,6 +64,11 @@ class Choice:
                     return f"{width} × {height} pixels, and its shorter side has fewer than `min_size={self.min_size}`"
         return None
 
+    @property
+    def given(self) -> str:
+        """What leaves out any, as messages call it: "`include` and `min_size`"."""
+        return " and ".join(f"`{name}`" for name in ("include", "exclude", "min_size") if getattr(self, name))
+
     @cached_property
     def _included(self) -> list[re.Pattern[str]]:
         return [_compiled(pattern) for pattern in self.include]

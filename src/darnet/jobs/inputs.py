@@ -6,7 +6,7 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from darnet.images.formats import MAX_PIXELS, SIGNATURE_BYTES, SUFFIXES, recogni
 from darnet.images.image import Image
 from darnet.jobs import remote
 from darnet.jobs.choosing import ALL, Choice
-from darnet.jobs.paths import Places, absence
+from darnet.jobs.paths import Places, absence, listed
 from darnet.jobs.remote import as_path, is_remote
 from darnet.jobs.spool import Numbers, Spool, in_order
 
@@ -175,10 +175,9 @@ class Search:
             return self._list(one, found)
         elif os.path.isdir(one):  # noqa: PTH112  is_dir raises for a name too long and in a forbidden folder
             found.from_folder = True
+            before = found.come
             self._scan(Path(one), found)
-            return "no pictures in this folder" + (
-                "" if self.recursive else " (`recursive=True` looks into subfolders)"
-            )
+            return None if found.come > before else self._nothing(Path(one))
         elif os.path.lexists(one):
             found.add(source_of(one))
         elif glob.has_magic(one):
@@ -207,6 +206,14 @@ class Search:
                     found.left_out.append((name, NO_PICTURE))
         except ImageError as error:
             return error.reason
+        return self._nothing()
+
+    def _nothing(self, folder: Path | None = None) -> str:
+        """Why nothing comes of a folder, where `choice` may have left out everything."""
+        if folder is not None and self.choice != ALL:
+            replace(self, choice=ALL)._scan(folder, every := Found())
+            if every.come:
+                return f"every picture in this folder is left out by {self.choice.given}"
         return "no pictures in this folder" + ("" if self.recursive else " (`recursive=True` looks into subfolders)")
 
     def _scan(self, folder: Path, found: Found) -> None:
@@ -229,7 +236,7 @@ class Search:
             below, folders = waiting.pop(), list[str]()
             here = folder / below
             try:
-                names = in_order(_listed(here, folders))
+                names = in_order(listed(here, folders))
             except OSError as error:
                 refused(error)
                 continue
@@ -268,20 +275,6 @@ class Search:
     def _ours(self, path: Path) -> bool:
         """Whether it is an output of an earlier run, or lies beside one: `photo.restored.jpg.residuals`."""
         return self._tagged(path) or self._tagged(Path(path.stem))
-
-
-def _listed(folder: Path, folders: list[str]) -> Iterator[str]:
-    """The names in a folder; those of folders in it, and of links to such, go to a list. Raises OSError."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            try:
-                is_folder = entry.is_dir()
-            except OSError:  # a link that leads to itself
-                is_folder = False
-            if is_folder:
-                folders.append(entry.name)
-            else:
-                yield entry.name
 
 
 def _no_picture(path: Path) -> str | None:

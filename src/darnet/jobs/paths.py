@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryFile
 
 from darnet.errors import ImageError, refusal
@@ -98,10 +99,10 @@ def make(folder: Path) -> None:
 def _obstacle(folder: Path) -> str:
     """What there is in place of a folder."""
     try:
-        folder.stat()
+        mode = folder.stat().st_mode
     except OSError as error:  # a link that leads to itself
         return refusal(error)
-    return "not a folder"
+    return "not a folder" if S_ISREG(mode) else "neither a folder nor a regular file"
 
 
 def make_folder(path: Path) -> None:
@@ -152,3 +153,17 @@ def absence(one: str) -> str:
     except ValueError:  # a NUL, or what is no text
         return "no file can be called so"
     return "no such file or folder"
+
+
+def listed(folder: Path, folders: list[str]) -> Iterator[str]:
+    """The names in a folder; those of folders in it, and of links to such, go to a list. Raises OSError."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link that leads to itself
+                is_folder = False
+            if is_folder:
+                folders.append(entry.name)
+            else:
+                yield entry.name

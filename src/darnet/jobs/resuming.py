@@ -25,7 +25,8 @@ from darnet.jobs.paths import place, remove
 from darnet.jobs.settings import Settings
 from darnet.jobs.shard import named_for
 from darnet.jobs.spool import Spool
-from darnet.jobs.traces import Trace, is_another, is_whole, seen, unchanged
+from darnet.jobs.standing import Standing
+from darnet.jobs.traces import Trace, is_another, is_at, seen
 from darnet.jobs.unseen import Unseen
 
 if TYPE_CHECKING:
@@ -113,8 +114,9 @@ class Resumption:
         """Whether an output is that of another picture, which is still there."""
         ledger = None if task.ledger is None else self._ledgers.get(task.ledger)
         entry = None if ledger is None else ledger.entry(_place(task, ledger))
-        here = os.path.realpath(task.source.path)
-        return entry is not None and entry.source.path != here and os.path.lexists(entry.source.path)
+        if entry is None or is_at(entry.source, task.source.path):
+            return False
+        return os.path.lexists(entry.source.path)
 
     def claimed(self, tasks: Sequence[Task], later: Iterable[Task | None] = ()) -> Iterator[Task | None]:
         """The tasks, each when it is asked for; by then its ledger, which is made where there is none, knows of it.
@@ -183,24 +185,17 @@ class Resumption:
         entry = None if ledger is None else ledger.entry(_place(task, ledger))
         if ledger is None or entry is None:
             return task
-        known = {place(ledger.folder / trace.path): trace for trace in entry.files}
-        paths = {place(path): path for path in (*known, *task.written)}
-        there = [path for at, path in paths.items() if os.path.lexists(at)]
-        others = [path for path in there if place(path) not in known or not known[place(path)].fits(path)]
-        as_written = known and not others and all(os.path.lexists(path) for path in known)
-        as_wanted = entry.status in {DONE, WAITING} and entry.digest == ledger.settings.digest
-        if as_written and as_wanted and unchanged(entry.source, task.source.path):
+        standing = Standing.of(entry, ledger.folder, task.written)
+        if standing.is_done(ledger.settings.digest, task.source.path):
             return Done(task.source.name, task.name, entry.treatment, already=True)
-        if there and not self.job.overwrite and is_another(entry.source, task.source.path):
+        if standing.there and not self.job.overwrite and is_another(entry.source, task.source.path):
             reason = f"{named(task.name)}: was made of {named(entry.source.path)}; `overwrite=True` replaces it"
             return Done(task.source.name, error=reason, exit_code=ImageError.exit_code)
-        foreign = [path for path in others if place(path) not in known or is_whole(path, known[place(path)])]
-        if not foreign:
-            return replace(task, ours=bool(there))
-        if place(foreign[0]) not in known or self.job.overwrite:
+        if standing.foreign is None:
+            return replace(task, ours=standing.there)
+        if self.job.overwrite or not standing.changed:
             return task
-        reason = f"{named(foreign[0])}: somebody has changed it since it was written; `overwrite=True` replaces it"
-        return Done(task.source.name, error=reason, exit_code=ImageError.exit_code)
+        return Done(task.source.name, error=standing.reason, exit_code=ImageError.exit_code)
 
     def _waiting(self, task: Task, ledger: Ledger) -> Entry | None:
         """What a ledger is told before the first task is begun; None where what it says is to stay."""
@@ -208,6 +203,8 @@ class Resumption:
         entry = ledger.entry(at)
         if entry is None:
             return Entry(at, task.source.name, seen(task.source.path), WAITING)
+        if entry.status == FAILED and entry.digest != ledger.settings.digest:  # what is known is of another attempt
+            return replace(entry, status=WAITING, reason=None, digest=None)
         return replace(entry, status=WAITING) if entry.status == DONE else None
 
     def _claim(self, task: Task) -> Task:

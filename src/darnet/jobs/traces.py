@@ -13,6 +13,7 @@ from darnet.errors import ImageError
 from darnet.images.coding import EMPTY, INCOMPLETE
 from darnet.images.formats import NO_PICTURE, SUFFIXES
 from darnet.images.image import Image
+from darnet.jobs.paths import place
 from darnet.jobs.settings import sha256_of
 from darnet.notices import overheard
 
@@ -86,12 +87,17 @@ def is_whole(path: Path, trace: Trace) -> bool:
 
 
 def seen(path: Path) -> Trace:
-    """An input, before it is read; one that is gone has no time."""
+    """An input, before it is read; one that is gone has no time, and a link to nothing lies where it is itself."""
     here = os.path.realpath(path)
     try:
         return Trace.of(Path(here), here, whole=False)
     except OSError:
-        return Trace(here, 0, 0)
+        return Trace(str(place(path)), 0, 0)
+
+
+def is_at(source: Trace, path: Path) -> bool:
+    """Whether an input lies where that of an entry did: there, or where a link leads."""
+    return source.path in {os.path.realpath(path), str(place(path))}
 
 
 def unchanged(source: Trace, path: Path) -> bool:
@@ -102,4 +108,4 @@ def unchanged(source: Trace, path: Path) -> bool:
 
 def is_another(source: Trace, path: Path) -> bool:
     """Whether an input is another file than that of the entry: elsewhere, and not the same that was moved."""
-    return os.path.realpath(path) != source.path and not unchanged(source, path)
+    return not is_at(source, path) and not unchanged(source, path)
