@@ -19,7 +19,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import PIL.Image
 import torch
 from rich import print
@@ -80,7 +79,7 @@ def looks(system: Restorer, photos: list[Tensor], others: list[Path]) -> dict[st
     shown = [form for photo in photos for form in forms(PIL.Image.fromarray(photo.permute(1, 2, 0).numpy()))]
     for quality, form in (*shown, *((0, PIL.Image.open(path).convert("RGB")) for path in others)):
         if min(form.size) >= SMALLEST_PX:
-            scores = system.router(torch.from_numpy(np.array(form)).permute(2, 0, 1).float() / 255).scores
+            scores = system.diagnose(form).scores
             for kind, found in seen.items():
                 if kind != "jpeg" or quality >= MILD_QUALITY:
                     found.append(scores[kind])

@@ -205,8 +205,7 @@ class Telling:
         from darnet.restore.result import part
 
         job, kinds = self.job, self._kinds(treatment)
-        wanted = (repair.kind for repair in treatment.plan)
-        verdict = treatment.diagnosis.listed(wanted) if treatment.diagnosis else f"as {', '.join(job.kinds)}"
+        verdict = job.verdict(treatment)
         done = {step.expert: step.share for step in treatment.steps}
         shares = {repair.kind: repair.share for repair in treatment.plan} if job.dry_run else done
         action = (

@@ -13,10 +13,9 @@ from typing import BinaryIO
 from darnet.images.arrays import Metadata
 from darnet.images.density import ACROSS, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION
 from darnet.images.directories import endian_of, entries
+from darnet.images.exif import EXIF
 from darnet.images.signature import EMPTY, PREFIX, unprefixed
 
-#: The pointer to EXIF's own directory.
-EXIF = 0x8769
 BLOCK = re.compile(re.escape(PREFIX) + rb"(?=II\*\0|MM\0\*)")
 
 

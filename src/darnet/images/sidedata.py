@@ -65,7 +65,9 @@ def extend(path: Path, format: str, file: Path, fields: Metadata, size: tuple[in
             exif.extend(path, opened, fields)
         return
     if format in EXIF_BY_VIPS:  # whose files libvips holds in memory, too
-        file.write_bytes(invented.taken_back(file.read_bytes(), fields))
+        written = file.read_bytes()
+        if (data := invented.taken_back(written, fields)) != written:
+            file.write_bytes(data)
     with file.open("rb") as opened:
         count, beginning = _beginning(path, format, opened, fields, size)
         if not count:

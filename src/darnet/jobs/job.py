@@ -126,6 +126,12 @@ class Job:
         """What of a searched folder is restored."""
         return Choice(self.include, self.exclude, self.min_size)
 
+    def verdict(self, treatment: Treatment) -> str:
+        """What was found in a picture, and what is repaired although it is not likely there; or what was said."""
+        if treatment.diagnosis is None:
+            return f"as {', '.join(self.kinds)}"
+        return treatment.diagnosis.listed(repair.kind for repair in treatment.plan)
+
     def plan(self, inputs: Sequence[str], output: str | None = None) -> Agenda:
         """What is to become of which picture; nothing is read but names and headers.
 

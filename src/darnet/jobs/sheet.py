@@ -108,15 +108,13 @@ class Sheet:
         treatment = done.treatment
         if treatment is None:
             return "done already", ""
-        wanted = (repair.kind for repair in treatment.plan)
-        found = treatment.diagnosis.listed(wanted) if treatment.diagnosis else f"as {', '.join(self.job.kinds)}"
         did = " + ".join(step.expert + part(step.share) for step in treatment.steps if step.expert) or "left alone"
         plan = ", then ".join(map(str, treatment.plan))
         planned = f"; planned: {escape(plan)}" if len(treatment.plan) > len(treatment.experts) else ""
         when = "done already" if done.already else f"{treatment.seconds:.1f} s: {described(treatment.stages)}"
         said = "".join(f"<br><small>{escape(text)}</small>" for text in treatment.warnings)
         outcome = "repaired" if treatment.experts else "left alone"
-        return outcome, f"{escape(found)} → {escape(did)}{planned} <small>{when}</small>{said}"
+        return outcome, f"{escape(self.job.verdict(treatment))} → {escape(did)}{planned} <small>{when}</small>{said}"
 
     def _article(self, done: Done, outcome: str, told: str) -> str:
         same = outcome == "left alone"
