@@ -1,4 +1,4 @@
-"""How sure the diagnosis must be before each expert of the system that ships is sent for.
+"""How sure the diagnosis must be before each expert of the system that ships is sent for, or named as worth a try.
 
     python scripts/bars.py DATA [UNSEEN]
 
@@ -8,7 +8,8 @@ Of a kind that is the most certain one of a picture, what few clean photos reach
 as it is, stored, made smaller, in parts; those that the router never saw as they are. And no more than what a wrong
 repair costs asks for, by what the expert does to a picture that had nothing: where a clean photo comes out almost as
 it went in, what is more likely than not. That is also what a kind needs beside a surer one, since a damaged photo is
-taken for more than a clean one is. The photos that it did see are those of its validation.
+taken for more than a clean one is. The photos that it did see are those of its validation. A word costs less than a
+repair: three clean photos in a hundred may be said to have a kind, perhaps.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from darnet import load
 from darnet.data.material import load_material
+from darnet.restore.planning import SUSPICION
 from darnet.restore.restorer import Restorer
 from darnet.systems import manifest
 from darnet.training.recipe import find_recipe, load_recipe
@@ -37,6 +39,8 @@ MILD_DB, MORE_LIKELY_THAN_NOT, SURE = 35.0, 0.5, 0.6
 #: No bar is lower. So few looks may reach one where a wrong repair is mild, or blended by its certainty;
 #: and elsewhere.
 LEAST, ALARMS, RARELY = 0.25, 0.01, 0.005
+#: So many looks at clean photos may be worth a word, and no presence below the second is.
+HINTS, FAINTEST = 0.03, 0.05
 #: Smaller pictures are not looked at; files of lower quality are damaged by JPEG, and by nothing else.
 SMALLEST_PX, MILD_QUALITY = 96, 85
 
@@ -48,7 +52,7 @@ def main(data: Path, unseen: Path | None = None) -> None:
     photos = material.split([1 - recipe.data.validation, recipe.data.validation], recipe.seed)[1].photos
     system = load("darnet", device="cpu")
     enough, document = costs(system, photos), json.loads(SYSTEM.read_text(encoding="utf-8"))
-    bars = dict(enough)
+    bars, hints = dict(enough), {}
     known = set() if unseen is None else {path.name for path in data.rglob("*")}
     others = [path for path in sorted(unseen.iterdir() if unseen else ()) if path.name not in known]
     for kind, seen in looks(system, photos, others).items():
@@ -56,8 +60,12 @@ def main(data: Path, unseen: Path | None = None) -> None:
         alarms = ALARMS if enough[kind] < SURE or kind in system.soft else RARELY
         reached = seen[int(alarms * len(seen))]
         bars[kind] = round(min(max(reached, LEAST), enough[kind]), 2)
-        print(f"{kind:13} {100 * alarms:.1f} % of {len(seen)} looks reach {reached:.2f}; the bar is {bars[kind]}")
-    document |= {"min_confidence": SURE, "min_confidences": bars, "min_beside": enough}
+        hints[kind] = round(min(max(seen[int(HINTS * len(seen))], FAINTEST), SUSPICION), 2)
+        print(
+            f"{kind:13} {100 * alarms:.1f} % of {len(seen)} looks reach {reached:.2f}; the bar is {bars[kind]}, "
+            f"a word is said from {hints[kind]}"
+        )
+    document |= {"min_confidence": SURE, "min_confidences": bars, "min_beside": enough, "min_hints": hints}
     SYSTEM.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 

@@ -176,6 +176,8 @@ def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
     result = Restorer(lambda _: diagnosis, EXPERTS)(PICTURE)
     assert not result.changed
     assert result.warnings == ("not called damaged, but blur 35 % (σ ≈ 1.5) is possible; try `kinds=['blur']`",)
+    noted = Restorer(lambda _: diagnosis, EXPERTS, min_hints={"noise": 0.1, "blur": 0.4})(PICTURE)
+    assert noted.warnings == ("not called damaged, but noise 15 % is possible; try `kinds=['noise']`",)
 
 
 def test_a_clean_verdict_is_not_refused() -> None:

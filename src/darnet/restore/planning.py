@@ -10,8 +10,8 @@ from darnet.degradations.kind import STAGES
 from darnet.restore.diagnosis import ABSENT, PART, PRESENT, Diagnosis
 from darnet.restore.result import Plan, Repair
 
-#: From this presence on, a kind that is not repaired is worth a word, and one more look at what a step made of the
-#: picture.
+#: From this presence on, a kind that is not repaired is worth a word, unless a system has its own (`min_hints`), and one
+#: more look at what a step made of the picture.
 SUSPICION = 0.2
 #: Odds by two looks together (`joint_odds`) from which on a kind counts. By 34 validation photos a condition, after the
 #: first step: low light is found 75 of 101 times where it is, and none of 315 where it is not; haze 22 of 37, 0 of 379.
@@ -40,7 +40,7 @@ class Planner:
     `max_steps`: only so many, the most certain ones; None: all of them. `limited_by`: who says so, where that is not
     whoever asks: `system daair`. `soft`: kinds whose repair counts by its confidence: the picture and what its expert
     makes of it are blended. `min_beside`: the least presence of a kind where that of another one is larger: some look
-    like what others leave.
+    like what others leave. `min_hints`: the presence from which on a kind that is left alone is worth a word.
 
     >>> planner = Planner({"noise", "haze", "jpeg"})
     >>> found = Diagnosis({"clean": 0.1, "noise": 0.8, "haze": 0.9, "jpeg": 0.7, "rain": 0.3})
@@ -59,6 +59,7 @@ class Planner:
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
     limited_by: str = ""
+    min_hints: Mapping[str, float] = field(default_factory=dict)
 
     def plan(self, diagnosis: Diagnosis, objects: Objects = _unopposed) -> Plan:
         """What is to be repaired of a picture that nobody has touched."""
@@ -120,7 +121,7 @@ class Planner:
             f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`"
             for kind in diagnosis.suspected
             if kind not in (*treated, *self._found(diagnosis))
-            and diagnosis.scores[kind] >= SUSPICION
+            and diagnosis.scores[kind] >= self.min_hints.get(kind, SUSPICION)
             and self._may(kind, objects)
         ]
 

@@ -67,6 +67,7 @@ class Restorer:
     min_beside: Mapping[str, float] = field(default_factory=dict)
     order: Sequence[str] = ()
     limited_by: str = ""
+    min_hints: Mapping[str, float] = field(default_factory=dict)
     budget: Budget | None = None
 
     def __post_init__(self) -> None:
@@ -78,8 +79,8 @@ class Restorer:
     @property
     def planner(self) -> Planner:
         """What turns a diagnosis into a plan."""
-        bars = (self.min_confidence, self.min_confidences)
-        return Planner(self.experts, *bars, self.max_steps, self.soft, self.min_beside, self.order, self.limited_by)
+        bars = (self.min_confidence, self.min_confidences, self.max_steps, self.soft, self.min_beside)
+        return Planner(self.experts, *bars, self.order, self.limited_by, self.min_hints)
 
     def limited(self, min_confidence: float | None = None, max_steps: int | None = None) -> Restorer:
         """The same with limits that a user states, which none of the system's stand beside; None: as they are.

@@ -42,6 +42,7 @@ class System(BaseModel):
     min_confidences: dict[str, float] = {}  # kind of damage -> its own, in place of the one for all
     soft: tuple[str, ...] = ()  # kinds whose repair counts by how certain they are
     min_beside: dict[str, float] = {}  # kind of damage -> the same where another kind is more certain
+    min_hints: dict[str, float] = {}  # kind of damage -> from where on it is worth a word where it is left alone
     order: tuple[str, ...] = ()  # kinds as they are repaired one after the other; none: the way of a photo backwards
     max_steps: int | None = None  # repairs of one picture at most; None: as many as are planned
 

@@ -90,6 +90,7 @@ class RestorerSpec(BaseModel):
             min_confidences=system.min_confidences,
             soft=system.soft,
             min_beside=system.min_beside,
+            min_hints=system.min_hints,
             order=system.order,
             max_steps=system.max_steps,
             limited_by=f"system {system.name}",
