@@ -115,9 +115,14 @@ def test_who_says_what_is_wrong_gets_it_whatever_it_changes() -> None:
     assert result.experts == ("haze",)
 
 
-def test_a_soft_repair_counts_by_how_certain_it_is() -> None:
-    soft = Restorer(Script({"noise": 0.75}), EXPERTS, soft=["noise"])
-    np.testing.assert_array_equal(soft(CLEAN).image, CLEAN + 15)
+@pytest.mark.parametrize(("presence", "changed"), [(0.5, 16), (0.75, 18), (0.97, 20)])
+def test_a_soft_repair_counts_by_how_likely_it_is(presence: float, changed: int) -> None:
+    """Four times the odds, of twenty levels: 4/5, 12/13, and nearly all."""
+    soft = Restorer(Script({"noise": presence}), EXPERTS, 0.5, soft=["noise"])
+    np.testing.assert_array_equal(soft(CLEAN).image, CLEAN + changed)
+
+
+def test_a_soft_repair_counts_whole_where_it_is_asked_for() -> None:
     told = Restorer(Always("clean"), EXPERTS, soft=["noise"])
     np.testing.assert_array_equal(told(CLEAN, kinds=["noise"]).image, CLEAN + 20)  # who is told is certain
 

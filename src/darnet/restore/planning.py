@@ -16,6 +16,9 @@ SUSPICION = 0.2
 #: Odds by two looks together (`joint_odds`) from which on a kind counts. By 34 validation photos a condition, after the
 #: first step: low light is found 75 of 101 times where it is, and none of 315 where it is not; haze 22 of 37, 0 of 379.
 BOTH = 2.0
+#: By how much the odds that a soft kind is there exceed those of its confidence, once it is repaired: few clean photos
+#: reach its bar (docs/adr/0052). Where a photo was dark, all of the repair is right, however sure the look.
+LIKELIER = 4.0
 #: Nothing is more certain than this less than 1.
 SMALLEST = 1e-6
 #: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).
@@ -130,8 +133,16 @@ class Planner:
         return self.min_confidences.get(kind, self.min_confidence)
 
     def weight(self, repair: Repair) -> float:
-        """How much of what an expert changes is taken."""
-        return repair.confidence if repair.kind in self.soft else 1.0
+        """How much of what an expert changes is taken: of a soft kind, as likely as it is among photos that get so far.
+
+        >>> planner = Planner({"lowlight"}, soft=["lowlight"])
+        >>> planner.weight(Repair("lowlight", 0.5, None)), planner.weight(Repair("lowlight", 1.0, None))
+        (0.8, 1.0)
+        """
+        if repair.kind not in self.soft or repair.confidence >= 1:
+            return 1.0
+        odds = LIKELIER * _odds(repair.confidence)
+        return odds / (1 + odds)
 
     def done(self, treated: Collection[str]) -> bool:
         """Whether there is no step left."""
