@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,6 +46,28 @@ def test_a_third_party_adds_names_but_shadows_none(monkeypatch: pytest.MonkeyPat
     assert registry.find("model", "mine") == "third-party mine"
     assert registry.find("model", "unet") != "third-party unet"
     assert registry.names("model").count("unet") == 1
+
+
+def test_packages_are_read_once_until_others_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes ten milliseconds where many are, and a system that is loaded asks more than twenty times."""
+    read: list[metadata.EntryPoints] = []
+
+    def entry_points() -> metadata.EntryPoints:
+        read.append(metadata.EntryPoints())
+        return read[-1]
+
+    monkeypatch.setattr(metadata, "entry_points", entry_points)
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        assert registry.names("runtime") == ["onnxruntime", "openvino"]
+        assert "unet" in registry.names("model")
+    assert len(read) == 1
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(tmp_path)
+    about = tmp_path / "theirs-1.dist-info"
+    about.mkdir()
+    (about / "entry_points.txt").write_text("[darnet.runtime]\ntheirs = theirs:load\n")
+    assert registry.names("runtime") == ["onnxruntime", "openvino", "theirs"]
 
 
 def test_a_class_by_its_place() -> None:

@@ -11,7 +11,10 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points, version
+from contextlib import suppress
+from functools import lru_cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints, PackageNotFoundError, distribution, version
 from operator import attrgetter
 from pathlib import Path
 from pkgutil import resolve_name
@@ -90,6 +93,13 @@ def find(group: Group, name: str, *, places: bool = False) -> Any:
     raise UnknownNameError(group, name, names(group))
 
 
+def entry_points(group: str, **chosen: str) -> EntryPoints:
+    """As of `importlib.metadata`, which opens a file of each installed package: once, until others are installed."""
+    installed = _installed(tuple((folder, _changed(folder)) for folder in sys.path))
+    found: EntryPoints = installed.select(group=group, **chosen)
+    return found
+
+
 def kinds() -> Iterator[Any]:
     """Every kind of damage: darnet's in their order, then those of other packages, each loaded when its turn comes.
 
@@ -107,6 +117,18 @@ def kinds_of(kinds: Iterable[str]) -> tuple[str, ...]:
 def own_kinds() -> Iterator[Any]:
     """Kinds of damage that darnet brings, in their order."""
     return map(resolve_name, BUILTIN["kind"].values())
+
+
+@lru_cache(maxsize=1)
+def _installed(_folders: tuple[tuple[str, int | None], ...]) -> Any:  # its class depends on Python's version
+    return metadata.entry_points()
+
+
+def _changed(folder: str) -> int | None:
+    """When something was last added to a folder, or taken away."""
+    with suppress(OSError):
+        return Path(folder).stat().st_mtime_ns
+    return None
 
 
 def _other_kinds() -> Iterator[Any]:

@@ -49,7 +49,9 @@ def test_no_garbage_is_looked_for_meanwhile(enabled):
             assert not gc.isenabled()
             raise ZeroDivisionError
         assert gc.isenabled() == enabled
+        assert gc.get_freeze_count()  # what was made is not looked through afterwards, either
     finally:
+        gc.unfreeze()
         gc.enable()
 
 
@@ -64,7 +66,7 @@ def test_no_garbage_is_looked_for_while_a_system_is_loaded(monkeypatch, darnet, 
     pictures("a.png")
     monkeypatch.setattr(spec.RestorerSpec, "build", build)
     assert darnet(command, "a.png").err == "darnet: enough\n"
-    assert (seen, gc.isenabled()) == ([False], True)
+    assert (seen, gc.isenabled(), gc.get_freeze_count()) == ([False], True, 0)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_importing_darnet_imports_no_heavy_library(tmp_path: Path) -> None:
 UNNEEDED = (
     *("torch._dynamo", "torch._inductor", "sympy", "torchvision", "lightning_fabric", "tensorboard", "torchmetrics"),
     *("scipy", "skimage", "sklearn", "cv2", "matplotlib", "spandrel", "onnx", "onnxruntime", "open_clip", "jinja2"),
-    "rich",
+    *("openvino", "rich"),
 )
 RESTORE_ALL = """
 import sys, darnet

@@ -33,7 +33,10 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; what goes wrong is one line on stderr."""
     with running(arguments):
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        finally:
+            gc.unfreeze()  # what `no_collection` set aside: whoever runs a command may run on
 
 
 def _run(arguments: Sequence[str]) -> int:

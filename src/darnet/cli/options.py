@@ -249,12 +249,16 @@ def lasting(output: str | None) -> str | None:
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Without the search for garbage: imports make objects by the hundred thousand, nearly all of which stay."""
+    """Without the search for garbage: imports make objects by the hundred thousand, nearly all of which stay.
+
+    Nor are they looked through later, which took 0.2 s of a short run.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if enabled:
             gc.enable()
 
