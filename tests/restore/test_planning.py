@@ -141,6 +141,16 @@ def test_what_something_speaks_against_is_not_planned() -> None:
     assert planner.hints(found(haze=0.4), (), lambda _: "a page") == []
 
 
+def test_a_sign_is_worth_a_word_and_no_repair() -> None:
+    planner, black = Planner(EVERY), {"haze": "it is grey"}.get
+    assert planner.plan(found(haze=0.01)) == ()
+    assert planner.hints(found(haze=0.01), suggests=black) == ["not called damaged, but it is grey; try `kinds=['haze']`"]
+    assert planner.hints(found(haze=0.3), suggests=black) == [
+        "not called damaged, but haze 30 % is possible; try `kinds=['haze']`"
+    ]
+    assert planner.hints(found(haze=0.01), (), lambda _: "a page", black) == []
+
+
 def crops(*presence: float) -> tuple[Crop, ...]:
     return tuple(Crop(0, 64 * place, 128, {"noise": seen, "blur": seen}) for place, seen in enumerate(presence))
 

@@ -180,6 +180,14 @@ def test_what_may_be_wrong_is_said_where_a_picture_is_left_alone() -> None:
     assert noted.warnings == ("not called damaged, but noise 15 % is possible; try `kinds=['noise']`",)
 
 
+def test_of_a_dark_picture_that_is_left_alone_is_said_how_dark_it_is() -> None:
+    system = Restorer(lambda _: Diagnosis({"clean": 0.99, "lowlight": 0.01}), {"lowlight": lambda pixels: pixels * 2})
+    night = PICTURE // 10
+    assert system(night).warnings == ("not called damaged, but 100 % of it is nearly black; try `kinds=['lowlight']`",)
+    assert system(PICTURE).warnings == ()
+    assert Restorer(system.router, EXPERTS)(night).warnings == ()  # nobody there who could repair it
+
+
 def test_a_clean_verdict_is_not_refused() -> None:
     """It was once warned about: below the least confidence, or no photo."""
     for picture in (PICTURE, page()):

@@ -67,6 +67,7 @@ LOWLIGHT = Kind(
     excludes=("overexposure",),
     steps="darnet.imaging.exposures:LOWLIGHT",
     followed_by="darnet.imaging.noises:OF_LITTLE_LIGHT",
+    sign="darnet.images.darkness:mostly_black",
     looks_far=True,
     severities={
         "lowlight": tuple(

@@ -21,12 +21,13 @@ BOTH = 2.0
 LIKELIER = 4.0
 #: Nothing is more certain than this less than 1.
 SMALLEST = 1e-6
-#: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`).
+#: Why a kind of damage should not be repaired, where something speaks against it (`Subject.refuses`); what suggests one
+#: (`Subject.suggests`).
 Objects = Callable[[str], str | None]
 
 
 def _unopposed(kind: str) -> None:
-    """Nothing speaks against it."""
+    """Nothing speaks against it, or for it."""
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,22 @@ class Planner:
         limited = {kind: f"{kind} not repaired: {self._limit}" for kind in beyond}
         return {kind: reason for kind, reason in (*reasons.items(), *limited.items()) if reason}
 
-    def hints(self, diagnosis: Diagnosis, treated: Collection[str] = (), objects: Objects = _unopposed) -> list[str]:
-        """What to try with a picture that is left alone although it may not be clean."""
-        return [
-            f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`"
-            for kind in diagnosis.suspected
-            if kind not in (*treated, *self._found(diagnosis))
-            and diagnosis.scores[kind] >= self.min_hints.get(kind, SUSPICION)
-            and self._may(kind, objects)
-        ]
+    def hints(
+        self,
+        diagnosis: Diagnosis,
+        treated: Collection[str] = (),
+        objects: Objects = _unopposed,
+        suggests: Objects = _unopposed,
+    ) -> list[str]:
+        """What to try with a picture that is left alone although it may not be clean: by the diagnosis, or by a sign."""
+        hints = list[str]()
+        settled = {*treated, *self._found(diagnosis)}
+        for kind in (kind for kind in diagnosis.suspected if kind not in settled and self._may(kind, objects)):
+            if diagnosis.scores[kind] >= self.min_hints.get(kind, SUSPICION):
+                hints.append(f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`")
+            elif (sign := suggests(kind)) is not None:
+                hints.append(f"not called damaged, but {sign}; try `kinds={[kind]}`")
+        return hints
 
     def least(self, kind: str) -> float:
         """Which presence a kind has to have."""

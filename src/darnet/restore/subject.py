@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,12 @@ class Subject:
         if found is None or known is None or known.concern not in found.concerns:
             return None
         return f"left alone: {found.reason}; `kinds={[kind]}` repairs it all the same"
+
+    def suggests(self, kind: str) -> str | None:
+        """What can be counted of the picture that suggests a kind of damage, in words, or None."""
+        known = find_kind(kind)
+        words: str | None = resolve_name(known.sign)(self._values, self.seen) if known and known.sign else None
+        return words
 
     @property
     def _values(self) -> NDArray[np.generic]:

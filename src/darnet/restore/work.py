@@ -129,7 +129,7 @@ class Work:
         told = [reason for kind, reason in said.items() if kind not in self.treated]  # not of what is repaired by now
         if not plan and not self.answers and self.sink is None:
             assert diagnosis is not None
-            told += self.planner.hints(diagnosis, self.treated, self._objection)
+            told += self.planner.hints(diagnosis, self.treated, self._objection, self.subject.suggests)
         return steps, list(dict.fromkeys(told))
 
     def _revised(self, first: Diagnosis, diagnosis: Diagnosis) -> Plan:
