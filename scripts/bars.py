@@ -7,7 +7,7 @@ DATA is the folder that the router was trained on, UNSEEN one of clean photos th
 Of a kind that is the most certain one of a picture, what few clean photos reach, each looked at as people keep them:
 as it is, stored, made smaller, in parts; those that the router never saw as they are. And no more than what a wrong
 repair costs asks for, by what the expert does to a picture that had nothing: where a clean photo comes out almost as
-it went in, what is more likely than not. That is also what a kind needs beside a surer one, since a damaged photo is
+it went in, or is blended by how likely the kind is, what is more likely than not. That is also what a kind needs beside a surer one, since a damaged photo is
 taken for more than a clean one is. The photos that it did see are those of its validation. A word costs less than a
 repair: three clean photos in a hundred may be said to have a kind, perhaps.
 """
@@ -57,7 +57,7 @@ def main(data: Path, unseen: Path | None = None) -> None:
     others = [path for path in sorted(unseen.iterdir() if unseen else ()) if path.name not in known]
     for kind, seen in looks(system, photos, others).items():
         seen.sort(reverse=True)
-        alarms = ALARMS if enough[kind] < SURE or kind in system.soft else RARELY
+        alarms = ALARMS if enough[kind] < SURE else RARELY
         reached = seen[int(alarms * len(seen))]
         bars[kind] = round(min(max(reached, LEAST), enough[kind]), 2)
         hints[kind] = round(min(max(seen[int(HINTS * len(seen))], FAINTEST), SUSPICION), 2)
@@ -77,7 +77,7 @@ def costs(system: Restorer, photos: list[Tensor]) -> dict[str, float]:
         errors = torch.stack([(expert(picture) - picture).square().mean() for picture in clean])
         typical, worst = (float(-10 * error.log10()) for error in (errors.mean(), errors.max()))
         print(f"{kind:13} {typical:6.2f} dB, {worst:6.2f} dB at worst, {len(clean)} photos")
-        bars[kind] = MORE_LIKELY_THAN_NOT if typical >= MILD_DB else SURE
+        bars[kind] = MORE_LIKELY_THAN_NOT if typical >= MILD_DB or kind in system.soft else SURE
     return bars
 
 
