@@ -7,9 +7,9 @@ DATA is the folder that the router was trained on, UNSEEN one of clean photos th
 Of a kind that is the most certain one of a picture, what few clean photos reach, each looked at as people keep them:
 as it is, stored, made smaller, in parts; those that the router never saw as they are. And no more than what a wrong
 repair costs asks for, by what the expert does to a picture that had nothing: where a clean photo comes out almost as
-it went in, or is blended by how likely the kind is, what is more likely than not. That is also what a kind needs beside a surer one, since a damaged photo is
-taken for more than a clean one is. The photos that it did see are those of its validation. A word costs less than a
-repair: three clean photos in a hundred may be said to have a kind, perhaps.
+it went in, or is blended by how likely the kind is, what is more likely than not. That is also what a kind needs
+beside a surer one, since a damaged photo is taken for more than a clean one is. The photos that it did see are those
+of its validation. A word costs less than a repair: three clean photos in a hundred may be said to have a kind, perhaps.
 """
 
 from __future__ import annotations

@@ -144,7 +144,9 @@ def test_what_something_speaks_against_is_not_planned() -> None:
 def test_a_sign_is_worth_a_word_and_no_repair() -> None:
     planner, black = Planner(EVERY), {"haze": "it is grey"}.get
     assert planner.plan(found(haze=0.01)) == ()
-    assert planner.hints(found(haze=0.01), suggests=black) == ["not called damaged, but it is grey; try `kinds=['haze']`"]
+    assert planner.hints(found(haze=0.01), suggests=black) == [
+        "not called damaged, but it is grey; try `kinds=['haze']`"
+    ]
     assert planner.hints(found(haze=0.3), suggests=black) == [
         "not called damaged, but haze 30 % is possible; try `kinds=['haze']`"
     ]
