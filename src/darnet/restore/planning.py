@@ -10,8 +10,8 @@ from darnet.degradations.kind import STAGES
 from darnet.restore.diagnosis import ABSENT, PART, PRESENT, Diagnosis
 from darnet.restore.result import Plan, Repair
 
-#: From this presence on, a kind that is not repaired is worth a word, unless a system has its own (`min_hints`), and one
-#: more look at what a step made of the picture.
+#: From this presence on, a kind that is not repaired is worth a word, where a system has no other (`min_hints`), and
+#: one more look at what a step made of the picture.
 SUSPICION = 0.2
 #: Odds by two looks together (`joint_odds`) from which on a kind counts. By 34 validation photos a condition, after the
 #: first step: low light is found 75 of 101 times where it is, and none of 315 where it is not; haze 22 of 37, 0 of 379.
@@ -126,7 +126,7 @@ class Planner:
         objects: Objects = _unopposed,
         suggests: Objects = _unopposed,
     ) -> list[str]:
-        """What to try with a picture that is left alone although it may not be clean: by the diagnosis, or by a sign."""
+        """What to try with a picture that is left alone and may not be clean: by the diagnosis, or by a sign."""
         hints = list[str]()
         settled = {*treated, *self._found(diagnosis)}
         for kind in (kind for kind in diagnosis.suspected if kind not in settled and self._may(kind, objects)):
