@@ -84,6 +84,7 @@ KNOBS: list[tuple[str, dict[str, object], dict[str, object]]] = [
     ("compact-unet", SMALL["compact-unet"][0], {"width": 8, "blocks": [1, 1, 1]}),
     ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 2, 1]}),
     ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 1, 1], "thumbnail_px": 16}),
+    ("compact-unet", SMALL["compact-unet"][0], {"width": 4, "blocks": [1, 1, 1], "patch": 4}),
     *(
         ("daair", SMALL["daair"][0], {**SMALL["daair"][0], **changed})
         for changed in (

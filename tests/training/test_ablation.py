@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from darnet.errors import RecipeError, UsageError
 from darnet.images.image import Image
@@ -146,3 +148,22 @@ def test_slerir_is_compared_at_equal_cost() -> None:
         assert count == pytest.approx(active["slerir"], rel=1e-3)
     assert stored["experts-1"] == active["experts-1"]
     assert stored["experts-1"] < stored["experts-2"] < stored["slerir"] < stored["experts-4"]
+
+
+def test_shapes_of_the_noise_expert_are_compared_at_equal_time() -> None:
+    """A step takes its multiply–adds, and besides what 31 GMAC a megapixel take (measured: batches, Muon)."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from darnet.models.creation import create_model
+    from darnet.models.meta import on_meta
+
+    found, times = experiments.load(find_recipe("ablation/noise")), dict[str, float]()
+    for variant in found.variant:
+        recipe = found.plan(variant)
+        model = on_meta(partial(create_model, recipe.model.kind), recipe.model.config)
+        with FlopCounterMode(display=False) as counter:
+            model(torch.empty(1, 3, 512, 512, device="meta"))
+        gmacs = counter.get_total_flops() / 2 / 512**2 / 1e3
+        times[variant.name] = sum(stage.epochs * stage.epoch_steps(1) for stage in recipe.stage) * (gmacs + 31)
+    for time in times.values():
+        assert time == pytest.approx(times["base"], rel=0.07)  # small maps take a little less

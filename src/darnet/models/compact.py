@@ -1,8 +1,9 @@
 """The expert that ships: a residual U-Net at half resolution, made for a CPU.
 
-Dense 3×3 convolutions are what a CPU runs fastest, and a quarter of the pixels (pixel-unshuffle 2 in front) pays for
-four times the channels. An expert that must know the whole picture (exposure) reads a thumbnail of it once: that scales
-the deepest features (FiLM, Perez et al. 2018) and sets one gain and offset per colour, so that all tiles agree.
+Dense 3×3 convolutions are what a CPU runs fastest, and a quarter of the pixels (`patch` 2: pixel-unshuffle in front)
+pays for four times the channels. An expert that must know the whole picture (exposure) reads a thumbnail of it once:
+that scales the deepest features (FiLM, Perez et al. 2018) and sets one gain and offset per colour, so that all tiles
+agree.
 
 Shapes: B batch, D = 3 per picture, T side of the thumbnail, F features, H × W pixels. Pictures are sRGB in [0, 1].
 """
@@ -30,27 +31,35 @@ class CompactUNet(Adopting):
 
     `width` channels at the top level, doubled per level; `blocks` residual blocks at each level, on the way down and
     up; `thumbnail_px` > 0 makes it look at the whole picture. Of several `pictures` of 3 channels each, the first is
-    repaired.
+    repaired. `patch`: side of the pixels that are folded into channels in front, without loss; the top level has the
+    picture's resolution divided by it. Raises ValueError for one below 1.
     """
 
     def __init__(
-        self, width: int = 32, blocks: Sequence[int] = (2, 2, 2), thumbnail_px: int = 0, pictures: int = 1
+        self,
+        width: int = 32,
+        blocks: Sequence[int] = (2, 2, 2),
+        thumbnail_px: int = 0,
+        pictures: int = 1,
+        patch: int = 2,
     ) -> None:
         super().__init__()
+        if patch < 1:
+            raise ValueError(f"patch {patch}: expected at least 1")
         if thumbnail_px:
             self.views = Thumbnail(thumbnail_px)
             self.overlap_px = FAR_OVERLAP_PX
-        self.multiple_of = 2 ** len(blocks)
+        self.patch, self.multiple_of = patch, patch * 2 ** (len(blocks) - 1)
         widths = [width * 2**level for level in range(len(blocks))]
         steps = list(pairwise(widths))
-        self.head = nn.Conv2d(12 * pictures, width, 3, padding=1)
+        self.head = nn.Conv2d(3 * patch**2 * pictures, width, 3, padding=1)
         self.encoder = nn.ModuleList(_residual_blocks(c, n) for c, n in zip(widths, blocks, strict=True))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in steps)
         self.up = nn.ModuleList(nn.ConvTranspose2d(coarse, fine, 2, stride=2) for fine, coarse in reversed(steps))
         self.decoder = nn.ModuleList(
             _residual_blocks(c, n) for c, n in reversed(list(zip(widths[:-1], blocks[:-1], strict=True)))
         )
-        self.tail = nn.Conv2d(width, 12, 3, padding=1)
+        self.tail = nn.Conv2d(width, 3 * patch**2, 3, padding=1)
         _silence(self.tail)  # an untrained expert returns its input
         self.overview = Overview(widths[-1]) if thumbnail_px else None
 
@@ -74,17 +83,18 @@ class CompactUNet(Adopting):
         return descend(self._first(pictures), self.encoder[:-1], self.down)
 
     def _first(self, pictures: Sequence[Tensor]) -> Float[Tensor, "B F H2 W2"]:
-        """Features at half resolution, made strip by strip where memory is worth a thought."""
+        """Features of the top level, made strip by strip where memory is worth a thought."""
         batch, _, height, width = pictures[0].shape
-        shape = (batch, self.head.out_channels, height // 2, width // 2)
+        side = self.patch
+        shape = (batch, self.head.out_channels, height // side, width // side)
         if not _in_strips(shape):
-            whole: Tensor = self.head(F.pixel_unshuffle(torch.cat(list(pictures), dim=1), 2))
+            whole: Tensor = self.head(F.pixel_unshuffle(torch.cat(list(pictures), dim=1), side))
             return whole
         rows, features = _rows(shape), pictures[0].new_empty(0)
         for top in range(0, shape[2], rows):
             above, end = min(top, 1), min(top + rows + 1, shape[2])
-            shown = torch.cat([picture[:, :, 2 * (top - above) : 2 * end] for picture in pictures], dim=1)
-            strip: Tensor = self.head(F.pixel_unshuffle(shown, 2))
+            shown = torch.cat([picture[:, :, side * (top - above) : side * end] for picture in pictures], dim=1)
+            strip: Tensor = self.head(F.pixel_unshuffle(shown, side))
             if not top:
                 features = torch.empty(shape, dtype=strip.dtype, device=strip.device, memory_format=torch.channels_last)
             features[:, :, top : top + rows] = strip[:, :, above : above + rows]
@@ -100,7 +110,7 @@ class CompactUNet(Adopting):
         features = self.tail(ascend(self.encoder[-1](features), skips, self.up, self.decoder))
         if light:
             base = base * (1 + light["gain"]) + light["offset"]
-        return base + F.pixel_shuffle(features, 2)
+        return base + F.pixel_shuffle(features, self.patch)
 
     def adopt(self, other: Model) -> None:
         """Take over the weights of another one, which may have fewer blocks: new ones begin as the identity."""
