@@ -18,14 +18,6 @@ def test_what_nobody_knows_is_a_dash() -> None:
     assert "| nlm | 1 | 256 | 90 | – | – | 1.2 | 300 |" in told
 
 
-def test_an_older_document_says_it_in_its_rows() -> None:
-    row = {"method": "darnet", "level": 1024, "ms_per_megapixel": 584.5, "peak_mb": 442, "failed": 0}
-    rows = [row, {**row, "method": "nlm", "failed": 1, "ms_per_megapixel": None}]
-    found = Speed.from_dict({"machine": {"threads": 2}, "rows": rows})
-    assert found == Speed((), (Pace("darnet", 1024, 2, 584.5, 442),))
-    assert markdown(found).startswith("| method | threads |")
-
-
 def test_it_is_read_back() -> None:
     assert Speed.from_dict(FOUND.to_dict()) == FOUND
     assert way(1) != way(2)

@@ -151,6 +151,16 @@ def test_a_method_is_read_beside_the_peak_of_its_precision(tiny_system: Path, se
 
 
 @pytest.mark.usefixtures("in_this_process", "quickly")
+def test_no_larger_picture_is_measured_than_one_that_takes_long(
+    sets_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "LONG_SECONDS", 0.0)
+    document = suites.run(Request("speed", sets_root, ("identity",)))
+    assert [(row.level, row.way) for row in document.part.rows] == [(32, "1 thread"), (32, "2 threads")]
+    assert document.failures == ()
+
+
+@pytest.mark.usefixtures("in_this_process", "quickly")
 def test_a_speed_run_that_fails_is_reported(sets_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "SIZES_PX", (32,))
     root = Path(shutil.copytree(sets_root, tmp_path / "sets"))

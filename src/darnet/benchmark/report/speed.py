@@ -47,20 +47,12 @@ class Speed(Findings):
     paces: tuple[Pace, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; nothing of a document that knows no peaks, as it came."""
-        if not self.peaks:
-            return {}
+        """JSON form."""
         return {"peaks": [vars(peak) for peak in self.peaks], "paces": [vars(pace) for pace in self.paces]}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Speed:
-        """Back from the JSON form. Documents that know no peaks say in their rows what a pace is, on every core."""
-        if "peaks" not in document:
-            threads = document["machine"]["threads"]
-            figures = ("ms_per_megapixel", "peak_mb")
-            rows = [row for row in document["rows"] if not row["failed"]]
-            paces = (Pace(row["method"], row["level"], threads, *(row[one] for one in figures)) for row in rows)
-            return cls((), tuple(paces))
+        """Back from the JSON form."""
         peaks = tuple(parse(Peak, peak) for peak in document["peaks"])
         return cls(peaks, tuple(parse(Pace, pace) for pace in document["paces"]))
 
@@ -91,5 +83,4 @@ def markdown(found: Speed) -> str:
         )
         for pace in found.paces
     ]
-    known = [table(("fastest convolution", "threads", "GMAC/s"), peaks)] if peaks else []
-    return "\n\n".join([*known, table(title, lines)])
+    return "\n\n".join([table(("fastest convolution", "threads", "GMAC/s"), peaks), table(title, lines)])

@@ -32,7 +32,7 @@ from darnet.systems import manifest
 Answer = TypeVar("Answer")
 
 SIZES_PX = (256, 512, 1024)
-#: Calls that count, or fewer where they take longer than this together.
+#: Calls that count, or fewer where they take longer than this together. Where one does, no larger picture is measured.
 REPEATS, LONG_SECONDS = 5, 20.0
 #: Who stands beside: peers, and networks of well-known sizes that have not learnt anything.
 PEERS = ("ffdnet", "bm3d", "nlm", "gaussian", *UNTRAINED)
@@ -62,6 +62,8 @@ def measure(request: Request, chosen: list[Case], progress: Progress) -> Outcome
                 found.rows.append(measured)
                 paces += [] if record.error else [_pace(record, threads, peaks)]
                 progress.advance(record)
+                if record.seconds > LONG_SECONDS:
+                    break
     return Outcome((part(found, request.or_else()),), Speed(tuple(peaks), tuple(paces)))
 
 
