@@ -82,6 +82,18 @@ def test_the_frontier_has_a_panel_a_damage_and_a_point_a_method() -> None:
     assert frontier([row("one", {"a": 30.0}, psnr=None)]) == ""
 
 
+def test_names_that_would_overlap_stand_one_above_the_other() -> None:
+    def heights(*times: float) -> list[float]:
+        """Of each name above its point, in the order of time; points are equally good."""
+        rows = [row(f"m{i}", {"a": 30.0}, ms_per_megapixel=time) for i, time in enumerate(times)]
+        rows.append(row("far", {"a": 10.0}, psnr=10.0, ms_per_megapixel=max(times) * 10))
+        return [float(y) for y in re.findall(r'y="([\d.]+)"[^>]*>m\d<', frontier(rows))]
+
+    apart, close = heights(1.0, 900.0), heights(400.0, 430.0)
+    assert apart[0] == pytest.approx(apart[1], abs=0.5)
+    assert close[0] - close[1] > 8
+
+
 @pytest.mark.parametrize("suite", ["noise", "router", "table1", "3-task", "speed", "stored", "clean"])
 def test_a_page_needs_nothing_but_itself(
     suite: str, tiny_system: Path, sets_root: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,11 +6,13 @@ Needs the `bench` extra (jinja2, matplotlib).
 from __future__ import annotations
 
 import io
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import astuple
 from importlib.resources import files
+from itertools import pairwise
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -31,6 +33,8 @@ WORST = 5
 CROP_PX = 112
 #: Over more than this factor of times, ticks between the powers of ten run into each other.
 FEW_DECADES = 200
+#: How much of a panel a name takes, along and up, and the height of a line of them, in points.
+NAME, LINE_PT = (0.35, 0.08), 9
 LABELS = ("damaged", "restored", "clean")
 #: However surely a picture is named wrongly, one that was damaged is worse.
 NOT_TOUCHED = 1e3
@@ -85,21 +89,38 @@ def frontier(rows: Sequence[Row]) -> str:
         axes.set(xscale="log", xlabel="ms per megapixel", ylabel="PSNR, dB")
         axes.set_title(f"{points[0].set}: {_damage(points[0])}", fontsize=10)
         axes.grid(visible=True, alpha=0.3)
-        axes.margins(0.22)
+        axes.margins(0.3, 0.22)
         times = [point.ms_per_megapixel or 0.0 for point in points]
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(times) < FEW_DECADES * min(times) else (1,)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
-        for point in points:
-            x, y = point.ms_per_megapixel, point.psnr
+        for (x, y, point), line in zip(placed := _by_time(points), _lines(placed), strict=True):
             axes.plot(x, y, "o", color="#1f5fa8", fillstyle="none" if point.told else "full")
-            axes.annotate(point.method, (x, y), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+            above = 6 + LINE_PT * line
+            axes.annotate(point.method, (x, y), (0, above), textcoords="offset points", ha="center", fontsize=8)
     for axes in figure.axes[len(panels) :]:
         axes.remove()
     drawn = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "darnet"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
+
+
+def _by_time(points: Iterable[Row]) -> list[tuple[float, float, Row]]:
+    """(milliseconds, decibels, whose), the fastest first."""
+    placed = [(point.ms_per_megapixel or 0.0, point.psnr or 0.0, point) for point in points]
+    return sorted(placed, key=lambda item: item[:2])
+
+
+def _lines(placed: Sequence[tuple[float, float, Row]]) -> list[int]:
+    """How many lines above its point each name stands: one above the last one's, where they would overlap."""
+    span = math.log(placed[-1][0] / placed[0][0]) or 1.0
+    height = max(y for _, y, _ in placed) - min(y for _, y, _ in placed) or 1.0
+    lines = [0]
+    for (x, y, _), (later, other, _) in pairwise(placed):
+        close = math.log(later / x) < NAME[0] * span and abs(other - y) < NAME[1] * height
+        lines.append(lines[-1] + 1 if close else 0)
+    return lines
 
 
 def worst(rows: Sequence[Row], chosen: Iterable[Case]) -> dict[str, list[Poor]]:
