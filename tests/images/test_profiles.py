@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from darnet.images import profiles
 from darnet.images.arrays import full_scale, rescale
 from darnet.images.image import Image
 from darnet.notices import overheard
+from darnet.restore.subject import Subject
 
 DTYPES = (np.uint8, np.uint16, np.float32)
 SRGB = bytes(pyvips.Image.profile_load("srgb"))
@@ -243,3 +245,12 @@ def test_a_file_that_is_made_srgb_is_exact_in_shadows(dtype: type) -> None:
     values = samples(dtype=dtype, most=0.2)
     got = profiles.as_srgb(values, ADOBE) / full_scale(dtype)
     assert np.abs(got - by_formula(values / full_scale(dtype), ADOBE_PRIMARIES, 563 / 256)).max() < 2 / 255
+
+
+def test_darkness_is_that_of_colours_and_not_of_numbers() -> None:
+    """A linear file holds small numbers; 0.1 of them is 0.35 in sRGB."""
+    linear = np.full((32, 32, 3), 6554, np.uint16)
+    linear[:4] = 60000
+    shown, taken = (replace(Image.of(linear), profile=profile) for profile in (LINEAR, None))
+    assert Subject.of(shown).suggests("lowlight") is None
+    assert Subject.of(taken).suggests("lowlight") == "88 % of it is nearly black"

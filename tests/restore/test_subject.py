@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -150,3 +152,16 @@ def test_seen_is_one_colour() -> None:
     array = np.where((image.alpha > 0)[..., None], np.uint8(90), image.array)
     array[:5] = 7  # hidden, and of another colour
     assert Subject.of(Image(array, image.alpha)).vacant == "all of it has one colour"
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_darkness_is_counted_in_some_pixels_of_those_that_are_seen(dtype: type, channels: int) -> None:
+    most = np.iinfo(dtype).max
+    values = np.random.default_rng(0).integers(most // 2, most, (3000, 2000, channels), dtype)
+    values[:1700] //= 12
+    assert Subject.of(Image.of(values)).suggests("lowlight") == "57 % of it is nearly black"
+    assert Subject.of(Image.of(values)).suggests("haze") is None
+    alpha = np.full(values.shape[:2], 255, np.uint8)
+    alpha[:1000] = 0
+    assert Subject.of(replace(Image.of(values), alpha=alpha)).suggests("lowlight") is None

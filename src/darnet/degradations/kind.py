@@ -35,7 +35,7 @@ class Kind:
     `followed_by`: where such steps are that come along with it, later on the way: each by its `share`, where a photo
     does not have the kind of that step anyway.
     `local`: whether it may befall a part of a photo alone.
-    `sign`: the `module:NAME` of what can be counted of a picture that suggests it: (values, which are seen) -> words,
+    `sign`: the `module:NAME` of what can be counted of a picture that suggests it: (pixels, which are seen) -> words,
     or None (`darnet.images.darkness`); it is said of a picture that is left alone, and decides nothing.
     `looks_far`: whether its repair weighs light and air far around each pixel (`darnet.models.base.FAR_OVERLAP_PX`).
     `severities`: suite of `darnet bench` -> its degradations, whose ranges are single values.

@@ -42,7 +42,7 @@ class Planner:
     `min_confidence`: one below 0.5 repairs what is called clean, too. Kinds that `order` does not name come before
     those that it does. Where two kinds befall a photo at the same stage, the more certain is repaired first.
     `max_steps`: only so many, the most certain ones; None: all of them. `limited_by`: who says so, where that is not
-    whoever asks: `system daair`. `soft`: kinds whose repair counts by its confidence: the picture and what its expert
+    whoever asks: `system daair`. `soft`: kinds whose repair counts by its `weight`: the picture and what its expert
     makes of it are blended. `min_beside`: the least presence of a kind where that of another one is larger: some look
     like what others leave. `min_hints`: the presence from which on a kind that is left alone is worth a word.
 
@@ -130,10 +130,9 @@ class Planner:
         hints = list[str]()
         settled = {*treated, *self._found(diagnosis)}
         for kind in (kind for kind in diagnosis.suspected if kind not in settled and self._may(kind, objects)):
-            if diagnosis.scores[kind] >= self.min_hints.get(kind, SUSPICION):
-                hints.append(f"not called damaged, but {diagnosis.describe(kind)} is possible; try `kinds={[kind]}`")
-            elif (sign := suggests(kind)) is not None:
-                hints.append(f"not called damaged, but {sign}; try `kinds={[kind]}`")
+            likely = diagnosis.scores[kind] >= self.min_hints.get(kind, SUSPICION)
+            if words := f"{diagnosis.describe(kind)} is possible" if likely else suggests(kind):
+                hints.append(f"not called damaged, but {words}; try `kinds={[kind]}`")
         return hints
 
     def least(self, kind: str) -> float:

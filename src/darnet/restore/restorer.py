@@ -39,7 +39,7 @@ class Restorer:
 
     Every kind that is present is repaired, what befell the photo last first (`planner`), and the picture is looked at
     again where more is planned or may be there; each kind once, and at most `max_steps` of them, where that is given.
-    `limited_by`: who gave it, where the user did not. Repairs of `soft` kinds are blended by how certain they are.
+    `limited_by`: who gave it, where the user did not. Repairs of `soft` kinds are blended by how likely they are right.
     A kind whose presence is below `min_confidence`, or what `min_confidences` says of it, is not acted on: what a wrong
     repair costs differs by expert. Below 0.5 that reaches what is called clean. A kind that may befall a part of a
     photo alone is repaired where it is.

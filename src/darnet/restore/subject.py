@@ -5,6 +5,7 @@ H, W: height and width of the picture; h, w: of the part that is worked on.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pkgutil import resolve_name
@@ -23,13 +24,15 @@ from darnet.images.filling import fill
 from darnet.images.formats import JPEG_UNIT_PX
 from darnet.images.frames import inside
 from darnet.images.image import Image
-from darnet.images.regions import Region, RegionSource
+from darnet.images.regions import Region, RegionSource, read_all
 from darnet.images.samples import Samples
 
 SMALLEST_SIDE_PX = 8
 #: A picture whose samples differ by no more than one 8-bit level shows nothing.
 ONE_COLOUR = 1 / 255
 SPARSE = 16
+#: So many pixels a side, nearly, are enough to count something.
+COUNTED_PX = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +127,12 @@ class Subject:
     def suggests(self, kind: str) -> str | None:
         """What can be counted of the picture that suggests a kind of damage, in words, or None."""
         known = find_kind(kind)
-        words: str | None = resolve_name(known.sign)(self._values, self.seen) if known and known.sign else None
+        if known is None or not known.sign:
+            return None
+        step = max(1, math.isqrt(self.region.height * self.region.width) // COUNTED_PX)
+        part = replace(self.samples, values=np.ascontiguousarray(self.samples.values[::step, ::step]))
+        seen = None if self.seen is None else self.seen[::step, ::step]
+        words: str | None = resolve_name(known.sign)(read_all(part), seen)
         return words
 
     @property

@@ -40,7 +40,7 @@ class System(BaseModel):
     large_experts: dict[str, str] = {}  # the same for experts of the best quality, where there are any
     min_confidence: float = 0.6
     min_confidences: dict[str, float] = {}  # kind of damage -> its own, in place of the one for all
-    soft: tuple[str, ...] = ()  # kinds whose repair counts by how certain they are
+    soft: tuple[str, ...] = ()  # kinds whose repair counts by how likely they are
     min_beside: dict[str, float] = {}  # kind of damage -> the same where another kind is more certain
     min_hints: dict[str, float] = {}  # kind of damage -> from where on it is worth a word where it is left alone
     order: tuple[str, ...] = ()  # kinds as they are repaired one after the other; none: the way of a photo backwards

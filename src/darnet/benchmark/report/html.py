@@ -90,14 +90,15 @@ def frontier(rows: Sequence[Row]) -> str:
         axes.set_title(f"{points[0].set}: {_damage(points[0])}", fontsize=10)
         axes.grid(visible=True, alpha=0.3)
         axes.margins(0.3, 0.22)
-        times = [point.ms_per_megapixel or 0.0 for point in points]
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if max(times) < FEW_DECADES * min(times) else (1,)))
+        placed = _by_time(points)
+        few = placed[-1][0] < FEW_DECADES * placed[0][0]
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
-        for (x, y, point), line in zip(placed := _by_time(points), _lines(placed), strict=True):
+        for (x, y, point), line in zip(placed, _lines(placed), strict=True):
             axes.plot(x, y, "o", color="#1f5fa8", fillstyle="none" if point.told else "full")
-            above = 6 + LINE_PT * line
-            axes.annotate(point.method, (x, y), (0, above), textcoords="offset points", ha="center", fontsize=8)
+            above = (0, 6 + LINE_PT * line)
+            axes.annotate(point.method, (x, y), above, textcoords="offset points", ha="center", fontsize=8)
     for axes in figure.axes[len(panels) :]:
         axes.remove()
     drawn = io.StringIO()
