@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from darnet.models import cards
+from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR, Trace
 from darnet.models.layers.statistics import Statistics
 from darnet.testing import tensors, wake
@@ -64,6 +65,35 @@ def test_a_plain_network_is_what_it_begins_as() -> None:
     assert torch.equal(
         model.net.stages[0][0].attention.query[0].weight, plain.net.stages[0][0].attention.query[0].weight
     )
+
+
+@pytest.mark.parametrize("parts", [{}, {"specialised": False, "agnostic": False, "controller": False}])
+def test_a_small_unet_is_what_it_begins_as(parts: dict[str, bool]) -> None:
+    """Its blocks are feed-forwards, the coarsest level lies on both sides of a latent that is silent at first."""
+    shape = {"blocks": [1, 2, 2, 1, 2, 1, 2, 1], "expansion": 0, "patch": 2, "lean": True}
+    unet, model = CompactUNet(4, (1, 1, 4)), small(**shape, **parts)
+    wake(unet, std=0.1)
+    model.adopt(unet)
+    picture = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(model(picture).image, unet(picture).image)
+    model(picture).image.square().mean().backward()
+    assert bool(model.net.up[0].weight.grad.any()), "the latent learns"
+
+
+@pytest.mark.parametrize(
+    ("unet", "lost"),
+    [
+        (CompactUNet(4, (1, 1, 5)), r"net\.stages\.4\.2\.feed_forward"),
+        (CompactUNet(4, (1, 2, 1)), r"net\.stages\.1\.1\.feed_forward"),
+        (CompactUNet(4, (1, 1, 1), thumbnail_px=16), r"net\.overview"),
+        (CompactUNet(4, (1, 1)), None),
+        (CompactUNet(4, (1, 1, 1, 1)), None),
+    ],
+)
+def test_a_unet_of_another_shape_is_refused(unet: CompactUNet, lost: str | None) -> None:
+    model = small(blocks=[1, 1, 2, 1, 2, 1, 1, 1], expansion=0, patch=2, lean=True)
+    with pytest.raises(ValueError, match="expected three" if lost is None else f"there is no '{lost}"):
+        model.adopt(unet)
 
 
 class Scatter(nn.Module):

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from darnet.engines.pytorch import TorchBackend
 from darnet.errors import UnknownNameError
 from darnet.models.base import Context
+from darnet.models.compact import CompactUNet
 from darnet.models.daair import DaAIR
 from darnet.models.layers.backbone import STAGES
 from darnet.models.slerir import SLERIR
@@ -303,6 +304,18 @@ def test_every_expert_begins_as_the_plain_network() -> None:
     with torch.inference_mode():
         for gate in ("soft", "hard"):
             torch.testing.assert_close(model(whole, gate=gate).image, plain(whole).image, atol=1e-5, rtol=0)
+
+
+def test_every_expert_begins_as_a_small_unet() -> None:
+    torch.manual_seed(0)
+    unet = CompactUNet(CONFIG["width"], (1, 1, 2))
+    wake(unet, std=0.1)
+    model = SLERIR(**{**CONFIG, "masked": False, "expansion": 0, "patch": 2, "lean": True, "blocks": [1] * 8}).eval()
+    model.adopt(unet)
+    whole = pictures(2, 64)
+    with torch.inference_mode():
+        for gate in ("soft", "hard"):
+            torch.testing.assert_close(model(whole, gate=gate).image, unet(whole).image, atol=1e-5, rtol=0)
 
 
 def test_what_is_not_plain_is_refused() -> None:

@@ -118,6 +118,27 @@ def test_the_precision_is_what_is_fastest_here(
     assert json.loads((run / "run.json").read_text())["hardware"] == settled
 
 
+def test_who_is_started_takes_what_the_first_process_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes must agree, and each would measure something else beside the others."""
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(hardware.TRIED, "")
+    monkeypatch.setattr(hardware, "network_seconds", lambda *_: {"fp32": 1.0, "bf16": 0.5})
+    monkeypatch.setattr(hardware, "muon_seconds", lambda *_: {"fp32": 0.5, "bf16": 1.0})
+    pair = launch.Hardware("cpu", devices=2)
+    first = pair.settled(recipe())
+    assert (first.precision, first.muon) == ("bf16", "fp32")
+    monkeypatch.setattr(hardware, "network_seconds", lambda *_: pytest.fail("tried again"))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert pair.settled(recipe()) == first
+    stated = launch.Hardware("cpu", devices=2, precision="fp32")
+    assert stated.settled(recipe()).precision == "fp32"
+    for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE", "RANK"):
+        monkeypatch.setenv(name, "1")
+    assert pair.settled(recipe()).precision == "fp32"  # whatever has started these has told them nothing
+
+
 def test_training_in_float32_is_no_tf32(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     step = StageRun.step

@@ -135,7 +135,7 @@ class DaAIR(Adopting, Conditional, Measuring, SelfUpdating, Watched):
         return told
 
     def adopt(self, other: Model) -> None:
-        """Take over the weights of another one, or those of a plain network, which knows no degradation.
+        """Take over the weights of another one, of a plain network, which knows no degradation, or of a `CompactUNet`.
 
         Attention, which sees what a learner makes of the features, then begins by changing nothing.
         """

@@ -173,7 +173,7 @@ class SLERIR(Adopting, Gated, Measuring, SelfUpdating, Watched):
         return replace(context, statistics=tuple(statistics.taken))
 
     def adopt(self, other: Model) -> None:
-        """Take over the weights of another one, or those of a plain network: every expert begins as its stage."""
+        """Take over the weights of another one, a plain network or a `CompactUNet`: experts begin as their stage."""
         weights, own = other.state_dict(), self.state_dict()
         self.load_state_dict(weights if own.keys() == weights.keys() else upcycled(own, weights))
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -34,19 +35,26 @@ class Hardware:
     def settled(self, recipe: Recipe) -> Hardware:
         """With a device, and those precisions that are open: in which a step of that recipe is the fastest on it.
 
-        That is bf16 on CUDA, and is tried out elsewhere; several processes must agree, so they take float32 untried.
+        That is bf16 on CUDA, and is tried out elsewhere, by the first process for those that it will start. Processes
+        that something else has started must agree as well: they take float32 untried.
         Raises UsageError for a device this machine lacks.
         """
         device = pick_device(self.device)
-        alone = self.devices == Processes.around().total == 1
+        processes = Processes.around()
         precision, muon = self.precision, self.muon
-        if precision == "auto":
-            untried: Precision = "bf16" if device.type == "cuda" else "fp32"
-            precision = untried if device.type == "cuda" or not alone else _fastest(recipe, device)
-        if muon == "auto":
-            untried = "bf16" if device.type == "cuda" else "fp32"
-            muon = untried if device.type == "cuda" or not alone else fastest(muon_seconds(device))
-        return replace(self, device=str(device), precision=precision, muon=muon)
+        if device.type == "cuda":
+            fast: Sequence[Precision] = ("bf16", "bf16")
+        elif processes.total == 1:
+            fast = (
+                _fastest(recipe, device) if precision == "auto" else precision,
+                fastest(muon_seconds(device)) if muon == "auto" else muon,
+            )
+            os.environ[TRIED] = " ".join(fast)
+        else:
+            told = "" if processes.outside else os.environ.get(TRIED, "")
+            fast = cast("Sequence[Precision]", told.split() or ("fp32", "fp32"))
+        chosen = [quick if asked == "auto" else asked for asked, quick in zip((precision, muon), fast, strict=True)]
+        return replace(self, device=str(device), precision=chosen[0], muon=chosen[1])
 
     def fabric(self) -> Fabric:
         """Devices and processes, launched. Raises UsageError for a device this machine lacks."""
@@ -81,6 +89,9 @@ class Hardware:
             changes = {"precision": "auto", "muon": "auto", **changes, "device": device}
         return replace(self, **changes)
 
+
+#: Variable of the environment by which a process tells those that it starts what was fastest.
+TRIED = "DARNET_FASTEST"
 
 #: Whatever there is, and what is fastest on it.
 ANY = Hardware()

@@ -158,15 +158,56 @@ def _up(features: int, lean: bool) -> nn.Module:
 def upcycled(own: Mapping[str, Tensor], plain: Mapping[str, Tensor], begun: Collection[str] = ()) -> dict[str, Tensor]:
     """The weights of a network of experts, from those of a plain one: each expert of a stage begins as that stage.
 
-    Sparse upcycling (Komatsuzaki et al. 2022, §2). `own` and `plain`: state dicts of networks on this backbone. What
-    the plain one does not have, and what `begun` names (a part of a name), stays as it is.
+    Sparse upcycling (Komatsuzaki et al. 2022, §2). `own`: the state dict of a network on this backbone; `plain`: that
+    of another one, or of a `CompactUNet` of three levels (`unfolded`). What the plain one does not have, and what
+    `begun` names (a part of a name), stays as it is.
     Raises ValueError where the plain network has weights that none of these begin with.
     """
-    names = {name: re.sub(r"\.experts\.\d+\.", ".", name) for name in own}
-    known = {re.sub(r"\.experts\.\d+\.", ".", name): weight for name, weight in plain.items()}
+    names = {name: _common(name) for name in own}
+    if COMPACT in plain:
+        plain = unfolded({names[name]: weight for name, weight in own.items()}, plain)
+    known = {_common(name): weight for name, weight in plain.items()}
     taken = {name for name, common in names.items() if common in known and not any(part in name for part in begun)}
     if len(known) != len(plain):
         raise ValueError("the other network has several experts a stage: it is not plain")
     if lost := sorted(set(known) - set(names.values())):
         raise ValueError(f"there is no {lost[0]!r} here")
     return {name: known[names[name]] if name in taken else own[name] for name in own}
+
+
+#: What only a `CompactUNet` has.
+COMPACT = "encoder.0.0.first.weight"
+#: Which stage takes over each of its levels, and which convolution of a dense feed-forward each of a residual block.
+LEVELS_OF_COMPACT = {"encoder": (0, 1, 2), "decoder": (5, 6)}
+DENSE = {"first": "look", "second": "project"}
+
+
+def unfolded(own: Mapping[str, Tensor], compact: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a lean backbone with dense feed-forwards that answers as a `CompactUNet` of three levels does.
+
+    Its residual blocks become feed-forwards, and its coarsest level fills `encoder3` and then `decoder3`. Attention,
+    the fourth level's way up and the blocks that are left over begin by changing nothing: so the answer is the same,
+    and training goes on from it (Net2Net, Chen et al. 2016, §2.3). `own`, with one expert a stage, and `compact`: state
+    dicts. Raises ValueError for another number of levels.
+    """
+    levels = {name.split(".")[1] for name in compact if name.startswith("encoder.")}
+    if len(levels) != len(LEVELS_OF_COMPACT["encoder"]):
+        raise ValueError(f"the other network has {len(levels)} levels: expected three")
+    begun = re.compile(r"net\.(up\.0\.|stages\..*\.project\.(weight|bias)$)")
+    weights = {name: torch.zeros_like(weight) for name, weight in own.items() if begun.match(name)}
+    room = len({name.split(".")[3] for name in own if name.startswith("net.stages.2.")})
+    for name, weight in compact.items():
+        part, index, *rest = name.split(".")
+        if part in LEVELS_OF_COMPACT:
+            block, layer, value = int(rest[0]), DENSE[rest[1]], rest[2]
+            stage = LEVELS_OF_COMPACT[part][int(index)]
+            stage, block = (4, block - room) if stage == 2 and block >= room else (stage, block)
+            weights[f"net.stages.{stage}.{block}.feed_forward.{layer}.{value}"] = weight
+        else:
+            weights[f"net.up.{int(index) + 1}.{rest[0]}" if part == "up" else f"net.{name}"] = weight
+    return weights
+
+
+def _common(name: str) -> str:
+    """The name of a weight whichever expert has it."""
+    return re.sub(r"\.experts\.\d+\.", ".", name)
