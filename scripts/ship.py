@@ -118,11 +118,10 @@ WEAKNESSES = {
         "pictures keep a faint grid of 16 px, dark ones come out pale, and some large grains of noise stay."
     ),
     "slerir-small": (
-        "A first small network that learnt eight kinds in a little more than an hour of one CPU core, stored with "
-        "three experts at each of eight stages. It removes noise and rain and lights dark pictures, whose colours "
-        "come out pale, with a faint grid in smooth parts. Haze, overexposure, Gaussian and motion blur and JPEG "
-        "blocks are mostly left as they were, although most kinds have a path of their own. A picture with two "
-        "kinds of damage mostly takes the path of one. Trained on crops of 64 and 192 px."
+        "It begins as the noise expert, and learnt eight kinds in two hours of two CPU cores, the second hour with three "
+        "experts at each of eight stages, which is too short for them. It removes noise and rain, and lights dark "
+        "pictures. Haze and overexposure are thinned at best; motion blur is left as it was, Gaussian blur nearly so, "
+        "and JPEG pictures come out no better than they were."
     ),
     "jpeg": (
         "JPEG of quality 5 to 88 on and off its grid, saved twice, resized, and some WebP; blocks that were enlarged "
