@@ -118,10 +118,10 @@ WEAKNESSES = {
         "pictures keep a faint grid of 16 px, dark ones come out pale, and some large grains of noise stay."
     ),
     "slerir-small": (
-        "It begins as the noise expert, and learnt eight kinds in two hours of two CPU cores, the second hour with three "
-        "experts at each of eight stages, which is too short for them. It removes noise and rain, and lights dark "
-        "pictures. Haze and overexposure are thinned at best; motion blur is left as it was, Gaussian blur nearly so, "
-        "and JPEG pictures come out no better than they were."
+        "It began as the noise expert, and learnt eight kinds in two hours of two CPU cores, the second hour with "
+        "three experts at each of eight stages: too short for them. It removes noise and rain, and lights dark "
+        "pictures, whose colours come out pale. Haze and overexposure are thinned at best; motion blur is left as it "
+        "was, Gaussian blur nearly so, and JPEG pictures come out no better than they were."
     ),
     "jpeg": (
         "JPEG of quality 5 to 88 on and off its grid, saved twice, resized, and some WebP; blocks that were enlarged "

@@ -59,12 +59,18 @@ def test_every_quoted_figure_covers_every_picture() -> None:
 def test_every_shipped_card_is_whole(folder: Path) -> None:
     card = cards.verify(folder)
     model, _ = cards.load(folder)
-    assert card.parameters <= 6e6
-    assert card.parameters - idle(model) <= 2.5e6  # at work on one picture
+    stored, working = (6e6, 2.5e6) if folder.parent.name == manifest.DEFAULT else (12e6, 4.5e6)  # docs/adr/0055
+    assert card.parameters <= stored
+    assert card.parameters - idle(model) <= working  # on one picture
     for value in (card.licence, card.data, card.training, card.scores, card.weaknesses, card.handles):
         assert value
     assert {"recipe", "command", "hours", "hardware"} <= card.training.keys()
     assert (folder / "README.md").read_text(encoding="utf-8") == cards.render(card)
+
+
+def test_what_ships_fits_a_wheel() -> None:
+    """Weights are as good as incompressible."""
+    assert sum(path.stat().st_size for path in manifest.SHIPPED.rglob("*") if path.is_file()) <= 90e6
 
 
 @pytest.mark.parametrize("name", manifest.shipped())
