@@ -41,20 +41,24 @@ class Hardware:
         """
         device = pick_device(self.device)
         processes = Processes.around()
-        precision, muon = self.precision, self.muon
         if device.type == "cuda":
-            fast: Sequence[Precision] = ("bf16", "bf16")
-        elif processes.total == 1:
+            fast: Sequence[str] = ("bf16", "bf16")
+        elif processes.total > 1:
+            told = "" if processes.outside else os.environ.get(TRIED, "")
+            fast = told.split() or ("fp32", "fp32")
+        else:
             fast = (
-                _fastest(recipe, device) if precision == "auto" else precision,
-                fastest(muon_seconds(device)) if muon == "auto" else muon,
+                _fastest(recipe, device) if self.precision == "auto" else self.precision,
+                fastest(muon_seconds(device)) if self.muon == "auto" else self.muon,
             )
             os.environ[TRIED] = " ".join(fast)
-        else:
-            told = "" if processes.outside else os.environ.get(TRIED, "")
-            fast = cast("Sequence[Precision]", told.split() or ("fp32", "fp32"))
-        chosen = [quick if asked == "auto" else asked for asked, quick in zip((precision, muon), fast, strict=True)]
-        return replace(self, device=str(device), precision=chosen[0], muon=chosen[1])
+        precision, muon = cast("Sequence[Precision]", fast)
+        return replace(
+            self,
+            device=str(device),
+            precision=precision if self.precision == "auto" else self.precision,
+            muon=muon if self.muon == "auto" else self.muon,
+        )
 
     def fabric(self) -> Fabric:
         """Devices and processes, launched. Raises UsageError for a device this machine lacks."""

@@ -175,7 +175,8 @@ def upcycled(own: Mapping[str, Tensor], plain: Mapping[str, Tensor], begun: Coll
     return {name: known[names[name]] if name in taken else own[name] for name in own}
 
 
-#: What only a `CompactUNet` has.
+#: The stage between `encoder3` and `decoder3`, and what only a `CompactUNet` has.
+LATENT = STAGES.index("latent")
 COMPACT = "encoder.0.0.first.weight"
 #: Which stage takes over each of its levels, and which convolution of a dense feed-forward each of a residual block.
 LEVELS_OF_COMPACT = {"encoder": (0, 1, 2), "decoder": (5, 6)}
@@ -195,13 +196,14 @@ def unfolded(own: Mapping[str, Tensor], compact: Mapping[str, Tensor]) -> dict[s
         raise ValueError(f"the other network has {len(levels)} levels: expected three")
     begun = re.compile(r"net\.(up\.0\.|stages\..*\.project\.(weight|bias)$)")
     weights = {name: torch.zeros_like(weight) for name, weight in own.items() if begun.match(name)}
-    room = len({name.split(".")[3] for name in own if name.startswith("net.stages.2.")})
+    room = len({name.split(".")[3] for name in own if name.startswith(f"net.stages.{LATENT - 1}.")})
     for name, weight in compact.items():
         part, index, *rest = name.split(".")
         if part in LEVELS_OF_COMPACT:
             block, layer, value = int(rest[0]), DENSE[rest[1]], rest[2]
             stage = LEVELS_OF_COMPACT[part][int(index)]
-            stage, block = (4, block - room) if stage == 2 and block >= room else (stage, block)
+            if stage == LATENT - 1 and block >= room:
+                stage, block = LATENT + 1, block - room
             weights[f"net.stages.{stage}.{block}.feed_forward.{layer}.{value}"] = weight
         else:
             weights[f"net.up.{int(index) + 1}.{rest[0]}" if part == "up" else f"net.{name}"] = weight
